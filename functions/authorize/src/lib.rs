@@ -1,0 +1,165 @@
+//! `GET /authorize?session=…`: a connect link becomes an authorization request at Entra.
+//!
+//! ```text
+//!  browser ──session──> count the start ──> find the tenant ──> state, nonce, PKCE, binding cookie
+//!                                                                       │
+//!          <──302 to Entra, Set-Cookie: __Host-…─────── stored, hashed ─┘
+//! ```
+//!
+//! It can read sessions, integrations and a connection's stored claims challenge. It has no access to
+//! tokens, to client credentials, or to the key that seals.
+
+mod tenant;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use edge::config::{Config, PublicUrl};
+use edge::deployment::Deployment;
+use edge::log::RequestLog;
+use edge::parameters::Query;
+use edge::problem::{Code, Problem};
+use edge::respond;
+use edge::routes::Function;
+use edge::serve;
+use entra::authorization::{AuthorizationRequest as EntraRequest, PkceVerifier};
+use entra::clock::Clock;
+use entra::metadata::MetadataCache;
+use http::Response;
+use http::header::SET_COOKIE;
+use lambda_http::{Body, Request};
+use secrecy::SecretString;
+use tenant::OrganizationTenants;
+use vault::connections::Connections;
+use vault::integrations::{Integration, Integrations, Status};
+use vault::secret_token;
+use vault::sessions::{
+    AuthorizationRequest, ConnectSession, FlowSecrets, NewAuthorizationRequest, REQUEST_LIFETIME,
+    Sessions, Start,
+};
+
+/// Everything the function needs, made once per process.
+pub struct Authorize {
+    public_url: PublicUrl,
+    clock: Arc<dyn Clock>,
+    sessions: Sessions,
+    integrations: Integrations,
+    connections: Connections,
+    metadata: MetadataCache,
+    tenants: OrganizationTenants,
+}
+
+impl Authorize {
+    /// Reads the configuration and makes the clients.
+    ///
+    /// # Errors
+    /// When the environment lacks something; the error names everything that is missing.
+    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
+        let deployment = Deployment::new(Config::from_environment()?).await?;
+        let clock = Arc::clone(&deployment.clock);
+        Ok(Self {
+            sessions: deployment.sessions(),
+            integrations: deployment.integrations(),
+            connections: deployment.connections(),
+            metadata: deployment.metadata(),
+            tenants: OrganizationTenants::new(deployment.devops(), Arc::clone(&clock)),
+            public_url: deployment.config.public_url,
+            clock,
+        })
+    }
+
+    /// Answers events until the environment is shut down.
+    ///
+    /// # Errors
+    /// When the Lambda runtime API fails.
+    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
+        let authorize = Arc::new(self);
+        let public_url = authorize.public_url.clone();
+        serve::run(Function::Authorize, public_url, move |request, log| {
+            let authorize = Arc::clone(&authorize);
+            // Boxed, because the compiler gives up on layouts as deep as this.
+            Box::pin(async move { authorize.handle(request, log).await })
+        })
+        .await
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// A [`Problem`] for everything that does not end at Entra.
+    pub async fn handle(
+        &self,
+        request: Request,
+        log: RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let query = Query::of(&request)?;
+        let token = SecretString::from(query.required("session")?);
+        let now = self.clock.now();
+        let (session, session_key) = match self.sessions.start(&token, now).await? {
+            Start::Started { session, key } => (session, key),
+            Start::Unknown => return Err(Problem::new(Code::SessionUnknown)),
+            Start::Expired => return Err(Problem::new(Code::SessionExpired)),
+            Start::UsedUp => return Err(Problem::new(Code::SessionUsedUp)),
+        };
+        log.integration(&session.integration);
+        let integration = self.usable_integration(&session).await?;
+        let tenant = self.tenants.of(&integration, session.organization.as_ref()).await?;
+        let metadata =
+            self.metadata.get(&tenant).await.map_err(|e| {
+                Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e)
+            })?;
+
+        let rng = &mut vault::random::system();
+        let (state, binding) = (secret_token::mint(rng), secret_token::mint(rng));
+        let verifier = PkceVerifier::mint(rng);
+        let nonce = secret_token::mint(rng);
+        let known = self.connections.find(&session.integration, &session.user).await?;
+        let claims = known.and_then(|connection| connection.claims_challenge);
+        let location = EntraRequest {
+            client_id: &integration.client_id,
+            redirect_uri: &self.public_url.redirect_uri(),
+            scopes: &devops::scopes::request(&session.scopes),
+            state: &state,
+            nonce: &nonce,
+            code_challenge: &verifier.challenge(),
+            login_hint: session.login_hint.as_deref(),
+            domain_hint: None,
+            prompt: None,
+            claims: claims.as_deref(),
+        }
+        .url(&metadata)
+        .map_err(|e| Problem::new(Code::EntraMisconfigured).cause(e))?;
+
+        let request = AuthorizationRequest {
+            session_key,
+            session,
+            client_id: integration.client_id.clone(),
+            tenant,
+        };
+        let secrets = FlowSecrets { code_verifier: verifier.into_secret(), nonce };
+        let new = NewAuthorizationRequest {
+            request,
+            state: &state,
+            binding: &binding,
+            secrets: &secrets,
+        };
+        self.sessions.open_request(new, now).await?;
+
+        let mut response = respond::found(&location)?;
+        let lifetime = Duration::try_from(REQUEST_LIFETIME).unwrap_or_default();
+        let cookie = edge::cookies::binding(&state).set(&binding, lifetime)?;
+        response.headers_mut().append(SET_COOKIE, cookie);
+        Ok(response)
+    }
+
+    async fn usable_integration(&self, session: &ConnectSession) -> Result<Integration, Problem> {
+        match self.integrations.get(&session.integration).await? {
+            Some(integration) if integration.status == Status::Ready => Ok(integration),
+            // The link outlived the integration, or the operator stopped it: the same to the user.
+            _ => Err(Problem::new(Code::IntegrationNotReady)),
+        }
+    }
+}
+
+/// What a browser is told to wait when Entra's metadata cannot be had.
+const RETRY_AFTER: Duration = Duration::from_secs(10);

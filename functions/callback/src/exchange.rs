@@ -1,0 +1,133 @@
+//! The code becomes tokens and a verified identity.
+
+use edge::parameters::Query;
+use edge::problem::{Code, Problem};
+use entra::error_class::ErrorClass;
+use entra::id_token::{self, IdTokenError, IdTokenExpectations, Identity};
+use entra::identifiers::Tenant;
+use entra::token::{CodeRequest, TokenError, Tokens};
+use secrecy::SecretString;
+use vault::client_credentials::Use;
+use vault::integrations::Integration;
+use vault::sessions::{AuthorizationRequest, FlowSecrets};
+
+use crate::Callback;
+use crate::refusal::{self, RETRY_AFTER};
+
+/// What redeeming a code gave.
+pub(crate) struct Redeemed {
+    pub(crate) tokens: Tokens,
+    pub(crate) identity: Identity,
+}
+
+impl Callback {
+    pub(crate) async fn redeem(
+        &self,
+        integration: &Integration,
+        request: &AuthorizationRequest,
+        secrets: &FlowSecrets,
+        code: &SecretString,
+        query: &Query,
+    ) -> Result<Redeemed, Problem> {
+        let unavailable =
+            |e| Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e);
+        let metadata = self.metadata.get(&request.tenant).await.map_err(unavailable)?;
+        // RFC 9207: an answer without `iss` from a server that promises one did not come from there.
+        if metadata.iss_parameter_supported && query.get("iss").is_none() {
+            return Err(Problem::new(Code::IssuerMismatch));
+        }
+        let redirect_uri = self.public_url.redirect_uri();
+        let scopes = devops::scopes::request(&request.session.scopes);
+        let (metadata, redirect_uri, scopes) = (&metadata, &redirect_uri, &scopes);
+        let asked = self
+            .credentials
+            .with_live(&integration.id, |credential| async move {
+                let code_request = CodeRequest {
+                    client_id: &integration.client_id,
+                    credential: &credential,
+                    code,
+                    redirect_uri,
+                    code_verifier: &secrets.code_verifier,
+                    scopes,
+                };
+                self.entra.exchange_code(metadata, code_request).await
+            })
+            .await;
+        let tokens = match asked {
+            Ok(tokens) => tokens,
+            Err(Use::Vault(error)) => return Err(error.into()),
+            Err(Use::Missing) => return Err(Problem::new(Code::IntegrationNotReady)),
+            Err(Use::Entra(error)) => return Err(self.exchange_refused(integration, &error).await),
+        };
+        let identity = self.identify(integration, request, secrets, metadata, &tokens).await?;
+        // The answer's `iss` is only comparable now that the tenant is known.
+        if query.get("iss").is_some_and(|iss| iss != identity.issuer) {
+            return Err(Problem::new(Code::IssuerMismatch));
+        }
+        Ok(Redeemed { tokens, identity })
+    }
+
+    async fn identify(
+        &self,
+        integration: &Integration,
+        request: &AuthorizationRequest,
+        secrets: &FlowSecrets,
+        metadata: &entra::metadata::Metadata,
+        tokens: &Tokens,
+    ) -> Result<Identity, Problem> {
+        let id_token = tokens
+            .id_token
+            .as_ref()
+            .ok_or_else(|| Problem::new(Code::IdTokenInvalid).cause("Entra sent no ID token"))?;
+        let mut tenants = integration.allowed_tenants.clone();
+        if let (Tenant::Id(asked), true) = (&request.tenant, tenants.is_empty()) {
+            tenants.push(asked.clone());
+        }
+        let expected = IdTokenExpectations {
+            client_id: &integration.client_id,
+            nonce: &secrets.nonce,
+            tenants: &tenants,
+        };
+        let now = self.clock.now();
+        id_token::validate(&expected, id_token, metadata, &self.keys, now).await.map_err(|error| {
+            match error {
+                IdTokenError::PersonalMicrosoftAccount => Problem::new(Code::PersonalAccount),
+                IdTokenError::TenantNotAllowed => Problem::new(Code::WrongTenant),
+                IdTokenError::KeysUnavailable => {
+                    Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER)
+                }
+                error => Problem::new(Code::IdTokenInvalid).cause(error),
+            }
+        })
+    }
+
+    async fn exchange_refused(&self, integration: &Integration, error: &TokenError) -> Problem {
+        tracing::warn!(
+            integration = %integration.id, class = ?error.class, error = error.error.as_deref(),
+            suberror = error.suberror.as_deref(), codes = ?error.codes,
+            correlation_id = error.correlation_id.as_deref(), "a code could not be redeemed",
+        );
+        if error.class == ErrorClass::ApplicationBroken
+            && let Err(error) = self.reject_credential(integration, error).await
+        {
+            tracing::warn!(integration = %integration.id, "the integration could not be marked: {error}");
+        }
+        refusal::of_exchange(error)
+    }
+
+    async fn reject_credential(
+        &self,
+        integration: &Integration,
+        error: &TokenError,
+    ) -> Result<(), vault::Error> {
+        if self.integrations.reject_credential(integration).await? {
+            let reason = error.error.as_deref().unwrap_or("invalid_client");
+            let event = vault::events::Event::IntegrationCredentialRejected {
+                integration: &integration.id,
+                reason,
+            };
+            self.events.send(&event).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! `GET /integration-callback`: what Entra sent back becomes a connection, or a reason why not.
+//!
+//! ```text
+//!  state + cookie ─take, once─> code ─redeem─> ID token ─validate─> organization ─check─> stored, pending
+//!                                                                                             │
+//!        303 to the application with connection_id and confirmation, or with error  <─────────┘
+//! ```
+//!
+//! Whatever goes wrong before the state is known to be this browser's is answered here; whatever goes
+//! wrong afterwards goes back to the application with the browser.
+
+mod exchange;
+mod membership;
+mod outcome;
+mod refusal;
+
+use std::sync::Arc;
+
+use devops::client::DevopsClient;
+use edge::config::{Config, PublicUrl};
+use edge::deployment::Deployment;
+use edge::log::RequestLog;
+use edge::parameters::Query;
+use edge::problem::{Code, Problem};
+use edge::routes::Function;
+use edge::serve;
+use entra::clock::Clock;
+use entra::jwks::KeyCache;
+use entra::metadata::MetadataCache;
+use entra::token::TokenClient;
+use http::Response;
+use http::header::SET_COOKIE;
+use lambda_http::{Body, Request};
+use secrecy::SecretString;
+use vault::client_credentials::ClientCredentials;
+use vault::connections::{Account, Completed, Completion, Connections};
+use vault::events::{ConnectionDetail, Event, Events};
+use vault::integrations::{Integration, Integrations, Status};
+use vault::schedule::Lifetime;
+use vault::sessions::{AuthorizationRequest, FlowSecrets, Sessions, Taken};
+use vault::tokens::{TokenPair, Tokens};
+
+use crate::outcome::Outcome;
+
+/// Everything the function needs, made once per process.
+pub struct Callback {
+    public_url: PublicUrl,
+    clock: Arc<dyn Clock>,
+    sessions: Sessions,
+    integrations: Integrations,
+    connections: Connections,
+    tokens: Tokens,
+    credentials: ClientCredentials,
+    metadata: MetadataCache,
+    keys: KeyCache,
+    entra: TokenClient,
+    devops: DevopsClient,
+    events: Events,
+}
+
+impl Callback {
+    /// Reads the configuration and makes the clients.
+    ///
+    /// # Errors
+    /// When the environment lacks something; the error names everything that is missing.
+    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
+        let deployment = Deployment::new(Config::from_environment()?).await?;
+        Ok(Self {
+            sessions: deployment.sessions(),
+            integrations: deployment.integrations(),
+            connections: deployment.connections(),
+            tokens: deployment.tokens(),
+            credentials: deployment.client_credentials(),
+            metadata: deployment.metadata(),
+            keys: deployment.signing_keys(),
+            entra: deployment.token_client(),
+            devops: deployment.devops(),
+            events: deployment.events(),
+            public_url: deployment.config.public_url,
+            clock: deployment.clock,
+        })
+    }
+
+    /// Answers events until the environment is shut down.
+    ///
+    /// # Errors
+    /// When the Lambda runtime API fails.
+    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
+        let callback = Arc::new(self);
+        let public_url = callback.public_url.clone();
+        serve::run(Function::Callback, public_url, move |request, log| {
+            let callback = Arc::clone(&callback);
+            // Boxed, because the compiler gives up on layouts as deep as this.
+            Box::pin(async move { callback.handle(request, log).await })
+        })
+        .await
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// A [`Problem`] for everything that does not end in a connection and cannot go back to the
+    /// application.
+    pub async fn handle(
+        &self,
+        request: Request,
+        log: RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let query = Query::of(&request)?;
+        let state = SecretString::from(query.required("state")?);
+        let cookie = edge::cookies::binding(&state);
+        // Without a cookie nothing matches; the row tells an unknown state from another browser's.
+        let binding = cookie.read(request.headers())?.unwrap_or_default();
+        let now = self.clock.now();
+        let (request, secrets) = match self.sessions.take_request(&state, &binding, now).await? {
+            Taken::Taken { request, secrets } => (request, secrets),
+            Taken::Unknown => return Err(Problem::new(Code::StateUnknown)),
+            Taken::Expired => return Err(Problem::new(Code::StateExpired)),
+            Taken::OtherBrowser => return Err(Problem::new(Code::BrowserMismatch)),
+        };
+        log.integration(&request.session.integration);
+        let outcome = match self.finish(&request, &secrets, &query).await {
+            Ok(outcome) => outcome,
+            Err(problem) => Outcome::Refused(problem),
+        };
+        if let Outcome::Pending { connection, .. } | Outcome::Active { connection } = &outcome {
+            log.connection(connection);
+        }
+        let mut response = outcome.response(request.session.return_to.as_ref(), &log)?;
+        response.headers_mut().append(SET_COOKIE, cookie.clear()?);
+        Ok(response)
+    }
+
+    /// Everything after the state was found to be this browser's.
+    async fn finish(
+        &self,
+        request: &AuthorizationRequest,
+        secrets: &FlowSecrets,
+        query: &Query,
+    ) -> Result<Outcome, Problem> {
+        if let Some(error) = query.get("error") {
+            return Err(refusal::of(error, query));
+        }
+        let code = SecretString::from(query.required("code")?);
+        let integration = self.same_integration(request).await?;
+        let redeemed = self.redeem(&integration, request, secrets, &code, query).await?;
+        let organization = self
+            .check_membership(&integration, &request.session, &redeemed.tokens.access_token)
+            .await?;
+        let account = Account {
+            tenant_id: redeemed.identity.tenant_id,
+            object_id: redeemed.identity.object_id,
+            name: redeemed.identity.name,
+            username: redeemed.identity.username,
+        };
+        let tokens = &redeemed.tokens;
+        let lifetime = Lifetime::of(tokens);
+        let refresh = tokens.refresh_token.as_ref().ok_or_else(|| {
+            Problem::new(Code::EntraMisconfigured).cause("Entra sent no refresh token")
+        })?;
+        let completion = Completion {
+            session_key: &request.session_key,
+            session: &request.session,
+            integration: &integration,
+            account,
+            organization,
+            scopes: devops::scopes::granted(&tokens.scopes),
+            tokens: TokenPair {
+                access: &tokens.access_token,
+                access_expires_at: lifetime.expires_at,
+                refresh,
+            },
+            lifetime,
+        };
+        let now = self.clock.now();
+        let completed = self
+            .connections
+            .complete(&completion, &self.tokens, now, &mut vault::random::system())
+            .await?;
+        match completed {
+            Completed::Pending { connection, confirmation } => {
+                Ok(Outcome::Pending { connection, confirmation })
+            }
+            Completed::Active { connection } => {
+                let detail = ConnectionDetail {
+                    connection: &connection,
+                    integration: &request.session.integration,
+                    user: &request.session.user,
+                    reason: None,
+                };
+                self.events.send(&Event::ConnectionCreated(detail)).await;
+                Ok(Outcome::Active { connection })
+            }
+            Completed::DifferentAccount => Err(Problem::new(Code::DifferentAccount)),
+            Completed::SessionGone => Err(Problem::new(Code::SessionUnknown)),
+        }
+    }
+
+    /// The integration as it is now, if it is still the app that the user signed in for (S-06).
+    async fn same_integration(
+        &self,
+        request: &AuthorizationRequest,
+    ) -> Result<Integration, Problem> {
+        let integration = self.integrations.get(&request.session.integration).await?;
+        integration
+            .filter(|integration| {
+                integration.status == Status::Ready && integration.client_id == request.client_id
+            })
+            .ok_or_else(|| Problem::new(Code::IntegrationNotReady))
+    }
+}

@@ -1,0 +1,45 @@
+//! Whether the user who signed in has access to the organization.
+
+use devops::client::ConnectionDataError;
+use devops::organization::OrganizationName;
+use edge::problem::{Code, Problem};
+use secrecy::SecretString;
+use vault::integrations::Integration;
+use vault::sessions::ConnectSession;
+
+use crate::Callback;
+
+/// Organizations that are tried when the session names none; the first that lets the user in is enough.
+const MOST_TRIED: usize = 5;
+
+impl Callback {
+    /// Checks access, and returns the organization to pin the connection to: the session's, or the only
+    /// one there is, or none where the integration names several.
+    pub(crate) async fn check_membership(
+        &self,
+        integration: &Integration,
+        session: &ConnectSession,
+        access_token: &SecretString,
+    ) -> Result<Option<OrganizationName>, Problem> {
+        let reachable = integration.organizations.reachable(session.organization.as_ref());
+        let mut refusal = Problem::new(Code::OrganizationAccessDenied);
+        for organization in reachable.iter().take(MOST_TRIED) {
+            match self.devops.connection_data(organization, access_token).await {
+                Ok(_) => return Ok(session.organization.clone().or_else(|| only(&reachable))),
+                Err(ConnectionDataError::PolicyBlocked) => {
+                    refusal = Problem::new(Code::PolicyBlocked)
+                }
+                Err(ConnectionDataError::NotAMember | ConnectionDataError::Unauthorized) => {}
+                Err(error) => refusal = Problem::new(Code::DevopsUnavailable).cause(error),
+            }
+        }
+        Err(refusal)
+    }
+}
+
+fn only(organizations: &[OrganizationName]) -> Option<OrganizationName> {
+    match organizations {
+        [one] => Some(one.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,63 @@
+//! Back to the application, or a page where there is none to go back to.
+
+use edge::log::RequestLog;
+use edge::page::Page;
+use edge::problem::Problem;
+use edge::respond;
+use http::{Response, StatusCode};
+use lambda_http::Body;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+use vault::ids::ConnectionId;
+
+/// How a flow ended whose state was good.
+pub(crate) enum Outcome {
+    /// Stored; the application must confirm.
+    Pending { connection: ConnectionId, confirmation: SecretString },
+    /// Stored and usable.
+    Active { connection: ConnectionId },
+    /// Not stored.
+    Refused(Problem),
+}
+
+impl Outcome {
+    /// The answer: 303 to `return_to` with the result in its query, else a page.
+    pub(crate) fn response(
+        self,
+        return_to: Option<&Url>,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let Some(return_to) = return_to else {
+            return match self {
+                Self::Refused(problem) => Err(problem),
+                Self::Pending { .. } | Self::Active { .. } => Ok(connected_page()),
+            };
+        };
+        let mut url = return_to.clone();
+        match &self {
+            Self::Pending { connection, confirmation } => {
+                url.query_pairs_mut()
+                    .append_pair("connection_id", connection.as_str())
+                    .append_pair("confirmation", confirmation.expose_secret());
+            }
+            Self::Active { connection } => {
+                url.query_pairs_mut().append_pair("connection_id", connection.as_str());
+            }
+            Self::Refused(problem) => {
+                log.outcome(problem.code().as_str());
+                url.query_pairs_mut().append_pair("error", problem.code().as_str());
+            }
+        }
+        respond::see_other(&url)
+    }
+}
+
+fn connected_page() -> Response<Body> {
+    Page {
+        title: "Connected".to_owned(),
+        heading: "You are connected to Azure DevOps".to_owned(),
+        paragraphs: vec!["You can close this window and go back to the application.".to_owned()],
+        ..Page::default()
+    }
+    .response(StatusCode::OK)
+}

@@ -1,0 +1,175 @@
+//! `/connections`: list, read, delete.
+
+use edge::caller::{Caller, Kind};
+use edge::log::RequestLog;
+use edge::parameters::Query;
+use edge::problem::{Code, Problem};
+use edge::respond;
+use edge::wire::status_word;
+use http::{Response, StatusCode};
+use lambda_http::{Body, Request};
+use vault::connections::{Connection, Cursor};
+use vault::events::{ConnectionDetail, Event};
+use vault::ids::{ConnectionId, IntegrationId, UserId};
+
+use crate::Manage;
+use crate::wire::{ConnectionView, List, connection_id};
+
+/// Entries of a page unless the caller says otherwise, and at most.
+const PAGE: i32 = 50;
+const LARGEST_PAGE: i32 = 200;
+const STATUSES: [&str; 3] = ["pending", "active", "reauthorization_required"];
+
+/// What a caller asked to be listed.
+struct Wish {
+    integration: Option<IntegrationId>,
+    user: Option<UserId>,
+    status: Option<String>,
+    cursor: Option<Cursor>,
+    limit: i32,
+}
+
+impl Manage {
+    pub(crate) async fn list_connections(
+        &self,
+        caller: &Caller,
+        request: &Request,
+    ) -> Result<Response<Body>, Problem> {
+        let wish = wish(caller, &Query::of(request)?)?;
+        let mut items = Vec::new();
+        let mut cursor = wish.cursor.clone();
+        let wanted = usize::try_from(wish.limit).unwrap_or_default();
+        for integration in self.listed_integrations(caller, &wish).await? {
+            loop {
+                let room = wish.limit - i32::try_from(items.len()).unwrap_or(wish.limit);
+                let page = self
+                    .connections
+                    .list(&integration, wish.user.as_ref(), cursor.as_ref(), room)
+                    .await?;
+                let fits = |c: &&Connection| {
+                    wish.status.as_deref().is_none_or(|s| s == status_word(c.status))
+                };
+                items.extend(page.connections.iter().filter(fits).map(ConnectionView::from));
+                cursor = page.next;
+                if cursor.is_none() || items.len() >= wanted {
+                    break;
+                }
+            }
+            if cursor.is_some() || items.len() >= wanted {
+                // A page that ends with an integration goes on after its last connection.
+                break;
+            }
+        }
+        let next_cursor = cursor.map(|cursor| cursor.encode());
+        respond::json(StatusCode::OK, &List { items, next_cursor })
+    }
+
+    /// The integrations to list, from the cursor's on.
+    async fn listed_integrations(
+        &self,
+        caller: &Caller,
+        wish: &Wish,
+    ) -> Result<Vec<IntegrationId>, Problem> {
+        if let Some(id) = &wish.integration {
+            return Ok(vec![self.visible_integration(caller, id).await?.id]);
+        }
+        let all = self.integrations.list().await?.into_iter().map(|integration| integration.id);
+        let from = wish.cursor.as_ref().map(Cursor::integration);
+        Ok(all
+            .filter(|id| caller.sees_integration(id) && from.is_none_or(|from| id >= from))
+            .collect())
+    }
+
+    pub(crate) async fn get_connection(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let connection = self.visible_connection(caller, id, log).await?;
+        respond::json(StatusCode::OK, &ConnectionView::from(&connection))
+    }
+
+    pub(crate) async fn delete_connection(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let connection = self.visible_connection(caller, id, log).await?;
+        self.forget(&connection.id).await?;
+        Ok(respond::no_content())
+    }
+
+    /// Deletes a connection and says so; gone already is as good.
+    pub(crate) async fn forget(&self, id: &ConnectionId) -> Result<(), Problem> {
+        if let Some(deleted) = self.connections.delete(id).await? {
+            let detail = ConnectionDetail {
+                connection: &deleted.id,
+                integration: &deleted.integration,
+                user: &deleted.user,
+                reason: None,
+            };
+            self.events.send(&Event::ConnectionDeleted(detail)).await;
+        }
+        Ok(())
+    }
+
+    /// The connection that a caller names, if it exists and the caller may see it.
+    pub(crate) async fn visible_connection(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<Connection, Problem> {
+        let id = connection_id(id)?;
+        log.connection(&id);
+        let connection = self.connections.get(&id).await?;
+        connection
+            .filter(|connection| caller.sees_connection(&connection.integration, &connection.user))
+            .ok_or_else(|| Problem::new(Code::ConnectionNotFound))
+    }
+}
+
+fn wish(caller: &Caller, query: &Query) -> Result<Wish, Problem> {
+    query.only(&["integration", "user", "status", "cursor", "limit"])?;
+    let invalid =
+        |field: &'static str| move |e: vault::ids::InvalidId| Problem::field(field, e.to_string());
+    let integration =
+        query.get("integration").map(str::parse).transpose().map_err(invalid("integration"))?;
+    let user: Option<UserId> =
+        query.get("user").map(str::parse).transpose().map_err(invalid("user"))?;
+    let status = query.get("status").map(str::to_owned);
+    if status.as_deref().is_some_and(|status| !STATUSES.contains(&status)) {
+        return Err(Problem::field("status", "pending, active or reauthorization_required"));
+    }
+    let cursor = query
+        .get("cursor")
+        .map(Cursor::decode)
+        .transpose()
+        .map_err(|e| Problem::field("cursor", e.to_string()))?;
+    let limit = match query.get("limit").map(str::parse::<i32>) {
+        None => PAGE,
+        Some(Ok(limit)) if (1..=LARGEST_PAGE).contains(&limit) => limit,
+        Some(_) => return Err(Problem::field("limit", "a number from 1 to 200")),
+    };
+    let (integration, user) = match &caller.kind {
+        // A user sees only its own; asking for another's finds nothing, as if there were none.
+        Kind::User { user: own } => {
+            (integration, Some(own.clone()).filter(|own| user.as_ref().is_none_or(|u| u == own)))
+        }
+        Kind::Application { integration: Some(bound) } => {
+            (integration.or_else(|| Some(bound.clone())), user)
+        }
+        _ => (integration, user),
+    };
+    if matches!(caller.kind, Kind::User { .. }) && user.is_none() {
+        return Err(Problem::new(Code::UserMismatch));
+    }
+    if let (Some(cursor), Some(integration)) = (&cursor, &integration)
+        && cursor.integration() != integration
+    {
+        return Err(Problem::field("cursor", "the cursor belongs to another list"));
+    }
+    Ok(Wish { integration, user, status, cursor, limit })
+}

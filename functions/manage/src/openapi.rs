@@ -1,0 +1,276 @@
+//! `openapi.json`: OpenAPI 3.1, generated from the table of routes and the types on the wire.
+
+use edge::caller::Role;
+use edge::config::PublicUrl;
+use edge::problem::Code;
+use edge::routes::{Operation, ROUTES, Route};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::wire;
+
+/// Methods that a route for any method is described with.
+const EVERY_METHOD: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
+
+/// The whole document.
+pub fn document(public_url: &PublicUrl) -> Value {
+    let mut generator = SchemaSettings::openapi3().into_generator();
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let operation = operation(route, &mut generator);
+        let path = route.path.replace("+}", "}");
+        let entry =
+            paths.entry(path).or_insert_with(|| json!({"parameters": path_parameters(route)}));
+        for method in methods(route) {
+            let mut operation = operation.clone();
+            if route.method.is_none() {
+                operation["operationId"] = format!("{}_{method}", operation_id(route)).into();
+            }
+            entry[method.as_str()] = operation;
+        }
+    }
+    let problem = problem_schema();
+    let mut schemas = generator.take_definitions(true);
+    schemas.insert("Problem".to_owned(), problem);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ado-connect",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Connects users to Azure DevOps through Microsoft Entra ID and calls Azure DevOps on their behalf",
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": public_url.as_str()}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key, or a JWT of the application's own identity provider"},
+                "password": {"type": "http", "scheme": "basic", "description": "The API key as the password, with any user name"},
+            },
+        },
+    })
+}
+
+fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "summary": route.summary,
+        "responses": responses(route, generator),
+    });
+    if !route.callers.is_empty() {
+        operation["security"] = json!([{"key": []}, {"password": []}]);
+        let roles: Vec<&str> = route.callers.iter().map(|role: &Role| role.as_str()).collect();
+        operation["description"] = format!("Callers: {}.", roles.join(", ")).into();
+    }
+    let query = query_parameters(route.operation);
+    if !query.is_empty() {
+        operation["parameters"] = query.into();
+    }
+    if let Some(schema) = request_body(route.operation, generator) {
+        let content = json!({"application/json": {"schema": schema}});
+        operation["requestBody"] = json!({"required": true, "content": content});
+    }
+    operation
+}
+
+fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
+    let mut responses: Map<String, Value> = Map::new();
+    for (status, description, schema) in success(route.operation, generator) {
+        let mut response = json!({"description": description});
+        if let Some(schema) = schema {
+            response["content"] = json!({"application/json": {"schema": schema}});
+        }
+        responses.insert(status.to_owned(), response);
+    }
+    for code in route.problems() {
+        let status = code.status().as_str().to_owned();
+        let response = responses.entry(status).or_insert_with(|| {
+            let schema = json!({"$ref": "#/components/schemas/Problem"});
+            json!({"description": "", "content": {"application/problem+json": {"schema": schema}}})
+        });
+        let description = response["description"].as_str().unwrap_or_default();
+        let joint = if description.is_empty() { "" } else { ", " };
+        response["description"] = format!("{description}{joint}{}", code.as_str()).into();
+    }
+    responses.into()
+}
+
+type Success = (&'static str, &'static str, Option<Value>);
+
+fn success(operation: Operation, generator: &mut SchemaGenerator) -> Vec<Success> {
+    match operation {
+        Operation::PutIntegration => vec![
+            ("200", "Replaced", schema::<wire::IntegrationView>(generator)),
+            ("201", "Created", schema::<wire::IntegrationView>(generator)),
+        ],
+        Operation::ListIntegrations => {
+            vec![("200", "All of them", schema::<wire::List<wire::IntegrationView>>(generator))]
+        }
+        Operation::GetIntegration => {
+            vec![("200", "The integration", schema::<wire::IntegrationView>(generator))]
+        }
+        Operation::VerifyIntegration => {
+            vec![("200", "The findings", schema::<wire::Verification>(generator))]
+        }
+        Operation::CreateConnectSession => {
+            vec![("201", "The link", schema::<wire::ConnectSessionView>(generator))]
+        }
+        Operation::ListConnections => {
+            vec![("200", "One page", schema::<wire::List<wire::ConnectionView>>(generator))]
+        }
+        Operation::GetConnection | Operation::ConfirmConnection | Operation::RefreshConnection => {
+            vec![("200", "The connection", schema::<wire::ConnectionView>(generator))]
+        }
+        Operation::HandOutToken => vec![("200", "The access token", Some(token_schema()))],
+        Operation::CreateApiKey => {
+            vec![("201", "The key, shown this once", schema::<wire::NewApiKeyView>(generator))]
+        }
+        Operation::ListApiKeys => {
+            vec![("200", "All of them", schema::<wire::List<wire::ApiKeyView>>(generator))]
+        }
+        Operation::DeleteIntegration | Operation::DeleteConnection | Operation::DeleteApiKey => {
+            vec![("204", "Deleted", None)]
+        }
+        Operation::Authorize => vec![("302", "On to Microsoft Entra ID", None)],
+        Operation::IntegrationCallback => vec![
+            ("200", "A page that says so, where the session has no return_to", None),
+            ("303", "Back to the application", None),
+        ],
+        Operation::Proxy => vec![("default", "The answer of Azure DevOps, as it came", None)],
+        Operation::Health => vec![("200", "Alive", Some(json!({"type": "object"})))],
+        Operation::OpenApi => vec![("200", "This document", Some(json!({"type": "object"})))],
+        Operation::Portal => vec![("200", "A page", None)],
+    }
+}
+
+fn request_body(operation: Operation, generator: &mut SchemaGenerator) -> Option<Value> {
+    match operation {
+        Operation::PutIntegration => schema::<wire::PutIntegration>(generator),
+        Operation::CreateConnectSession => schema::<wire::CreateConnectSession>(generator),
+        Operation::ConfirmConnection => schema::<wire::ConfirmConnection>(generator),
+        Operation::CreateApiKey => schema::<wire::CreateApiKey>(generator),
+        _ => None,
+    }
+}
+
+fn query_parameters(operation: Operation) -> Vec<Value> {
+    let names: &[(&str, bool)] = match operation {
+        Operation::Authorize => &[("session", true)],
+        Operation::IntegrationCallback => {
+            &[("state", true), ("code", false), ("error", false), ("iss", false)]
+        }
+        Operation::ListConnections => &[
+            ("integration", false),
+            ("user", false),
+            ("status", false),
+            ("cursor", false),
+            ("limit", false),
+        ],
+        _ => &[],
+    };
+    names
+        .iter()
+        .map(|(name, required)| {
+            json!({"name": name, "in": "query", "required": required, "schema": {"type": "string"}})
+        })
+        .collect()
+}
+
+fn path_parameters(route: &Route) -> Vec<Value> {
+    route
+        .path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| {
+            let name = name.trim_end_matches('+');
+            json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
+        })
+        .collect()
+}
+
+fn methods(route: &Route) -> Vec<String> {
+    match &route.method {
+        Some(method) => vec![method.as_str().to_lowercase()],
+        None => EVERY_METHOD.map(str::to_owned).to_vec(),
+    }
+}
+
+/// `PutIntegration` becomes `put_integration`.
+fn operation_id(route: &Route) -> String {
+    let mut id = String::new();
+    for letter in format!("{:?}", route.operation).chars() {
+        if letter.is_uppercase() && !id.is_empty() {
+            id.push('_');
+        }
+        id.extend(letter.to_lowercase());
+    }
+    id
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "fits the tables above")]
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Option<Value> {
+    Some(generator.subschema_for::<T>().to_value())
+}
+
+fn token_schema() -> Value {
+    json!({"type": "object", "required": ["access_token", "token_type", "expires_at"], "properties": {
+        "access_token": {"type": "string"}, "token_type": {"const": "Bearer"}, "expires_at": {"type": "string", "format": "date-time"},
+    }})
+}
+
+/// RFC 9457, with our own members.
+fn problem_schema() -> Value {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "code", "request_id"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": {"enum": codes},
+            "request_id": {"type": "string"},
+            "advice": {"type": "string"},
+            "errors": {"type": "array", "items": {"type": "object", "properties": {"field": {"type": "string"}, "message": {"type": "string"}}}},
+            "reconnect_url": {"type": "string", "format": "uri"},
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use http::Method;
+
+    use super::*;
+
+    #[test]
+    fn every_route_and_every_problem_code_is_described() {
+        let document = document(&"https://gateway.example".parse().unwrap());
+        for route in ROUTES {
+            let path = route.path.replace("+}", "}");
+            for method in methods(route) {
+                let operation = &document["paths"][&path][&method];
+                assert_eq!(operation["summary"], route.summary, "{method} {path}");
+            }
+        }
+        let text = document.to_string();
+        for code in Code::ALL {
+            assert!(text.contains(&format!("\"{}\"", code.as_str())), "{code:?}");
+        }
+        assert!(ROUTES.iter().all(|route| route.method != Some(Method::TRACE)));
+    }
+
+    #[test]
+    fn references_lead_somewhere() {
+        let document = document(&"https://gateway.example".parse().unwrap());
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The connection that a caller names, and the integration behind it.
+
+use edge::caller::Caller;
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use vault::connections::{Connection, Status};
+use vault::integrations::{self, Integration};
+
+use crate::Proxy;
+
+impl Proxy {
+    /// The connection and its integration, if the caller may see them; absent and foreign look the same.
+    pub(crate) async fn visible(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<(Connection, Integration), Problem> {
+        let not_found = || Problem::new(Code::ConnectionNotFound);
+        let id = id.parse().map_err(|_| not_found())?;
+        log.connection(&id);
+        let connection = self
+            .refresher
+            .connections
+            .get(&id)
+            .await?
+            .filter(|connection| caller.sees_connection(&connection.integration, &connection.user))
+            .ok_or_else(not_found)?;
+        log.integration(&connection.integration);
+        let integration = self
+            .refresher
+            .integrations
+            .get(&connection.integration)
+            .await?
+            .ok_or_else(not_found)?;
+        Ok((connection, integration))
+    }
+}
+
+/// Refuses a connection that cannot be used, before anything else is looked at.
+pub(crate) fn usable(connection: &Connection, integration: &Integration) -> Result<(), Problem> {
+    if integration.status == integrations::Status::Paused {
+        return Err(Problem::new(Code::IntegrationNotReady));
+    }
+    match connection.status {
+        Status::Active => Ok(()),
+        Status::Pending => Err(Problem::new(Code::ConnectionPending)),
+        Status::ReauthorizationRequired => {
+            Err(Problem::new(Code::ConnectionReauthorizationRequired))
+        }
+    }
+}

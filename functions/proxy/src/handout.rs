@@ -1,0 +1,72 @@
+//! `POST /connections/{connection}/refresh` and `POST /connections/{connection}/token`.
+
+use edge::caller::Caller;
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use edge::respond;
+use http::{Response, StatusCode};
+use lambda_http::Body;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::Instant;
+use vault::refresh::Cause;
+
+use crate::Proxy;
+use crate::connection::usable;
+use crate::refusal;
+
+/// How long one of these requests waits for Entra, or for another caller who asks Entra.
+const BUDGET: Duration = Duration::from_secs(20);
+
+impl Proxy {
+    pub(crate) async fn refresh_now(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let (connection, integration) = self.visible(caller, id, log).await?;
+        usable(&connection, &integration)?;
+        let deadline = Instant::now() + BUDGET;
+        let version =
+            self.refresher.stored_version(&connection).await.map_err(refusal::of_refresh)?;
+        let id = connection.id.clone();
+        self.refresher
+            .renew(connection, &integration, Cause::Requested { version }, deadline)
+            .await
+            .map_err(refusal::of_refresh)?;
+        let renewed = self.refresher.connections.get(&id).await?;
+        let renewed = renewed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
+        respond::json(StatusCode::OK, &edge::wire::ConnectionView::from(&renewed))
+    }
+
+    pub(crate) async fn hand_out(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let (connection, integration) = self.visible(caller, id, log).await?;
+        if !integration.token_handout {
+            return Err(Problem::new(Code::TokenHandoutDisabled));
+        }
+        usable(&connection, &integration)?;
+        let deadline = Instant::now() + BUDGET;
+        let token = self
+            .refresher
+            .access_token(&connection, &integration, deadline)
+            .await
+            .map_err(refusal::of_refresh)?;
+        tracing::info!(
+            audit = "token_handed_out", caller = %caller.id, connection = %connection.id,
+            integration = %connection.integration, "an access token was handed out",
+        );
+        let body = json!({
+            "access_token": token.secret.expose_secret(),
+            "token_type": "Bearer",
+            "expires_at": edge::wire::rfc3339(token.expires_at),
+        });
+        respond::json(StatusCode::OK, &body)
+    }
+}

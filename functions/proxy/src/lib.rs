@@ -1,0 +1,99 @@
+//! The proxy: `ANY /proxy/{connection}/{host}/{path…}` becomes a call of Azure DevOps with the user's token.
+//!
+//! ```text
+//!  authenticate ─> connection ─> address ─> request headers ─> token ─> send ─> judge ─> response headers
+//!                                                               ^                │ rejected: renew once,
+//!                                                               └────────────────┘ send once more
+//! ```
+//!
+//! It also answers the two routes that need the same token: refresh now, and hand out the token. It
+//! never follows a redirect, never retries what might have been done, and writes nothing on the hot path.
+
+mod connection;
+mod forward;
+mod handout;
+mod limits;
+mod refusal;
+mod send;
+
+use std::sync::Arc;
+
+use devops::client::DevopsClient;
+use edge::caller::Authenticator;
+use edge::config::{Config, PublicUrl};
+use edge::deployment::Deployment;
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use edge::routes::{Function, Operation, matched};
+use edge::serve;
+use entra::clock::Clock;
+use http::Response;
+use lambda_http::{Body, Request};
+use vault::refresh::Refresher;
+
+/// Everything the proxy needs, made once per process.
+pub struct Proxy {
+    public_url: PublicUrl,
+    clock: Arc<dyn Clock>,
+    authenticator: Authenticator,
+    refresher: Refresher,
+    devops: DevopsClient,
+}
+
+impl Proxy {
+    /// Reads the configuration and makes the clients.
+    ///
+    /// # Errors
+    /// When the environment lacks something; the error names everything that is missing.
+    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
+        let deployment = Deployment::new(Config::from_environment()?).await?;
+        Ok(Self {
+            authenticator: deployment.authenticator(),
+            refresher: deployment.refresher(),
+            devops: deployment.devops(),
+            public_url: deployment.config.public_url,
+            clock: deployment.clock,
+        })
+    }
+
+    /// Answers events until the environment is shut down.
+    ///
+    /// # Errors
+    /// When the Lambda runtime API fails.
+    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
+        let proxy = Arc::new(self);
+        let public_url = proxy.public_url.clone();
+        serve::run(Function::Proxy, public_url, move |request, log| {
+            let proxy = Arc::clone(&proxy);
+            // Boxed, because the compiler gives up on layouts as deep as this.
+            Box::pin(async move { proxy.handle(request, log).await })
+        })
+        .await
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// A [`Problem`] for everything that Azure DevOps does not answer itself.
+    pub async fn handle(
+        &self,
+        request: Request,
+        log: RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let Some(matched) = matched(&request).cloned() else {
+            return Err(Problem::new(Code::NotFound));
+        };
+        let caller = self.authenticator.authenticate(request.headers()).await?;
+        log.caller(&caller);
+        caller.require(matched.route.callers)?;
+        let path = |name| matched.parameter(name).unwrap_or_default();
+        match matched.route.operation {
+            Operation::Proxy => self.forward(&caller, &matched, request, &log).await,
+            Operation::RefreshConnection => {
+                self.refresh_now(&caller, path("connection"), &log).await
+            }
+            Operation::HandOutToken => self.hand_out(&caller, path("connection"), &log).await,
+            _ => Err(Problem::new(Code::NotFound)),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The Lambda function `refresh`.
+
+use refresh::Refresh;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::log::initialize();
+    Refresh::from_environment().await?.run().await
+}

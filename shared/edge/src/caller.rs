@@ -1,0 +1,201 @@
+//! Who is calling: the operator, an application, or a user of an application.
+//!
+//! The check happens here, in the function, so that it holds behind any front door. Nothing but
+//! the `Authorization` header takes part in it.
+
+mod credentials;
+mod discovery;
+pub mod jwt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
+use secrecy::{ExposeSecret, SecretString};
+use vault::api_keys::{self, ApiKeys};
+use vault::ids::{IntegrationId, UserId};
+use vault::operator_key::OperatorKey;
+
+use crate::problem::{Code, Problem};
+use credentials::{Presented, Scheme};
+use jwt::{JwtVerifier, Refusal};
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Configures integrations and keys.
+    Operator,
+    /// Connects users and calls Azure DevOps for them.
+    Application,
+    /// One user of an application, for itself.
+    User,
+}
+
+impl Role {
+    /// The role's name in the documentation.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Application => "application",
+            Self::User => "user",
+        }
+    }
+}
+
+/// An authenticated caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Names the caller in logs: `operator`, `key:<id>`, or `user:<digest>`, because the user's
+    /// own name may be personal data.
+    pub id: String,
+    /// What kind of caller it is.
+    pub kind: Kind,
+}
+
+/// The kinds of callers, with what limits them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Configures integrations and keys.
+    Operator,
+    /// An application's back end.
+    Application {
+        /// The only integration it may know of, if it is limited to one.
+        integration: Option<IntegrationId>,
+    },
+    /// One user.
+    User {
+        /// As the application's identity provider names it.
+        user: UserId,
+    },
+}
+
+impl Caller {
+    /// What the caller may do.
+    pub fn role(&self) -> Role {
+        match self.kind {
+            Kind::Operator => Role::Operator,
+            Kind::Application { .. } => Role::Application,
+            Kind::User { .. } => Role::User,
+        }
+    }
+
+    /// Lets the caller go on if it has one of these roles.
+    ///
+    /// # Errors
+    /// [`Code::RoleNotAllowed`], naming the roles.
+    pub fn require(&self, roles: &[Role]) -> Result<(), Problem> {
+        if roles.contains(&self.role()) {
+            return Ok(());
+        }
+        let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+        Err(Problem::new(Code::RoleNotAllowed).detail(format!(
+            "The caller is {}; this route is for {}.",
+            self.role().as_str(),
+            names.join(" and ")
+        )))
+    }
+
+    /// Whether the caller may know of this integration. For one that may not, it does not exist.
+    pub fn sees_integration(&self, id: &IntegrationId) -> bool {
+        match &self.kind {
+            Kind::Operator | Kind::User { .. } | Kind::Application { integration: None } => true,
+            Kind::Application { integration: Some(only) } => only == id,
+        }
+    }
+
+    /// Whether the caller may know of a connection of this integration and user.
+    pub fn sees_connection(&self, integration: &IntegrationId, user: &UserId) -> bool {
+        self.sees_integration(integration) && self.user().is_none_or(|own| own == user)
+    }
+
+    /// The user that the caller is, if it is one. Whatever belongs to others does not exist for it.
+    pub fn user(&self) -> Option<&UserId> {
+        match &self.kind {
+            Kind::User { user } => Some(user),
+            Kind::Operator | Kind::Application { .. } => None,
+        }
+    }
+
+    fn of_key(key: &api_keys::ApiKey) -> Self {
+        let kind = match key.role {
+            api_keys::Role::Operator => Kind::Operator,
+            api_keys::Role::Application => {
+                Kind::Application { integration: key.integration.clone() }
+            }
+        };
+        Self { id: format!("key:{}", key.id), kind }
+    }
+
+    fn of_user(user: UserId) -> Self {
+        let digest = URL_SAFE_NO_PAD.encode(digest(&SHA256, user.as_str().as_bytes()));
+        let short = digest.get(..16).unwrap_or(&digest);
+        Self { id: format!("user:{short}"), kind: Kind::User { user } }
+    }
+}
+
+/// Finds out who sent a request.
+#[derive(Clone)]
+pub struct Authenticator {
+    api_keys: ApiKeys,
+    operator_key: OperatorKey,
+    jwt: Option<JwtVerifier>,
+}
+
+impl Authenticator {
+    /// Knows these keys and, if configured, the tokens of one identity provider.
+    pub fn new(api_keys: ApiKeys, operator_key: OperatorKey, jwt: Option<JwtVerifier>) -> Self {
+        Self { api_keys, operator_key, jwt }
+    }
+
+    /// The caller that a request's headers name and prove.
+    ///
+    /// # Errors
+    /// [`Code::MissingCredentials`] without an `Authorization` header, [`Code::InvalidCredentials`]
+    /// when it proves nothing, [`Code::HeaderTooLarge`] beyond 8 kB, and
+    /// [`Code::ServiceUnavailable`] when the proof cannot be checked at the moment.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let Presented { scheme, secret } = credentials::presented(headers)?;
+        match &self.jwt {
+            _ if secret.expose_secret().starts_with(API_KEY_PREFIX) => self.api_key(&secret).await,
+            Some(jwt) if scheme == Scheme::Bearer && jwt::looks_like_one(&secret) => {
+                user(jwt, &secret).await
+            }
+            _ => self.operator_key(&secret).await,
+        }
+    }
+
+    async fn api_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
+        let key = self.api_keys.authenticate(secret).await?;
+        let key = key.ok_or_else(|| refused("no such API key"))?;
+        Ok(Caller::of_key(&key))
+    }
+
+    async fn operator_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
+        if self.operator_key.matches(secret).await? {
+            Ok(Caller { id: "operator".to_owned(), kind: Kind::Operator })
+        } else {
+            Err(refused("neither an API key, nor a token, nor the operator key"))
+        }
+    }
+}
+
+/// How our API keys begin; the first operator key is any other text.
+const API_KEY_PREFIX: &str = "adoc_";
+
+async fn user(jwt: &JwtVerifier, token: &SecretString) -> Result<Caller, Problem> {
+    match jwt.verify(token).await {
+        Ok(user) => Ok(Caller::of_user(user)),
+        Err(refusal @ Refusal::Unavailable(_)) => {
+            Err(Problem::new(Code::ServiceUnavailable).cause(refusal))
+        }
+        // Which rule a token breaks is no secret, and its owner can only mend it by knowing.
+        Err(refusal) => Err(refused(refusal.to_string()).detail(format!("The token {refusal}."))),
+    }
+}
+
+fn refused(cause: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::InvalidCredentials).cause(cause)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! JSON Web Tokens of the application's own identity provider (RFC 7519, best practice RFC 8725).
+//!
+//! A token only ever chooses among the keys that the configured issuer publishes: the addresses
+//! and keys that a header can carry (`jku`, `x5u`, `jwk`, `x5c`) are not looked at.
+
+use std::sync::Arc;
+
+use entra::clock::Clock;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use vault::ids::UserId;
+
+use super::discovery::Discovery;
+use crate::config::JwtConfig;
+
+/// How far clocks may differ, in seconds.
+const SKEW: f64 = 60.0;
+/// Nothing longer is a `kid` that anyone publishes.
+const KID_LIMIT: usize = 256;
+/// RFC 7518 §3.3: RSA keys have at least 2048 bits.
+const RSA_MODULUS_BYTES: usize = 256;
+
+/// Verifies the tokens of one issuer for one audience.
+#[derive(Clone)]
+pub struct JwtVerifier {
+    config: JwtConfig,
+    discovery: Discovery,
+    keys: entra::jwks::KeyCache,
+    clock: Arc<dyn Clock>,
+}
+
+/// Which rule a token breaks. Reads as the end of a sentence that begins with "The token".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It does not have the parts of a signed token.
+    #[error("is not a signed JSON Web Token")]
+    Malformed,
+    /// Its algorithm is not RS256 or ES256, or its key is for another one.
+    #[error("is not signed with RS256 or ES256")]
+    Algorithm,
+    /// Its header demands something (`crit`) that we do not know (RFC 7515 §4.1.11).
+    #[error("demands an extension that is not supported")]
+    Critical,
+    /// It says that it is something else, such as a logout token (RFC 8725 §3.11).
+    #[error("is of a type that does not authenticate callers")]
+    Type,
+    /// Its key is none of the issuer's.
+    #[error("is signed with a key that its issuer does not publish")]
+    Key,
+    /// The signature is not that of the key.
+    #[error("has a signature that does not verify")]
+    Signature,
+    /// Someone else issued it.
+    #[error("was issued by another issuer")]
+    Issuer,
+    /// It is for someone else.
+    #[error("is for another audience")]
+    Audience,
+    /// It has expired, or does not say when it does.
+    #[error("has expired")]
+    Expired,
+    /// It is not valid yet.
+    #[error("is not valid yet")]
+    NotYetValid,
+    /// It names no usable user.
+    #[error("names no user")]
+    User,
+    /// The issuer's keys cannot be read at the moment.
+    #[error("cannot be checked: {0}")]
+    Unavailable(String),
+}
+
+/// Whether a secret has the form of a signed token: three parts in base64url.
+pub(super) fn looks_like_one(secret: &SecretString) -> bool {
+    let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let mut parts = 0;
+    secret.expose_secret().split('.').all(|part| {
+        parts += 1;
+        !part.is_empty() && part.bytes().all(base64url)
+    }) && parts == 3
+}
+
+impl JwtVerifier {
+    /// Asks nothing yet; keys are read when the first token comes. `http` must not follow redirects.
+    #[must_use]
+    pub fn new(config: JwtConfig, http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
+        let discovery = Discovery::new(http.clone(), config.issuer.clone(), Arc::clone(&clock));
+        let keys = entra::jwks::KeyCache::new(http, Arc::clone(&clock));
+        Self { config, discovery, keys, clock }
+    }
+
+    /// The user that a token names.
+    ///
+    /// # Errors
+    /// [`Refusal`] says which rule it breaks; [`Refusal::Unavailable`] that it could not be checked.
+    pub async fn verify(&self, token: &SecretString) -> Result<UserId, Refusal> {
+        let token = token.expose_secret();
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Malformed)?;
+        if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
+            return Err(Refusal::Algorithm);
+        }
+        if header.crit.is_some() {
+            return Err(Refusal::Critical);
+        }
+        if !header.typ.as_deref().is_none_or(is_access_token_type) {
+            return Err(Refusal::Type);
+        }
+        let kid = header.kid.as_deref().filter(|kid| (1..=KID_LIMIT).contains(&kid.len()));
+        let key = self.key(kid.ok_or(Refusal::Key)?, header.alg).await?;
+        let claims = signed_claims(token, &key, header.alg)?;
+        self.check(&claims)
+    }
+
+    async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, Refusal> {
+        let unavailable = |error: &dyn std::error::Error| Refusal::Unavailable(error.to_string());
+        let address = self.discovery.jwks_uri().await.map_err(|error| unavailable(&error))?;
+        let key = self.keys.key(&address, kid).await.map_err(|error| unavailable(&error))?;
+        let key = key.ok_or(Refusal::Key)?;
+        if !suits(&key, algorithm) {
+            return Err(Refusal::Algorithm);
+        }
+        DecodingKey::from_jwk(&key).map_err(|_| Refusal::Key)
+    }
+
+    fn check(&self, claims: &Map<String, Value>) -> Result<UserId, Refusal> {
+        if claims.get("iss").and_then(Value::as_str) != Some(&self.config.issuer) {
+            return Err(Refusal::Issuer);
+        }
+        let for_us = |value: &Value| value.as_str() == Some(&self.config.audience);
+        let audience = match claims.get("aud") {
+            Some(Value::Array(several)) => several.iter().any(for_us),
+            Some(one) => for_us(one),
+            None => false,
+        };
+        if !audience {
+            return Err(Refusal::Audience);
+        }
+        let now = self.clock.now().as_duration().as_secs_f64();
+        let expires = claims.get("exp").and_then(Value::as_f64).ok_or(Refusal::Expired)?;
+        if now >= expires + SKEW {
+            return Err(Refusal::Expired);
+        }
+        if let Some(not_before) = claims.get("nbf") {
+            let not_before = not_before.as_f64().ok_or(Refusal::NotYetValid)?;
+            if now < not_before - SKEW {
+                return Err(Refusal::NotYetValid);
+            }
+        }
+        let user = claims.get(&self.config.user_claim).and_then(Value::as_str);
+        user.and_then(|user| user.parse().ok()).ok_or(Refusal::User)
+    }
+}
+
+/// The claims, once the signature has been verified. Times, issuer and audience are checked by
+/// [`JwtVerifier::check`], against our own clock and with our own words.
+fn signed_claims(
+    token: &str,
+    key: &DecodingKey,
+    algorithm: Algorithm,
+) -> Result<Map<String, Value>, Refusal> {
+    let mut validation = Validation::new(algorithm);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    jsonwebtoken::decode(token, key, &validation)
+        .map(|token| token.claims)
+        .map_err(|_| Refusal::Signature)
+}
+
+/// RFC 9068 §2.1 for access tokens; `JWT` is what most providers say (RFC 7519 §5.1).
+fn is_access_token_type(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
+}
+
+/// Whether a published key is meant and strong enough for signatures by this algorithm.
+fn suits(key: &Jwk, algorithm: Algorithm) -> bool {
+    let use_fits = matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    let (named, kind_fits) = match (&key.algorithm, algorithm) {
+        (AlgorithmParameters::RSA(rsa), Algorithm::RS256) => {
+            // Base64 of 256 bytes; leading zeros are not allowed in it (RFC 7518 §6.3.1.1).
+            (KeyAlgorithm::RS256, rsa.n.len() * 3 / 4 >= RSA_MODULUS_BYTES)
+        }
+        (AlgorithmParameters::EllipticCurve(curve), Algorithm::ES256) => {
+            (KeyAlgorithm::ES256, curve.curve == EllipticCurve::P256)
+        }
+        _ => return false,
+    };
+    use_fits && kind_fits && key.common.key_algorithm.as_ref().is_none_or(|alg| *alg == named)
+}

@@ -1,0 +1,420 @@
+#![allow(clippy::unwrap_used)]
+//! Callers against a loopback identity provider and loopback AWS services.
+
+mod provider;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use entra::clock::Clock;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::JwtConfig;
+use provider::{Provider, token};
+
+const NOW: i64 = 1_767_225_600;
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+struct FixedClock(AtomicI64);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+struct Setup {
+    provider: Provider,
+    clock: Arc<FixedClock>,
+    verifier: JwtVerifier,
+}
+
+impl Setup {
+    async fn new() -> Self {
+        let provider = Provider::start().await;
+        let clock = Arc::new(FixedClock(AtomicI64::new(NOW)));
+        let config = JwtConfig {
+            issuer: provider.issuer.clone(),
+            audience: "ado-connect".to_owned(),
+            user_claim: "sub".to_owned(),
+        };
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
+        let verifier = JwtVerifier::new(config, http, Arc::clone(&clock) as Arc<dyn Clock>);
+        Self { provider, clock, verifier }
+    }
+
+    fn claims(&self) -> Value {
+        json!({ "iss": self.provider.issuer, "aud": "ado-connect", "sub": "ada", "exp": NOW + 300 })
+    }
+
+    fn claims_with(&self, name: &str, value: Value) -> Value {
+        let mut claims = self.claims();
+        claims[name] = value;
+        claims
+    }
+
+    async fn verify(&self, token: String) -> Result<String, Refusal> {
+        self.verifier.verify(&token.into()).await.map(|user| user.to_string())
+    }
+
+    async fn rs256(&self, claims: &Value) -> Result<String, Refusal> {
+        self.verify(token(&json!({"alg": "RS256", "kid": "rsa-1"}), claims, &provider::rsa_key()))
+            .await
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_the_issuer_name_their_user() {
+    let setup = Setup::new().await;
+    assert_eq!(setup.rs256(&setup.claims()).await.as_deref(), Ok("ada"));
+    let es256 = token(
+        &json!({"alg": "ES256", "kid": "ec-1", "typ": "at+jwt"}),
+        &setup.claims_with("aud", json!(["other", "ado-connect"])),
+        &provider::ec_key(),
+    );
+    assert_eq!(setup.verify(es256).await.as_deref(), Ok("ada"));
+}
+
+#[tokio::test]
+async fn claims_that_do_not_fit_are_refused_by_name() {
+    let setup = Setup::new().await;
+    let issuer = setup.provider.issuer.clone();
+    for (claim, value, refusal) in [
+        ("iss", json!(format!("{issuer}/")), Refusal::Issuer),
+        ("iss", json!(["x"]), Refusal::Issuer),
+        ("iss", Value::Null, Refusal::Issuer),
+        ("aud", json!("another"), Refusal::Audience),
+        ("aud", json!([]), Refusal::Audience),
+        ("aud", json!(["another", 7]), Refusal::Audience),
+        ("aud", Value::Null, Refusal::Audience),
+        ("exp", json!(NOW - 60), Refusal::Expired),
+        ("exp", Value::Null, Refusal::Expired),
+        ("exp", json!((NOW + 300).to_string()), Refusal::Expired),
+        ("nbf", json!(NOW + 61), Refusal::NotYetValid),
+        ("nbf", json!("now"), Refusal::NotYetValid),
+        ("sub", Value::Null, Refusal::User),
+        ("sub", json!(7), Refusal::User),
+        ("sub", json!(""), Refusal::User),
+        ("sub", json!("a\nb"), Refusal::User),
+        ("sub", json!("u".repeat(257)), Refusal::User),
+    ] {
+        let result = setup.rs256(&setup.claims_with(claim, value.clone())).await;
+        assert_eq!(result, Err(refusal), "{claim} = {value}");
+    }
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_a_minute() {
+    let setup = Setup::new().await;
+    for (claim, value) in
+        [("exp", json!(NOW - 59)), ("nbf", json!(NOW + 60)), ("exp", json!(1_767_225_600.5))]
+    {
+        let result = setup.rs256(&setup.claims_with(claim, value.clone())).await;
+        assert_eq!(result.as_deref(), Ok("ada"), "{claim} = {value}");
+    }
+}
+
+#[tokio::test]
+async fn forged_headers_and_signatures_are_refused() {
+    let setup = Setup::new().await;
+    let (claims, rsa, ec) = (setup.claims(), provider::rsa_key(), provider::ec_key());
+    let other = provider::new_rsa_key();
+    let public = provider::rsa_public_bytes(&rsa);
+    let attacker = format!("{}/attacker", setup.provider.issuer);
+    let attacker_jwk = provider::rsa_jwk(&other, "rsa-1");
+    for (name, forged, refusal) in [
+        (
+            "none",
+            provider::unsigned(&json!({"alg": "none", "kid": "rsa-1"}), &claims),
+            Refusal::Malformed,
+        ),
+        ("None", provider::unsigned(&json!({"alg": "NonE"}), &claims), Refusal::Malformed),
+        ("no alg", provider::unsigned(&json!({"kid": "rsa-1"}), &claims), Refusal::Malformed),
+        (
+            "HS256 by the public key",
+            provider::hs256(&json!({"alg": "HS256", "kid": "rsa-1"}), &claims, &public),
+            Refusal::Algorithm,
+        ),
+        (
+            "RS384",
+            token(&json!({"alg": "RS384", "kid": "rsa-1"}), &claims, &rsa),
+            Refusal::Algorithm,
+        ),
+        (
+            "ES256 for an RSA key",
+            token(&json!({"alg": "ES256", "kid": "rsa-1"}), &claims, &ec),
+            Refusal::Algorithm,
+        ),
+        (
+            "RS256 for an EC key",
+            token(&json!({"alg": "RS256", "kid": "ec-1"}), &claims, &rsa),
+            Refusal::Algorithm,
+        ),
+        (
+            "an encryption key",
+            token(&json!({"alg": "RS256", "kid": "rsa-enc"}), &claims, &rsa),
+            Refusal::Algorithm,
+        ),
+        (
+            "another key",
+            token(&json!({"alg": "RS256", "kid": "rsa-1"}), &claims, &other),
+            Refusal::Signature,
+        ),
+        ("no kid", token(&json!({"alg": "RS256"}), &claims, &rsa), Refusal::Key),
+        ("empty kid", token(&json!({"alg": "RS256", "kid": ""}), &claims, &rsa), Refusal::Key),
+        (
+            "unknown kid",
+            token(&json!({"alg": "RS256", "kid": "../rsa-1"}), &claims, &rsa),
+            Refusal::Key,
+        ),
+        (
+            "long kid",
+            token(&json!({"alg": "RS256", "kid": "k".repeat(257)}), &claims, &rsa),
+            Refusal::Key,
+        ),
+        (
+            "crit",
+            token(&json!({"alg": "RS256", "kid": "rsa-1", "crit": ["exp"]}), &claims, &rsa),
+            Refusal::Critical,
+        ),
+        (
+            "empty crit",
+            token(&json!({"alg": "RS256", "kid": "rsa-1", "crit": []}), &claims, &rsa),
+            Refusal::Critical,
+        ),
+        (
+            "logout token",
+            token(&json!({"alg": "RS256", "kid": "rsa-1", "typ": "logout+jwt"}), &claims, &rsa),
+            Refusal::Type,
+        ),
+        (
+            "jku",
+            token(&json!({"alg": "RS256", "kid": "rsa-1", "jku": attacker}), &claims, &other),
+            Refusal::Signature,
+        ),
+        (
+            "x5u",
+            token(&json!({"alg": "RS256", "kid": "rsa-1", "x5u": attacker}), &claims, &other),
+            Refusal::Signature,
+        ),
+        (
+            "jwk",
+            token(&json!({"alg": "RS256", "kid": "rsa-1", "jwk": attacker_jwk}), &claims, &other),
+            Refusal::Signature,
+        ),
+        (
+            "claims that are no object",
+            token(&json!({"alg": "RS256", "kid": "rsa-1"}), &json!(["x"]), &rsa),
+            Refusal::Signature,
+        ),
+    ] {
+        assert_eq!(setup.verify(forged).await, Err(refusal), "{name}");
+    }
+    assert_eq!(setup.provider.asked_of("/attacker"), 0);
+}
+
+#[tokio::test]
+async fn a_token_changed_in_any_part_is_refused() {
+    let setup = Setup::new().await;
+    let good =
+        token(&json!({"alg": "RS256", "kid": "rsa-1"}), &setup.claims(), &provider::rsa_key());
+    assert!(setup.verify(good.clone()).await.is_ok());
+    let parts: Vec<&str> = good.split('.').collect();
+    let changed = setup.claims_with("sub", json!("grace"));
+    let foreign = token(&json!({"alg": "RS256", "kid": "rsa-1"}), &changed, &provider::rsa_key());
+    let foreign: Vec<&str> = foreign.split('.').collect();
+    for forged in [
+        format!("{}.{}.{}", parts[0], foreign[1], parts[2]),
+        format!("{}.{}.", parts[0], parts[1]),
+        format!("{}.{}.{}A", parts[0], parts[1], parts[2]),
+        format!("{}.{}", parts[0], parts[1]),
+        format!("..{}", parts[2]),
+        "a.b.c".to_owned(),
+    ] {
+        assert!(setup.verify(forged.clone()).await.is_err(), "{forged}");
+    }
+}
+
+#[tokio::test]
+async fn invented_keys_do_not_become_requests_to_the_provider() {
+    let setup = Setup::new().await;
+    assert!(setup.rs256(&setup.claims()).await.is_ok());
+    for n in 0..200 {
+        let forged = token(
+            &json!({"alg": "RS256", "kid": format!("k{n}")}),
+            &setup.claims(),
+            &provider::rsa_key(),
+        );
+        assert_eq!(setup.verify(forged).await, Err(Refusal::Key));
+    }
+    assert!(setup.provider.asked_of("/keys") <= 2);
+    assert_eq!(setup.provider.asked_of("/.well-known/openid-configuration"), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_not_the_callers_fault() {
+    let setup = Setup::new().await;
+    setup.provider.set_down(true);
+    for _ in 0..20 {
+        assert!(matches!(setup.rs256(&setup.claims()).await, Err(Refusal::Unavailable(_))));
+    }
+    assert_eq!(setup.provider.asked_of("/.well-known/openid-configuration"), 1);
+    setup.provider.set_down(false);
+    setup.clock.0.fetch_add(31, Ordering::SeqCst);
+    assert!(setup.rs256(&setup.claims()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_known_provider_is_trusted_through_an_outage() {
+    let setup = Setup::new().await;
+    assert!(setup.rs256(&setup.claims()).await.is_ok());
+    setup.provider.set_down(true);
+    setup.clock.0.fetch_add(200, Ordering::SeqCst);
+    assert!(setup.rs256(&setup.claims()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_discovery_document_of_another_issuer_is_not_used() {
+    let setup = Setup::new().await;
+    setup.provider.set_document(json!({"issuer": "https://other.example", "jwks_uri": format!("{}/keys", setup.provider.issuer)}));
+    assert!(matches!(setup.rs256(&setup.claims()).await, Err(Refusal::Unavailable(_))));
+    assert_eq!(setup.provider.asked_of("/keys"), 0);
+}
+
+#[tokio::test]
+async fn keys_are_not_read_from_an_insecure_address() {
+    let setup = Setup::new().await;
+    setup.provider.set_document(
+        json!({"issuer": setup.provider.issuer, "jwks_uri": "http://keys.mycompany.example/"}),
+    );
+    assert!(matches!(setup.rs256(&setup.claims()).await, Err(Refusal::Unavailable(_))));
+}
+
+#[test]
+fn only_three_parts_in_base64url_look_like_a_token() {
+    for yes in ["a.b.c", "eyJh-_.e30.c2ln"] {
+        assert!(jwt::looks_like_one(&yes.into()), "{yes}");
+    }
+    for no in ["", "a.b", "a.b.c.d", "a..c", ".b.c", "a.b.", "a.b.c=", "a b.c.d"] {
+        assert!(!jwt::looks_like_one(&no.into()), "{no}");
+    }
+}
+
+#[test]
+fn callers_are_limited_to_their_role_and_integration() {
+    let fabrikam: IntegrationId = "fabrikam".parse().unwrap();
+    let contoso: IntegrationId = "contoso".parse().unwrap();
+    let kind = |kind| Caller { id: "x".to_owned(), kind };
+    let limited = kind(Kind::Application { integration: Some(fabrikam.clone()) });
+    assert!(limited.sees_integration(&fabrikam) && !limited.sees_integration(&contoso));
+    assert!(kind(Kind::Application { integration: None }).sees_integration(&contoso));
+    assert!(kind(Kind::Operator).sees_integration(&contoso));
+    assert!(limited.require(&[Role::User, Role::Application]).is_ok());
+    let (ada, grace): (UserId, UserId) = ("ada".parse().unwrap(), "grace".parse().unwrap());
+    let user = kind(Kind::User { user: ada.clone() });
+    assert!(user.sees_connection(&contoso, &ada) && !user.sees_connection(&contoso, &grace));
+    assert!(limited.sees_connection(&fabrikam, &ada) && !limited.sees_connection(&contoso, &ada));
+    let problem = kind(Kind::Operator).require(&[Role::Application, Role::User]).unwrap_err();
+    assert_eq!(problem.code(), Code::RoleNotAllowed);
+    assert_eq!(
+        problem.detail_text(),
+        Some("The caller is operator; this route is for application and user.")
+    );
+}
+
+#[test]
+fn the_log_does_not_learn_a_users_name() {
+    let caller = Caller::of_user("ada@mycompany.example".parse().unwrap());
+    assert!(caller.id.starts_with("user:") && caller.id.len() == 21);
+    assert!(!caller.id.contains("ada"));
+    assert_eq!(caller.user().unwrap().as_str(), "ada@mycompany.example");
+}
+
+/// Keys as the table and the secret hold them, behind the services' own wire protocols.
+async fn authenticator(setup: &Setup) -> (Authenticator, provider::Services) {
+    let services = provider::aws().await;
+    services.put_key("0a1b", "application", Some("fabrikam"), "secret");
+    services.put_key("0a1c", "operator", None, "secret");
+    services.set_operator_key("first-operator-key");
+    let clock = Arc::clone(&setup.clock) as Arc<dyn Clock>;
+    let authenticator = Authenticator::new(
+        ApiKeys::new(services.dynamodb(), "integrations".to_owned()),
+        OperatorKey::new(services.secrets_manager(), "operator-key".to_owned(), clock),
+        Some(setup.verifier.clone()),
+    );
+    (authenticator, services)
+}
+
+fn bearer(secret: &str) -> HeaderMap {
+    HeaderMap::from_iter([(
+        AUTHORIZATION,
+        HeaderValue::from_str(&format!("Bearer {secret}")).unwrap(),
+    )])
+}
+
+#[tokio::test]
+async fn each_kind_of_credential_makes_its_kind_of_caller() {
+    let setup = Setup::new().await;
+    let (authenticator, _services) = authenticator(&setup).await;
+    let jwt =
+        token(&json!({"alg": "RS256", "kid": "rsa-1"}), &setup.claims(), &provider::rsa_key());
+    for (secret, id, role) in [
+        ("adoc_0a1b_secret", "key:0a1b", Role::Application),
+        ("adoc_0a1c_secret", "key:0a1c", Role::Operator),
+        ("first-operator-key", "operator", Role::Operator),
+        (&jwt, "user:", Role::User),
+    ] {
+        let caller = authenticator.authenticate(&bearer(secret)).await.unwrap();
+        assert!(caller.id.starts_with(id), "{}", caller.id);
+        assert_eq!(caller.role(), role);
+    }
+    let basic = HeaderValue::from_static("Basic YWRhOmFkb2NfMGExYl9zZWNyZXQ=");
+    let caller = authenticator.authenticate(&HeaderMap::from_iter([(AUTHORIZATION, basic)])).await;
+    assert_eq!(caller.unwrap().id, "key:0a1b");
+}
+
+#[tokio::test]
+async fn nothing_else_is_a_caller() {
+    let setup = Setup::new().await;
+    let (authenticator, _services) = authenticator(&setup).await;
+    let expired = setup.claims_with("exp", json!(NOW - 3_600));
+    let expired = token(&json!({"alg": "RS256", "kid": "rsa-1"}), &expired, &provider::rsa_key());
+    for secret in [
+        "adoc_0a1b_Secret",
+        "adoc_0a1b_",
+        "adoc_ffff_secret",
+        "adoc_",
+        "First-operator-key",
+        "x",
+        &expired,
+    ] {
+        let problem = authenticator.authenticate(&bearer(secret)).await.unwrap_err();
+        assert_eq!(problem.code(), Code::InvalidCredentials, "{secret}");
+        assert!(!format!("{problem:?}").contains(secret), "{problem:?}");
+    }
+    let problem = authenticator.authenticate(&HeaderMap::new()).await.unwrap_err();
+    assert_eq!(problem.code(), Code::MissingCredentials);
+}
+
+#[tokio::test]
+async fn a_credential_that_cannot_be_checked_is_neither_accepted_nor_refused() {
+    let setup = Setup::new().await;
+    let (authenticator, services) = authenticator(&setup).await;
+    services.set_down(true);
+    setup.provider.set_down(true);
+    let jwt =
+        token(&json!({"alg": "RS256", "kid": "rsa-1"}), &setup.claims(), &provider::rsa_key());
+    for secret in ["adoc_0a1b_secret", "first-operator-key", &jwt] {
+        let problem = authenticator.authenticate(&bearer(secret)).await.unwrap_err();
+        assert_eq!(problem.code(), Code::ServiceUnavailable, "{secret}");
+    }
+}

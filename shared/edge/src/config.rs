@@ -1,0 +1,319 @@
+//! A function's configuration: environment variables, read once at start.
+//!
+//! All functions take the same variables, so that the template sets them in one place. Everything
+//! that is missing or malformed is reported at once, by name and never by value.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use entra::cloud::{Authority, Cloud};
+use url::{Host, Url};
+use vault::aws::TableNames;
+
+/// What every function is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `PUBLIC_URL`: where the gateway is reached.
+    pub public_url: PublicUrl,
+    /// `INTEGRATIONS_TABLE`, `SESSIONS_TABLE`, `CONNECTIONS_TABLE`, `TOKENS_TABLE`.
+    pub tables: TableNames,
+    /// `TOKENS_KEY_ID`: the KMS key that seals tokens, by id, ARN or alias.
+    pub tokens_key_id: String,
+    /// `SECRETS_PREFIX`: begins the names of all secrets, such as `ado-connect/`.
+    pub secrets_prefix: String,
+    /// `OPERATOR_KEY_SECRET`: the name of the secret that is the first operator key.
+    pub operator_key_secret: String,
+    /// `EVENT_BUS`: where events go; without it there are none.
+    pub event_bus: Option<String>,
+    /// `REFRESH_SHARDS`: into how many parts the refresh schedule is split; 4 unless set.
+    pub refresh_shards: NonZeroU32,
+    /// `ENTRA_CLOUD` (`public` unless set), or `ENTRA_URL` in its place.
+    pub authority: Authority,
+    /// `DEVOPS_URL`: takes the place of every Azure DevOps host.
+    pub devops_url: Option<Url>,
+    /// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_USER_CLAIM`: the application's own identity provider.
+    pub jwt: Option<JwtConfig>,
+}
+
+/// What the refresh function is told.
+#[derive(Debug, Clone)]
+pub struct RefreshConfig {
+    /// What every function is told.
+    pub common: Config,
+    /// `REFRESH_QUEUE_URL`: the FIFO queue between dispatcher and workers.
+    pub queue_url: Url,
+}
+
+/// Which JSON Web Tokens name users of the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwtConfig {
+    /// The exact `iss`; its discovery document names the keys.
+    pub issuer: String,
+    /// The `aud` that tokens for us have.
+    pub audience: String,
+    /// The claim that is the user; `sub` unless set.
+    pub user_claim: String,
+}
+
+/// What is wrong with the environment: every fault, in one error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration is not usable: {}", .faults.join("; "))]
+pub struct ConfigError {
+    /// One sentence for each variable at fault.
+    pub faults: Vec<String>,
+}
+
+impl Config {
+    /// Reads the process environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every fault.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::from_variables(environment)
+    }
+
+    /// Reads variables from anywhere. An empty value counts as none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every fault.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&variable);
+        let config = Self::read(&mut reader);
+        reader.finish(config)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        // Everything is read before anything is given up, so that every fault is found.
+        let public_url = reader.required("PUBLIC_URL");
+        let integrations = reader.required("INTEGRATIONS_TABLE");
+        let sessions = reader.required("SESSIONS_TABLE");
+        let connections = reader.required("CONNECTIONS_TABLE");
+        let tokens = reader.required("TOKENS_TABLE");
+        let tokens_key_id = reader.required("TOKENS_KEY_ID");
+        let secrets_prefix = reader.required("SECRETS_PREFIX");
+        let operator_key_secret = reader.required("OPERATOR_KEY_SECRET");
+        let event_bus = reader.optional("EVENT_BUS");
+        let refresh_shards = reader.optional("REFRESH_SHARDS").unwrap_or(DEFAULT_REFRESH_SHARDS);
+        let authority = reader.authority();
+        let devops_url = reader.optional::<UpstreamUrl>("DEVOPS_URL").map(|url| url.0);
+        let jwt = reader.jwt();
+        Some(Self {
+            public_url: public_url?,
+            tables: TableNames {
+                integrations: integrations?,
+                sessions: sessions?,
+                connections: connections?,
+                tokens: tokens?,
+            },
+            tokens_key_id: tokens_key_id?,
+            secrets_prefix: secrets_prefix?,
+            operator_key_secret: operator_key_secret?,
+            event_bus,
+            refresh_shards,
+            authority: authority?,
+            devops_url,
+            jwt,
+        })
+    }
+}
+
+const DEFAULT_REFRESH_SHARDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+
+impl RefreshConfig {
+    /// Reads the process environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every fault.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::from_variables(environment)
+    }
+
+    /// Reads variables from anywhere. An empty value counts as none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every fault.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&variable);
+        let common = Config::read(&mut reader);
+        let queue_url = reader.required::<UpstreamUrl>("REFRESH_QUEUE_URL").map(|url| url.0);
+        let config = common.zip(queue_url).map(|(common, queue_url)| Self { common, queue_url });
+        reader.finish(config)
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Collects faults while variables are read.
+struct Reader<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    faults: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { variable, faults: Vec::new() }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    fn optional<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        match self.text(name)?.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.faults.push(format!("{name}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn required<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        if self.text(name).is_none() {
+            self.faults.push(format!("{name} is missing"));
+            return None;
+        }
+        self.optional(name)
+    }
+
+    fn authority(&mut self) -> Option<Authority> {
+        let cloud = self.optional("ENTRA_CLOUD").unwrap_or(Cloud::Public);
+        let Some(url) = self.optional("ENTRA_URL") else {
+            return Some(Authority::from(cloud));
+        };
+        Authority::from_override(url)
+            .map_err(|error| self.faults.push(format!("ENTRA_URL: {error}")))
+            .ok()
+    }
+
+    fn jwt(&mut self) -> Option<JwtConfig> {
+        let issuer = self.text("JWT_ISSUER");
+        let audience = self.text("JWT_AUDIENCE");
+        let user_claim = self.text("JWT_USER_CLAIM").unwrap_or_else(|| "sub".to_owned());
+        match (issuer, audience) {
+            (None, None) => None,
+            (Some(issuer), Some(audience)) => {
+                // Kept as text: `iss` is compared exactly, and a parsed URL may be spelled anew.
+                self.optional::<UpstreamUrl>("JWT_ISSUER")?;
+                Some(JwtConfig { issuer, audience, user_claim })
+            }
+            (Some(_), None) => {
+                self.faults.push("JWT_AUDIENCE is missing, because JWT_ISSUER is set".to_owned());
+                None
+            }
+            (None, Some(_)) => {
+                self.faults.push("JWT_ISSUER is missing, because JWT_AUDIENCE is set".to_owned());
+                None
+            }
+        }
+    }
+
+    fn finish<T>(self, config: Option<T>) -> Result<T, ConfigError> {
+        match config {
+            Some(config) if self.faults.is_empty() => Ok(config),
+            _ => Err(ConfigError { faults: self.faults }),
+        }
+    }
+}
+
+/// A value that cannot be a variable's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidValue(&'static str);
+
+/// Where the gateway is reached: an origin, `https` or on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    url: Url,
+    text: String,
+}
+
+impl PublicUrl {
+    /// The origin as text, without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The address of a path of ours, which begins with a slash.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.text)
+    }
+
+    /// Where Entra sends browsers back to: what is registered in Entra as the redirect URI, byte
+    /// for byte.
+    pub fn redirect_uri(&self) -> Url {
+        let mut url = self.url.clone();
+        url.set_path("/integration-callback");
+        url
+    }
+
+    /// The origin as a URL, to which a path and a query can be given.
+    pub fn to_url(&self) -> Url {
+        self.url.clone()
+    }
+
+    /// Whether browsers reach it by TLS.
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+}
+
+impl AsRef<str> for PublicUrl {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let UpstreamUrl(url) = text.parse()?;
+        if url.path() != "/" || url.query().is_some() {
+            return Err(InvalidValue("must be an origin, without a path"));
+        }
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { url, text })
+    }
+}
+
+/// A URL that requests or secrets may go to: `https`, or `http` on this machine.
+struct UpstreamUrl(Url);
+
+impl FromStr for UpstreamUrl {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let url = Url::parse(text).map_err(|_| InvalidValue("is not a URL"))?;
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            _ => return Err(InvalidValue("must be https, or http on this machine")),
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+            return Err(InvalidValue("must have neither credentials nor a fragment"));
+        }
+        Ok(Self(url))
+    }
+}
+
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! What this deployment consists of, as the configuration names it: each function takes the parts that
+//! its subject needs, all on one clock, one HTTP client and one set of AWS clients.
+
+use std::sync::Arc;
+
+use devops::client::DevopsClient;
+use entra::clock::{Clock, SystemClock};
+use entra::jwks::KeyCache;
+use entra::metadata::MetadataCache;
+use entra::token::TokenClient;
+use vault::api_keys::ApiKeys;
+use vault::aws::Clients;
+use vault::client_credentials::ClientCredentials;
+use vault::connections::Connections;
+use vault::events::Events;
+use vault::integrations::Integrations;
+use vault::operator_key::OperatorKey;
+use vault::refresh::Refresher;
+use vault::sealing::Sealer;
+use vault::sessions::Sessions;
+use vault::tokens::Tokens;
+
+use crate::caller::Authenticator;
+use crate::caller::jwt::JwtVerifier;
+use crate::config::Config;
+
+/// The parts of a deployment.
+pub struct Deployment {
+    /// What the function was told.
+    pub config: Config,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// The client for Entra and Azure DevOps; making one costs milliseconds, so there is one.
+    pub http: reqwest::Client,
+    aws: Clients,
+}
+
+impl Deployment {
+    /// Makes the clients for a configuration; nothing is called yet.
+    ///
+    /// # Errors
+    /// When the TLS back end cannot be set up.
+    pub async fn new(config: Config) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            config,
+            clock: Arc::new(SystemClock),
+            http: entra::http_client()?,
+            aws: Clients::from_environment().await,
+        })
+    }
+
+    /// Who calls.
+    pub fn authenticator(&self) -> Authenticator {
+        let jwt = self
+            .config
+            .jwt
+            .clone()
+            .map(|jwt| JwtVerifier::new(jwt, self.http.clone(), Arc::clone(&self.clock)));
+        let operator_key = OperatorKey::new(
+            self.aws.secrets_manager.clone(),
+            self.config.operator_key_secret.clone(),
+            Arc::clone(&self.clock),
+        );
+        Authenticator::new(self.api_keys(), operator_key, jwt)
+    }
+
+    /// API keys.
+    pub fn api_keys(&self) -> ApiKeys {
+        ApiKeys::new(self.aws.dynamodb.clone(), self.config.tables.integrations.clone())
+    }
+
+    /// Integrations.
+    pub fn integrations(&self) -> Integrations {
+        Integrations::new(self.aws.dynamodb.clone(), self.config.tables.integrations.clone())
+    }
+
+    /// Connect sessions and authorization requests.
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.aws.dynamodb.clone(), self.config.tables.sessions.clone())
+    }
+
+    /// Connections.
+    pub fn connections(&self) -> Connections {
+        let shards = self.config.refresh_shards.get();
+        Connections::new(self.aws.dynamodb.clone(), &self.config.tables, shards)
+    }
+
+    /// Sealed tokens.
+    pub fn tokens(&self) -> Tokens {
+        let key_id = self.config.tokens_key_id.clone();
+        let sealer = Sealer::new(self.aws.kms.clone(), key_id, Arc::clone(&self.clock));
+        Tokens::new(self.aws.dynamodb.clone(), self.config.tables.tokens.clone(), sealer)
+    }
+
+    /// Client credentials.
+    pub fn client_credentials(&self) -> ClientCredentials {
+        ClientCredentials::new(
+            self.aws.secrets_manager.clone(),
+            self.config.secrets_prefix.clone(),
+            Arc::clone(&self.clock),
+        )
+    }
+
+    /// Entra's discovery documents.
+    pub fn metadata(&self) -> MetadataCache {
+        let authority = self.config.authority.clone();
+        MetadataCache::new(self.http.clone(), authority, Arc::clone(&self.clock))
+    }
+
+    /// Entra's signing keys.
+    pub fn signing_keys(&self) -> KeyCache {
+        KeyCache::new(self.http.clone(), Arc::clone(&self.clock))
+    }
+
+    /// Entra's token endpoint.
+    pub fn token_client(&self) -> TokenClient {
+        TokenClient::new(self.http.clone(), Arc::clone(&self.clock))
+    }
+
+    /// Azure DevOps.
+    pub fn devops(&self) -> DevopsClient {
+        DevopsClient::new(self.http.clone(), self.config.devops_url.clone())
+    }
+
+    /// Events, if there is a bus for them.
+    pub fn events(&self) -> Events {
+        match &self.config.event_bus {
+            Some(bus) => Events::to_bus(self.aws.eventbridge.clone(), bus.clone()),
+            None => Events::none(),
+        }
+    }
+
+    /// The SQS client.
+    pub fn queue(&self) -> aws_sdk_sqs::Client {
+        self.aws.sqs.clone()
+    }
+
+    /// The refresh protocol.
+    pub fn refresher(&self) -> Refresher {
+        Refresher {
+            connections: self.connections(),
+            tokens: self.tokens(),
+            integrations: self.integrations(),
+            credentials: self.client_credentials(),
+            entra: self.token_client(),
+            metadata: self.metadata(),
+            events: self.events(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! API Gateway's payload format 2.0, to and from `http` types, without altering anything.
+//!
+//! `lambda_http` has a conversion, too, whose types and request extensions we use. The conversion
+//! itself is ours because theirs fails the whole invocation (a 500 without our body) for request
+//! headers that are not ASCII, paths with blanks and unusual `host` or `x-forwarded-proto` values,
+//! and because it re-encodes text bodies, drops all but the first of repeated response headers
+//! and cannot answer a header that is not UTF-8. A proxy that passes bytes through needs none of that.
+//!
+//! Source: "Create AWS Lambda proxy integrations for HTTP APIs", Amazon API Gateway developer guide.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use lambda_http::{Body, RequestExt as _};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+/// The most that Lambda returns for one synchronous invocation, in bytes of JSON.
+/// Source: "Lambda quotas", AWS Lambda developer guide (6 MB, with room for the envelope).
+pub const ANSWER_LIMIT: usize = 6 * 1024 * 1024;
+
+/// A request as API Gateway puts it into an event. Fields that we do not use are ignored.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Event {
+    /// The path: percent-decoded by HTTP APIs, as sent by function URLs.
+    pub raw_path: String,
+    /// The query string without `?`, as sent.
+    pub raw_query_string: String,
+    /// The cookies, one `name=value` each.
+    pub cookies: Vec<String>,
+    /// Header names in lower case; repeated headers joined by commas.
+    pub headers: HashMap<String, String>,
+    /// About the request.
+    pub request_context: EventContext,
+    /// The body, if there is one.
+    pub body: Option<String>,
+    /// Whether the body is base64.
+    pub is_base64_encoded: bool,
+}
+
+/// What API Gateway adds about a request.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventContext {
+    /// API Gateway's id of the request.
+    pub request_id: String,
+    /// The stage; its name begins the path unless it is `$default`.
+    pub stage: String,
+    /// Method and peer.
+    pub http: EventHttp,
+}
+
+/// Method and peer of a request.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventHttp {
+    /// The method.
+    pub method: String,
+}
+
+/// What cannot be said in an `http` request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableEvent {
+    /// The method is not a token (RFC 9110 §9.1).
+    #[error("the method is not a token")]
+    Method,
+    /// The path or the query cannot be made into a URI even after percent-encoding.
+    #[error("the address is not usable")]
+    Address,
+    /// A header has a name or a value that HTTP does not know.
+    #[error("a header is not usable")]
+    Header,
+    /// The body is said to be base64 and is not.
+    #[error("the body is not usable")]
+    Body,
+}
+
+impl Event {
+    /// The path without the stage: what routes and the proxied address are read from.
+    pub fn path(&self) -> &str {
+        let stage = &self.request_context.stage;
+        if stage.is_empty() || stage == "$default" {
+            return &self.raw_path;
+        }
+        match self.raw_path.strip_prefix('/').and_then(|path| path.strip_prefix(stage.as_str())) {
+            Some(path) if path.starts_with('/') => path,
+            _ => &self.raw_path,
+        }
+    }
+
+    /// The request. Its URI is the path and the query, percent-encoded where they could not stand
+    /// in a URI; [`RequestExt::raw_http_path`](lambda_http::RequestExt::raw_http_path) is the path
+    /// exactly as it came.
+    ///
+    /// # Errors
+    /// [`UnusableEvent`] names the part that is no HTTP; nothing of it is repeated.
+    pub fn into_request(self) -> Result<Request<Body>, UnusableEvent> {
+        let path = self.path().to_owned();
+        let uri = uri(&path, &self.raw_query_string)?;
+        let method = self.request_context.http.method.parse().map_err(|_| UnusableEvent::Method)?;
+        let headers = headers(&self.headers, &self.cookies)?;
+        let body = match self.body {
+            None => Body::Empty,
+            Some(text) if self.is_base64_encoded => {
+                Body::Binary(STANDARD.decode(text).map_err(|_| UnusableEvent::Body)?)
+            }
+            Some(text) => Body::Text(text),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request.with_raw_http_path(path))
+    }
+
+    /// The method, if it is one; for the log line.
+    pub fn method(&self) -> Option<Method> {
+        self.request_context.http.method.parse().ok()
+    }
+}
+
+/// What must not stand raw in a path; `%` is left alone, so that an encoded path stays as it is.
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`');
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`');
+
+fn uri(path: &str, query: &str) -> Result<Uri, UnusableEvent> {
+    let mut text = utf8_percent_encode(path, PATH).to_string();
+    if !query.is_empty() {
+        text.push('?');
+        text.extend(utf8_percent_encode(query, QUERY));
+    }
+    // Only the path form: `//host/path` must not turn into an authority.
+    let uri = http::uri::PathAndQuery::try_from(text).map_err(|_| UnusableEvent::Address)?;
+    if !uri.path().starts_with('/') {
+        return Err(UnusableEvent::Address);
+    }
+    Ok(Uri::from(uri))
+}
+
+fn headers(
+    received: &HashMap<String, String>,
+    cookies: &[String],
+) -> Result<HeaderMap, UnusableEvent> {
+    let value =
+        |text: &str| HeaderValue::from_bytes(text.as_bytes()).map_err(|_| UnusableEvent::Header);
+    let mut headers = HeaderMap::with_capacity(received.len() + 1);
+    for (name, text) in received {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| UnusableEvent::Header)?;
+        headers.append(name, value(text)?);
+    }
+    if !cookies.is_empty() {
+        headers.insert(COOKIE, value(&cookies.join("; "))?);
+    }
+    Ok(headers)
+}
+
+/// An answer as API Gateway expects it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The HTTP status.
+    pub status_code: u16,
+    /// One value per name: API Gateway reads nothing else, so repeated headers are joined by
+    /// commas (RFC 9110 §5.3).
+    pub headers: BTreeMap<String, String>,
+    /// The values of `set-cookie`, the one header that must not be joined.
+    pub cookies: Vec<String>,
+    /// The body, as text or base64.
+    pub body: String,
+    /// Whether the body is base64.
+    pub is_base64_encoded: bool,
+}
+
+impl From<Response<Body>> for Answer {
+    fn from(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let mut headers = BTreeMap::new();
+        for name in parts.headers.keys().filter(|name| *name != SET_COOKIE) {
+            // JSON holds text only: a value that is not UTF-8 cannot be answered at all.
+            let values: Vec<_> = parts
+                .headers
+                .get_all(name)
+                .iter()
+                .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+                .collect();
+            if !values.is_empty() {
+                headers.insert(name.as_str().to_owned(), values.join(", "));
+            }
+        }
+        let cookies = parts.headers.get_all(SET_COOKIE).iter();
+        let cookies = cookies.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
+        let (body, is_base64_encoded) = match body {
+            Body::Text(text) => (text, false),
+            Body::Binary(bytes) => text_or_base64(bytes),
+            _ => (String::new(), false),
+        };
+        Self { status_code: parts.status.as_u16(), headers, cookies, body, is_base64_encoded }
+    }
+}
+
+impl Answer {
+    /// How many bytes of JSON this is, nearly: a few more than it really is.
+    pub fn size(&self) -> usize {
+        const ENVELOPE: usize = 256;
+        let headers = self.headers.iter().map(|(name, value)| json_len(name) + json_len(value) + 6);
+        let cookies = self.cookies.iter().map(|cookie| json_len(cookie) + 3);
+        ENVELOPE + json_len(&self.body) + headers.sum::<usize>() + cookies.sum::<usize>()
+    }
+}
+
+/// The smaller of both spellings that gives back the same bytes: a body of 5 MB of JSON passes
+/// as text and would not pass as base64.
+fn text_or_base64(bytes: Vec<u8>) -> (String, bool) {
+    let base64_len = bytes.len().div_ceil(3) * 4;
+    match String::from_utf8(bytes) {
+        Ok(text) if json_len(&text) <= base64_len.max(text.len() + 64) => (text, false),
+        Ok(text) => (STANDARD.encode(text), true),
+        Err(error) => (STANDARD.encode(error.as_bytes()), true),
+    }
+}
+
+/// The length of a text as a JSON string, without the quotes.
+fn json_len(text: &str) -> usize {
+    let escapes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0x00..0x20 => 5,
+        _ => 0,
+    });
+    text.len() + escapes.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(path: &str, query: &str) -> Event {
+        serde_json::from_value(json!({
+            "version": "2.0", "rawPath": path, "rawQueryString": query,
+            "headers": {"host": "gateway", "x-forwarded-proto": "\u{0}"[..0], "x-name": "Zoë"},
+            "cookies": ["a=1", "b=2"],
+            "requestContext": {"requestId": "r", "stage": "$default", "http": {"method": "PATCH"}},
+            "body": "eyJ9", "isBase64Encoded": true,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_event_becomes_the_request_that_was_sent() {
+        let request =
+            event("/proxy/c/dev.azure.com/My Project", "a=%20&b=ü").into_request().unwrap();
+        assert_eq!(request.method(), Method::PATCH);
+        assert_eq!(request.uri().path(), "/proxy/c/dev.azure.com/My%20Project");
+        assert_eq!(request.uri().query(), Some("a=%20&b=%C3%BC"));
+        assert_eq!(request.raw_http_path(), "/proxy/c/dev.azure.com/My Project");
+        assert_eq!(request.headers()["x-name"].as_bytes(), "Zoë".as_bytes());
+        assert_eq!(request.headers()[COOKIE], "a=1; b=2");
+        assert!(matches!(request.body(), Body::Binary(bytes) if bytes == b"{\"}"));
+    }
+
+    #[test]
+    fn valid_addresses_are_not_touched() {
+        for path in ["/", "/a%2Fb/c;d=1/$batch/(x)'*@!,~", "/a//b/../c", "//evil.example/x"] {
+            let request = event(path, "api-version=7.1&$top=1&x={y}|^%7B").into_request().unwrap();
+            assert_eq!(request.uri().path(), path);
+            assert_eq!(request.uri().query(), Some("api-version=7.1&$top=1&x={y}|^%7B"));
+            assert_eq!(request.uri().authority(), None);
+        }
+    }
+
+    #[test]
+    fn a_named_stage_is_not_part_of_the_path() {
+        let mut event = event("/live/health", "");
+        assert_eq!(event.path(), "/live/health");
+        event.request_context.stage = "live".to_owned();
+        assert_eq!(event.path(), "/health");
+        event.raw_path = "/lively/health".to_owned();
+        assert_eq!(event.path(), "/lively/health");
+    }
+
+    #[test]
+    fn what_is_no_http_is_refused_by_part() {
+        let mut no_method = event("/", "");
+        no_method.request_context.http.method = "GE T".to_owned();
+        assert_eq!(no_method.into_request().unwrap_err(), UnusableEvent::Method);
+        let mut injected = event("/", "");
+        injected.headers.insert("x-name".to_owned(), "a\r\nset-cookie: b".to_owned());
+        assert_eq!(injected.into_request().unwrap_err(), UnusableEvent::Header);
+        let mut no_base64 = event("/", "");
+        no_base64.body = Some("%".to_owned());
+        assert_eq!(no_base64.into_request().unwrap_err(), UnusableEvent::Body);
+        assert_eq!(event("relative", "").into_request().unwrap_err(), UnusableEvent::Address);
+        let long = format!("/{}", "a".repeat(70_000));
+        assert_eq!(event(&long, "").into_request().unwrap_err(), UnusableEvent::Address);
+    }
+
+    #[test]
+    fn repeated_headers_are_joined_and_cookies_are_not() {
+        let response = Response::builder()
+            .header("link", "<a>; rel=next")
+            .header("link", "<b>; rel=prev")
+            .header("set-cookie", "a=1")
+            .header("set-cookie", "b=2")
+            .header("x-odd", HeaderValue::from_bytes(b"\xff").unwrap())
+            .body(Body::Empty)
+            .unwrap();
+        let answer = Answer::from(response);
+        assert_eq!(answer.headers["link"], "<a>; rel=next, <b>; rel=prev");
+        assert_eq!(answer.cookies, ["a=1", "b=2"]);
+        assert!(
+            !answer.headers.contains_key("x-odd") && !answer.headers.contains_key("set-cookie")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_event_panics(path in any::<String>(), query in any::<String>(), name in any::<String>(), value in any::<String>()) {
+            let mut event = event(&path, &query);
+            event.headers.insert(name, value);
+            let _ = event.into_request();
+        }
+
+        #[test]
+        fn bodies_come_out_as_they_went_in(bytes in prop_oneof![
+            any::<Vec<u8>>(),
+            any::<String>().prop_map(String::into_bytes),
+        ]) {
+            let answer = Answer::from(Response::new(Body::Binary(bytes.clone())));
+            let json = serde_json::to_string(&answer).unwrap();
+            prop_assert!(json.len() <= answer.size());
+            let read: Answer = serde_json::from_str(&json).unwrap();
+            let body = if read.is_base64_encoded {
+                STANDARD.decode(read.body).unwrap()
+            } else {
+                read.body.into_bytes()
+            };
+            prop_assert_eq!(body, bytes);
+        }
+    }
+}

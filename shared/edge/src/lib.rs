@@ -1,0 +1,43 @@
+//! The API Gateway side of ado-connect: what all functions share between an event and their own
+//! subject.
+//!
+//! ```text
+//!  API Gateway event (payload 2.0)
+//!        │
+//!     gateway ── event -> http request, http response -> answer; nothing is altered on the way
+//!        │
+//!      serve ─── request id, route, panic and deadline guard, security headers, one log line
+//!        │        │                                              │
+//!        │      routes (the contract as a table)               log, metrics
+//!        ▼
+//!  the function's handler
+//!        ├── caller       who is calling: operator, application or user
+//!        ├── parameters   query and JSON body, strictly
+//!        ├── cookies      the browser binding
+//!        ├── respond      JSON, redirects, passed-through answers
+//!        ├── page         HTML for people
+//!        └── problem      every way to say no, as JSON or HTML with the same facts
+//!
+//!  config: the environment, read once at start, every fault named at once
+//! ```
+//!
+//! The five functions call it; it calls [`vault`] for API keys and [`entra`] for key sets. It
+//! stores nothing, decides nothing about connections, and never lets a query string, a header, a
+//! body or a secret into a log line or an error.
+
+pub mod caller;
+pub mod config;
+pub mod cookies;
+pub mod deployment;
+pub mod gateway;
+pub mod log;
+pub mod metrics;
+pub mod page;
+pub mod parameters;
+pub mod problem;
+pub mod respond;
+pub mod routes;
+pub mod serve;
+pub mod wire;
+
+pub use problem::{Code, Problem};

@@ -1,0 +1,412 @@
+//! Logs: one structured line per request, and what goes wrong in between.
+//!
+//! Lines are JSON objects by `serde_json` alone, so that nothing received can start a line of its
+//! own (S-47). A request's line has the fields of [`RequestLog`] and no others: no query strings,
+//! headers, bodies or paths (S-46).
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use vault::ids::{ConnectionId, IntegrationId};
+
+use crate::caller::Caller;
+use crate::metrics::{Metrics, Unit};
+use crate::problem::Problem;
+
+/// Our own crates; everything else speaks from warnings upwards only, because what HTTP clients
+/// and SDKs say below that can hold headers and bodies.
+const OURS: &[&str] =
+    &["authorize", "callback", "devops", "edge", "entra", "manage", "proxy", "refresh", "vault"];
+
+/// Starts logging to standard output, once per process. Panics are logged with their place and
+/// without their message, which could be made of values.
+pub fn initialize() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let lines = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false);
+        let _already_set = tracing_subscriber::registry().with(filter()).with(lines).try_init();
+        std::panic::set_hook(Box::new(log_panic));
+    });
+}
+
+fn filter() -> Targets {
+    let ours = OURS.iter().map(|name| (*name, LevelFilter::INFO));
+    Targets::new().with_default(LevelFilter::WARN).with_targets(ours)
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    // A `&'static str` is text of the program; a `String` was formatted and may hold anything.
+    let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("");
+    tracing::error!(place, message, "panic");
+}
+
+/// Writes one line to standard output, which Lambda collects.
+pub(crate) fn write_line(line: &str) {
+    let mut line = line.to_owned();
+    line.push('\n');
+    // Nobody could be told that the log is gone.
+    let _ = std::io::stdout().lock().write_all(line.as_bytes());
+}
+
+/// What a handler notes about its request. Clones are the same note.
+#[derive(Debug, Clone)]
+pub struct RequestLog {
+    request_id: Arc<str>,
+    noted: Arc<Mutex<Noted>>,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+struct Noted {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integration: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'static str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    timings_ms: BTreeMap<&'static str, u64>,
+    #[serde(skip)]
+    counters: Vec<(&'static str, Unit, u64)>,
+}
+
+impl RequestLog {
+    /// An empty note about the request with this id.
+    #[must_use]
+    pub fn new(request_id: &str) -> Self {
+        Self { request_id: request_id.into(), noted: Arc::default() }
+    }
+
+    /// The id that the answer carries, too.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Who called.
+    pub fn caller(&self, caller: &Caller) {
+        self.noted().caller = Some(caller.id.clone());
+    }
+
+    /// Which integration it was about.
+    pub fn integration(&self, id: &IntegrationId) {
+        self.noted().integration = Some(id.to_string());
+    }
+
+    /// Which connection it was about.
+    pub fn connection(&self, id: &ConnectionId) {
+        self.noted().connection = Some(id.to_string());
+    }
+
+    /// Which Azure DevOps host was called.
+    pub fn host(&self, host: &str) {
+        self.noted().host = Some(host.chars().take(100).collect());
+    }
+
+    /// What Azure DevOps (or Entra) answered.
+    pub fn upstream_status(&self, status: StatusCode) {
+        self.noted().upstream_status = Some(status.as_u16());
+    }
+
+    /// The problem and its cause: noted by itself where a handler returns it, so only needed where
+    /// one is told in another way, as with a redirect.
+    pub fn problem(&self, problem: &Problem) {
+        let mut noted = self.noted();
+        noted.problem = Some(problem.code().as_str());
+        noted.cause = problem.cause_text().map(str::to_owned);
+    }
+
+    /// What became of it, in one word of ours such as `connected`.
+    pub fn outcome(&self, outcome: &'static str) {
+        self.noted().outcome = Some(outcome);
+    }
+
+    /// What the refresh protocol did, in one word of ours such as `renewed`.
+    pub fn refresh(&self, outcome: &'static str) {
+        self.noted().refresh = Some(outcome);
+    }
+
+    /// Whether a cache had the answer, in one word of ours such as `hit`.
+    pub fn cache(&self, outcome: &'static str) {
+        self.noted().cache = Some(outcome);
+    }
+
+    /// How long a part took; parts of the same name add up.
+    pub fn timing(&self, part: &'static str, duration: Duration) {
+        *self.noted().timings_ms.entry(part).or_default() += milliseconds(duration);
+    }
+
+    /// Adds to a metric of the function, see [`Metrics::add`].
+    pub fn metric(&self, name: &'static str, unit: Unit, value: u64) {
+        self.noted().counters.push((name, unit, value));
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        // A panic elsewhere leaves at worst a field unset.
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known about a request when it has been answered.
+#[derive(Debug)]
+pub(crate) struct Answered<'a> {
+    pub function: &'static str,
+    pub route: &'a str,
+    pub method: &'a str,
+    pub status: u16,
+    pub problem: Option<&'a Problem>,
+    /// Whether the status is Azure DevOps' and not ours.
+    pub passed_through: bool,
+    pub duration: Duration,
+    pub trace_id: Option<&'a str>,
+    pub now: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: Timestamp,
+    level: &'static str,
+    message: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    method: &'a str,
+    status: u16,
+    #[serde(flatten)]
+    noted: Noted,
+    #[serde(flatten)]
+    metrics: serde_json::Map<String, serde_json::Value>,
+}
+
+impl RequestLog {
+    /// The request's one line, with its metrics.
+    pub(crate) fn line(&self, answered: &Answered<'_>) -> String {
+        if let Some(problem) = answered.problem {
+            self.problem(problem);
+        }
+        let noted = self.noted().clone();
+        let failed = answered.status >= 500 && !answered.passed_through;
+        let mut metrics = Metrics::new(answered.function);
+        metrics.request(answered.route, failed, milliseconds(answered.duration));
+        for (name, unit, value) in &noted.counters {
+            metrics.add(name, *unit, *value);
+        }
+        let line = Line {
+            timestamp: answered.now,
+            level: if failed { "ERROR" } else { "INFO" },
+            message: "request",
+            request_id: &self.request_id,
+            trace_id: answered.trace_id,
+            method: answered.method.get(..16).unwrap_or(answered.method),
+            status: answered.status,
+            noted,
+            metrics: metrics.fields(answered.now),
+        };
+        // Texts and numbers always serialise.
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::caller::Kind;
+    use crate::problem::Code;
+
+    fn answered(problem: Option<&Problem>) -> Answered<'_> {
+        Answered {
+            function: "proxy",
+            route: "ANY /proxy/{proxy+}",
+            method: "GET",
+            status: problem.map_or(200, |problem| problem.code().status().as_u16()),
+            problem,
+            passed_through: false,
+            duration: Duration::from_micros(12_345),
+            trace_id: Some("1-68000000-000000000000000000000000"),
+            now: "2026-01-01T00:00:00.125Z".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_line_with_these_fields() {
+        let log = RequestLog::new("JKJaXmPLvHcESHA=");
+        log.caller(&Caller {
+            id: "key:0a1b".to_owned(),
+            kind: Kind::Application { integration: None },
+        });
+        log.integration(&"fabrikam".parse().unwrap());
+        log.connection(&"conn_0123456789abcdef0123456789abcdef".parse().unwrap());
+        log.host("dev.azure.com");
+        log.upstream_status(StatusCode::OK);
+        log.refresh("renewed");
+        log.cache("hit");
+        log.clone().outcome("proxied");
+        log.timing("upstream", Duration::from_millis(7));
+        log.timing("upstream", Duration::from_millis(3));
+        log.metric("TokensRenewed", Unit::Count, 1);
+        let line = log.line(&answered(None));
+        assert!(!line.contains('\n'));
+        insta::assert_json_snapshot!(serde_json::from_str::<Value>(&line).unwrap(), @r#"
+        {
+          "Errors": 0,
+          "LatencyMs": 12,
+          "Requests": 1,
+          "TokensRenewed": 1,
+          "_aws": {
+            "CloudWatchMetrics": [
+              {
+                "Dimensions": [
+                  [
+                    "function",
+                    "route"
+                  ],
+                  [
+                    "function"
+                  ]
+                ],
+                "Metrics": [
+                  {
+                    "Name": "Requests",
+                    "Unit": "Count"
+                  },
+                  {
+                    "Name": "Errors",
+                    "Unit": "Count"
+                  },
+                  {
+                    "Name": "LatencyMs",
+                    "Unit": "Milliseconds"
+                  }
+                ],
+                "Namespace": "ado-connect"
+              },
+              {
+                "Dimensions": [
+                  [
+                    "function"
+                  ]
+                ],
+                "Metrics": [
+                  {
+                    "Name": "TokensRenewed",
+                    "Unit": "Count"
+                  }
+                ],
+                "Namespace": "ado-connect"
+              }
+            ],
+            "Timestamp": 1767225600125
+          },
+          "cache": "hit",
+          "caller": "key:0a1b",
+          "connection": "conn_0123456789abcdef0123456789abcdef",
+          "function": "proxy",
+          "host": "dev.azure.com",
+          "integration": "fabrikam",
+          "level": "INFO",
+          "message": "request",
+          "method": "GET",
+          "outcome": "proxied",
+          "refresh": "renewed",
+          "request_id": "JKJaXmPLvHcESHA=",
+          "route": "ANY /proxy/{proxy+}",
+          "status": 200,
+          "timestamp": "2026-01-01T00:00:00.125Z",
+          "timings_ms": {
+            "upstream": 10
+          },
+          "trace_id": "1-68000000-000000000000000000000000",
+          "upstream_status": 200
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_problem_of_ours_is_an_error_with_its_cause() {
+        let problem = Problem::new(Code::ServiceUnavailable).detail("not logged").cause("dynamodb");
+        let line = RequestLog::new("r").line(&answered(Some(&problem)));
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["problem"], "service_unavailable");
+        assert_eq!(line["cause"], "dynamodb");
+        assert_eq!(line["Errors"], 1);
+        assert!(!line.to_string().contains("not logged"));
+    }
+
+    #[test]
+    fn a_problem_told_by_a_redirect_is_noted_with_its_cause() {
+        let log = RequestLog::new("r");
+        log.problem(&Problem::new(Code::EntraMisconfigured).cause("no refresh token"));
+        let line: Value = serde_json::from_str(&log.line(&answered(None))).unwrap();
+        assert_eq!(line["problem"], "entra_misconfigured");
+        assert_eq!(line["cause"], "no refresh token");
+    }
+
+    #[test]
+    fn a_failure_of_azure_devops_is_not_counted_as_ours() {
+        let answered = Answered { status: 503, passed_through: true, ..answered(None) };
+        let line: Value = serde_json::from_str(&RequestLog::new("r").line(&answered)).unwrap();
+        assert_eq!((&line["level"], &line["Errors"]), (&"INFO".into(), &0.into()));
+    }
+
+    #[test]
+    fn dependencies_only_warn_and_nobody_debugs() {
+        use tracing::Level;
+        for target in ["hyper::proto", "reqwest::connect", "aws_smithy_runtime::client", "rustls"] {
+            assert!(!filter().would_enable(target, &Level::INFO), "{target}");
+            assert!(filter().would_enable(target, &Level::WARN), "{target}");
+        }
+        for target in ["proxy", "vault::refresh", "edge::serve"] {
+            assert!(filter().would_enable(target, &Level::INFO), "{target}");
+            assert!(!filter().would_enable(target, &Level::DEBUG), "{target}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_received_breaks_the_line(text in any::<String>()) {
+            let log = RequestLog::new(&text);
+            log.host(&text);
+            let problem = Problem::new(Code::InternalError).cause(&text);
+            let line = log.line(&Answered { method: &text, ..answered(Some(&problem)) });
+            prop_assert!(!line.contains(['\n', '\r']));
+            let line: Value = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(line["cause"].as_str(), Some(text.as_str()));
+        }
+    }
+}

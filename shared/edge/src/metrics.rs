@@ -1,0 +1,169 @@
+//! Metrics in `CloudWatch`'s embedded format: numbers inside a log line, from which metrics are
+//! made without a call on the request's way.
+//!
+//! Source: "Specification: Embedded metric format", Amazon `CloudWatch` user guide.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::log;
+
+/// The namespace of all our metrics.
+pub const NAMESPACE: &str = "ado-connect";
+
+/// Requests, one each.
+pub const REQUESTS: &str = "Requests";
+/// Answers with a status of 500 or more that were not merely passed through.
+pub const ERRORS: &str = "Errors";
+/// From the event to the answer.
+pub const LATENCY: &str = "LatencyMs";
+
+/// What a metric's numbers count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Milliseconds.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+}
+
+impl Unit {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+            Self::Seconds => "Seconds",
+        }
+    }
+}
+
+/// The metrics of one invocation: per function, and those of a request per route, too.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    function: &'static str,
+    route: Option<String>,
+    of_request: Vec<Metric>,
+    of_function: Vec<Metric>,
+}
+
+#[derive(Debug, Clone)]
+struct Metric {
+    name: &'static str,
+    unit: Unit,
+    value: u64,
+}
+
+impl Metrics {
+    /// No metrics yet, of this function.
+    #[must_use]
+    pub fn new(function: &'static str) -> Self {
+        Self { function, route: None, of_request: Vec::new(), of_function: Vec::new() }
+    }
+
+    /// Adds a number to a metric of the function. Names are words in `PascalCase`, so that they
+    /// meet no field of the log line.
+    pub fn add(&mut self, name: &'static str, unit: Unit, value: u64) {
+        match self.of_function.iter_mut().find(|metric| metric.name == name) {
+            Some(metric) => metric.value = metric.value.saturating_add(value),
+            None => self.of_function.push(Metric { name, unit, value }),
+        }
+    }
+
+    /// Notes one answered request.
+    pub(crate) fn request(&mut self, route: &str, failed: bool, latency_ms: u64) {
+        self.route = Some(route.to_owned());
+        self.of_request = vec![
+            Metric { name: REQUESTS, unit: Unit::Count, value: 1 },
+            Metric { name: ERRORS, unit: Unit::Count, value: u64::from(failed) },
+            Metric { name: LATENCY, unit: Unit::Milliseconds, value: latency_ms },
+        ];
+    }
+
+    /// The fields that make a JSON log line one with metrics.
+    pub(crate) fn fields(&self, now: Timestamp) -> Map<String, Value> {
+        let mut directives = Vec::new();
+        if !self.of_request.is_empty() {
+            directives
+                .push(directive(&json!([["function", "route"], ["function"]]), &self.of_request));
+        }
+        if !self.of_function.is_empty() {
+            directives.push(directive(&json!([["function"]]), &self.of_function));
+        }
+        let mut fields = Map::new();
+        fields.insert("function".to_owned(), self.function.into());
+        if let Some(route) = &self.route {
+            fields.insert("route".to_owned(), route.as_str().into());
+        }
+        for metric in self.of_request.iter().chain(&self.of_function) {
+            fields.insert(metric.name.to_owned(), metric.value.into());
+        }
+        if !directives.is_empty() {
+            let aws = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives });
+            fields.insert("_aws".to_owned(), aws);
+        }
+        fields
+    }
+
+    /// Writes a line of its own: for invocations that answer no HTTP request.
+    pub fn emit(&self, now: Timestamp) {
+        log::write_line(&Value::Object(self.fields(now)).to_string());
+    }
+}
+
+fn directive(dimensions: &Value, metrics: &[Metric]) -> Value {
+    let metrics: Vec<_> = metrics
+        .iter()
+        .map(|metric| json!({ "Name": metric.name, "Unit": metric.unit.as_str() }))
+        .collect();
+    json!({ "Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn counters_add_up_under_the_function_alone() {
+        let mut metrics = Metrics::new("refresh");
+        metrics.add("TokensRenewed", Unit::Count, 2);
+        metrics.add("TokensRenewed", Unit::Count, 3);
+        let now = Timestamp::from_second(1_767_225_600).unwrap();
+        assert_eq!(
+            Value::Object(metrics.fields(now)),
+            json!({
+                "function": "refresh",
+                "TokensRenewed": 5,
+                "_aws": {
+                    "Timestamp": 1_767_225_600_000_u64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "ado-connect",
+                        "Dimensions": [["function"]],
+                        "Metrics": [{"Name": "TokensRenewed", "Unit": "Count"}],
+                    }],
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn every_dimension_and_metric_of_a_directive_is_a_field() {
+        let mut metrics = Metrics::new("proxy");
+        metrics.request("ANY /proxy/{proxy+}", true, 12);
+        metrics.add("UpstreamThrottled", Unit::Count, 1);
+        let fields = metrics.fields(Timestamp::UNIX_EPOCH);
+        for directive in fields["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+            for set in directive["Dimensions"].as_array().unwrap() {
+                for name in set.as_array().unwrap() {
+                    assert!(fields[name.as_str().unwrap()].is_string(), "{name}");
+                }
+            }
+            for metric in directive["Metrics"].as_array().unwrap() {
+                assert!(fields[metric["Name"].as_str().unwrap()].is_u64(), "{metric}");
+            }
+        }
+        assert_eq!(fields[ERRORS], 1);
+    }
+}

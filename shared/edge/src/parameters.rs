@@ -1,0 +1,237 @@
+//! Reading what a caller sent, strictly: each parameter once (S-10), each field known, sizes
+//! limited, and nothing of a value repeated in an error.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use http::header::CONTENT_TYPE;
+use lambda_http::{Body, Request};
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::problem::{Code, Problem};
+
+/// The largest JSON body that our own routes take, in bytes.
+pub const JSON_LIMIT: usize = 64 * 1024;
+/// The longest query string, in bytes; API Gateway itself takes about as much for all of the
+/// request line and headers.
+pub const QUERY_LIMIT: usize = 10 * 1024;
+
+/// The query parameters of a request, each sent once.
+#[derive(Debug, Clone, Default)]
+pub struct Query(BTreeMap<String, String>);
+
+impl Query {
+    /// Reads the query string of a request.
+    ///
+    /// # Errors
+    /// [`Code::DuplicateParameter`] for a name that occurs twice, [`Code::RequestTooLarge`] beyond
+    /// [`QUERY_LIMIT`], [`Code::InvalidRequest`] for what does not decode to text.
+    pub fn of(request: &Request) -> Result<Self, Problem> {
+        Self::parse(request.uri().query().unwrap_or(""))
+    }
+
+    /// Reads a query string (`application/x-www-form-urlencoded`, without `?`).
+    ///
+    /// # Errors
+    /// As [`Query::of`].
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        if query.len() > QUERY_LIMIT {
+            return Err(Problem::new(Code::RequestTooLarge).detail("The query string is too long."));
+        }
+        let mut parameters = BTreeMap::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name).ok_or_else(|| not_text("query"))?;
+            let shown = shown_name(&name);
+            let value = decode(value).ok_or_else(|| not_text(&shown))?;
+            if parameters.insert(name, value).is_some() {
+                return Err(
+                    Problem::new(Code::DuplicateParameter).error(shown, "was sent more than once")
+                );
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// A parameter's value, if it was sent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A parameter that has to be there and not be empty.
+    ///
+    /// # Errors
+    /// [`Code::InvalidRequest`] naming the parameter.
+    pub fn required(&self, name: &str) -> Result<&str, Problem> {
+        self.get(name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| Problem::field(name, "is missing"))
+    }
+
+    /// A parameter as what it should be, if it was sent.
+    ///
+    /// # Errors
+    /// [`Code::InvalidRequest`] with the parser's sentence. Use it for types of ours, whose
+    /// sentences do not repeat the value.
+    pub fn parsed<T>(&self, name: &str) -> Result<Option<T>, Problem>
+    where
+        T: FromStr<Err: std::fmt::Display>,
+    {
+        self.get(name)
+            .map(|value| {
+                value.parse().map_err(|error: T::Err| Problem::field(name, error.to_string()))
+            })
+            .transpose()
+    }
+
+    /// Refuses parameters that this route does not know. Not for the callback: Entra adds its own.
+    ///
+    /// # Errors
+    /// [`Code::InvalidRequest`] naming each unknown parameter.
+    pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        let mut unknown = self.0.keys().filter(|name| !known.contains(&name.as_str())).peekable();
+        if unknown.peek().is_none() {
+            return Ok(());
+        }
+        Err(unknown.fold(Problem::new(Code::InvalidRequest), |problem, name| {
+            problem.error(shown_name(name), "is not a parameter of this route")
+        }))
+    }
+}
+
+/// Reads a JSON body of at most `limit` bytes as a `T`. Unknown fields are refused where `T` says
+/// `deny_unknown_fields`, repeated ones always.
+///
+/// # Errors
+/// [`Code::RequestTooLarge`], [`Code::UnsupportedMediaType`], [`Code::MalformedJson`] with line and
+/// column, or [`Code::InvalidRequest`] naming the field. No error repeats what was sent.
+pub fn json_body<T: DeserializeOwned>(request: &Request, limit: usize) -> Result<T, Problem> {
+    let body: &[u8] = match request.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
+    };
+    if body.len() > limit {
+        return Err(Problem::new(Code::RequestTooLarge)
+            .detail(format!("The body may have at most {limit} bytes.")));
+    }
+    if !is_json(request) {
+        return Err(Problem::new(Code::UnsupportedMediaType));
+    }
+    // Well-formed at all? Otherwise a wrong field before the fault would hide it.
+    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| json_problem("", &error))?;
+    // Derived types would take an array for an object, field by field.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::field("body", "must be an object"));
+    }
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| json_problem(&error.path().to_string(), error.inner()))?;
+    json.end().map_err(|error| json_problem("", &error))?;
+    Ok(value)
+}
+
+/// `application/json`, with UTF-8 or no charset (RFC 8259 §8.1).
+fn is_json(request: &Request) -> bool {
+    let mut types = request.headers().get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else { return false };
+    let Ok(text) = value.to_str() else { return false };
+    let mut parts = text.split(';').map(str::trim);
+    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+        && parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
+            !name.eq_ignore_ascii_case("charset")
+                || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+}
+
+fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
+    if !error.is_data() {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        return Problem::new(Code::MalformedJson)
+            .detail(format!("The body stops being JSON at {place}."));
+    }
+    let (field, message) = describe(&error.to_string());
+    let path = if path == "." { "" } else { path };
+    let field = match (path, field) {
+        ("", None) => "body".to_owned(),
+        ("", Some(field)) => field,
+        (path, None) => shown_name(path),
+        (path, Some(field)) => shown_name(&format!("{path}.{field}")),
+    };
+    Problem::field(field, message)
+}
+
+/// Takes from serde's sentence what the types say, and leaves what the body said. Serde offers the
+/// parts only as text: "invalid type: string \"…\", expected u32 at line 1 column 9".
+fn describe(sentence: &str) -> (Option<String>, String) {
+    let text = sentence.rsplit_once(" at line ").map_or(sentence, |(text, _)| text);
+    let quoted = |prefix: &str| {
+        let name = text.strip_prefix(prefix)?.strip_prefix('`')?.split('`').next()?;
+        Some(shown_name(name))
+    };
+    if let Some(field) = quoted("missing field ") {
+        return (Some(field), "is missing".to_owned());
+    }
+    if let Some(field) = quoted("duplicate field ") {
+        return (Some(field), "was sent more than once".to_owned());
+    }
+    if text.starts_with("unknown field ") {
+        return (None, "is not a field of this object".to_owned());
+    }
+    if let Some((_, expected)) = text.rsplit_once(", expected ") {
+        return (None, format!("must be {}", in_json_words(expected)));
+    }
+    // A sentence of the field's own type. Parsers that repeat the value put it into quotes.
+    if text.contains(['"', '`', '\'']) {
+        return (None, "is not valid".to_owned());
+    }
+    (None, text.to_owned())
+}
+
+/// What a Rust type is called in JSON.
+fn in_json_words(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "an array",
+        "a map" => "an object",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number in range",
+        "any boolean" | "a boolean" => "true or false",
+        tagged if tagged.starts_with("struct ") || tagged.contains("tagged enum") => "an object",
+        words => words,
+    }
+}
+
+/// A name from the request as it may be shown: names of ours look like this, others do not matter.
+fn shown_name(name: &str) -> String {
+    let harmless = |b: u8| b.is_ascii_alphanumeric() || b"_-.[]".contains(&b);
+    if (1..=64).contains(&name.len()) && name.bytes().all(harmless) {
+        name.to_owned()
+    } else {
+        "(unknown)".to_owned()
+    }
+}
+
+fn not_text(field: &str) -> Problem {
+    Problem::field(field, "is not percent-encoded text, or has control characters")
+}
+
+/// Decodes one name or value. Lenient decoders keep a bad `%` as it is; here it is refused, so
+/// that there is one reading only.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.chars().any(char::is_control))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Answers that say yes.
+//!
+//! Header values that come from stored or received text go through [`HeaderValue::from_str`],
+//! never through concatenation into a header block (S-39).
+
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Response, StatusCode};
+use lambda_http::Body;
+use serde::Serialize;
+use url::Url;
+
+use crate::problem::{Code, Problem};
+
+/// Marks an answer of Azure DevOps that is passed through: its headers stay as they came, except
+/// for the few that keep it from acting in a browser as a page of ours.
+#[derive(Debug, Clone, Copy)]
+pub struct PassedThrough;
+
+/// A JSON body.
+///
+/// # Errors
+/// [`Code::InternalError`] when the value does not serialise.
+pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Response<Body>, Problem> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Problem::new(Code::InternalError).cause(error))?;
+    let mut response = Response::new(Body::Text(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// 204: done, and there is nothing to show.
+#[must_use]
+pub fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// 302, to where the browser signs in.
+///
+/// # Errors
+/// [`Code::InternalError`] when the address cannot stand in a header.
+pub fn found(to: &Url) -> Result<Response<Body>, Problem> {
+    redirect(StatusCode::FOUND, to)
+}
+
+/// 303, to where the browser goes on with a GET whatever it did before.
+///
+/// # Errors
+/// [`Code::InternalError`] when the address cannot stand in a header.
+pub fn see_other(to: &Url) -> Result<Response<Body>, Problem> {
+    redirect(StatusCode::SEE_OTHER, to)
+}
+
+/// An answer of Azure DevOps, with its status, headers and body as they came.
+#[must_use]
+pub fn passed_through(mut response: Response<Body>) -> Response<Body> {
+    response.extensions_mut().insert(PassedThrough);
+    response
+}
+
+fn redirect(status: StatusCode, to: &Url) -> Result<Response<Body>, Problem> {
+    // The address can hold a state or a confirmation, so the error does not repeat it.
+    let mut location = HeaderValue::from_str(to.as_str())
+        .map_err(|_| Problem::new(Code::InternalError).cause("unusable redirect address"))?;
+    location.set_sensitive(true);
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn json_is_labelled_as_such() {
+        let response = json(StatusCode::CREATED, &serde_json::json!({"id": 1})).unwrap();
+        assert_eq!(response.status(), 201);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        assert!(matches!(response.body(), Body::Text(text) if text == r#"{"id":1}"#));
+    }
+
+    #[test]
+    fn a_value_that_does_not_serialise_is_our_fault() {
+        let unserialisable = std::collections::HashMap::from([((1, 2), 3)]);
+        let problem = json(StatusCode::OK, &unserialisable).unwrap_err();
+        assert_eq!(problem.code(), Code::InternalError);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_in_an_address_adds_a_header(value in any::<String>()) {
+            let mut url: Url = "https://app.mycompany.example/back".parse().unwrap();
+            url.query_pairs_mut().append_pair("state", &value);
+            url.set_fragment(Some(&value));
+            let response = see_other(&url).unwrap();
+            prop_assert_eq!(response.status(), 303);
+            prop_assert_eq!(response.headers().len(), 1);
+            let location = response.headers()[LOCATION].as_bytes();
+            prop_assert!(location.iter().all(|b| (0x21..0x7f).contains(b)));
+        }
+    }
+}

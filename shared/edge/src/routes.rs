@@ -1,0 +1,342 @@
+//! The HTTP contract as one table, and finding the row that a request means.
+//!
+//! `openapi.json` is generated from it, and tests compare it with the gateway's template and the
+//! README, so a route exists in all of them or in none.
+
+mod table;
+
+use http::Method;
+
+use crate::caller::Role;
+use crate::problem::Code;
+
+pub use table::ROUTES;
+
+/// One row of the contract.
+#[derive(Debug)]
+pub struct Route {
+    /// What is done.
+    pub operation: Operation,
+    /// The method, or `None` where each method is taken.
+    pub method: Option<Method>,
+    /// The path with `{parameters}`; a last segment `{name+}` takes the rest, slashes included.
+    pub path: &'static str,
+    /// Who may call it; empty where nobody has to say who they are.
+    pub callers: &'static [Role],
+    /// Whether people or programs see the answer.
+    pub audience: Audience,
+    /// The function behind it.
+    pub function: Function,
+    /// One line of documentation.
+    pub summary: &'static str,
+    /// Whether the request has a JSON body.
+    pub body: RequestBody,
+    /// The problems particular to it; see [`Route::problems`] for all.
+    specific_problems: &'static [Code],
+}
+
+/// Everything that can be asked of us over HTTP. In `openapi.json` it is the `operationId`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is documented by its route's summary")]
+pub enum Operation {
+    PutIntegration,
+    ListIntegrations,
+    GetIntegration,
+    DeleteIntegration,
+    VerifyIntegration,
+    CreateConnectSession,
+    Authorize,
+    IntegrationCallback,
+    ConfirmConnection,
+    ListConnections,
+    GetConnection,
+    DeleteConnection,
+    RefreshConnection,
+    HandOutToken,
+    Proxy,
+    CreateApiKey,
+    ListApiKeys,
+    DeleteApiKey,
+    Health,
+    OpenApi,
+    Portal,
+}
+
+/// The functions that answer HTTP requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// Starts authorization requests.
+    Authorize,
+    /// Completes them.
+    Callback,
+    /// Everything that configures and describes.
+    Manage,
+    /// Everything that opens tokens on a caller's behalf.
+    Proxy,
+}
+
+impl Function {
+    /// The function's name, as in the template and in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorize => "authorize",
+            Self::Callback => "callback",
+            Self::Manage => "manage",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// Who sees an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// A person's browser: problems are pages when it accepts them.
+    Browser,
+    /// A program.
+    Api,
+}
+
+/// Whether a request brings a JSON body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestBody {
+    /// None, or one that is not ours to read.
+    None,
+    /// An object as described in `openapi.json`.
+    Json,
+}
+
+/// The route that a request matched, with what stood in the path. Every request that reaches a
+/// handler carries one: see [`matched`].
+#[derive(Debug, Clone)]
+pub struct Matched {
+    /// The row of the table.
+    pub route: &'static Route,
+    /// Path parameters as they stood in the path, in order; not decoded.
+    parameters: Vec<(&'static str, String)>,
+}
+
+impl Matched {
+    /// What stood in the path for `name`, as it was sent. None of our ids needs percent-encoding,
+    /// so an encoded one is simply not an id.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a method and a path mean.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A row of the table.
+    Route(Matched),
+    /// The path exists, with these methods only.
+    OtherMethods(Vec<&'static Method>),
+    /// No row has this path.
+    Nothing,
+}
+
+/// The route of a request that a handler was given.
+pub fn matched(request: &lambda_http::Request) -> Option<&Matched> {
+    request.extensions().get()
+}
+
+/// Finds the row for a method and a path as it was sent (`rawPath`).
+pub fn find(method: &Method, path: &str) -> Found {
+    let mut others = Vec::new();
+    for route in ROUTES {
+        let Some(parameters) = match_path(route.path, path) else { continue };
+        match &route.method {
+            Some(only) if only != method => others.push(only),
+            _ => return Found::Route(Matched { route, parameters }),
+        }
+    }
+    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
+}
+
+impl Route {
+    /// The path as API Gateway spells it: what an HTTP API's `{proxy+}` captures is split by us,
+    /// because its parts must not be decoded twice.
+    pub fn gateway_path(&self) -> &'static str {
+        match self.operation {
+            Operation::Proxy => "/proxy/{proxy+}",
+            _ => self.path,
+        }
+    }
+
+    /// The route as API Gateway and our logs name it, such as `GET /integrations/{integration}`.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.method.as_ref().map_or("ANY", Method::as_str), self.gateway_path())
+    }
+
+    /// Every problem that this route can be answered with.
+    pub fn problems(&self) -> Vec<Code> {
+        let mut codes = vec![Code::InternalError, Code::ServiceUnavailable, Code::InvalidRequest];
+        if !self.callers.is_empty() {
+            codes.extend([
+                Code::MissingCredentials,
+                Code::InvalidCredentials,
+                Code::RoleNotAllowed,
+                Code::HeaderTooLarge,
+            ]);
+        }
+        if self.body == RequestBody::Json {
+            codes.extend([Code::MalformedJson, Code::UnsupportedMediaType, Code::RequestTooLarge]);
+        }
+        codes.extend(self.specific_problems);
+        codes
+    }
+}
+
+fn match_path(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    let mut parameters = Vec::new();
+    let mut expected = template.strip_prefix('/')?.split('/');
+    let mut rest = path.strip_prefix('/')?;
+    loop {
+        let segment = expected.next()?;
+        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix("+}")) {
+            parameters.push((name, rest.to_owned()));
+            return Some(parameters);
+        }
+        let (actual, after) = match rest.split_once('/') {
+            Some((actual, after)) => (actual, Some(after)),
+            None => (rest, None),
+        };
+        match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+            Some(_) if actual.is_empty() => return None,
+            Some(name) => parameters.push((name, actual.to_owned())),
+            None if segment == actual => {}
+            None => return None,
+        }
+        match after {
+            Some(after) => rest = after,
+            None if expected.clone().next().is_none() => return Some(parameters),
+            // `/proxy/{connection}/{host}` without anything behind the host is complete, too.
+            None if expected.clone().all(|segment| segment.ends_with("+}")) => {
+                parameters
+                    .extend(expected.map(|s| {
+                        (s.trim_start_matches('{').trim_end_matches("+}"), String::new())
+                    }));
+                return Some(parameters);
+            }
+            None => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn route(method: &Method, path: &str) -> Matched {
+        match find(method, path) {
+            Found::Route(matched) => matched,
+            other => panic!("{method} {path}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_route_is_found_by_its_own_template() {
+        for expected in ROUTES {
+            let path = expected.path.replace(['{', '}', '+'], "");
+            let method = expected.method.clone().unwrap_or(Method::PATCH);
+            let found = route(&method, &path);
+            assert_eq!(found.route.operation, expected.operation);
+            assert_eq!(found.parameters.len(), expected.path.matches('{').count());
+        }
+    }
+
+    #[test]
+    fn operations_and_keys_are_distinct() {
+        let operations: HashSet<_> = ROUTES.iter().map(|r| r.operation).collect();
+        let keys: HashSet<_> = ROUTES.iter().map(Route::key).collect();
+        assert_eq!((operations.len(), keys.len()), (ROUTES.len(), ROUTES.len()));
+    }
+
+    #[test]
+    fn only_the_browser_flow_and_the_public_documents_need_no_caller() {
+        let open: Vec<_> = ROUTES.iter().filter(|r| r.callers.is_empty()).map(Route::key).collect();
+        assert_eq!(
+            open,
+            [
+                "GET /authorize",
+                "GET /integration-callback",
+                "GET /health",
+                "GET /openapi.json",
+                "GET /"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_the_proxy_function_answers_with_tokens_or_by_them() {
+        let behind_proxy: Vec<_> =
+            ROUTES.iter().filter(|r| r.function == Function::Proxy).map(Route::key).collect();
+        assert_eq!(
+            behind_proxy,
+            [
+                "POST /connections/{connection}/refresh",
+                "POST /connections/{connection}/token",
+                "ANY /proxy/{proxy+}"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_known_path_with_another_method_names_the_methods_it_takes() {
+        let Found::OtherMethods(methods) = find(&Method::PATCH, "/integrations/fabrikam") else {
+            panic!("expected other methods");
+        };
+        assert_eq!(methods, [Method::PUT, Method::GET, Method::DELETE]);
+    }
+
+    #[test]
+    fn paths_that_only_resemble_a_route_are_nothing() {
+        for path in [
+            "",
+            "health",
+            "//health",
+            "/health/",
+            "/Health",
+            "/integrations//verify",
+            "/proxy",
+            "/integrations/",
+            "/connections/a/b",
+            "/integrations/a/verify/",
+            "/proxy/conn_1",
+            "/proxy//dev.azure.com/x",
+        ] {
+            assert!(matches!(find(&Method::GET, path), Found::Nothing), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_proxied_path_is_kept_byte_for_byte() {
+        let found = route(&Method::GET, "/proxy/conn_1/dev.azure.com/mycompany/a%2Fb//c/");
+        assert_eq!(found.parameter("connection"), Some("conn_1"));
+        assert_eq!(found.parameter("host"), Some("dev.azure.com"));
+        assert_eq!(found.parameter("path"), Some("mycompany/a%2Fb//c/"));
+        let bare = route(&Method::GET, "/proxy/conn_1/dev.azure.com");
+        assert_eq!(bare.parameter("path"), Some(""));
+    }
+
+    #[test]
+    fn every_code_is_reachable_somewhere() {
+        let mut documented: HashSet<_> = ROUTES.iter().flat_map(Route::problems).collect();
+        // This one is about addresses that are no route.
+        documented.insert(Code::NotFound);
+        for code in Code::ALL {
+            assert!(documented.contains(code), "{code:?} is not in the table");
+        }
+    }
+
+    #[test]
+    fn no_route_lists_a_problem_twice() {
+        for route in ROUTES {
+            let codes = route.problems();
+            let distinct: HashSet<_> = codes.iter().collect();
+            assert_eq!(distinct.len(), codes.len(), "{}", route.key());
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! From an event to an answer: what every HTTP function does around its handler.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::FutureExt as _;
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use jiff::Timestamp;
+use lambda_http::{Body, Request, RequestExt as _};
+use lambda_runtime::{Context, LambdaEvent, service_fn};
+use tracing::Instrument as _;
+
+use crate::config::PublicUrl;
+use crate::gateway::{ANSWER_LIMIT, Answer, Event, UnusableEvent};
+use crate::log::{self, Answered, RequestLog};
+use crate::problem::{Code, Format, Problem};
+use crate::respond::PassedThrough;
+use crate::routes::{self, Audience, Found, Function, Matched};
+
+/// Carries the id by which a request is found in the logs.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is left of Lambda's time when we stop waiting for a handler and answer ourselves.
+const RESERVE: Duration = Duration::from_millis(500);
+
+/// Serves a function's routes until Lambda ends the process. Lambda sends one event at a time, so the
+/// handler's future stays on this thread and need not be `Send`.
+///
+/// The handler gets requests that match one of the function's routes only (see
+/// [`routes::matched`]). It is never asked to render an error: a [`Problem`] that it returns, a
+/// panic and a missed deadline all become problem documents or pages here.
+///
+/// # Errors
+/// When the Lambda runtime API cannot be reached.
+pub async fn run<H, F>(
+    function: Function,
+    public_url: PublicUrl,
+    handler: H,
+) -> Result<(), lambda_runtime::Error>
+where
+    H: Fn(Request, RequestLog) -> F,
+    F: Future<Output = Result<Response<Body>, Problem>>,
+{
+    log::initialize();
+    let server = Arc::new(Server { function, public_url, handler });
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
+        let server = Arc::clone(&server);
+        async move {
+            let (answer, line) = server.answer(event.payload, event.context).await;
+            log::write_line(&line);
+            Ok::<_, Infallible>(answer)
+        }
+    }))
+    .await
+}
+
+/// A function's handler with what surrounds it. [`run`] is the one user outside of tests, where
+/// events can be answered without a Lambda runtime.
+#[derive(Debug, Clone)]
+pub struct Server<H> {
+    /// Which function this is.
+    pub function: Function,
+    /// Where the service is reached.
+    pub public_url: PublicUrl,
+    /// Answers the function's requests.
+    pub handler: H,
+}
+
+impl<H, F> Server<H>
+where
+    H: Fn(Request, RequestLog) -> F,
+    F: Future<Output = Result<Response<Body>, Problem>>,
+{
+    /// The answer to one event, and the line to log about it.
+    pub async fn answer(&self, event: Event, context: Context) -> (Answer, String) {
+        let started = Instant::now();
+        let request_id = request_id(&event, &context);
+        let trace_id = context.xray_trace_id.clone();
+        let log = RequestLog::new(&request_id);
+        let method = event.method();
+        let found = method.as_ref().map_or(Found::Nothing, |m| routes::find(m, event.path()));
+        let route_key = match &found {
+            Found::Route(matched) => matched.route.key(),
+            Found::OtherMethods(_) | Found::Nothing => "$default".to_owned(),
+        };
+        let format = format(&found, &event);
+
+        let span = tracing::info_span!("request", request_id);
+        let result = self.handle(event, context, found, log.clone()).instrument(span).await;
+        let finished = self.finish(result, format, &request_id);
+
+        let answered = Answered {
+            function: self.function.as_str(),
+            route: &route_key,
+            method: method.as_ref().map_or("", Method::as_str),
+            status: finished.answer.status_code,
+            problem: finished.problem.as_ref(),
+            passed_through: finished.passed_through,
+            duration: started.elapsed(),
+            trace_id: trace_id.as_deref(),
+            now: Timestamp::now(),
+        };
+        let line = log.line(&answered);
+        (finished.answer, line)
+    }
+
+    async fn handle(
+        &self,
+        event: Event,
+        context: Context,
+        found: Found,
+        log: RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let matched = match found {
+            Found::Route(matched) if matched.route.function == self.function => matched,
+            Found::Route(_) => {
+                return Err(Problem::new(Code::NotFound).cause("routed to the wrong function"));
+            }
+            Found::OtherMethods(methods) => return Err(other_methods(&methods)),
+            Found::Nothing if event.method().is_none() => return Err(UnusableEvent::Method.into()),
+            Found::Nothing => return Err(Problem::new(Code::NotFound)),
+        };
+        let remaining = remaining(&context);
+        let mut request = event.into_request()?;
+        request.extensions_mut().insert::<Matched>(matched);
+        let request = request.with_lambda_context(context);
+
+        // The handler's call itself is inside, so that its panics are caught as well.
+        let handled = AssertUnwindSafe(async { (self.handler)(request, log).await }).catch_unwind();
+        let handled = match remaining {
+            Some(remaining) => tokio::time::timeout(remaining, handled).await.map_err(|_| {
+                Problem::new(Code::ServiceUnavailable).cause("the function ran out of time")
+            })?,
+            None => handled.await,
+        };
+        handled.unwrap_or_else(|_| Err(Problem::new(Code::InternalError).cause("panic")))
+    }
+
+    fn finish(
+        &self,
+        result: Result<Response<Body>, Problem>,
+        format: Format,
+        request_id: &str,
+    ) -> Finished {
+        let finished = self.render(result, format, request_id);
+        if finished.answer.size() <= ANSWER_LIMIT {
+            return finished;
+        }
+        self.render(Err(Problem::new(Code::ResponseTooLarge)), format, request_id)
+    }
+
+    fn render(
+        &self,
+        result: Result<Response<Body>, Problem>,
+        format: Format,
+        request_id: &str,
+    ) -> Finished {
+        let (mut response, problem) = match result {
+            Ok(response) => (response, None),
+            Err(problem) => (problem.response(format, &self.public_url, request_id), Some(problem)),
+        };
+        let passed_through = response.extensions().get::<PassedThrough>().is_some();
+        let headers = response.headers_mut();
+        if passed_through {
+            confine(headers);
+        } else {
+            protect(headers, &self.public_url);
+        }
+        if let Ok(value) = HeaderValue::from_str(request_id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        Finished { answer: Answer::from(response), problem, passed_through }
+    }
+}
+
+struct Finished {
+    answer: Answer,
+    problem: Option<Problem>,
+    passed_through: bool,
+}
+
+impl From<UnusableEvent> for Problem {
+    fn from(unusable: UnusableEvent) -> Self {
+        Self::new(Code::InvalidRequest).detail(format!("This is no HTTP request: {unusable}."))
+    }
+}
+
+fn request_id(event: &Event, context: &Context) -> String {
+    let id = &event.request_context.request_id;
+    if id.is_empty() { context.request_id.clone() } else { id.clone() }
+}
+
+fn other_methods(methods: &[&'static Method]) -> Problem {
+    let names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
+    Problem::new(Code::MethodNotAllowed).allow(&names.join(", "))
+}
+
+/// How long the handler may take, unless the context knows no deadline or it is past.
+fn remaining(context: &Context) -> Option<Duration> {
+    let remaining = context.deadline().duration_since(SystemTime::now()).ok()?;
+    Some(remaining.saturating_sub(RESERVE))
+}
+
+/// People get pages: on browser routes, and where there is no route, if they accept them.
+fn format(found: &Found, event: &Event) -> Format {
+    let audience = match found {
+        Found::Route(matched) => matched.route.audience,
+        Found::OtherMethods(_) | Found::Nothing => Audience::Browser,
+    };
+    let accept = event.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(ACCEPT.as_str()));
+    match (audience, accept) {
+        (Audience::Browser, Some((_, value))) if accepts_html(value) => Format::Html,
+        _ => Format::Json,
+    }
+}
+
+fn accepts_html(accept: &str) -> bool {
+    accept.split(',').any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("text/html"))
+            && !parts.any(|parameter| {
+                let weight = parameter.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+                weight.is_some_and(|q| q <= 0.0)
+            })
+    })
+}
+
+/// Headers of every answer of ours: nothing of it is stored, sniffed, framed or leaked (S-08, S-40).
+fn protect(headers: &mut HeaderMap, public_url: &PublicUrl) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if public_url.is_https() {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    }
+}
+
+/// Headers of passed-through answers: a file from someone's repository must not act as a page of
+/// this origin when a browser is led to it. Programs do not look at these.
+fn confine(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"),
+    );
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+#![allow(clippy::unwrap_used)]
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use http::header::{LOCATION, SET_COOKIE};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::respond;
+
+const LOCAL: &str = "http://localhost:8080";
+
+fn event(method: &str, path: &str, headers: &Value) -> Event {
+    serde_json::from_value(json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "session=marker",
+        "headers": headers,
+        "requestContext": {
+            "requestId": "JKJaXmPLvHcESHA=", "stage": "$default", "http": {"method": method, "path": path},
+        },
+        "isBase64Encoded": false,
+    }))
+    .unwrap()
+}
+
+async fn answer<H, F>(function: Function, handler: H, event: Event) -> (Answer, Value)
+where
+    H: Fn(Request, RequestLog) -> F,
+    F: Future<Output = Result<Response<Body>, Problem>>,
+{
+    let server = Server { function, public_url: LOCAL.parse().unwrap(), handler };
+    let (answer, line) = server.answer(event, Context::default()).await;
+    assert!(!line.contains("marker"), "{line}");
+    (answer, serde_json::from_str(&line).unwrap())
+}
+
+async fn nothing(_: Request, _: RequestLog) -> Result<Response<Body>, Problem> {
+    Ok(respond::no_content())
+}
+
+fn code(answer: &Answer) -> String {
+    let document: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    assert_eq!(document["request_id"], answer.headers["x-request-id"]);
+    assert_eq!(document["status"], answer.status_code);
+    document["code"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_answer_carries_the_request_id_and_is_neither_stored_nor_framed() {
+    let (answer, line) =
+        answer(Function::Manage, nothing, event("GET", "/health", &json!({}))).await;
+    assert_eq!(answer.status_code, 204);
+    assert_eq!(answer.headers["x-request-id"], "JKJaXmPLvHcESHA=");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    assert_eq!(answer.headers["referrer-policy"], "no-referrer");
+    assert!(answer.headers["content-security-policy"].contains("frame-ancestors 'none'"));
+    assert_eq!(line["request_id"], "JKJaXmPLvHcESHA=");
+    assert_eq!(line["route"], "GET /health");
+    assert_eq!(line["function"], "manage");
+    assert_eq!(
+        (&line["status"], &line["Requests"], &line["Errors"]),
+        (&json!(204), &json!(1), &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn a_handler_gets_its_route_and_the_path_as_sent() {
+    let handler = |request: Request, log: RequestLog| async move {
+        let matched = routes::matched(&request).unwrap();
+        assert_eq!(matched.parameter("host"), Some("dev.azure.com"));
+        assert_eq!(matched.parameter("path"), Some("mycompany/a b/%2e"));
+        assert_eq!(request.uri().query(), Some("session=marker"));
+        assert_eq!(log.request_id(), "JKJaXmPLvHcESHA=");
+        log.outcome("proxied");
+        Ok(respond::no_content())
+    };
+    let path = "/proxy/conn_1/dev.azure.com/mycompany/a b/%2e";
+    let (answer, line) = answer(Function::Proxy, handler, event("REPORT", path, &json!({}))).await;
+    assert_eq!(answer.status_code, 204);
+    assert_eq!(
+        (&line["route"], &line["outcome"]),
+        (&json!("ANY /proxy/{proxy+}"), &json!("proxied"))
+    );
+    assert!(!line.to_string().contains("a b"));
+}
+
+#[tokio::test]
+async fn addresses_that_are_no_route_of_the_function_do_not_reach_the_handler() {
+    let handler = |_: Request, _: RequestLog| async move { panic!("not to be called") };
+    for (method, path, expected) in [
+        ("GET", "/nothing", "not_found"),
+        ("GET", "/authorize", "not_found"),
+        ("PATCH", "/api-keys", "method_not_allowed"),
+        ("G E T", "/health", "invalid_request"),
+        ("", "/health", "invalid_request"),
+    ] {
+        let (answer, line) =
+            answer(Function::Manage, handler, event(method, path, &json!({}))).await;
+        assert_eq!(code(&answer), expected, "{method} {path}");
+        assert_eq!(line["problem"], expected);
+        if expected == "method_not_allowed" {
+            assert_eq!(answer.headers["allow"], "POST, GET");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_http_is_refused_and_not_a_failure() {
+    for headers in [json!({"x-name": "a\r\nb"}), json!({"na me": "b"}), json!({"": "b"})] {
+        let (answer, _) =
+            answer(Function::Manage, nothing, event("GET", "/health", &headers)).await;
+        assert_eq!(code(&answer), "invalid_request");
+    }
+    let odd = json!({"host": "::::", "x-forwarded-proto": "1 x", "x-name": "Zoë \u{1F600}"});
+    let (answer, _) = answer(Function::Manage, nothing, event("GET", "/health", &odd)).await;
+    assert_eq!(answer.status_code, 204);
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_without_its_message() {
+    let handler = |request: Request, _: RequestLog| async move {
+        assert!(request.uri().query().is_none(), "the query is {:?}", request.uri().query());
+        Ok(respond::no_content())
+    };
+    let (answer, line) =
+        answer(Function::Manage, handler, event("GET", "/health", &json!({}))).await;
+    assert_eq!(code(&answer), "internal_error");
+    assert!(!answer.body.contains("marker"));
+    assert_eq!(
+        (&line["level"], &line["cause"], &line["Errors"]),
+        (&json!("ERROR"), &json!("panic"), &json!(1))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_does_not_return_is_answered_for_before_lambda_ends() {
+    let handler = |_: Request, _: RequestLog| std::future::pending();
+    let server = Server { function: Function::Manage, public_url: LOCAL.parse().unwrap(), handler };
+    let mut context = Context::default();
+    let deadline = SystemTime::now() + Duration::from_secs(30);
+    let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+    let (answer, _) = server.answer(event("GET", "/health", &json!({})), context).await;
+    assert_eq!(code(&answer), "service_unavailable");
+    assert!(answer.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn people_get_pages_and_programs_get_documents() {
+    let handler = |_: Request, _: RequestLog| async { Err(Code::SessionUnknown.into()) };
+    let html = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+    for (path, accept, page) in [
+        ("/authorize", html, true),
+        ("/nothing", html, true),
+        ("/authorize", "application/json", false),
+        ("/authorize", "*/*", false),
+        ("/authorize", "text/html;q=0, application/json", false),
+        ("/nothing", "", false),
+    ] {
+        let (answer, line) =
+            answer(Function::Authorize, handler, event("GET", path, &json!({"accept": accept})))
+                .await;
+        assert_eq!(
+            answer.headers["content-type"].starts_with("text/html"),
+            page,
+            "{path} {accept}"
+        );
+        assert!(answer.headers["content-security-policy"].starts_with("default-src 'none'"));
+        assert!(answer.body.contains("JKJaXmPLvHcESHA="));
+        assert_eq!(line["status"], 404);
+    }
+    let (answer, _) = answer(
+        Function::Manage,
+        nothing,
+        event("PATCH", "/connections", &json!({"accept": "text/html"})),
+    )
+    .await;
+    assert!(answer.headers["content-type"].starts_with("text/html"));
+}
+
+#[tokio::test]
+async fn what_is_passed_through_keeps_its_headers_but_cannot_act_as_a_page_of_ours() {
+    let handler = |_: Request, _: RequestLog| async {
+        let mut response = Response::new(Body::Binary(b"<script>".to_vec()));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        for (name, value) in [
+            ("content-type", "text/html; charset=utf-16"),
+            ("cache-control", "private, max-age=5"),
+            ("etag", "\"1\""),
+            ("content-security-policy", "default-src *"),
+        ] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        Ok(respond::passed_through(response))
+    };
+    let event = event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
+    let (answer, line) = answer(Function::Proxy, handler, event).await;
+    assert_eq!(answer.headers["content-type"], "text/html; charset=utf-16");
+    assert_eq!(answer.headers["cache-control"], "private, max-age=5");
+    assert_eq!(answer.headers["etag"], "\"1\"");
+    assert!(answer.headers["content-security-policy"].starts_with("sandbox;"));
+    assert!(!answer.headers.contains_key("referrer-policy"));
+    assert_eq!(answer.body, "<script>");
+    assert_eq!(
+        (&line["status"], &line["Errors"], &line["level"]),
+        (&json!(503), &json!(0), &json!("INFO"))
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_lambda_would_drop_is_a_problem_instead() {
+    for (size, expected) in [(4_700_000, 200), (4_720_000, 502), (20_000_000, 502)] {
+        let handler = move |_: Request, _: RequestLog| async move {
+            Ok(respond::passed_through(Response::new(Body::Binary(vec![0xff; size]))))
+        };
+        let event = event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
+        let (answer, _) = answer(Function::Proxy, handler, event).await;
+        assert_eq!(answer.status_code, expected, "{size}");
+        assert!(serde_json::to_string(&answer).unwrap().len() <= ANSWER_LIMIT);
+        match expected {
+            200 => assert_eq!(STANDARD.decode(&answer.body).unwrap().len(), size),
+            _ => assert_eq!(code(&answer), "response_too_large"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_problem_can_clear_a_cookie_and_a_redirect_stays_one() {
+    let handler = |_: Request, _: RequestLog| async {
+        let clear = HeaderValue::from_static("__Host-a=; Max-Age=0");
+        Err(Problem::new(Code::StateUnknown).header(SET_COOKIE, clear))
+    };
+    let callback = || event("GET", "/integration-callback", &json!({}));
+    let (refused, _) = answer(Function::Callback, handler, callback()).await;
+    assert_eq!(refused.cookies, ["__Host-a=; Max-Age=0"]);
+    let handler = |_: Request, _: RequestLog| async {
+        respond::see_other(&"https://app.mycompany.example/?a=1".parse().unwrap())
+    };
+    let (redirect, _) = answer(Function::Callback, handler, callback()).await;
+    assert_eq!(redirect.status_code, 303);
+    assert_eq!(redirect.headers[LOCATION.as_str()], "https://app.mycompany.example/?a=1");
+}
+
+#[tokio::test]
+async fn tls_is_insisted_on_where_there_is_tls() {
+    let https = "https://connect.mycompany.example".parse().unwrap();
+    let server = Server { function: Function::Manage, public_url: https, handler: nothing };
+    let (secure, _) = server.answer(event("GET", "/health", &json!({})), Context::default()).await;
+    assert!(secure.headers.contains_key("strict-transport-security"));
+    let (local, _) = answer(Function::Manage, nothing, event("GET", "/health", &json!({}))).await;
+    assert!(!local.headers.contains_key("strict-transport-security"));
+}

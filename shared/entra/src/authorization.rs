@@ -1,0 +1,205 @@
+//! The authorization request (RFC 6749 section 4.1.1, RFC 7636, OpenID Connect Core section 3.1.2.1).
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth2::{AuthUrl, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
+use rand::CryptoRng;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::claims;
+use crate::identifiers::ClientId;
+use crate::metadata::Metadata;
+
+/// The identity scopes that every request asks for: `profile` for `oid`, `offline_access` for a refresh token.
+pub const IDENTITY_SCOPES: [&str; 3] = ["openid", "profile", "offline_access"];
+
+/// What the user is asked on Entra's pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    /// To choose an account.
+    SelectAccount,
+    /// To consent again.
+    Consent,
+    /// To sign in again.
+    Login,
+}
+
+impl Prompt {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SelectAccount => "select_account",
+            Self::Consent => "consent",
+            Self::Login => "login",
+        }
+    }
+}
+
+/// A `code_verifier` (RFC 7636 section 4.1): 256 random bits.
+pub struct PkceVerifier(SecretString);
+
+impl PkceVerifier {
+    /// A fresh verifier.
+    pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        let mut bytes = zeroize::Zeroizing::new([0; 32]);
+        rng.fill_bytes(bytes.as_mut());
+        Self(SecretString::from(URL_SAFE_NO_PAD.encode(&*bytes)))
+    }
+
+    /// Its `code_challenge`, by S256.
+    pub fn challenge(&self) -> PkceCodeChallenge {
+        let verifier = PkceCodeVerifier::new(self.0.expose_secret().to_owned());
+        PkceCodeChallenge::from_code_verifier_sha256(&verifier)
+    }
+
+    /// The verifier, to be kept until the code comes.
+    pub fn into_secret(self) -> SecretString {
+        self.0
+    }
+}
+
+/// One authorization request. The answer comes in the query (`response_mode=query`): a form post would
+/// come without our `SameSite=Lax` cookie.
+pub struct AuthorizationRequest<'a> {
+    /// The Application (client) ID.
+    pub client_id: &'a ClientId,
+    /// Where Entra sends the browser back: exactly as registered.
+    pub redirect_uri: &'a Url,
+    /// Scopes of Azure DevOps, with the resource's prefix; [`IDENTITY_SCOPES`] are added.
+    pub scopes: &'a [String],
+    /// Names the request on the way back.
+    pub state: &'a SecretString,
+    /// Comes back in the ID token.
+    pub nonce: &'a SecretString,
+    /// From [`PkceVerifier::challenge`].
+    pub code_challenge: &'a PkceCodeChallenge,
+    /// The account to suggest.
+    pub login_hint: Option<&'a str>,
+    /// The domain whose sign-in page to show at once.
+    pub domain_hint: Option<&'a str>,
+    /// What to ask the user for.
+    pub prompt: Option<Prompt>,
+    /// A claims challenge to satisfy, JSON.
+    pub claims: Option<&'a str>,
+}
+
+/// A request that cannot be made into a URL.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`login_hint` and `prompt=select_account` cannot be combined")]
+pub struct ConflictingHints;
+
+impl AuthorizationRequest<'_> {
+    /// The URL to send the browser to.
+    ///
+    /// # Errors
+    /// [`ConflictingHints`] for what Entra refuses.
+    pub fn url(&self, metadata: &Metadata) -> Result<Url, ConflictingHints> {
+        if self.login_hint.is_some() && self.prompt == Some(Prompt::SelectAccount) {
+            return Err(ConflictingHints);
+        }
+        let client =
+            oauth2::basic::BasicClient::new(oauth2::ClientId::new(self.client_id.to_string()))
+                .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()));
+        let identity = IDENTITY_SCOPES.iter().map(|scope| Scope::new((*scope).to_owned()));
+        let resource = self.scopes.iter().map(|scope| Scope::new(scope.clone()));
+        let state = CsrfToken::new(self.state.expose_secret().to_owned());
+        let mut request = client
+            .authorize_url(|| state)
+            .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(self.redirect_uri.clone())))
+            .add_scopes(identity.chain(resource))
+            .set_pkce_challenge(self.code_challenge.clone())
+            .add_extra_param("response_mode", "query")
+            .add_extra_param("nonce", self.nonce.expose_secret().to_owned())
+            .add_extra_param("claims", claims::with_capability(self.claims));
+        let hints = [
+            ("login_hint", self.login_hint),
+            ("domain_hint", self.domain_hint),
+            ("prompt", self.prompt.map(Prompt::as_str)),
+        ];
+        for (name, value) in hints {
+            if let Some(value) = value {
+                request = request.add_extra_param(name, value.to_owned());
+            }
+        }
+        Ok(request.url().0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+
+    fn metadata() -> Metadata {
+        serde_json::from_value(serde_json::json!({
+            "issuer": "https://login.microsoftonline.com/{tenantid}/v2.0",
+            "authorization_endpoint": "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize",
+            "token_endpoint": "https://login.microsoftonline.com/organizations/oauth2/v2.0/token",
+            "jwks_uri": "https://login.microsoftonline.com/organizations/discovery/v2.0/keys",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_url_asks_for_a_code_with_pkce_state_nonce_and_the_capability() {
+        let verifier =
+            PkceVerifier(SecretString::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
+        let url = AuthorizationRequest {
+            client_id: &"11111111-1111-4111-8111-111111111111".parse().unwrap(),
+            redirect_uri: &"https://gateway.example/integration-callback".parse().unwrap(),
+            scopes: &["499b84ac-1321-427f-aa17-267ca6975798/vso.code".to_owned()],
+            state: &"the-state".into(),
+            nonce: &"the-nonce".into(),
+            code_challenge: &verifier.challenge(),
+            login_hint: Some("ada@mycompany.example"),
+            domain_hint: None,
+            prompt: None,
+            claims: None,
+        }
+        .url(&metadata())
+        .unwrap();
+        assert!(
+            url.as_str().starts_with(
+                "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?"
+            )
+        );
+        let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
+        let expected = [
+            ("response_type", "code"),
+            ("client_id", "11111111-1111-4111-8111-111111111111"),
+            ("redirect_uri", "https://gateway.example/integration-callback"),
+            (
+                "scope",
+                "openid profile offline_access 499b84ac-1321-427f-aa17-267ca6975798/vso.code",
+            ),
+            ("state", "the-state"),
+            ("nonce", "the-nonce"),
+            ("response_mode", "query"),
+            ("code_challenge_method", "S256"),
+            // The pair of RFC 7636 appendix B.
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("login_hint", "ada@mycompany.example"),
+            ("claims", r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#),
+        ];
+        for (name, value) in expected {
+            assert_eq!(query[name], value, "{name}");
+        }
+        assert_eq!(query.len(), expected.len());
+    }
+
+    #[test]
+    fn verifiers_are_fresh_and_within_rfc_7636() {
+        let mut seen = HashSet::new();
+        for _ in 0..100_000 {
+            let verifier =
+                PkceVerifier::mint(&mut rand::rng()).into_secret().expose_secret().to_owned();
+            assert_eq!(verifier.len(), 43);
+            assert!(verifier.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)));
+            assert!(seen.insert(verifier));
+        }
+    }
+}

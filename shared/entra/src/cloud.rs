@@ -1,0 +1,142 @@
+//! The national clouds, and the authority below which everything else is discovered.
+
+use std::str::FromStr;
+
+use url::{Host, Url};
+
+use crate::identifiers::Tenant;
+
+/// A national cloud of Microsoft, by name.
+/// <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    /// The public one.
+    Public,
+    /// Azure for US Government.
+    UsGovernment,
+    /// Microsoft Azure operated by 21Vianet.
+    China,
+}
+
+/// A cloud or an address that cannot be an authority.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// Not the name of a cloud.
+    #[error("a cloud is public, us_government or china")]
+    UnknownCloud,
+    /// Neither https nor on this machine.
+    #[error("must be https, or http on this machine, without credentials, query or fragment")]
+    UnsafeUrl,
+}
+
+impl FromStr for Cloud {
+    type Err = AuthorityError;
+
+    fn from_str(text: &str) -> Result<Self, AuthorityError> {
+        match text {
+            "public" => Ok(Self::Public),
+            "us_government" => Ok(Self::UsGovernment),
+            "china" => Ok(Self::China),
+            _ => Err(AuthorityError::UnknownCloud),
+        }
+    }
+}
+
+impl Cloud {
+    const fn host(self) -> &'static str {
+        match self {
+            Self::Public => "https://login.microsoftonline.com",
+            Self::UsGovernment => "https://login.microsoftonline.us",
+            Self::China => "https://login.partner.microsoftonline.cn",
+        }
+    }
+}
+
+/// The address that takes the place of `https://login.microsoftonline.com`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Without a slash at the end.
+    base: String,
+}
+
+impl From<Cloud> for Authority {
+    fn from(cloud: Cloud) -> Self {
+        Self { base: cloud.host().to_owned() }
+    }
+}
+
+impl Authority {
+    /// Another server instead of Entra: loopback or https.
+    ///
+    /// # Errors
+    /// [`AuthorityError::UnsafeUrl`].
+    pub fn from_override(url: Url) -> Result<Self, AuthorityError> {
+        let plain = url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        if plain && (url.scheme() == "https" || is_loopback_http(&url)) {
+            Ok(Self { base: url.as_str().trim_end_matches('/').to_owned() })
+        } else {
+            Err(AuthorityError::UnsafeUrl)
+        }
+    }
+
+    /// Where a tenant's discovery document is.
+    pub fn metadata_url(&self, tenant: &Tenant) -> String {
+        format!("{}/{tenant}/v2.0/.well-known/openid-configuration", self.base)
+    }
+}
+
+/// Whether secrets may go there in clear text: this machine only.
+pub(crate) fn is_loopback_http(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && loopback
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn clouds_go_by_name() {
+        for (name, host) in [
+            ("public", "https://login.microsoftonline.com/"),
+            ("us_government", "https://login.microsoftonline.us/"),
+            ("china", "https://login.partner.microsoftonline.cn/"),
+        ] {
+            let authority = Authority::from(name.parse::<Cloud>().unwrap());
+            let url = authority.metadata_url(&Tenant::Organizations);
+            assert_eq!(url, format!("{host}organizations/v2.0/.well-known/openid-configuration"));
+        }
+        assert!("moon".parse::<Cloud>().is_err());
+    }
+
+    #[test]
+    fn another_authority_is_https_or_on_this_machine() {
+        let take = |text: &str| Authority::from_override(text.parse().unwrap());
+        for good in [
+            "https://entra.mycompany.example",
+            "http://localhost:8081/",
+            "http://127.0.0.1:9",
+            "http://[::1]:9",
+        ] {
+            assert!(take(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://entra.mycompany.example",
+            "http://localhost.evil.example",
+            "https://u:p@e.example",
+            "https://e.example/?x",
+            "ftp://localhost",
+        ] {
+            assert!(take(bad).is_err(), "{bad}");
+        }
+    }
+}

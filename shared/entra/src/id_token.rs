@@ -1,0 +1,181 @@
+//! ID tokens of a multitenant app (OpenID Connect Core section 3.1.3.7;
+//! <https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-tokens>).
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::identifiers::{ClientId, ObjectId, TenantId};
+use crate::jwks::{KeyCache, SigningKey};
+use crate::metadata::Metadata;
+
+/// How far Entra's clock and ours may differ: the default of Microsoft's own libraries.
+const SKEW: SignedDuration = SignedDuration::from_secs(300);
+/// Nothing longer is an ID token, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// What a token must say.
+pub struct IdTokenExpectations<'a> {
+    /// `aud`.
+    pub client_id: &'a ClientId,
+    /// The nonce of the authorization request.
+    pub nonce: &'a SecretString,
+    /// The tenants whose users may sign in; empty: any work or school account.
+    pub tenants: &'a [TenantId],
+}
+
+/// Who signed in. `(tenant_id, object_id)` is the identity; the rest is for display.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// `tid`.
+    pub tenant_id: TenantId,
+    /// `oid`.
+    pub object_id: ObjectId,
+    /// `name`.
+    pub name: Option<String>,
+    /// `preferred_username`; it can change, and it can lie.
+    pub username: Option<String>,
+    /// `iss`.
+    pub issuer: String,
+}
+
+/// Which rule a token breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdTokenError {
+    /// Not a signed token with the claims that are needed.
+    #[error("it is not an ID token of Entra")]
+    Malformed,
+    /// Not RS256.
+    #[error("it is not signed with RS256")]
+    Algorithm,
+    /// A key that the issuer does not publish, or that may not sign for this issuer.
+    #[error("it is signed with a key that is not the issuer's")]
+    UnknownKey,
+    /// The keys cannot be read.
+    #[error("the issuer's keys cannot be read")]
+    KeysUnavailable,
+    /// The signature does not verify.
+    #[error("its signature does not verify")]
+    Signature,
+    /// Another issuer, or one that is not the token's own tenant.
+    #[error("it was issued by another issuer")]
+    Issuer,
+    /// For another app.
+    #[error("it is for another application")]
+    Audience,
+    /// For another authorization request.
+    #[error("its nonce is not the request's")]
+    Nonce,
+    /// Expired, or not valid yet.
+    #[error("it is not valid at this time")]
+    Time,
+    /// A personal Microsoft account.
+    #[error("it is a personal Microsoft account's")]
+    PersonalMicrosoftAccount,
+    /// A tenant that is not allowed.
+    #[error("its tenant is not allowed")]
+    TenantNotAllowed,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    exp: i64,
+    nbf: i64,
+    tid: TenantId,
+    oid: ObjectId,
+    #[serde(default)]
+    nonce: String,
+    name: Option<String>,
+    preferred_username: Option<String>,
+}
+
+/// Validates an ID token that came from the token endpoint.
+///
+/// # Errors
+/// [`IdTokenError`] names the first rule that it breaks.
+pub async fn validate(
+    expected: &IdTokenExpectations<'_>,
+    token: &SecretString,
+    metadata: &Metadata,
+    keys: &KeyCache,
+    now: Timestamp,
+) -> Result<Identity, IdTokenError> {
+    let token = token.expose_secret();
+    if token.len() > LONGEST {
+        return Err(IdTokenError::Malformed);
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| IdTokenError::Algorithm)?;
+    if header.alg != Algorithm::RS256 {
+        return Err(IdTokenError::Algorithm);
+    }
+    if header.crit.is_some() {
+        return Err(IdTokenError::Malformed);
+    }
+    let kid = header.kid.as_deref().ok_or(IdTokenError::UnknownKey)?;
+    let key = keys
+        .signing_key(&metadata.jwks_uri, kid)
+        .await
+        .map_err(|_| IdTokenError::KeysUnavailable)?
+        .ok_or(IdTokenError::UnknownKey)?;
+    let claims = signed_claims(token, &key)?;
+    check(expected, &claims, metadata, &key, now)?;
+    Ok(Identity {
+        tenant_id: claims.tid,
+        object_id: claims.oid,
+        name: claims.name,
+        username: claims.preferred_username,
+        issuer: claims.iss,
+    })
+}
+
+fn signed_claims(token: &str, key: &SigningKey) -> Result<Claims, IdTokenError> {
+    let decoding = DecodingKey::from_jwk(&key.jwk).map_err(|_| IdTokenError::UnknownKey)?;
+    let mut validation = Validation::new(Algorithm::RS256);
+    // Only the signature here; the claims are checked below, against our own clock.
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    jsonwebtoken::decode(token, &decoding, &validation).map(|token| token.claims).map_err(|error| {
+        match error.kind() {
+            jsonwebtoken::errors::ErrorKind::Json(_) => IdTokenError::Malformed,
+            _ => IdTokenError::Signature,
+        }
+    })
+}
+
+fn check(
+    expected: &IdTokenExpectations<'_>,
+    claims: &Claims,
+    metadata: &Metadata,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<(), IdTokenError> {
+    let of_tenant = |template: &str| template.replace("{tenantid}", &claims.tid.to_string());
+    if claims.iss != of_tenant(&metadata.issuer) {
+        return Err(IdTokenError::Issuer);
+    }
+    if key.issuer.as_deref().is_some_and(|issuer| claims.iss != of_tenant(issuer)) {
+        return Err(IdTokenError::UnknownKey);
+    }
+    if claims.aud != expected.client_id.to_string() {
+        return Err(IdTokenError::Audience);
+    }
+    let at = |seconds| Timestamp::from_second(seconds).map_err(|_| IdTokenError::Time);
+    if now >= at(claims.exp)? + SKEW || now < at(claims.nbf)? - SKEW {
+        return Err(IdTokenError::Time);
+    }
+    let nonce = expected.nonce.expose_secret().as_bytes();
+    verify_slices_are_equal(claims.nonce.as_bytes(), nonce).map_err(|_| IdTokenError::Nonce)?;
+    if claims.tid.is_personal_microsoft_accounts() {
+        return Err(IdTokenError::PersonalMicrosoftAccount);
+    }
+    if !expected.tenants.is_empty() && !expected.tenants.contains(&claims.tid) {
+        return Err(IdTokenError::TenantNotAllowed);
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! Signing keys (RFC 7517), cached per `jwks_uri`.
+//!
+//! An unknown `kid` is worth one look at the keys every five minutes, however many are asked for: keys
+//! roll over without notice, and tokens with invented ids must not become requests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::jwk::Jwk;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::fetch::{self, FetchError};
+
+/// Keys are read again after this time.
+const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// Keys are used this long while they cannot be read again.
+const USABLE_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// An unknown key, or a failure, is worth another look only after this time.
+const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// Entra publishes some ten keys; Microsoft says to be ready for a thousand.
+const MOST_KEYS: usize = 1000;
+/// Addresses that are remembered; beyond that all are forgotten.
+const MOST_ADDRESSES: usize = 1000;
+
+/// A signing key as published.
+#[derive(Debug, Clone)]
+pub struct SigningKey {
+    /// The key.
+    pub jwk: Jwk,
+    /// Entra: the only issuer that the key may sign for, possibly with `{tenantid}`.
+    pub issuer: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Value>,
+}
+
+struct Slot {
+    keys: HashMap<String, SigningKey>,
+    read_at: Option<Timestamp>,
+    looked_at: Option<Timestamp>,
+}
+
+/// The keys of any number of issuers.
+#[derive(Clone)]
+pub struct KeyCache {
+    http: reqwest::Client,
+    clock: Arc<dyn Clock>,
+    slots: Arc<Mutex<HashMap<Url, Arc<Mutex<Slot>>>>>,
+}
+
+impl KeyCache {
+    /// Reads nothing yet.
+    pub fn new(http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
+        Self { http, clock, slots: Arc::default() }
+    }
+
+    /// The key with this `kid`, or `None` if the issuer does not publish it.
+    ///
+    /// # Errors
+    /// [`FetchError`] when the keys cannot be read and were not in the last 24 hours.
+    pub async fn key(&self, jwks_uri: &Url, kid: &str) -> Result<Option<Jwk>, FetchError> {
+        Ok(self.signing_key(jwks_uri, kid).await?.map(|key| key.jwk))
+    }
+
+    /// The same, with what Entra says about the key.
+    ///
+    /// # Errors
+    /// As [`Self::key`].
+    pub async fn signing_key(
+        &self,
+        jwks_uri: &Url,
+        kid: &str,
+    ) -> Result<Option<SigningKey>, FetchError> {
+        let slot = self.slot(jwks_uri).await;
+        // Held while fetching: concurrent callers of one issuer share one request.
+        let mut slot = slot.lock().await;
+        let now = self.clock.now();
+        let since = |time: Option<Timestamp>| time.map(|time| now.duration_since(time).abs());
+        let fresh = since(slot.read_at).is_some_and(|age| age < FRESH_FOR);
+        if fresh && let Some(key) = slot.keys.get(kid) {
+            return Ok(Some(key.clone()));
+        }
+        let may_look = since(slot.looked_at).is_none_or(|age| age >= LOOK_AGAIN_AFTER);
+        let looked = if may_look { Some(self.fetch(jwks_uri).await) } else { None };
+        if looked.is_some() {
+            slot.looked_at = Some(now);
+        }
+        let failure = match looked {
+            Some(Ok(keys)) => {
+                slot.keys = keys;
+                slot.read_at = Some(now);
+                None
+            }
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        if since(slot.read_at).is_some_and(|age| age < USABLE_FOR) {
+            return Ok(slot.keys.get(kid).cloned());
+        }
+        Err(failure.unwrap_or(FetchError::NoAnswer))
+    }
+
+    async fn slot(&self, jwks_uri: &Url) -> Arc<Mutex<Slot>> {
+        let mut slots = self.slots.lock().await;
+        if slots.len() >= MOST_ADDRESSES && !slots.contains_key(jwks_uri) {
+            slots.clear();
+        }
+        let empty = || Slot { keys: HashMap::new(), read_at: None, looked_at: None };
+        Arc::clone(slots.entry(jwks_uri.clone()).or_insert_with(|| Arc::new(Mutex::new(empty()))))
+    }
+
+    async fn fetch(&self, jwks_uri: &Url) -> Result<HashMap<String, SigningKey>, FetchError> {
+        let document: Document = fetch::json(&self.http, jwks_uri.as_str()).await?;
+        let keys = document.keys.into_iter().take(MOST_KEYS).filter_map(|value| {
+            let issuer = value.get("issuer").and_then(Value::as_str).map(str::to_owned);
+            // Keys of kinds that we do not know are not ours to refuse the others for.
+            let jwk: Jwk = serde_json::from_value(value).ok()?;
+            Some((jwk.common.key_id.clone()?, SigningKey { jwk, issuer }))
+        });
+        Ok(keys.collect())
+    }
+}

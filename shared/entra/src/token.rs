@@ -1,0 +1,491 @@
+//! The token endpoint: code, refresh token and client credentials grants.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use jiff::Timestamp;
+use oauth2::basic::{
+    BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
+};
+use oauth2::{
+    AccessToken, AuthType, AuthorizationCode, ClientSecret, EndpointNotSet, EndpointSet,
+    HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
+    Scope, StandardRevocableToken, TokenUrl,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use url::Url;
+use uuid::Uuid;
+
+use crate::authorization::IDENTITY_SCOPES;
+use crate::authorize_error::aadsts;
+use crate::claims;
+use crate::clock::Clock;
+use crate::credential::{ASSERTION_TYPE, ClientCredential};
+use crate::error_class::{ErrorBody, ErrorClass, classify};
+use crate::fetch::read_up_to;
+use crate::identifiers::ClientId;
+use crate::metadata::Metadata;
+
+/// One exchange in all: connect, send, wait, read. A lease of 30 s outlives it.
+const DEADLINE: Duration = Duration::from_secs(8);
+const LARGEST_ANSWER: usize = 1_000_000;
+/// Entra's `Retry-After` is believed up to this (as MSAL does).
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// Redeems a code.
+pub struct CodeRequest<'a> {
+    /// The Application (client) ID.
+    pub client_id: &'a ClientId,
+    /// How the app proves itself.
+    pub credential: &'a ClientCredential,
+    /// What the callback received.
+    pub code: &'a SecretString,
+    /// The same as in the authorization request.
+    pub redirect_uri: &'a Url,
+    /// RFC 7636.
+    pub code_verifier: &'a SecretString,
+    /// The resource's scopes, with its prefix.
+    pub scopes: &'a [String],
+}
+
+/// Renews tokens.
+pub struct RefreshRequest<'a> {
+    /// The Application (client) ID.
+    pub client_id: &'a ClientId,
+    /// How the app proves itself.
+    pub credential: &'a ClientCredential,
+    /// The newest refresh token.
+    pub refresh_token: &'a SecretString,
+    /// The resource's scopes, with its prefix.
+    pub scopes: &'a [String],
+    /// A claims challenge to satisfy, JSON.
+    pub claims: Option<&'a str>,
+}
+
+/// Asks for a token of the app itself, to see whether Entra accepts its credential.
+pub struct ClientCredentialsRequest<'a> {
+    /// The Application (client) ID.
+    pub client_id: &'a ClientId,
+    /// How the app proves itself.
+    pub credential: &'a ClientCredential,
+    /// The resource's `/.default`.
+    pub scope: &'a str,
+}
+
+/// What the token endpoint gave. Nothing of it can be printed.
+pub struct Tokens {
+    /// For Azure DevOps; opaque to us.
+    pub access_token: SecretString,
+    /// With `offline_access`.
+    pub refresh_token: Option<SecretString>,
+    /// With `openid`.
+    pub id_token: Option<SecretString>,
+    /// How long the access token lives.
+    pub expires_in: Duration,
+    /// When Entra wants it renewed, counted from now.
+    pub refresh_in: Option<Duration>,
+    /// What was granted, as Entra writes it.
+    pub scopes: Vec<String>,
+    /// When it came, by our clock.
+    pub received_at: Timestamp,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
+/// Why there are no tokens. Never holds Entra's description, which may name people.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the token request failed: {class:?} {}", self.reason())]
+pub struct TokenError {
+    /// What to do about it.
+    pub class: ErrorClass,
+    /// RFC 6749 section 5.2.
+    pub error: Option<String>,
+    /// Entra's refinement.
+    pub suberror: Option<String>,
+    /// AADSTS numbers.
+    pub codes: Vec<u32>,
+    /// A claims challenge for the next authorize URL, JSON.
+    pub claims: Option<String>,
+    /// How long Entra asks to wait.
+    pub retry_after: Option<Duration>,
+    /// For Microsoft's support.
+    pub correlation_id: Option<String>,
+    /// For Microsoft's support.
+    pub trace_id: Option<String>,
+}
+
+impl TokenError {
+    fn without_answer() -> Self {
+        Self {
+            class: ErrorClass::Transient,
+            error: None,
+            suberror: None,
+            codes: Vec::new(),
+            claims: None,
+            retry_after: None,
+            correlation_id: None,
+            trace_id: None,
+        }
+    }
+
+    /// No answer within the deadline.
+    pub fn timeout() -> Self {
+        Self::without_answer()
+    }
+
+    /// No answer at all.
+    pub fn unreachable() -> Self {
+        Self::without_answer()
+    }
+
+    /// The error in a few words that administrators can look up, such as `invalid_grant (AADSTS700082)`.
+    pub fn reason(&self) -> String {
+        let error = self.error.as_deref().unwrap_or("no_answer");
+        match self.codes.first() {
+            Some(code) => format!("{error} (AADSTS{code})"),
+            None => error.to_owned(),
+        }
+    }
+}
+
+/// Talks to the token endpoint. Never retries and never follows a redirect: both are decisions of whoever
+/// holds the lease.
+#[derive(Clone)]
+pub struct TokenClient {
+    http: reqwest::Client,
+    clock: Arc<dyn Clock>,
+}
+
+type OauthClient = oauth2::Client<
+    OauthError,
+    Answer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+impl TokenClient {
+    /// Over the process's HTTP client.
+    pub fn new(http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
+        Self { http, clock }
+    }
+
+    /// Redeems a code (RFC 6749 section 4.1.3).
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn exchange_code(
+        &self,
+        metadata: &Metadata,
+        request: CodeRequest<'_>,
+    ) -> Result<Tokens, TokenError> {
+        let client = client(metadata, request.client_id, request.credential);
+        let mut exchange = client
+            .exchange_code(AuthorizationCode::new(request.code.expose_secret().to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(
+                request.code_verifier.expose_secret().to_owned(),
+            ))
+            .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(request.redirect_uri.clone())))
+            .add_extra_param("scope", scope_parameter(request.scopes))
+            .add_extra_param("claims", claims::with_capability(None));
+        for (name, value) in self.assertion(metadata, request.client_id, request.credential)? {
+            exchange = exchange.add_extra_param(name, value);
+        }
+        self.finish(exchange.request_async(&self.transport()).await)
+    }
+
+    /// Renews tokens (RFC 6749 section 6).
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn refresh(
+        &self,
+        metadata: &Metadata,
+        request: RefreshRequest<'_>,
+    ) -> Result<Tokens, TokenError> {
+        let client = client(metadata, request.client_id, request.credential);
+        let refresh_token = RefreshToken::new(request.refresh_token.expose_secret().to_owned());
+        let identity = IDENTITY_SCOPES.iter().map(|scope| Scope::new((*scope).to_owned()));
+        let resource = request.scopes.iter().map(|scope| Scope::new(scope.clone()));
+        let mut exchange = client
+            .exchange_refresh_token(&refresh_token)
+            .add_scopes(identity.chain(resource))
+            .add_extra_param("claims", claims::with_capability(request.claims));
+        for (name, value) in self.assertion(metadata, request.client_id, request.credential)? {
+            exchange = exchange.add_extra_param(name, value);
+        }
+        self.finish(exchange.request_async(&self.transport()).await)
+    }
+
+    /// A token of the app itself (RFC 6749 section 4.4).
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn client_credentials(
+        &self,
+        metadata: &Metadata,
+        request: ClientCredentialsRequest<'_>,
+    ) -> Result<Tokens, TokenError> {
+        let client = client(metadata, request.client_id, request.credential);
+        let mut exchange =
+            client.exchange_client_credentials().add_scope(Scope::new(request.scope.to_owned()));
+        for (name, value) in self.assertion(metadata, request.client_id, request.credential)? {
+            exchange = exchange.add_extra_param(name, value);
+        }
+        self.finish(exchange.request_async(&self.transport()).await)
+    }
+
+    fn assertion(
+        &self,
+        metadata: &Metadata,
+        client_id: &ClientId,
+        credential: &ClientCredential,
+    ) -> Result<Vec<(&'static str, String)>, TokenError> {
+        let assertion = match credential {
+            ClientCredential::Secret(_) => return Ok(Vec::new()),
+            ClientCredential::Assertion(assertion) => assertion.clone(),
+            ClientCredential::Certificate(certificate) => certificate
+                .assertion(client_id, metadata.token_endpoint.as_str(), self.clock.now())
+                .map_err(|_| TokenError {
+                    class: ErrorClass::ApplicationBroken,
+                    error: Some("unsigned_assertion".to_owned()),
+                    ..TokenError::without_answer()
+                })?,
+        };
+        Ok(vec![
+            ("client_assertion_type", ASSERTION_TYPE.to_owned()),
+            ("client_assertion", assertion.expose_secret().to_owned()),
+        ])
+    }
+
+    /// The HTTP client as `oauth2` takes it. It owns what it uses, so that its futures are `Send`.
+    fn transport(&self) -> impl Fn(HttpRequest) -> Sending + use<> {
+        let http = self.http.clone();
+        move |request| Box::pin(send(http.clone(), request))
+    }
+
+    fn finish(
+        &self,
+        answer: Result<Answer, RequestTokenError<Refused, OauthError>>,
+    ) -> Result<Tokens, TokenError> {
+        match answer {
+            Ok(answer) => Ok(Tokens {
+                access_token: secret(answer.access_token.secret()),
+                refresh_token: answer.refresh_token.as_ref().map(|token| secret(token.secret())),
+                id_token: answer.id_token.as_ref().map(|token| secret(token.secret())),
+                expires_in: Duration::from_secs(answer.expires_in.0),
+                refresh_in: answer.refresh_in.map(|seconds| Duration::from_secs(seconds.0)),
+                scopes: answer.scope.split_whitespace().map(str::to_owned).collect(),
+                received_at: self.clock.now(),
+            }),
+            Err(RequestTokenError::Request(refused)) => Err(refused.into()),
+            // A 200 that is no token response.
+            Err(_) => Err(TokenError::without_answer()),
+        }
+    }
+}
+
+type Sending = Pin<Box<dyn Future<Output = Result<HttpResponse, Refused>> + Send>>;
+
+/// What `oauth2` sends, sent. Everything but a 200 is an error here, so that status, `Retry-After` and
+/// body can be judged together.
+async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let (parts, body) = request.into_parts();
+    let sent = async {
+        let mut answer = http
+            .request(parts.method, parts.uri.to_string())
+            .headers(parts.headers)
+            .header("x-ms-lib-capability", "retry-after, h429")
+            .header("client-request-id", Uuid::new_v4().to_string())
+            .header("return-client-request-id", "true")
+            .body(body)
+            .send()
+            .await
+            .map_err(|_| Refused::NoAnswer)?;
+        let status = answer.status();
+        let retry_after = retry_after(answer.headers());
+        let body = read_up_to(&mut answer, LARGEST_ANSWER).await.map_err(|_| Refused::NoAnswer)?;
+        Ok((status, retry_after, body))
+    };
+    let answered = tokio::time::timeout(DEADLINE, sent).await;
+    let (status, retry_after, body) = answered.map_err(|_| Refused::NoAnswer)??;
+    if status == http::StatusCode::OK {
+        return Ok(HttpResponse::new(body));
+    }
+    Err(Refused::Answer {
+        status: status.as_u16(),
+        body: serde_json::from_slice(&body).ok(),
+        description: serde_json::from_slice(&body).ok(),
+        retry_after,
+    })
+}
+
+fn client(metadata: &Metadata, client_id: &ClientId, credential: &ClientCredential) -> OauthClient {
+    let client = oauth2::Client::new(oauth2::ClientId::new(client_id.to_string()))
+        .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()))
+        .set_auth_type(AuthType::RequestBody);
+    match credential {
+        ClientCredential::Secret(secret) => {
+            client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
+        }
+        ClientCredential::Certificate(_) | ClientCredential::Assertion(_) => client,
+    }
+}
+
+fn scope_parameter(scopes: &[String]) -> String {
+    let identity = IDENTITY_SCOPES.iter().copied();
+    identity.chain(scopes.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+}
+
+fn secret(text: &str) -> SecretString {
+    SecretString::from(text)
+}
+
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+}
+
+/// A token response (RFC 6749 section 5.1), with Entra's additions.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    access_token: AccessToken,
+    token_type: BasicTokenType,
+    expires_in: Seconds,
+    #[serde(default)]
+    refresh_in: Option<Seconds>,
+    #[serde(default)]
+    refresh_token: Option<RefreshToken>,
+    // The type only hides it; an ID token is as little to be printed as an access token.
+    #[serde(default)]
+    id_token: Option<AccessToken>,
+    #[serde(default)]
+    scope: String,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+impl oauth2::TokenResponse for Answer {
+    type TokenType = BasicTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &BasicTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.expires_in.0))
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}
+
+/// Seconds, which Entra writes as a number or as text.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "NumberOrText")]
+struct Seconds(u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<NumberOrText> for Seconds {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(value: NumberOrText) -> Result<Self, Self::Error> {
+        match value {
+            NumberOrText::Number(seconds) => Ok(Self(seconds)),
+            NumberOrText::Text(text) => text.trim().parse().map(Self),
+        }
+    }
+}
+
+/// Never parsed: [`send`] judges every error itself.
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
+#[error("an error of the token endpoint")]
+struct OauthError {}
+
+impl oauth2::ErrorResponse for OauthError {}
+
+/// An answer that is no token response.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("no answer")]
+    NoAnswer,
+    #[error("status {status}")]
+    Answer {
+        status: u16,
+        body: Option<ErrorBody>,
+        description: Option<Description>,
+        retry_after: Option<Duration>,
+    },
+}
+
+/// The description, only until its number is read.
+#[derive(Deserialize)]
+struct Description {
+    #[serde(default)]
+    error_description: String,
+}
+
+impl fmt::Debug for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Description").finish_non_exhaustive()
+    }
+}
+
+impl From<Refused> for TokenError {
+    fn from(refused: Refused) -> Self {
+        let Refused::Answer { status, body, description, retry_after } = refused else {
+            return Self::without_answer();
+        };
+        let mut body = body;
+        if let (Some(body), Some(description)) = (&mut body, description)
+            && body.error_codes.is_empty()
+        {
+            body.error_codes.extend(aadsts(&description.error_description));
+        }
+        let class = classify(Some(status), body.as_ref(), retry_after);
+        let body = body.unwrap_or_default();
+        Self {
+            class,
+            error: Some(body.error).filter(|error| !error.is_empty()),
+            suberror: body.suberror,
+            codes: body.error_codes,
+            claims: body.claims,
+            retry_after,
+            correlation_id: body.correlation_id,
+            trace_id: body.trace_id,
+        }
+    }
+}

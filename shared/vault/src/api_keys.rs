@@ -1,0 +1,191 @@
+//! API keys: `adoc_<id>_<secret>`, of which the table holds the SHA-256 only.
+
+use std::str::FromStr;
+
+use aws_sdk_dynamodb::Client;
+use jiff::Timestamp;
+use rand::CryptoRng;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::ids::{ApiKeyId, IntegrationId};
+use crate::secret_token::{self, SecretHash};
+use crate::table::{from_item, s, to_item};
+
+const PREFIX: &str = "api_key#";
+const WHAT: &str = "API key";
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Configures integrations and keys.
+    Operator,
+    /// Connects users and calls Azure DevOps for them.
+    Application,
+}
+
+/// A key as it is listed: everything but the secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// The public half.
+    pub id: ApiKeyId,
+    /// The operator's name for it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The only integration it may be used for, if limited to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A new key, with the secret that is shown this once.
+#[derive(Debug)]
+pub struct NewApiKey {
+    /// The key's description.
+    pub description: ApiKey,
+    /// The whole key.
+    pub key: SecretString,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    pk: String,
+    secret_hash: SecretHash,
+    #[serde(flatten)]
+    key: ApiKey,
+}
+
+/// The API keys of the deployment, in the table `integrations`.
+#[derive(Debug, Clone)]
+pub struct ApiKeys {
+    client: Client,
+    table: String,
+}
+
+impl ApiKeys {
+    /// Keys in the given table.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn create(
+        &self,
+        name: String,
+        role: Role,
+        integration: Option<IntegrationId>,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<NewApiKey, Error> {
+        let id = ApiKeyId::mint(rng);
+        let secret = secret_token::mint(rng);
+        let key = SecretString::from(format!("adoc_{id}_{}", secret.expose_secret()));
+        let description = ApiKey { id, name, role, integration, created_at: now };
+        let record = Record {
+            pk: format!("{PREFIX}{}", description.id),
+            secret_hash: SecretHash::of(&secret),
+            key: description,
+        };
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(WHAT, &record)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
+        Ok(NewApiKey { description: record.key, key })
+    }
+
+    /// All keys, without their secrets.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn list(&self) -> Result<Vec<ApiKey>, Error> {
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("begins_with(pk, :prefix)")
+            .expression_attribute_values(":prefix", s(PREFIX))
+            .into_paginator()
+            .items()
+            .send();
+        let mut keys = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|e| Error::sdk("dynamodb", "Scan", &e))?;
+            keys.push(from_item::<Record>(WHAT, item)?.key);
+        }
+        keys.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
+        Ok(keys)
+    }
+
+    /// Forgets a key at once. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn delete(&self, id: &ApiKeyId) -> Result<bool, Error> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(format!("{PREFIX}{id}")))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
+        Ok(answer.attributes.is_some())
+    }
+
+    /// The key that `presented` is, or `None` when it is none of ours. Reads the table each time,
+    /// so that a deleted key stops working with the next request.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn authenticate(&self, presented: &SecretString) -> Result<Option<ApiKey>, Error> {
+        let Some((id, secret)) = split(presented) else {
+            return Ok(None);
+        };
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(format!("{PREFIX}{id}")))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+        let Some(item) = answer.item else {
+            return Ok(None);
+        };
+        let record: Record = from_item(WHAT, item)?;
+        Ok(record.secret_hash.matches(&secret).then_some(record.key))
+    }
+}
+
+fn split(presented: &SecretString) -> Option<(ApiKeyId, SecretString)> {
+    let (id, secret) = presented.expose_secret().strip_prefix("adoc_")?.split_once('_')?;
+    Some((ApiKeyId::from_str(id).ok()?, SecretString::from(secret.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_the_form_of_our_keys_is_looked_up() {
+        let (id, secret) = split(&"adoc_0a1b_s-e_cret".into()).unwrap();
+        assert_eq!((id.as_str(), secret.expose_secret()), ("0a1b", "s-e_cret"));
+        for bad in ["", "adoc_", "adoc_x", "adoc_A1_s", "adoc__s", "xadoc_1_s"] {
+            assert!(split(&bad.to_owned().into()).is_none(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The AWS clients, made once per process, and where things are.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+/// The names of our tables.
+#[derive(Debug, Clone)]
+pub struct TableNames {
+    /// Integrations and API keys.
+    pub integrations: String,
+    /// Connect sessions and authorization requests.
+    pub sessions: String,
+    /// Connections: identity, status, schedule, lease.
+    pub connections: String,
+    /// Sealed tokens.
+    pub tokens: String,
+}
+
+/// Region, credentials and endpoints from the environment, with limits that fit into a request:
+/// one attempt at most 2 s, three attempts at most 5 s in all.
+async fn sdk_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(50)),
+        )
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(1))
+                .operation_attempt_timeout(Duration::from_secs(2))
+                .operation_timeout(Duration::from_secs(5))
+                .build(),
+        )
+        .load()
+        .await
+}
+
+/// One client for each service.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Secrets Manager.
+    pub secrets_manager: aws_sdk_secretsmanager::Client,
+    /// KMS.
+    pub kms: aws_sdk_kms::Client,
+    /// EventBridge.
+    pub eventbridge: aws_sdk_eventbridge::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+}
+
+impl Clients {
+    /// Clients for the environment's region, credentials and endpoints.
+    pub async fn from_environment() -> Self {
+        let config = sdk_config().await;
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            secrets_manager: aws_sdk_secretsmanager::Client::new(&config),
+            kms: aws_sdk_kms::Client::new(&config),
+            eventbridge: aws_sdk_eventbridge::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+        }
+    }
+}

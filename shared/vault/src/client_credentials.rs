@@ -1,0 +1,289 @@
+//! Client credentials in Secrets Manager, cached for five minutes.
+//!
+//! A secret may hold two versions during a rotation: `AWSCURRENT` and `AWSPREVIOUS`. Whoever is told
+//! `invalid_client` by Entra reads both anew and tries them, newest first:
+//! [`ClientCredentials::with_live`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::Client;
+use entra::clock::Clock;
+use entra::credential::{CertificateCredential, ClientCredential, CredentialError};
+use entra::error_class::ErrorClass;
+use entra::token::TokenError;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::ids::IntegrationId;
+
+/// How long a credential is used before Secrets Manager is asked again.
+const CACHED_FOR: Duration = Duration::from_secs(300);
+/// How long a credential may still be used while Secrets Manager does not answer.
+const USABLE_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// A client credential as the operator gives it.
+pub enum NewCredential {
+    /// A client secret's value.
+    ClientSecret(SecretString),
+    /// A certificate and its private key, both PEM.
+    Certificate {
+        /// The X.509 certificate that is registered in Entra.
+        certificate_pem: String,
+        /// Its PKCS #8 or PKCS #1 private key.
+        private_key_pem: SecretString,
+    },
+}
+
+impl NewCredential {
+    /// The credential ready for use.
+    ///
+    /// # Errors
+    /// [`CredentialError`] when a PEM is unreadable or the key is not the certificate's.
+    pub fn parse(&self) -> Result<ClientCredential, CredentialError> {
+        match self {
+            Self::ClientSecret(secret) => Ok(ClientCredential::Secret(secret.clone())),
+            Self::Certificate { certificate_pem, private_key_pem } => {
+                CertificateCredential::from_pem(certificate_pem, private_key_pem)
+                    .map(ClientCredential::Certificate)
+            }
+        }
+    }
+}
+
+/// Why a credential could not be used.
+#[derive(Debug)]
+pub enum Use {
+    /// The integration has none.
+    Missing,
+    /// It could not be read.
+    Vault(Error),
+    /// Entra refused what was asked, with each live version of the credential if that was why.
+    Entra(TokenError),
+}
+
+/// The secret's JSON in Secrets Manager.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Stored {
+    ClientSecret { client_secret: Zeroizing<String> },
+    Certificate { certificate_pem: String, private_key_pem: Zeroizing<String> },
+}
+
+impl From<Stored> for NewCredential {
+    fn from(stored: Stored) -> Self {
+        let secret = |text: Zeroizing<String>| SecretString::from(text.as_str());
+        match stored {
+            Stored::ClientSecret { client_secret } => Self::ClientSecret(secret(client_secret)),
+            Stored::Certificate { certificate_pem, private_key_pem } => {
+                Self::Certificate { certificate_pem, private_key_pem: secret(private_key_pem) }
+            }
+        }
+    }
+}
+
+struct Cached {
+    read_at: Timestamp,
+    credential: Arc<ClientCredential>,
+}
+
+/// Reads and writes client credentials.
+#[derive(Clone)]
+pub struct ClientCredentials {
+    client: Client,
+    prefix: String,
+    clock: Arc<dyn Clock>,
+    cached: Arc<Mutex<HashMap<IntegrationId, Cached>>>,
+}
+
+impl ClientCredentials {
+    /// Credentials in secrets named `{prefix}integrations/{integration}`.
+    pub fn new(client: Client, prefix: String, clock: Arc<dyn Clock>) -> Self {
+        Self { client, prefix, clock, cached: Arc::default() }
+    }
+
+    /// Stores a credential; the former one becomes `AWSPREVIOUS`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when Secrets Manager is.
+    pub async fn put(&self, id: &IntegrationId, credential: &NewCredential) -> Result<(), Error> {
+        let value = Zeroizing::new(serialize(credential)?);
+        let created = self
+            .client
+            .create_secret()
+            .name(self.name(id))
+            .description("ado-connect: client credential of an integration")
+            .secret_string(value.as_str())
+            .send()
+            .await;
+        self.cached.lock().await.remove(id);
+        match created {
+            Ok(_) => Ok(()),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_exists_exception()) => {
+                self.client
+                    .put_secret_value()
+                    .secret_id(self.name(id))
+                    .secret_string(value.as_str())
+                    .send()
+                    .await
+                    .map(drop)
+                    .map_err(|e| Error::sdk("secretsmanager", "PutSecretValue", &e))
+            }
+            Err(e) => Err(Error::sdk("secretsmanager", "CreateSecret", &e)),
+        }
+    }
+
+    /// Deletes the secret at once, with all its versions.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when Secrets Manager is.
+    pub async fn delete(&self, id: &IntegrationId) -> Result<(), Error> {
+        self.cached.lock().await.remove(id);
+        let outcome = self
+            .client
+            .delete_secret()
+            .secret_id(self.name(id))
+            .force_delete_without_recovery(true)
+            .send()
+            .await;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
+                Ok(())
+            }
+            Err(e) => Err(Error::sdk("secretsmanager", "DeleteSecret", &e)),
+        }
+    }
+
+    /// The credential to use, at most five minutes old (24 hours while Secrets Manager is down).
+    /// `None` when the integration has no secret.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when nothing is cached and Secrets Manager does not answer;
+    /// [`Error::Corrupt`] for a secret that is not a credential.
+    pub async fn get(&self, id: &IntegrationId) -> Result<Option<Arc<ClientCredential>>, Error> {
+        // The lock is held over the read on purpose: concurrent callers share one request.
+        let mut cached = self.cached.lock().await;
+        let now = self.clock.now();
+        let age = |entry: &Cached| now.duration_since(entry.read_at).unsigned_abs();
+        if let Some(entry) = cached.get(id)
+            && age(entry) < CACHED_FOR
+        {
+            return Ok(Some(Arc::clone(&entry.credential)));
+        }
+        match self.read(id, "AWSCURRENT").await {
+            Ok(Some(credential)) => {
+                let credential = Arc::new(credential);
+                let entry = Cached { read_at: now, credential: Arc::clone(&credential) };
+                cached.insert(id.clone(), entry);
+                Ok(Some(credential))
+            }
+            Ok(None) => {
+                cached.remove(id);
+                Ok(None)
+            }
+            Err(error @ Error::Unavailable { .. }) => match cached.get(id) {
+                Some(entry) if age(entry) < USABLE_FOR => Ok(Some(Arc::clone(&entry.credential))),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks Entra with the credential. If Entra does not accept it, it may have been rotated: it is read
+    /// anew, once, and each live version is tried, newest first.
+    ///
+    /// # Errors
+    /// [`Use`] when nothing came of it.
+    pub async fn with_live<T, F, Asked>(&self, id: &IntegrationId, ask: F) -> Result<T, Use>
+    where
+        F: Fn(Arc<ClientCredential>) -> Asked + Send,
+        Asked: Future<Output = Result<T, TokenError>> + Send,
+    {
+        let credential = self.get(id).await.map_err(Use::Vault)?.ok_or(Use::Missing)?;
+        let refused = match ask(credential).await {
+            Err(error) if error.class == ErrorClass::ApplicationBroken => error,
+            answer => return answer.map_err(Use::Entra),
+        };
+        for version in self.reread(id).await.map_err(Use::Vault)? {
+            match ask(Arc::clone(&version)).await {
+                Err(error) if error.class == ErrorClass::ApplicationBroken => {}
+                Err(error) => return Err(Use::Entra(error)),
+                Ok(answer) => {
+                    self.prefer(id, version).await;
+                    return Ok(answer);
+                }
+            }
+        }
+        Err(Use::Entra(refused))
+    }
+
+    /// Both live versions straight from Secrets Manager, newest first, after Entra refused the cached one.
+    ///
+    /// # Errors
+    /// As [`Self::get`], without the help of the cache.
+    async fn reread(&self, id: &IntegrationId) -> Result<Vec<Arc<ClientCredential>>, Error> {
+        self.cached.lock().await.remove(id);
+        let mut versions = Vec::with_capacity(2);
+        for stage in ["AWSCURRENT", "AWSPREVIOUS"] {
+            versions.extend(self.read(id, stage).await?.map(Arc::new));
+        }
+        Ok(versions)
+    }
+
+    /// Remembers the version that Entra accepted, so that the next call need not search again.
+    async fn prefer(&self, id: &IntegrationId, credential: Arc<ClientCredential>) {
+        let entry = Cached { read_at: self.clock.now(), credential };
+        self.cached.lock().await.insert(id.clone(), entry);
+    }
+
+    async fn read(
+        &self,
+        id: &IntegrationId,
+        stage: &str,
+    ) -> Result<Option<ClientCredential>, Error> {
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(self.name(id))
+            .version_stage(stage)
+            .send()
+            .await;
+        let text = match answer {
+            Ok(answer) => Zeroizing::new(answer.secret_string.unwrap_or_default()),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
+                return Ok(None);
+            }
+            Err(e) => return Err(Error::sdk("secretsmanager", "GetSecretValue", &e)),
+        };
+        // The parser's message could quote the secret; the line and column cannot.
+        let stored: Stored = serde_json::from_str(&text).map_err(|e| {
+            Error::corrupt("client credential", format!("not its JSON, line {}", e.line()))
+        })?;
+        NewCredential::from(stored)
+            .parse()
+            .map(Some)
+            .map_err(|e| Error::corrupt("client credential", e))
+    }
+
+    fn name(&self, id: &IntegrationId) -> String {
+        format!("{}integrations/{id}", self.prefix)
+    }
+}
+
+fn serialize(credential: &NewCredential) -> Result<String, Error> {
+    let secret = |secret: &SecretString| Zeroizing::new(secret.expose_secret().to_owned());
+    let stored = match credential {
+        NewCredential::ClientSecret(value) => Stored::ClientSecret { client_secret: secret(value) },
+        NewCredential::Certificate { certificate_pem, private_key_pem } => Stored::Certificate {
+            certificate_pem: certificate_pem.clone(),
+            private_key_pem: secret(private_key_pem),
+        },
+    };
+    serde_json::to_string(&stored).map_err(|e| Error::corrupt("client credential", e))
+}

@@ -1,0 +1,166 @@
+//! Confirming, erasing and deleting: structural changes, each one transaction.
+
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use jiff::Timestamp;
+use rand::CryptoRng;
+use secrecy::SecretString;
+
+use super::completion::{TRIES, Transaction};
+use super::{Connection, Connections, Pending, WHAT};
+use crate::Error;
+use crate::ids::{ConnectionId, UserId, owner_key};
+use crate::schedule::{self, Lifetime};
+use crate::table::{n, s};
+use crate::tokens;
+
+/// What became of a confirmation.
+#[derive(Debug)]
+pub enum Confirmed {
+    /// The connection is active with the tokens of the confirmed flow.
+    Active(Box<Connection>),
+    /// There is no such connection.
+    Unknown,
+    /// The code is not the one that is waited for, or nothing is; nothing was changed.
+    Invalid,
+    /// Ten minutes are over; the tokens of the flow are erased.
+    Expired,
+    /// Somebody else finished in the browser; the tokens of the flow are erased.
+    OtherUser,
+}
+
+impl Connections {
+    /// The application states that `user` finished the flow to which `code` was given.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Contended`] when the connection keeps changing.
+    pub async fn confirm(
+        &self,
+        id: &ConnectionId,
+        code: &SecretString,
+        user: &UserId,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Confirmed, Error> {
+        for _ in 0..TRIES {
+            let Some(known) = self.get(id).await? else { return Ok(Confirmed::Unknown) };
+            let Some(pending) = known.pending.clone().filter(|p| p.confirmation.matches(code))
+            else {
+                return Ok(Confirmed::Invalid);
+            };
+            let refusal = if pending.expires_at <= now {
+                Some(Confirmed::Expired)
+            } else if known.user != *user {
+                Some(Confirmed::OtherUser)
+            } else {
+                None
+            };
+            if let Some(refusal) = refusal {
+                self.erase_pending(&known, now).await?;
+                return Ok(refusal);
+            }
+            let next = self.confirmed(&known, pending, now, rng);
+            let mut writes = vec![self.change(&known, &next)?, self.keep_tokens(&next)?];
+            if let Some(old) = &known.grant {
+                writes.push(self.delete_tokens(id, old)?);
+            }
+            if matches!(self.transact(writes).await?, Transaction::Done) {
+                return Ok(Confirmed::Active(Box::new(next)));
+            }
+        }
+        Err(Error::Contended { what: WHAT })
+    }
+
+    fn confirmed(
+        &self,
+        known: &Connection,
+        pending: Pending,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Connection {
+        let lifetime = Lifetime { expires_at: pending.token_expires_at, refresh_at: None };
+        let mut next = Connection { revision: known.revision + 1, ..known.clone() };
+        next.account = pending.account;
+        next.organization = pending.organization;
+        next.scopes = pending.scopes;
+        next.grant = Some(pending.grant);
+        next.pending = None;
+        next.become_active(lifetime.expires_at, now);
+        next.due_at = Some(schedule::next_renewal(lifetime, Some(now), now, rng));
+        next.due_shard = Some(schedule::shard(&next.id, self.shards));
+        next
+    }
+
+    /// Takes the expiry off the confirmed tokens. Only an update, so that who confirms need not be able
+    /// to read them.
+    fn keep_tokens(&self, next: &Connection) -> Result<TransactWriteItem, Error> {
+        let grant = next.grant.as_ref().ok_or_else(|| Error::corrupt(WHAT, "no grant to keep"))?;
+        let update = Update::builder()
+            .table_name(&self.tokens_table)
+            .key("pk", s(tokens::pk(&next.id, grant)))
+            .update_expression("REMOVE expires_at")
+            .condition_expression("attribute_exists(pk)")
+            .build()
+            .map_err(|e| Error::corrupt(WHAT, e))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Erases a flow that was not confirmed: the whole connection if it was the first, else only the
+    /// new tokens. Does nothing if the connection changed meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn erase_pending(&self, known: &Connection, now: Timestamp) -> Result<(), Error> {
+        let Some(pending) = &known.pending else { return Ok(()) };
+        if known.grant.is_none() {
+            let writes = self.deletion(known)?;
+            return self.transact(writes).await.map(drop);
+        }
+        let mut next = Connection { revision: known.revision + 1, pending: None, ..known.clone() };
+        // The due time was the confirmation's; the schedule works out the real one when it looks.
+        if next.due_at.is_some() {
+            next.due_at = Some(now);
+        }
+        let writes =
+            vec![self.change(known, &next)?, self.delete_tokens(&known.id, &pending.grant)?];
+        self.transact(writes).await.map(drop)
+    }
+
+    /// Forgets a connection and its tokens, at once. Returns what was deleted.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Contended`] when the connection keeps changing.
+    pub async fn delete(&self, id: &ConnectionId) -> Result<Option<Connection>, Error> {
+        for _ in 0..TRIES {
+            let Some(known) = self.get(id).await? else { return Ok(None) };
+            let writes = self.deletion(&known)?;
+            if matches!(self.transact(writes).await?, Transaction::Done) {
+                return Ok(Some(known));
+            }
+        }
+        Err(Error::Contended { what: WHAT })
+    }
+
+    fn deletion(&self, known: &Connection) -> Result<Vec<TransactWriteItem>, Error> {
+        let corrupt = |e| Error::corrupt(WHAT, e);
+        let connection = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", s(known.id.as_str()))
+            .condition_expression("revision = :known")
+            .expression_attribute_values(":known", n(known.revision))
+            .build()
+            .map_err(corrupt)?;
+        let owner = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", s(owner_key(&known.integration, &known.user)))
+            .build()
+            .map_err(corrupt)?;
+        let mut writes = vec![
+            TransactWriteItem::builder().delete(connection).build(),
+            TransactWriteItem::builder().delete(owner).build(),
+        ];
+        for grant in known.grants() {
+            writes.push(self.delete_tokens(&known.id, grant)?);
+        }
+        Ok(writes)
+    }
+}

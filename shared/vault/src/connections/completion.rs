@@ -1,0 +1,388 @@
+//! A completed authorization becomes a connection: one transaction that also consumes the session.
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
+use devops::organization::OrganizationName;
+use jiff::Timestamp;
+use rand::CryptoRng;
+use secrecy::SecretString;
+
+use super::record::Owner;
+use super::{Account, CONFIRMATION_LIFETIME, Connection, Connections, Pending, Status, WHAT};
+use crate::Error;
+use crate::ids::{ConnectionId, GrantId, owner_key};
+use crate::integrations::{Confirmation, Integration};
+use crate::schedule::{self, Lifetime};
+use crate::secret_token::{self, SecretHash};
+use crate::sessions::{ConnectSession, SessionKey};
+use crate::table::{n, s, to_item};
+use crate::tokens::{self, TokenPair, Tokens};
+
+/// How often a transaction is tried anew when the connection changes under it.
+pub(super) const TRIES: u32 = 4;
+
+/// What the callback learned.
+pub struct Completion<'a> {
+    /// The session to consume.
+    pub session_key: &'a SessionKey,
+    /// Its content.
+    pub session: &'a ConnectSession,
+    /// The integration as it is now.
+    pub integration: &'a Integration,
+    /// Who signed in.
+    pub account: Account,
+    /// The organization to pin the connection to.
+    pub organization: Option<OrganizationName>,
+    /// What Entra granted, without the resource's prefix.
+    pub scopes: Vec<String>,
+    /// The tokens.
+    pub tokens: TokenPair<'a>,
+    /// How long they live.
+    pub lifetime: Lifetime,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Completed {
+    /// Stored; it waits for the application's confirmation with this code.
+    Pending {
+        /// The connection.
+        connection: ConnectionId,
+        /// Goes to the application through the browser, once.
+        confirmation: SecretString,
+    },
+    /// Stored and usable, because the integration wants no confirmation.
+    Active {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// The user has a connection by another Entra account; nothing was changed.
+    DifferentAccount,
+    /// The session was completed by another flow meanwhile, or is over; nothing was changed.
+    SessionGone,
+}
+
+impl Connections {
+    /// Stores what a completed authorization left.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when an AWS service is; [`Error::Contended`] when the connection keeps
+    /// changing meanwhile.
+    pub async fn complete(
+        &self,
+        completion: &Completion<'_>,
+        tokens: &Tokens,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Completed, Error> {
+        for _ in 0..TRIES {
+            let session = completion.session;
+            let existing = self.find(&session.integration, &session.user).await?;
+            if let Some(existing) = &existing
+                && existing.grant.is_some()
+                && !existing.account.is_same_user_as(&completion.account)
+            {
+                return Ok(Completed::DifferentAccount);
+            }
+            let (writes, completed) =
+                self.writes(completion, existing.as_ref(), tokens, now, rng).await?;
+            match self.transact(writes).await? {
+                Transaction::Done => return Ok(completed),
+                Transaction::Refused { first: true } => return Ok(Completed::SessionGone),
+                Transaction::Refused { first: false } => {}
+            }
+        }
+        Err(Error::Contended { what: WHAT })
+    }
+
+    async fn writes(
+        &self,
+        completion: &Completion<'_>,
+        existing: Option<&Connection>,
+        tokens: &Tokens,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<(Vec<TransactWriteItem>, Completed), Error> {
+        let session = completion.session;
+        let id = existing.map_or_else(|| ConnectionId::mint(now, rng), |known| known.id.clone());
+        let grant = GrantId::mint(now, rng);
+        let confirmation = match completion.integration.confirmation {
+            Confirmation::Required => Some(secret_token::mint(rng)),
+            Confirmation::None => None,
+        };
+        let unconfirmed_until = confirmation.as_ref().map(|_| now + CONFIRMATION_LIFETIME);
+        let owner =
+            tokens::Owner { integration: &session.integration, connection: &id, grant: &grant };
+        let tokens_item =
+            tokens.new_item(owner, &completion.tokens, unconfirmed_until, rng).await?;
+
+        let mut next = match existing {
+            Some(known) => Connection { revision: known.revision + 1, ..known.clone() },
+            None => first(completion, id.clone(), now),
+        };
+        match &confirmation {
+            Some(code) => {
+                self.await_confirmation(&mut next, completion, grant, code, now);
+            }
+            None => self.activate(&mut next, completion, grant, now, rng),
+        }
+
+        let mut writes = vec![self.consume_session(completion.session_key, now)?];
+        writes.extend(self.put_connection(existing, &next)?);
+        writes.push(put(tokens.table(), tokens_item, None)?);
+        for old in existing.iter().flat_map(|known| known.grants()) {
+            if !next.grants().any(|kept| kept == old) {
+                writes.push(self.delete_tokens(&id, old)?);
+            }
+        }
+        let completed = match confirmation {
+            Some(confirmation) => Completed::Pending { connection: id, confirmation },
+            None => Completed::Active { connection: id },
+        };
+        Ok((writes, completed))
+    }
+
+    fn await_confirmation(
+        &self,
+        next: &mut Connection,
+        completion: &Completion<'_>,
+        grant: GrantId,
+        code: &SecretString,
+        now: Timestamp,
+    ) {
+        let expires_at = now + CONFIRMATION_LIFETIME;
+        next.pending = Some(Pending {
+            grant,
+            confirmation: SecretHash::of(code),
+            expires_at,
+            account: completion.account.clone(),
+            organization: completion.organization.clone(),
+            scopes: completion.scopes.clone(),
+            token_expires_at: completion.lifetime.expires_at,
+        });
+        if next.grant.is_none() {
+            next.account = completion.account.clone();
+            next.scopes.clone_from(&completion.scopes);
+            next.organization.clone_from(&completion.organization);
+        }
+        // The schedule erases what nobody confirms.
+        next.due_at = Some(next.due_at.map_or(expires_at, |due| due.min(expires_at)));
+        next.due_shard = Some(schedule::shard(&next.id, self.shards));
+    }
+
+    fn activate(
+        &self,
+        next: &mut Connection,
+        completion: &Completion<'_>,
+        grant: GrantId,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) {
+        next.account = completion.account.clone();
+        next.scopes.clone_from(&completion.scopes);
+        next.organization.clone_from(&completion.organization);
+        next.grant = Some(grant);
+        next.pending = None;
+        next.become_active(completion.lifetime.expires_at, now);
+        next.due_at = Some(schedule::next_renewal(completion.lifetime, Some(now), now, rng));
+        next.due_shard = Some(schedule::shard(&next.id, self.shards));
+    }
+
+    fn consume_session(
+        &self,
+        key: &SessionKey,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, Error> {
+        let delete = Delete::builder()
+            .table_name(&self.sessions_table)
+            .key("pk", s(key.as_str()))
+            .condition_expression("expires_at > :now")
+            .expression_attribute_values(":now", n(now.as_second()))
+            .build()
+            .map_err(|e| Error::corrupt(WHAT, e))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// The writes that replace `existing` (or nothing) by `next`.
+    fn put_connection(
+        &self,
+        existing: Option<&Connection>,
+        next: &Connection,
+    ) -> Result<Vec<TransactWriteItem>, Error> {
+        let Some(known) = existing else {
+            let pk = owner_key(&next.integration, &next.user);
+            let owner = Owner { pk, connection: next.id.clone() };
+            let absent = Some("attribute_not_exists(pk)");
+            return Ok(vec![
+                put(&self.table, to_item("connection owner", &owner)?, absent)?,
+                put(&self.table, to_item(WHAT, next)?, absent)?,
+            ]);
+        };
+        Ok(vec![self.change(known, next)?])
+    }
+
+    /// An update from `known` to `next` that leaves the fence alone and ends any lease: a refresh that
+    /// began before can neither release nor reschedule what comes after.
+    pub(super) fn change(
+        &self,
+        known: &Connection,
+        next: &Connection,
+    ) -> Result<TransactWriteItem, Error> {
+        let item = to_item(WHAT, next)?;
+        let before = to_item(WHAT, known)?;
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", s(known.id.as_str()))
+            .condition_expression("revision = :known")
+            .expression_attribute_values(":known", n(known.revision));
+        let (mut set, mut remove) =
+            (Vec::new(), vec!["lease_owner".to_owned(), "lease_until".to_owned()]);
+        let own = |name: &str| !matches!(name, "pk" | "fence" | "integration" | "user");
+        for (index, (name, value)) in item.iter().filter(|(name, _)| own(name)).enumerate() {
+            update = update
+                .expression_attribute_names(format!("#s{index}"), name)
+                .expression_attribute_values(format!(":s{index}"), value.clone());
+            set.push(format!("#s{index} = :s{index}"));
+        }
+        let gone = before.keys().filter(|name| own(name) && !item.contains_key(*name));
+        for (index, name) in gone.enumerate() {
+            update = update.expression_attribute_names(format!("#r{index}"), name);
+            remove.push(format!("#r{index}"));
+        }
+        let expression = format!("SET {} REMOVE {}", set.join(", "), remove.join(", "));
+        let update =
+            update.update_expression(expression).build().map_err(|e| Error::corrupt(WHAT, e))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    pub(super) fn delete_tokens(
+        &self,
+        id: &ConnectionId,
+        grant: &GrantId,
+    ) -> Result<TransactWriteItem, Error> {
+        let delete = Delete::builder()
+            .table_name(&self.tokens_table)
+            .key("pk", s(tokens::pk(id, grant)))
+            .build()
+            .map_err(|e| Error::corrupt(WHAT, e))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Runs a transaction; a refused condition is a result, not an error.
+    pub(super) async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Transaction, Error> {
+        let outcome =
+            self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        let error = match outcome {
+            Ok(_) => return Ok(Transaction::Done),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                let mut codes = canceled.cancellation_reasons().iter().map(|reason| reason.code());
+                let first = codes.next().flatten() == Some("ConditionalCheckFailed");
+                let retryable = first
+                    || codes.any(|code| {
+                        matches!(code, Some("ConditionalCheckFailed" | "TransactionConflict"))
+                    });
+                let conflict = canceled
+                    .cancellation_reasons()
+                    .iter()
+                    .any(|reason| reason.code() == Some("TransactionConflict"));
+                if retryable || conflict {
+                    return Ok(Transaction::Refused { first });
+                }
+                Err(Error::sdk("dynamodb", "TransactWriteItems", &error))
+            }
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
+                Ok(Transaction::Refused { first: false })
+            }
+            _ => Err(Error::sdk("dynamodb", "TransactWriteItems", &error)),
+        }
+    }
+}
+
+/// What became of a transaction.
+pub(super) enum Transaction {
+    /// All of it was written.
+    Done,
+    /// None of it was: a condition did not hold, or another transaction was faster.
+    Refused {
+        /// Whether the first write's condition was among those that did not hold.
+        first: bool,
+    },
+}
+
+impl Connection {
+    /// The grants whose tokens are stored for this connection.
+    pub(super) fn grants(&self) -> impl Iterator<Item = &GrantId> {
+        self.grant.iter().chain(self.pending.iter().map(|pending| &pending.grant))
+    }
+
+    /// The state of a connection whose user has just signed in.
+    pub(super) fn become_active(&mut self, token_expires_at: Timestamp, now: Timestamp) {
+        self.status = Status::Active;
+        self.reason = None;
+        self.claims_challenge = None;
+        self.token_expires_at = Some(token_expires_at);
+        self.connected_at = Some(now);
+        // Connecting counts as use: the first call usually follows at once.
+        self.last_used_at = Some(now);
+        self.failures = 0;
+        self.failure = None;
+        self.retry_at = None;
+        self.refused_since = None;
+        self.refusals = 0;
+        self.rejected_version = None;
+        self.rejected_until = None;
+    }
+}
+
+fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Connection {
+    Connection {
+        id,
+        integration: completion.session.integration.clone(),
+        user: completion.session.user.clone(),
+        organization: completion.organization.clone(),
+        status: Status::Pending,
+        reason: None,
+        account: completion.account.clone(),
+        scopes: completion.scopes.clone(),
+        grant: None,
+        token_expires_at: None,
+        last_used_at: None,
+        last_refreshed_at: None,
+        created_at: now,
+        connected_at: None,
+        pending: None,
+        claims_challenge: None,
+        revision: 1,
+        fence: 0,
+        lease_until: None,
+        failures: 0,
+        retry_at: None,
+        failure: None,
+        refused_since: None,
+        refusals: 0,
+        rejected_version: None,
+        rejected_until: None,
+        due_at: None,
+        due_shard: None,
+    }
+}
+
+fn put(
+    table: &str,
+    item: crate::table::Item,
+    condition: Option<&str>,
+) -> Result<TransactWriteItem, Error> {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .set_condition_expression(condition.map(str::to_owned))
+        .build()
+        .map_err(|e| Error::corrupt(WHAT, e))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}

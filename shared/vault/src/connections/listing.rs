@@ -1,0 +1,161 @@
+//! Listing connections by integration and user, page by page.
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::{Connection, Connections, WHAT};
+use crate::Error;
+use crate::ids::{ConnectionId, IntegrationId, UserId};
+use crate::table::{Item, from_item, s};
+
+/// Where a page ended; opaque to callers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    integration: IntegrationId,
+    user: UserId,
+    connection: ConnectionId,
+}
+
+/// A cursor that is not one of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the cursor is not one that a list returned")]
+pub struct InvalidCursor;
+
+impl Cursor {
+    /// The integration whose list the cursor belongs to.
+    pub fn integration(&self) -> &IntegrationId {
+        &self.integration
+    }
+
+    /// As text for a query parameter.
+    pub fn encode(&self) -> String {
+        // Serializing three strings cannot fail.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// From a query parameter.
+    ///
+    /// # Errors
+    /// [`InvalidCursor`] when it is not what [`Self::encode`] gave.
+    pub fn decode(text: &str) -> Result<Self, InvalidCursor> {
+        let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
+        serde_json::from_slice(&json).map_err(|_| InvalidCursor)
+    }
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page {
+    /// The connections.
+    pub connections: Vec<Connection>,
+    /// Where to go on, unless this was the end.
+    pub next: Option<Cursor>,
+}
+
+impl Connections {
+    /// At most `limit` connections of an integration, or of one of its users, after `cursor`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn list(
+        &self,
+        integration: &IntegrationId,
+        user: Option<&UserId>,
+        cursor: Option<&Cursor>,
+        limit: i32,
+    ) -> Result<Page, Error> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("by_user")
+            .expression_attribute_names("#integration", "integration")
+            .expression_attribute_values(":integration", s(integration.as_str()))
+            .limit(limit);
+        query = match user {
+            None => query.key_condition_expression("#integration = :integration"),
+            Some(user) => query
+                .key_condition_expression("#integration = :integration AND #user = :user")
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_values(":user", s(user.as_str())),
+        };
+        if let Some(cursor) = cursor {
+            query = query
+                .exclusive_start_key("integration", s(cursor.integration.as_str()))
+                .exclusive_start_key("user", s(cursor.user.as_str()))
+                .exclusive_start_key("pk", s(cursor.connection.as_str()));
+        }
+        let answer = query.send().await.map_err(|e| Error::sdk("dynamodb", "Query", &e))?;
+        let ids: Vec<ConnectionId> = answer
+            .items
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|item| item.get("pk")?.as_s().ok()?.parse().ok())
+            .collect();
+        let next = answer.last_evaluated_key.as_ref().and_then(cursor_of);
+        Ok(Page { connections: self.get_all(&ids).await?, next })
+    }
+
+    /// The connections with these ids, in this order, without those that are gone.
+    async fn get_all(&self, ids: &[ConnectionId]) -> Result<Vec<Connection>, Error> {
+        let mut found: Vec<Connection> = Vec::with_capacity(ids.len());
+        // A batch read takes 100 keys.
+        for chunk in ids.chunks(100) {
+            let mut keys: Vec<Item> =
+                chunk.iter().map(|id| Item::from([("pk".to_owned(), s(id.as_str()))])).collect();
+            while !keys.is_empty() {
+                let request = KeysAndAttributes::builder()
+                    .set_keys(Some(keys))
+                    .consistent_read(true)
+                    .build()
+                    .map_err(|e| Error::corrupt(WHAT, e))?;
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.table, request)
+                    .send()
+                    .await
+                    .map_err(|e| Error::sdk("dynamodb", "BatchGetItem", &e))?;
+                for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                    found.push(from_item(WHAT, item)?);
+                }
+                keys = answer
+                    .unprocessed_keys
+                    .and_then(|mut rest| rest.remove(&self.table))
+                    .map(|rest| rest.keys)
+                    .unwrap_or_default();
+            }
+        }
+        let position = |id: &ConnectionId| ids.iter().position(|listed| listed == id);
+        found.sort_by_key(|connection| position(&connection.id));
+        Ok(found)
+    }
+}
+
+fn cursor_of(key: &Item) -> Option<Cursor> {
+    let text = |name: &str| key.get(name)?.as_s().ok();
+    Some(Cursor {
+        integration: text("integration")?.parse().ok()?,
+        user: text("user")?.parse().ok()?,
+        connection: text("pk")?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_cursor_or_refused(text in ".{0,80}") {
+            if let Ok(cursor) = Cursor::decode(&text) {
+                prop_assert_eq!(Cursor::decode(&cursor.encode()).unwrap(), cursor);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Connections: the small item with identity, status, schedule, lease and fence.
+//!
+//! ```text
+//!            complete()                confirm()
+//!   (none) ───────────> pending ───────────────────> active <──────────────┐
+//!                          │ not confirmed in 10 min,   │  refresh refused  │ complete() + confirm()
+//!                          v or by another user         v                   │ (same account)
+//!                        (none)               reauthorization_required ─────┘
+//! ```
+//!
+//! A second item, `owner#…`, makes (integration, user) unique: DynamoDB's indexes cannot. Structural
+//! changes (complete, confirm, delete) are transactions conditional on `revision`; the refresh
+//! protocol changes only lease, fence, status and schedule, conditional on its lease.
+
+mod changes;
+mod completion;
+mod lease;
+mod listing;
+mod record;
+
+pub use changes::Confirmed;
+pub use completion::{Completed, Completion};
+pub use lease::{Acquired, Lease, Release};
+pub use listing::{Cursor, InvalidCursor, Page};
+pub use record::{Account, Connection, Pending, RefreshFailure, Status};
+
+use aws_sdk_dynamodb::Client;
+
+use crate::Error;
+use crate::ids::{ConnectionId, IntegrationId, UserId, owner_key};
+use crate::table::{from_item, s};
+
+/// How long a finished browser flow waits for the application's confirmation.
+pub const CONFIRMATION_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+const WHAT: &str = "connection";
+
+/// Connections, in the table of the same name.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    client: Client,
+    table: String,
+    tokens_table: String,
+    sessions_table: String,
+    shards: u32,
+}
+
+impl Connections {
+    /// Connections in the given tables; the due index has `shards` partitions.
+    pub fn new(client: Client, names: &crate::aws::TableNames, shards: u32) -> Self {
+        Self {
+            client,
+            table: names.connections.clone(),
+            tokens_table: names.tokens.clone(),
+            sessions_table: names.sessions.clone(),
+            shards,
+        }
+    }
+
+    /// The connection, strongly read.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn get(&self, id: &ConnectionId) -> Result<Option<Connection>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(id.as_str()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+        answer.item.map(|item| from_item(WHAT, item)).transpose()
+    }
+
+    /// The connection of a user, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn find(
+        &self,
+        integration: &IntegrationId,
+        user: &UserId,
+    ) -> Result<Option<Connection>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(owner_key(integration, user)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let owner: record::Owner = from_item("connection owner", item)?;
+        self.get(&owner.connection).await
+    }
+}

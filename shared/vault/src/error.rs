@@ -1,0 +1,66 @@
+//! What can go wrong in the vault.
+
+use aws_sdk_dynamodb::error::SdkError;
+
+/// A failure of the vault itself. Outcomes that callers must tell apart (absent, already used,
+/// leased by another) are results of the operations, not errors.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An AWS service did not do what was asked; trying again later may help.
+    #[error("{service} did not answer {operation}: {message}")]
+    Unavailable {
+        /// The service's short name, such as `dynamodb`.
+        service: &'static str,
+        /// The API operation.
+        operation: &'static str,
+        /// The service's error code or the transport failure; never a value that was sent.
+        message: String,
+    },
+    /// A stored item cannot be read as what it should be.
+    #[error("a stored {what} cannot be read: {reason}")]
+    Corrupt {
+        /// The kind of item.
+        what: &'static str,
+        /// What is wrong with it; names attributes, never values.
+        reason: String,
+    },
+    /// A sealed value does not open: it was altered, or copied from elsewhere.
+    #[error("a sealed {field} does not open")]
+    Unsealable {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// The item changed under us more often than is worth retrying.
+    #[error("the {what} is being changed by others")]
+    Contended {
+        /// The kind of item.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    /// Wraps an SDK failure, keeping its code and dropping everything that could hold a value.
+    pub(crate) fn sdk<E, R>(
+        service: &'static str,
+        operation: &'static str,
+        error: &SdkError<E, R>,
+    ) -> Self
+    where
+        E: aws_sdk_dynamodb::error::ProvideErrorMetadata,
+    {
+        let message = match error {
+            SdkError::ServiceError(context) => {
+                context.err().code().unwrap_or("unknown service error").to_owned()
+            }
+            SdkError::TimeoutError(_) => "timeout".to_owned(),
+            SdkError::DispatchFailure(_) => "connection failure".to_owned(),
+            SdkError::ResponseError(_) => "unreadable response".to_owned(),
+            _ => "request construction failure".to_owned(),
+        };
+        Self::Unavailable { service, operation, message }
+    }
+
+    pub(crate) fn corrupt(what: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what, reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,87 @@
+//! Events on EventBridge (`source: ado-connect`): what an operator or an application wants to hear of.
+//!
+//! Events are told after the fact and at most once: a bus that does not answer never fails the request
+//! that had something to tell.
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use serde::Serialize;
+
+use crate::ids::{ConnectionId, IntegrationId, UserId};
+
+/// Something that happened. Holds names and reasons, never a token or a secret.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Event<'a> {
+    /// A connection became usable.
+    ConnectionCreated(ConnectionDetail<'a>),
+    /// A user must sign in again.
+    ConnectionReauthorizationRequired(ConnectionDetail<'a>),
+    /// A connection and its tokens were deleted.
+    ConnectionDeleted(ConnectionDetail<'a>),
+    /// Entra refuses an integration's client credential.
+    IntegrationCredentialRejected {
+        /// The integration.
+        integration: &'a IntegrationId,
+        /// Entra's error, such as `invalid_client`.
+        reason: &'a str,
+    },
+}
+
+/// Which connection an event is about.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConnectionDetail<'a> {
+    /// The connection.
+    pub connection: &'a ConnectionId,
+    /// Its integration.
+    pub integration: &'a IntegrationId,
+    /// The application's user.
+    pub user: &'a UserId,
+    /// Why, where there is a why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+}
+
+impl Event<'_> {
+    fn detail_type(&self) -> &'static str {
+        match self {
+            Self::ConnectionCreated(_) => "connection.created",
+            Self::ConnectionReauthorizationRequired(_) => "connection.reauthorization_required",
+            Self::ConnectionDeleted(_) => "connection.deleted",
+            Self::IntegrationCredentialRejected { .. } => "integration.credential_rejected",
+        }
+    }
+}
+
+/// Sends events, or drops them when no bus is configured.
+#[derive(Debug, Clone)]
+pub struct Events {
+    bus: Option<(Client, String)>,
+}
+
+impl Events {
+    /// Events to the bus of this name.
+    pub fn to_bus(client: Client, bus: String) -> Self {
+        Self { bus: Some((client, bus)) }
+    }
+
+    /// No events.
+    pub fn none() -> Self {
+        Self { bus: None }
+    }
+
+    /// Sends one event; a failure is logged and forgotten.
+    pub async fn send(&self, event: &Event<'_>) {
+        let Some((client, bus)) = &self.bus else { return };
+        let entry = PutEventsRequestEntry::builder()
+            .event_bus_name(bus)
+            .source("ado-connect")
+            .detail_type(event.detail_type())
+            .detail(serde_json::to_string(event).unwrap_or_default())
+            .build();
+        match client.put_events().entries(entry).send().await {
+            Ok(answer) if answer.failed_entry_count() == 0 => {}
+            _ => tracing::warn!(event = event.detail_type(), "the event could not be sent"),
+        }
+    }
+}

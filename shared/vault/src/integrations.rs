@@ -1,0 +1,432 @@
+//! Integrations: one Entra app registration each, as the operator configured it.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::ReturnValue;
+use devops::organization::OrganizationName;
+use entra::identifiers::{ClientId, Tenant, TenantId};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use url::{Origin, Url};
+
+use crate::Error;
+use crate::ids::IntegrationId;
+use crate::table::{from_item, n, s, to_item};
+
+const PREFIX: &str = "integration#";
+const WHAT: &str = "integration";
+
+/// How long a rejected credential is left alone before Entra is asked about it once more.
+pub const PROBE_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
+
+/// One Entra app registration and what it may be used for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Integration {
+    /// The operator's name for it.
+    pub id: IntegrationId,
+    /// The application (client) ID in Entra.
+    pub client_id: ClientId,
+    /// What is known of the client credential; the credential itself is in Secrets Manager.
+    pub credential: CredentialDescription,
+    /// The Azure DevOps organizations it serves.
+    pub organizations: Organizations,
+    /// Azure DevOps scopes to ask for, as `vso.code` or `user_impersonation`.
+    pub scopes: Vec<String>,
+    /// Where users sign in.
+    pub tenant: TenantSetting,
+    /// Entra tenants whose users may connect; empty: any organization's.
+    pub allowed_tenants: Vec<TenantId>,
+    /// Origins of the application to which browsers may be sent back.
+    pub allowed_return_origins: Vec<ReturnOrigin>,
+    /// Whether the application must confirm who finished in the browser.
+    pub confirmation: Confirmation,
+    /// Whether `POST /connections/{id}/token` hands out access tokens.
+    #[serde(default)]
+    pub token_handout: bool,
+    /// Whether it can be used.
+    pub status: Status,
+    /// When a rejected credential was last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    pub probed_at: Option<Timestamp>,
+    /// When it was first put.
+    pub created_at: Timestamp,
+    /// When it was last put.
+    pub updated_at: Timestamp,
+}
+
+/// What may be told of a client credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialDescription {
+    /// Client secret or certificate.
+    pub kind: CredentialKind,
+    /// When Entra stops accepting it, as the operator said or the certificate says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How the app proves itself to Entra.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// A client secret.
+    ClientSecret,
+    /// A certificate whose key signs assertions (RFC 7523).
+    Certificate,
+}
+
+/// The organizations that an integration serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Organizations {
+    /// Each connect session names one: for products whose customers have their own.
+    Any,
+    /// These and no others.
+    Named(Vec<OrganizationName>),
+}
+
+impl Organizations {
+    /// Whether `organization` is served.
+    pub fn allow(&self, organization: &OrganizationName) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Named(names) => names.contains(organization),
+        }
+    }
+
+    /// The organizations that a connection pinned to `pinned` may reach now: the one it is pinned to,
+    /// if still served, else every named one.
+    pub fn reachable(&self, pinned: Option<&OrganizationName>) -> Vec<OrganizationName> {
+        match (pinned, self) {
+            (Some(one), _) if self.allow(one) => vec![one.clone()],
+            (None, Self::Named(names)) => names.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Where users sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantSetting {
+    /// The tenant that backs the organization, so that guests sign in where they must.
+    Auto,
+    /// `organizations` or a tenant's id, as configured.
+    Fixed(Tenant),
+}
+
+/// Whether a connection must be confirmed by the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirmation {
+    /// The application states who finished; until then the connection is unusable.
+    Required,
+    /// Usable at once: for internal tools only.
+    None,
+}
+
+/// Whether an integration can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It can.
+    Ready,
+    /// Entra refuses its credential; connections wait unharmed.
+    CredentialRejected,
+    /// The operator stopped it, or it is being deleted.
+    Paused,
+}
+
+/// An origin of the application, compared exactly after WHATWG parsing (RFC 9700 section 4.11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReturnOrigin(Origin);
+
+impl ReturnOrigin {
+    /// Whether `url` lies under this origin and carries no user name or password.
+    pub fn covers(&self, url: &Url) -> bool {
+        url.username().is_empty() && url.password().is_none() && url.origin() == self.0
+    }
+}
+
+impl TryFrom<String> for ReturnOrigin {
+    type Error = InvalidOrigin;
+
+    fn try_from(text: String) -> Result<Self, InvalidOrigin> {
+        let url = Url::parse(&text).map_err(|_| InvalidOrigin)?;
+        let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let scheme_fits = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+        let nothing_else = matches!(url.path(), "" | "/")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if scheme_fits && nothing_else { Ok(Self(url.origin())) } else { Err(InvalidOrigin) }
+    }
+}
+
+impl From<ReturnOrigin> for String {
+    fn from(origin: ReturnOrigin) -> Self {
+        origin.0.ascii_serialization()
+    }
+}
+
+/// Text that is not an origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an origin is https://host or https://host:port and nothing more (http for localhost only)"
+)]
+pub struct InvalidOrigin;
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    pk: String,
+    #[serde(flatten)]
+    integration: Integration,
+}
+
+/// The integrations, in the table of the same name.
+#[derive(Debug, Clone)]
+pub struct Integrations {
+    client: Client,
+    table: String,
+}
+
+impl Integrations {
+    /// Integrations in the given table.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Creates or replaces.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn put(&self, integration: Integration) -> Result<(), Error> {
+        let record = Record { pk: key(&integration.id), integration };
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(WHAT, &record)?))
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
+        Ok(())
+    }
+
+    /// The integration, strongly read.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn get(&self, id: &IntegrationId) -> Result<Option<Integration>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(key(id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+        answer
+            .item
+            .map(|item| from_item::<Record>(WHAT, item).map(|record| record.integration))
+            .transpose()
+    }
+
+    /// All integrations, by id.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn list(&self) -> Result<Vec<Integration>, Error> {
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("begins_with(pk, :prefix)")
+            .expression_attribute_values(":prefix", s(PREFIX))
+            .into_paginator()
+            .items()
+            .send();
+        let mut integrations = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|e| Error::sdk("dynamodb", "Scan", &e))?;
+            integrations.push(from_item::<Record>(WHAT, item)?.integration);
+        }
+        integrations.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(integrations)
+    }
+
+    /// Forgets an integration. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn delete(&self, id: &IntegrationId) -> Result<bool, Error> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(key(id)))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
+        Ok(answer.attributes.is_some())
+    }
+
+    /// Stops an integration, so that nothing new begins while it is being deleted.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn pause(&self, id: &IntegrationId) -> Result<bool, Error> {
+        self.set_status(id, Status::Paused, "attribute_exists(pk)", &[]).await
+    }
+
+    /// Marks the credential as rejected by Entra, unless the operator has put the integration anew
+    /// since `seen`. Returns whether the mark is new.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn reject_credential(&self, seen: &Integration) -> Result<bool, Error> {
+        let condition = "#status = :ready AND updated_at = :seen";
+        let values = [(":ready", s("ready")), (":seen", s(seen.updated_at.to_string()))];
+        self.set_status(&seen.id, Status::CredentialRejected, condition, &values).await
+    }
+
+    /// Marks the credential as accepted again.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn accept_credential(&self, id: &IntegrationId) -> Result<bool, Error> {
+        let values = [(":rejected", s("credential_rejected"))];
+        self.set_status(id, Status::Ready, "#status = :rejected", &values).await
+    }
+
+    /// Claims the one try that a rejected credential gets every [`PROBE_INTERVAL`]; of all workers at
+    /// most one is told `true`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn claim_probe(&self, id: &IntegrationId, now: Timestamp) -> Result<bool, Error> {
+        let outcome = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(key(id)))
+            .update_expression("SET probed_at = :now")
+            .condition_expression(
+                "#status = :rejected AND (attribute_not_exists(probed_at) OR probed_at <= :due)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":rejected", s("credential_rejected"))
+            .expression_attribute_values(":now", n(now.as_second()))
+            .expression_attribute_values(":due", n((now - PROBE_INTERVAL).as_second()))
+            .send()
+            .await;
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(e) if condition_failed(&e) => Ok(false),
+            Err(e) => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
+        }
+    }
+
+    async fn set_status(
+        &self,
+        id: &IntegrationId,
+        status: Status,
+        condition: &str,
+        values: &[(&str, aws_sdk_dynamodb::types::AttributeValue)],
+    ) -> Result<bool, Error> {
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(key(id)))
+            .update_expression("SET #status = :status REMOVE probed_at")
+            .condition_expression(condition)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", crate::table::to_value(WHAT, &status)?);
+        for (name, value) in values {
+            update = update.expression_attribute_values(*name, value.clone());
+        }
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(e) if condition_failed(&e) => Ok(false),
+            Err(e) => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
+        }
+    }
+}
+
+fn condition_failed(
+    error: &aws_sdk_dynamodb::error::SdkError<
+        aws_sdk_dynamodb::operation::update_item::UpdateItemError,
+    >,
+) -> bool {
+    error
+        .as_service_error()
+        .is_some_and(aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception)
+}
+
+fn key(id: &IntegrationId) -> String {
+    format!("{PREFIX}{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn origin(text: &str) -> Result<ReturnOrigin, InvalidOrigin> {
+        text.to_owned().try_into()
+    }
+
+    #[test]
+    fn an_origin_covers_exactly_itself() {
+        let app = origin("https://app.example").unwrap();
+        for good in
+            ["https://app.example/back?x=1", "https://APP.example:443/", "https://app.example"]
+        {
+            assert!(app.covers(&Url::parse(good).unwrap()), "{good}");
+        }
+        for bad in [
+            "http://app.example/",
+            "https://app.example:8443/",
+            "https://app.example.evil.example/",
+            "https://evil-app.example/",
+            "https://app.example@evil.example/",
+            "https://user@app.example/",
+            "https://sub.app.example/",
+        ] {
+            assert!(!app.covers(&Url::parse(bad).unwrap()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_nothing_but_an_origin() {
+        for bad in [
+            "app.example",
+            "https://",
+            "https://app.example/path",
+            "https://app.example/?q",
+            "https://app.example/#f",
+            "https://u@app.example",
+            "http://app.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "null",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+        assert!(origin("http://localhost:8083").is_ok());
+    }
+
+    #[test]
+    fn a_connection_reaches_only_what_is_still_served() {
+        let (one, two): (OrganizationName, OrganizationName) =
+            ("mycompany".parse().unwrap(), "fabrikam".parse().unwrap());
+        let named = Organizations::Named(vec![one.clone()]);
+        assert_eq!(named.reachable(None), [one.clone()]);
+        assert_eq!(named.reachable(Some(&one)), [one.clone()]);
+        assert!(named.reachable(Some(&two)).is_empty());
+        assert!(Organizations::Any.reachable(None).is_empty());
+        assert_eq!(Organizations::Any.reachable(Some(&two)), [two]);
+    }
+}

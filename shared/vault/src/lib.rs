@@ -1,0 +1,45 @@
+//! What ado-connect remembers, and the one way its tokens are renewed.
+//!
+//! ```text
+//!                 functions (through `edge`)
+//!                           │
+//!   ┌───────────────────────┴────────────────────────────────┐
+//!   │ vault                                                  │
+//!   │  integrations ─ api_keys          table `integrations` │
+//!   │  sessions                         table `sessions`     │
+//!   │  connections ── schedule          table `connections`  │
+//!   │  tokens ─────── sealing           table `tokens`, KMS  │
+//!   │  client_credentials, operator_key   Secrets Manager    │
+//!   │  refresh    the refresh protocol over all of these     │
+//!   │  events                             EventBridge        │
+//!   └───────┬───────────────────────────────────┬────────────┘
+//!         entra                               devops
+//! ```
+//!
+//! The functions call it; it calls AWS, and Entra only through [`refresh`]. It never sees an HTTP
+//! request or response of the gateway, and it never logs or formats a secret: tokens leave it as
+//! [`secrecy::SecretString`] and reach DynamoDB only sealed.
+//!
+//! Every write that could race is conditional, and every condition is the smallest one that keeps
+//! the promise beside it. DynamoDB's TTL is only a broom: each read checks expiry itself.
+
+pub mod api_keys;
+pub mod aws;
+pub mod client_credentials;
+pub mod connections;
+mod error;
+pub mod events;
+pub mod ids;
+pub mod integrations;
+pub mod operator_key;
+pub mod random;
+pub mod refresh;
+pub mod schedule;
+pub mod sealing;
+mod seconds;
+pub mod secret_token;
+pub mod sessions;
+mod table;
+pub mod tokens;
+
+pub use error::Error;

@@ -1,0 +1,81 @@
+//! Step 3: asking Entra, within a hard deadline that the lease outlives.
+
+use std::time::Duration;
+
+use entra::identifiers::Tenant;
+use entra::token::{RefreshRequest, TokenError, Tokens};
+use secrecy::SecretString;
+
+use super::Refresher;
+use super::failure::Failure;
+use crate::client_credentials::Use;
+use crate::connections::Connection;
+use crate::integrations::{self, Integration};
+
+/// Everything that is asked of Entra for one refresh, both credentials of a rotation included.
+const DEADLINE: Duration = Duration::from_secs(8);
+
+impl Refresher {
+    pub(super) async fn ask_entra(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+        refresh_token: &SecretString,
+        claims: Option<&str>,
+    ) -> Result<Tokens, Failure> {
+        let asked = self.ask(connection, integration, refresh_token, claims);
+        match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::Entra(TokenError::timeout())),
+        }
+    }
+
+    async fn ask(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+        refresh_token: &SecretString,
+        claims: Option<&str>,
+    ) -> Result<Tokens, Failure> {
+        // The tenant that issued the tokens, whatever `organizations` resolved to at sign-in.
+        let tenant = Tenant::Id(connection.account.tenant_id.clone());
+        let metadata = self
+            .metadata
+            .get(&tenant)
+            .await
+            .map_err(|_| Failure::Entra(TokenError::unreachable()))?;
+        let scopes = devops::scopes::request(&connection.scopes);
+        let (metadata, scopes) = (&metadata, &scopes);
+        let asked = self
+            .credentials
+            .with_live(&integration.id, |credential| async move {
+                let request = RefreshRequest {
+                    client_id: &integration.client_id,
+                    credential: &credential,
+                    refresh_token,
+                    scopes,
+                    claims,
+                };
+                self.entra.refresh(metadata, request).await
+            })
+            .await;
+        match asked {
+            Ok(tokens) => {
+                self.accepted(integration).await;
+                Ok(tokens)
+            }
+            Err(Use::Missing) => Err(Failure::NoCredential),
+            Err(Use::Vault(error)) => Err(Failure::Vault(error)),
+            Err(Use::Entra(error)) => Err(Failure::Entra(error)),
+        }
+    }
+
+    /// Entra accepts the credential again: the integration is ready by itself.
+    async fn accepted(&self, integration: &Integration) {
+        if integration.status == integrations::Status::CredentialRejected
+            && let Err(error) = self.integrations.accept_credential(&integration.id).await
+        {
+            tracing::warn!(integration = %integration.id, "the integration stays marked: {error}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What a failed refresh means: for the connection, for the integration, for the caller.
+
+use entra::error_class::ErrorClass;
+use entra::token::TokenError;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Cause, Refresher};
+use crate::Error;
+use crate::connections::{Connection, Lease, RefreshFailure, Release};
+use crate::events::{ConnectionDetail, Event};
+use crate::integrations::Integration;
+use crate::random;
+use crate::schedule;
+
+/// A dead grant is confirmed by a second refusal at least this much later before the user is asked.
+const CONFIRM_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// A refusal that Entra does not explain is confirmed longer: three refusals over at least this time.
+const CONFIRM_UNEXPLAINED_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// The shortest wait after Entra throttled us.
+const THROTTLED_FOR: SignedDuration = SignedDuration::from_secs(60);
+/// How long the schedule leaves a connection alone whose integration is at fault.
+const POSTPONED_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// Why there is no usable token.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The connection is gone.
+    #[error("the connection is gone")]
+    Gone,
+    /// The connection waits for its confirmation.
+    #[error("the connection is not confirmed yet")]
+    Pending,
+    /// Only the user can help, by signing in again.
+    #[error("the user must sign in again: {reason}")]
+    ReauthorizationRequired {
+        /// Entra's error.
+        reason: String,
+    },
+    /// Entra refused the grant, but that is not certain yet; it is asked again first.
+    #[error("Entra refused to renew the token; it is asked again before the user is")]
+    Refused {
+        /// When it makes sense to come back.
+        retry_after: SignedDuration,
+    },
+    /// Another caller is renewing, and did not finish in time.
+    #[error("the token is being renewed")]
+    InProgress,
+    /// Entra does not answer, or says that it cannot now.
+    #[error("Entra is not available")]
+    EntraUnavailable {
+        /// When it makes sense to come back.
+        retry_after: SignedDuration,
+    },
+    /// Entra throttles us.
+    #[error("Entra throttles us")]
+    EntraThrottled {
+        /// When it makes sense to come back.
+        retry_after: SignedDuration,
+    },
+    /// Entra rejects the application's credential; no connection is at fault.
+    #[error("Entra rejects the integration's client credential")]
+    CredentialRejected,
+    /// The operator paused the integration.
+    #[error("the integration is paused")]
+    IntegrationPaused,
+    /// Our own side failed.
+    #[error(transparent)]
+    Vault(#[from] Error),
+}
+
+impl RefreshError {
+    /// The answer to callers who come before an earlier failure's `retry_at`.
+    pub(super) fn earlier(failure: RefreshFailure, retry_after: SignedDuration) -> Self {
+        match failure {
+            RefreshFailure::Unavailable => Self::EntraUnavailable { retry_after },
+            RefreshFailure::Throttled => Self::EntraThrottled { retry_after },
+            RefreshFailure::Refused => Self::Refused { retry_after },
+        }
+    }
+}
+
+/// How asking Entra failed.
+pub(super) enum Failure {
+    /// Entra answered with an error, or did not answer.
+    Entra(TokenError),
+    /// Our own side failed before Entra could be asked.
+    Vault(Error),
+    /// The integration has no credential.
+    NoCredential,
+}
+
+impl Refresher {
+    /// Ends the lease after a failure, and says what to tell the caller.
+    pub(super) async fn give_up(
+        &self,
+        lease: &Lease,
+        connection: &Connection,
+        integration: &Integration,
+        cause: &Cause,
+        failure: Failure,
+    ) -> Result<RefreshError, RefreshError> {
+        let now = self.clock.now();
+        let (release, error) = match failure {
+            Failure::Vault(error) => {
+                let release = Release::Postponed { due_at: now + POSTPONED_FOR };
+                self.connections.release(lease, &release, now).await?;
+                return Ok(RefreshError::Vault(error));
+            }
+            Failure::NoCredential => {
+                self.application_broken(integration, "no_credential", now).await?
+            }
+            Failure::Entra(error) => {
+                tracing::warn!(
+                    connection = %connection.id, integration = %integration.id, class = ?error.class,
+                    error = error.error.as_deref(), suberror = error.suberror.as_deref(), codes = ?error.codes,
+                    correlation_id = error.correlation_id.as_deref(), "a refresh failed",
+                );
+                self.judge(connection, integration, cause, &error, now).await?
+            }
+        };
+        self.connections.release(lease, &release, now).await?;
+        if let Release::ReauthorizationRequired { reason, .. } = &release {
+            let detail = ConnectionDetail {
+                connection: &connection.id,
+                integration: &connection.integration,
+                user: &connection.user,
+                reason: Some(reason),
+            };
+            self.events.send(&Event::ConnectionReauthorizationRequired(detail)).await;
+        }
+        Ok(error)
+    }
+
+    async fn judge(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+        cause: &Cause,
+        error: &TokenError,
+        now: Timestamp,
+    ) -> Result<(Release, RefreshError), Error> {
+        let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
+        let rng = &mut random::system();
+        let failures = connection.failures + 1;
+        Ok(match error.class {
+            ErrorClass::Transient => {
+                let wait = schedule::backoff(failures, asked, rng);
+                later(connection, RefreshFailure::Unavailable, wait, now)
+            }
+            ErrorClass::Throttled => {
+                let at_least = asked.unwrap_or(THROTTLED_FOR).max(THROTTLED_FOR);
+                let wait = schedule::backoff(failures, Some(at_least), rng);
+                later(connection, RefreshFailure::Throttled, wait, now)
+            }
+            ErrorClass::ReauthorizationRequired => self.needs_user(error, cause),
+            ErrorClass::DeadGrant => self.refused(connection, cause, error, 2, CONFIRM_AFTER, now),
+            ErrorClass::Suspect => {
+                self.refused(connection, cause, error, 3, CONFIRM_UNEXPLAINED_AFTER, now)
+            }
+            ErrorClass::ApplicationBroken | ErrorClass::BadRequest => {
+                let reason = error.error.as_deref().unwrap_or("invalid_client");
+                self.application_broken(integration, reason, now).await?
+            }
+        })
+    }
+
+    /// Entra refused the grant: after enough refusals over enough time it is dead, before that it is
+    /// asked again.
+    fn refused(
+        &self,
+        connection: &Connection,
+        cause: &Cause,
+        error: &TokenError,
+        needed: u32,
+        over: SignedDuration,
+        now: Timestamp,
+    ) -> (Release, RefreshError) {
+        let since = connection.refused_since.unwrap_or(now);
+        let refusals = connection.refusals + 1;
+        if refusals >= needed && now.duration_since(since) >= over {
+            return self.needs_user(error, cause);
+        }
+        let steps = i32::try_from(needed - 1).unwrap_or(1);
+        let wait = over / steps;
+        let release = Release::Failed {
+            failure: RefreshFailure::Refused,
+            retry_at: now + wait,
+            refused_since: Some(since),
+            refusals,
+        };
+        (release, RefreshError::Refused { retry_after: wait })
+    }
+
+    #[expect(clippy::unused_self, reason = "reads beside its siblings")]
+    fn needs_user(&self, error: &TokenError, cause: &Cause) -> (Release, RefreshError) {
+        let reason = error.reason();
+        let claims = error.claims.clone().or_else(|| cause.claims().map(str::to_owned));
+        let release = Release::ReauthorizationRequired { reason: reason.clone(), claims };
+        (release, RefreshError::ReauthorizationRequired { reason })
+    }
+
+    /// The app is at fault: the integration is marked, the connection only waits.
+    async fn application_broken(
+        &self,
+        integration: &Integration,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(Release, RefreshError), Error> {
+        if self.integrations.reject_credential(integration).await? {
+            let event =
+                Event::IntegrationCredentialRejected { integration: &integration.id, reason };
+            self.events.send(&event).await;
+        }
+        let release = Release::Postponed { due_at: now + POSTPONED_FOR };
+        Ok((release, RefreshError::CredentialRejected))
+    }
+}
+
+fn later(
+    connection: &Connection,
+    failure: RefreshFailure,
+    wait: SignedDuration,
+    now: Timestamp,
+) -> (Release, RefreshError) {
+    let release = Release::Failed {
+        failure,
+        retry_at: now + wait,
+        refused_since: connection.refused_since,
+        refusals: connection.refusals,
+    };
+    (release, RefreshError::earlier(failure, wait))
+}

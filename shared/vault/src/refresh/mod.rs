@@ -1,0 +1,417 @@
+//! The refresh protocol: one implementation for the schedule, the proxy and the API.
+//!
+//! ```text
+//!  1 lease        connections   fence + 1, 30 s, only if nobody holds it and the grant is the same
+//!  2 read         tokens        strongly; fresh after all: release, done
+//!  3 ask Entra                  8 s in all: the lease outlives it, always
+//!  4 store        tokens        only over the version that was read, and under a lower fence
+//!  5 release      connections   and schedule, only if the lease is still mine
+//! ```
+//!
+//! A crash anywhere loses nothing: before 4 the stored refresh token still works, because Entra does not
+//! revoke it when it is used; after 4 a due row is left that the next worker closes after one read.
+//! What fails is decided by [`entra::error_class`], never by counting.
+
+mod due;
+mod exchange;
+mod failure;
+
+pub use due::DueOutcome;
+pub use failure::RefreshError;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entra::clock::Clock;
+use entra::metadata::MetadataCache;
+use entra::token::TokenClient;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use crate::Error;
+use crate::client_credentials::ClientCredentials;
+use crate::connections::{Acquired, Connection, Connections, Lease, Release, Status};
+use crate::events::Events;
+use crate::ids::GrantId;
+use crate::integrations::{self, Integration, Integrations};
+use crate::random;
+use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
+use crate::tokens::{Owner, SealedTokens, Stored, TokenPair, Tokens};
+
+/// First and longest pause of a loser between two looks at the winner's work.
+const POLL_FIRST: Duration = Duration::from_millis(25);
+const POLL_LONGEST: Duration = Duration::from_millis(400);
+/// Attempts to store tokens that Entra has just issued.
+const STORE_TRIES: u32 = 4;
+
+/// Renews tokens.
+#[derive(Clone)]
+pub struct Refresher {
+    /// The small items: lease, status, schedule.
+    pub connections: Connections,
+    /// The sealed tokens.
+    pub tokens: Tokens,
+    /// Integrations, for a rejected credential.
+    pub integrations: Integrations,
+    /// What proves the app to Entra.
+    pub credentials: ClientCredentials,
+    /// Entra's token endpoint.
+    pub entra: TokenClient,
+    /// Where that endpoint is.
+    pub metadata: MetadataCache,
+    /// Who hears of it.
+    pub events: Events,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// An access token that can be used now.
+#[derive(Debug)]
+pub struct AccessToken {
+    /// The token.
+    pub secret: SecretString,
+    /// Its version, to be named if Azure DevOps rejects it.
+    pub version: u64,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// Whether it took a refresh, our own or another caller's, to get it.
+    pub renewed: bool,
+}
+
+/// Why tokens are to be renewed.
+#[derive(Debug, Clone)]
+pub enum Cause {
+    /// The access token is expired, or nearly.
+    Expired,
+    /// Azure DevOps rejected this version, with this claims challenge if it sent one.
+    Rejected {
+        /// The version that was sent.
+        version: u64,
+        /// The challenge's `claims`, JSON.
+        claims: Option<String>,
+    },
+    /// Somebody asked for it: renew although the token of this version is fresh.
+    Requested {
+        /// The version at the time of asking.
+        version: u64,
+    },
+    /// The schedule.
+    Due,
+}
+
+impl Cause {
+    /// Whether these tokens are what is wanted, so that Entra need not be asked.
+    fn is_met_by(&self, sealed: &SealedTokens, connection: &Connection, now: Timestamp) -> bool {
+        let unexpired = sealed.access_expires_at() > now + EXPIRY_MARGIN;
+        match self {
+            Self::Expired => unexpired,
+            Self::Rejected { version, .. } | Self::Requested { version } => {
+                unexpired && sealed.version > *version
+            }
+            // Another worker renewed them after this one found the row due.
+            Self::Due => unexpired && connection.due_at.is_some_and(|due| due > now),
+        }
+    }
+
+    fn claims(&self) -> Option<&str> {
+        match self {
+            Self::Rejected { claims, .. } => claims.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn rejected_version(&self) -> Option<u64> {
+        match self {
+            Self::Rejected { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
+}
+
+/// What a turn under the lease came to.
+enum Turn {
+    Token(AccessToken),
+    /// The grant was replaced or deleted meanwhile: look again.
+    Superseded,
+}
+
+impl Refresher {
+    /// A usable access token: the stored one, or a renewed one if that is expired.
+    ///
+    /// # Errors
+    /// [`RefreshError`] when there is none before `deadline`.
+    pub async fn access_token(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+        deadline: Instant,
+    ) -> Result<AccessToken, RefreshError> {
+        let grant = usable_grant(connection)?;
+        let owner = owner(connection, grant);
+        let sealed = self.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
+        if Cause::Expired.is_met_by(&sealed, connection, self.clock.now()) {
+            return Ok(self.open(owner, &sealed, false).await?);
+        }
+        self.renew(connection.clone(), integration, Cause::Expired, deadline).await
+    }
+
+    /// The version of the stored tokens, to be named in [`Cause::Requested`].
+    ///
+    /// # Errors
+    /// [`RefreshError`] when the connection has none that count.
+    pub async fn stored_version(&self, connection: &Connection) -> Result<u64, RefreshError> {
+        let sealed = self.tokens.get(owner(connection, usable_grant(connection)?)).await?;
+        sealed.map(|sealed| sealed.version).ok_or(RefreshError::Gone)
+    }
+
+    /// Renews the tokens, or waits for whoever is doing so.
+    ///
+    /// # Errors
+    /// [`RefreshError`] when there is no usable token before `deadline`.
+    pub async fn renew(
+        &self,
+        mut connection: Connection,
+        integration: &Integration,
+        cause: Cause,
+        deadline: Instant,
+    ) -> Result<AccessToken, RefreshError> {
+        let mut pause = POLL_FIRST;
+        loop {
+            let grant = usable_grant(&connection)?.clone();
+            self.may_ask(&connection, integration).await?;
+            let now = self.clock.now();
+            match self
+                .connections
+                .acquire(&connection.id, &grant, now, &mut random::system())
+                .await?
+            {
+                Acquired::Gone => return Err(RefreshError::Gone),
+                Acquired::Leased(lease, leased) => {
+                    match self.turn(&lease, &leased, integration, &cause).await? {
+                        Turn::Token(token) => return Ok(token),
+                        Turn::Superseded => {}
+                    }
+                }
+                // The schedule need not wait for whoever is faster.
+                Acquired::Refused(_) if matches!(cause, Cause::Due) => {
+                    return Err(RefreshError::InProgress);
+                }
+                Acquired::Refused(seen) => {
+                    if let Some(token) = self.in_the_meantime(&seen, &cause).await? {
+                        return Ok(token);
+                    }
+                    if Instant::now() + pause >= deadline {
+                        return Err(RefreshError::InProgress);
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(POLL_LONGEST);
+                }
+            }
+            connection = self.wait(&connection, &mut pause, deadline).await?;
+            if let Some(token) = self.winner_s_token(&connection, &cause).await? {
+                return Ok(token);
+            }
+        }
+    }
+
+    /// Whether Entra may be asked now: not before an earlier failure's `retry_at`, and not for an
+    /// integration that is stopped. A rejected credential gets one try every so often.
+    async fn may_ask(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+    ) -> Result<(), RefreshError> {
+        let now = self.clock.now();
+        if let (Some(retry_at), Some(failure)) = (connection.retry_at, connection.failure)
+            && retry_at > now
+        {
+            return Err(RefreshError::earlier(failure, retry_at.duration_since(now)));
+        }
+        match integration.status {
+            integrations::Status::Ready => Ok(()),
+            integrations::Status::Paused => Err(RefreshError::IntegrationPaused),
+            integrations::Status::CredentialRejected => {
+                if self.integrations.claim_probe(&integration.id, now).await? {
+                    Ok(())
+                } else {
+                    Err(RefreshError::CredentialRejected)
+                }
+            }
+        }
+    }
+
+    /// Steps 2 to 5, with the lease in hand.
+    async fn turn(
+        &self,
+        lease: &Lease,
+        connection: &Connection,
+        integration: &Integration,
+        cause: &Cause,
+    ) -> Result<Turn, RefreshError> {
+        let owner = owner(connection, &lease.grant);
+        let Some(sealed) = self.tokens.get(owner).await? else {
+            return Err(RefreshError::Gone);
+        };
+        let now = self.clock.now();
+        if cause.is_met_by(&sealed, connection, now) {
+            let release = self.untouched(connection, &sealed, now);
+            self.connections.release(lease, &release, now).await?;
+            return Ok(Turn::Token(self.open(owner, &sealed, true).await?));
+        }
+        let refresh_token = self.tokens.open_refresh(owner, &sealed).await?;
+        let asked = self.ask_entra(connection, integration, &refresh_token, cause.claims()).await;
+        let tokens = match asked {
+            Ok(tokens) => tokens,
+            Err(failure) => {
+                return Err(self.give_up(lease, connection, integration, cause, failure).await?);
+            }
+        };
+        let lifetime = Lifetime::of(&tokens);
+        let pair = TokenPair {
+            access: &tokens.access_token,
+            access_expires_at: lifetime.expires_at,
+            // RFC 6749 section 6: without a new refresh token the old one goes on.
+            refresh: tokens.refresh_token.as_ref().unwrap_or(&refresh_token),
+        };
+        if self.store(owner, &sealed, lease.fence, &pair).await? == Stored::Superseded {
+            tracing::info!(connection = %connection.id, "renewed tokens were superseded and dropped");
+            return Ok(Turn::Superseded);
+        }
+        let now = self.clock.now();
+        let due_at =
+            schedule::next_renewal(lifetime, connection.last_used_at, now, &mut random::system());
+        let release = Release::Renewed { token_expires_at: lifetime.expires_at, due_at };
+        self.connections.release(lease, &release, now).await?;
+        Ok(Turn::Token(AccessToken {
+            secret: tokens.access_token,
+            version: sealed.version + 1,
+            expires_at: lifetime.expires_at,
+            renewed: true,
+        }))
+    }
+
+    /// A release that changes nothing but closes a due row that a crash left behind.
+    fn untouched(&self, connection: &Connection, sealed: &SealedTokens, now: Timestamp) -> Release {
+        let lifetime = Lifetime { expires_at: sealed.access_expires_at(), refresh_at: None };
+        let overdue = connection.due_at.is_none_or(|due| due <= now);
+        Release::Untouched {
+            token_expires_at: lifetime.expires_at,
+            due_at: overdue.then(|| {
+                schedule::next_renewal(
+                    lifetime,
+                    connection.last_used_at,
+                    now,
+                    &mut random::system(),
+                )
+            }),
+        }
+    }
+
+    /// Stores what Entra has just issued; a passing trouble of DynamoDB or KMS must not waste it.
+    async fn store(
+        &self,
+        owner: Owner<'_>,
+        read: &SealedTokens,
+        fence: u64,
+        pair: &TokenPair<'_>,
+    ) -> Result<Stored, Error> {
+        let mut tried = 1;
+        loop {
+            match self.tokens.replace(owner, read, fence, pair, &mut random::system()).await {
+                Err(Error::Unavailable { .. }) if tried < STORE_TRIES => {
+                    tokio::time::sleep(POLL_LONGEST * tried).await;
+                    tried += 1;
+                }
+                Err(error) => {
+                    tracing::error!(connection = %owner.connection, "unsaved_token: {error}");
+                    return Err(error);
+                }
+                stored => return stored,
+            }
+        }
+    }
+
+    /// For a loser: the current token, while it is valid and was not rejected.
+    async fn in_the_meantime(
+        &self,
+        seen: &Connection,
+        cause: &Cause,
+    ) -> Result<Option<AccessToken>, RefreshError> {
+        let grant = usable_grant(seen)?;
+        if matches!(cause, Cause::Requested { .. } | Cause::Due) {
+            return Ok(None);
+        }
+        let owner = owner(seen, grant);
+        let Some(sealed) = self.tokens.get(owner).await? else { return Ok(None) };
+        let valid = sealed.access_expires_at() > self.clock.now();
+        let rejected = cause.rejected_version().is_some_and(|version| sealed.version <= version);
+        if valid && !rejected {
+            return Ok(Some(self.open(owner, &sealed, sealed.version > 1).await?));
+        }
+        Ok(None)
+    }
+
+    /// Waits until nobody holds the lease, and returns the connection as it is then.
+    async fn wait(
+        &self,
+        connection: &Connection,
+        pause: &mut Duration,
+        deadline: Instant,
+    ) -> Result<Connection, RefreshError> {
+        loop {
+            let seen = self.connections.get(&connection.id).await?.ok_or(RefreshError::Gone)?;
+            if !seen.is_leased(self.clock.now()) {
+                return Ok(seen);
+            }
+            if Instant::now() + *pause >= deadline {
+                return Err(RefreshError::InProgress);
+            }
+            tokio::time::sleep(*pause).await;
+            *pause = (*pause * 2).min(POLL_LONGEST);
+        }
+    }
+
+    /// What the winner left, if it is what is wanted.
+    async fn winner_s_token(
+        &self,
+        seen: &Connection,
+        cause: &Cause,
+    ) -> Result<Option<AccessToken>, RefreshError> {
+        let owner = owner(seen, usable_grant(seen)?);
+        let Some(sealed) = self.tokens.get(owner).await? else { return Ok(None) };
+        if cause.is_met_by(&sealed, seen, self.clock.now()) {
+            return Ok(Some(self.open(owner, &sealed, true).await?));
+        }
+        Ok(None)
+    }
+
+    async fn open(
+        &self,
+        owner: Owner<'_>,
+        sealed: &SealedTokens,
+        renewed: bool,
+    ) -> Result<AccessToken, Error> {
+        Ok(AccessToken {
+            secret: self.tokens.open_access(owner, sealed).await?,
+            version: sealed.version,
+            expires_at: sealed.access_expires_at(),
+            renewed,
+        })
+    }
+}
+
+fn owner<'a>(connection: &'a Connection, grant: &'a GrantId) -> Owner<'a> {
+    Owner { integration: &connection.integration, connection: &connection.id, grant }
+}
+
+/// The grant whose tokens may be used, if the connection may.
+fn usable_grant(connection: &Connection) -> Result<&GrantId, RefreshError> {
+    match (connection.status, &connection.grant) {
+        (Status::Active, Some(grant)) => Ok(grant),
+        (Status::ReauthorizationRequired, _) => Err(RefreshError::ReauthorizationRequired {
+            reason: connection.reason.clone().unwrap_or_default(),
+        }),
+        _ => Err(RefreshError::Pending),
+    }
+}

@@ -1,0 +1,255 @@
+//! Sealing: what must not be readable in DynamoDB is encrypted here first.
+//!
+//! ```text
+//! format (1 byte) | length of the wrapped key (2 bytes, big endian) | wrapped key | nonce (12) | ciphertext | tag (16)
+//! ```
+//!
+//! Values are sealed with AES-256-GCM under a data key that KMS generated for the integration; KMS
+//! itself binds the data key to the integration by its encryption context. The additional data names
+//! the integration, the connection, the grant, the field and the version, so a ciphertext that was
+//! copied to another place, or an older one put back, does not open.
+//!
+//! AWS advises to cache data keys with care. We do, for an hour or 2^20 seals, because it keeps KMS
+//! out of almost every request (and its outages, and its bill); keys live in process memory only and
+//! are wiped on drop.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_sdk_kms::Client;
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::DataKeySpec;
+use entra::clock::Clock;
+use jiff::Timestamp;
+use rand::CryptoRng;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::ids::{ConnectionId, GrantId, IntegrationId};
+
+const FORMAT: u8 = 1;
+const NONCE_BYTES: usize = 12;
+/// Age at which a data key is replaced.
+const KEY_LIFETIME: Duration = Duration::from_secs(3600);
+/// Seals after which a data key is replaced; far below AES-GCM's limit for random nonces.
+const KEY_SEALS: u32 = 1 << 20;
+/// Unwrapped keys kept for opening; a process sees few integrations and fewer keys.
+const OPENING_KEYS: usize = 1024;
+
+/// Where a sealed value belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Whose data key.
+    pub integration: &'a IntegrationId,
+    /// Which connection.
+    pub connection: &'a ConnectionId,
+    /// Which authorization's tokens.
+    pub grant: &'a GrantId,
+    /// Which field.
+    pub field: &'static str,
+    /// Which version of the tokens.
+    pub version: u64,
+}
+
+struct SealingKey {
+    key: Zeroizing<[u8; 32]>,
+    wrapped: Vec<u8>,
+    made_at: Timestamp,
+    seals: u32,
+}
+
+struct OpeningKey {
+    key: Zeroizing<[u8; 32]>,
+    read_at: Timestamp,
+}
+
+/// Seals and opens values with data keys from KMS.
+#[derive(Clone)]
+pub struct Sealer {
+    kms: Client,
+    key_id: String,
+    clock: Arc<dyn Clock>,
+    sealing: Arc<Mutex<HashMap<IntegrationId, SealingKey>>>,
+    opening: Arc<Mutex<HashMap<Vec<u8>, OpeningKey>>>,
+}
+
+impl Sealer {
+    /// A sealer whose data keys are wrapped by the KMS key `key_id` (an id, ARN or alias).
+    pub fn new(kms: Client, key_id: String, clock: Arc<dyn Clock>) -> Self {
+        Self { kms, key_id, clock, sealing: Arc::default(), opening: Arc::default() }
+    }
+
+    /// Seals `secret` for `place`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when a data key is needed and KMS does not answer.
+    pub async fn seal(
+        &self,
+        place: Place<'_>,
+        secret: &SecretString,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Vec<u8>, Error> {
+        let mut nonce = [0; NONCE_BYTES];
+        rng.fill_bytes(&mut nonce);
+        let (key, wrapped) = self.sealing_key(place.integration).await?;
+        let mut text = secret.expose_secret().as_bytes().to_vec();
+        let sealed = cipher(&key)?.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(additional_data(place)),
+            &mut text,
+        );
+        sealed.map_err(|_| Error::corrupt(place.field, "too long to seal"))?;
+        let wrapped_len = u16::try_from(wrapped.len())
+            .map_err(|_| Error::corrupt("wrapped data key", "longer than 65,535 bytes"))?;
+        let mut value = Vec::with_capacity(3 + wrapped.len() + NONCE_BYTES + text.len());
+        value.push(FORMAT);
+        value.extend_from_slice(&wrapped_len.to_be_bytes());
+        value.extend_from_slice(&wrapped);
+        value.extend_from_slice(&nonce);
+        value.extend_from_slice(&text);
+        Ok(value)
+    }
+
+    /// Opens a value that was sealed for exactly this `place`.
+    ///
+    /// # Errors
+    /// [`Error::Unsealable`] when it was altered or belongs elsewhere; [`Error::Unavailable`] when KMS
+    /// is needed and does not answer.
+    pub async fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, Error> {
+        let unsealable = || Error::Unsealable { field: place.field };
+        let (wrapped, nonce, ciphertext) = split(sealed).ok_or_else(unsealable)?;
+        let key = self.opening_key(place, wrapped).await?;
+        let mut text = Zeroizing::new(ciphertext.to_vec());
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| unsealable())?;
+        let opened = cipher(&key)?
+            .open_in_place(nonce, Aad::from(additional_data(place)), &mut text)
+            .map_err(|_| unsealable())?;
+        let text = std::str::from_utf8(opened).map_err(|_| unsealable())?;
+        Ok(SecretString::from(text))
+    }
+
+    async fn sealing_key(
+        &self,
+        integration: &IntegrationId,
+    ) -> Result<(Zeroizing<[u8; 32]>, Vec<u8>), Error> {
+        let mut keys = self.sealing.lock().await;
+        let now = self.clock.now();
+        if let Some(entry) = keys.get_mut(integration)
+            && now.duration_since(entry.made_at).unsigned_abs() < KEY_LIFETIME
+            && entry.seals < KEY_SEALS
+        {
+            entry.seals += 1;
+            return Ok((entry.key.clone(), entry.wrapped.clone()));
+        }
+        let answer = self
+            .kms
+            .generate_data_key()
+            .key_id(&self.key_id)
+            .key_spec(DataKeySpec::Aes256)
+            .encryption_context("ado-connect:integration", integration.as_str())
+            .encryption_context("ado-connect:purpose", "tokens")
+            .send()
+            .await
+            .map_err(|e| Error::sdk("kms", "GenerateDataKey", &e))?;
+        let key = key_bytes(answer.plaintext)?;
+        let wrapped = answer
+            .ciphertext_blob
+            .ok_or_else(|| Error::corrupt("data key", "KMS sent no wrapped key"))?
+            .into_inner();
+        let entry =
+            SealingKey { key: key.clone(), wrapped: wrapped.clone(), made_at: now, seals: 1 };
+        keys.insert(integration.clone(), entry);
+        Ok((key, wrapped))
+    }
+
+    async fn opening_key(
+        &self,
+        place: Place<'_>,
+        wrapped: &[u8],
+    ) -> Result<Zeroizing<[u8; 32]>, Error> {
+        // The cache key holds the integration too: a wrapped key found under another integration
+        // must go to KMS, whose encryption context refuses it.
+        let cache_key = [place.integration.as_str().as_bytes(), b"\0", wrapped].concat();
+        let mut keys = self.opening.lock().await;
+        let now = self.clock.now();
+        let fresh =
+            |entry: &OpeningKey| now.duration_since(entry.read_at).unsigned_abs() < KEY_LIFETIME;
+        if let Some(entry) = keys.get(&cache_key)
+            && fresh(entry)
+        {
+            return Ok(entry.key.clone());
+        }
+        let answer = self
+            .kms
+            .decrypt()
+            .key_id(&self.key_id)
+            .ciphertext_blob(Blob::new(wrapped))
+            .encryption_context("ado-connect:integration", place.integration.as_str())
+            .encryption_context("ado-connect:purpose", "tokens")
+            .send()
+            .await;
+        let key = match answer {
+            Ok(answer) => key_bytes(answer.plaintext)?,
+            Err(e)
+                if e.as_service_error().is_some_and(|e| {
+                    e.is_invalid_ciphertext_exception() || e.is_incorrect_key_exception()
+                }) =>
+            {
+                return Err(Error::Unsealable { field: place.field });
+            }
+            Err(e) => return Err(Error::sdk("kms", "Decrypt", &e)),
+        };
+        keys.retain(|_, entry| fresh(entry));
+        if keys.len() >= OPENING_KEYS {
+            keys.clear();
+        }
+        keys.insert(cache_key, OpeningKey { key: key.clone(), read_at: now });
+        Ok(key)
+    }
+}
+
+fn key_bytes(plaintext: Option<Blob>) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let bytes = Zeroizing::new(plaintext.map(Blob::into_inner).unwrap_or_default());
+    let key: [u8; 32] = bytes
+        .as_slice()
+        .try_into()
+        .map_err(|_| Error::corrupt("data key", "KMS sent a key that is not 32 bytes"))?;
+    Ok(Zeroizing::new(key))
+}
+
+fn cipher(key: &Zeroizing<[u8; 32]>) -> Result<LessSafeKey, Error> {
+    UnboundKey::new(&AES_256_GCM, key.as_slice())
+        .map(LessSafeKey::new)
+        .map_err(|_| Error::corrupt("data key", "not an AES-256 key"))
+}
+
+fn split(sealed: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (format, rest) = sealed.split_first()?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (wrapped, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES)?;
+    (*format == FORMAT).then_some((wrapped, nonce, ciphertext))
+}
+
+/// Length-prefixed parts, so that no two places give the same bytes.
+fn additional_data(place: Place<'_>) -> Vec<u8> {
+    let version = place.version.to_string();
+    let parts = [
+        "ado-connect sealed value 1",
+        place.integration.as_str(),
+        place.connection.as_str(),
+        place.grant.as_str(),
+        place.field,
+        &version,
+    ];
+    let mut data = Vec::new();
+    for part in parts {
+        data.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        data.extend_from_slice(part.as_bytes());
+    }
+    data
+}

@@ -1,0 +1,170 @@
+//! Authorization requests: one round trip to Entra each, taken out by one atomic delete.
+
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use entra::identifiers::{ClientId, Tenant};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::flow_secrets::FlowSecrets;
+use super::{ConnectSession, REQUEST_LIFETIME, SessionKey, Sessions};
+use crate::Error;
+use crate::secret_token::SecretHash;
+use crate::table::{from_item, s, to_item};
+
+const WHAT: &str = "authorization request";
+
+/// Everything the callback must find again (the connection's context, S-06).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// The session it started from.
+    pub session_key: SessionKey,
+    /// That session's content, as it was at the start.
+    #[serde(flatten)]
+    pub session: ConnectSession,
+    /// The Entra application that was asked.
+    pub client_id: ClientId,
+    /// The tenant segment of the authorize URL.
+    pub tenant: Tenant,
+}
+
+/// An authorization request about to be stored.
+pub struct NewAuthorizationRequest<'a> {
+    /// What to store.
+    pub request: AuthorizationRequest,
+    /// The `state` that will name it; stored as a hash.
+    pub state: &'a SecretString,
+    /// The binding cookie's value; stored as a hash.
+    pub binding: &'a SecretString,
+    /// PKCE verifier and nonce.
+    pub secrets: &'a FlowSecrets,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    pk: String,
+    binding_hash: SecretHash,
+    /// Epoch seconds.
+    expires_at: i64,
+    #[serde(with = "crate::tokens::binary")]
+    sealed: Vec<u8>,
+    #[serde(flatten)]
+    request: AuthorizationRequest,
+}
+
+/// What became of an attempt to take an authorization request.
+pub enum Taken {
+    /// It is this caller's alone; nobody gets it again.
+    Taken {
+        /// What was stored at the start.
+        request: AuthorizationRequest,
+        /// PKCE verifier and nonce.
+        secrets: FlowSecrets,
+    },
+    /// No such `state`: never issued, already used, or swept.
+    Unknown,
+    /// Its ten minutes are over; it is gone now.
+    Expired,
+    /// It belongs to another browser, and still does.
+    OtherBrowser,
+}
+
+impl Sessions {
+    /// Stores an authorization request for ten minutes.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn open_request(
+        &self,
+        new: NewAuthorizationRequest<'_>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let record = Record {
+            pk: key(new.state),
+            binding_hash: SecretHash::of(new.binding),
+            expires_at: (now + REQUEST_LIFETIME).as_second(),
+            sealed: new.secrets.seal(new.state, new.binding)?,
+            request: new.request,
+        };
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(WHAT, &record)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))
+    }
+
+    /// Takes the request that `state` names, if `binding` is its browser's cookie: one conditional
+    /// delete, so of any number of identical callbacks one wins (S-03).
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] or [`Error::Unsealable`] for an
+    /// item that is not as we wrote it.
+    pub async fn take_request(
+        &self,
+        state: &SecretString,
+        binding: &SecretString,
+        now: Timestamp,
+    ) -> Result<Taken, Error> {
+        let outcome = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(key(state)))
+            .condition_expression("binding_hash = :binding")
+            .expression_attribute_values(":binding", s(SecretHash::of(binding).as_str()))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let item = match outcome {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            Err(e) => {
+                return match e.as_service_error() {
+                    Some(DeleteItemError::ConditionalCheckFailedException(failed)) => {
+                        Ok(if failed.item().is_some_and(|item| !item.is_empty()) {
+                            Taken::OtherBrowser
+                        } else {
+                            Taken::Unknown
+                        })
+                    }
+                    _ => Err(Error::sdk("dynamodb", "DeleteItem", &e)),
+                };
+            }
+        };
+        let record: Record = from_item(WHAT, item)?;
+        if record.expires_at <= now.as_second() {
+            return Ok(Taken::Expired);
+        }
+        let secrets = FlowSecrets::open(&record.sealed, state, binding)?;
+        Ok(Taken::Taken { request: record.request, secrets })
+    }
+
+    /// Whether a session is still there, so that a refusal can offer another try.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn is_open(&self, key: &SessionKey, now: Timestamp) -> Result<bool, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(key.as_str()))
+            .projection_expression("expires_at")
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+        let expires_at =
+            answer.item.and_then(|item| item.get("expires_at")?.as_n().ok()?.parse().ok());
+        Ok(expires_at.is_some_and(|at: i64| at > now.as_second()))
+    }
+}
+
+fn key(state: &SecretString) -> String {
+    format!("state#{}", SecretHash::of(state).as_str())
+}

@@ -1,0 +1,183 @@
+//! Short-lived rows: connect sessions, and the authorization requests that start from them.
+//!
+//! ```text
+//! POST /connect-sessions     GET /authorize              GET /integration-callback
+//!   connect session ──start──> authorization request ──take──> (gone, whatever happens next)
+//!   30 min, ≤ 5 starts         10 min, single use               session deleted with the store
+//! ```
+//!
+//! The table knows only hashes of the tokens that name the rows.
+
+mod authorization_requests;
+mod flow_secrets;
+
+pub use authorization_requests::{AuthorizationRequest, NewAuthorizationRequest, Taken};
+pub use flow_secrets::FlowSecrets;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use devops::organization::OrganizationName;
+use jiff::{SignedDuration, Timestamp};
+use rand::CryptoRng;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::Error;
+use crate::ids::{IntegrationId, UserId};
+use crate::secret_token::{self, SecretHash};
+use crate::table::{from_item, n, s, to_item};
+
+/// How long a connect session may be started and finished.
+pub const SESSION_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
+/// How long one round trip to Entra may take.
+pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+/// Starts of one session: enough for a link scanner or two, a reload, and the user.
+pub const MOST_STARTS: u32 = 5;
+
+const WHAT: &str = "connect session";
+
+/// Permission for one user's browser to start the authorization.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConnectSession {
+    /// Under which integration.
+    pub integration: IntegrationId,
+    /// Which user of the application.
+    pub user: UserId,
+    /// Which organization, if the application named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<OrganizationName>,
+    /// Where the browser goes afterwards; checked against the integration when the session was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_to: Option<Url>,
+    /// The account to suggest on Entra's sign-in page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_hint: Option<String>,
+    /// The scopes to ask for: the integration's, or fewer.
+    pub scopes: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    pk: String,
+    starts: u32,
+    /// Epoch seconds.
+    expires_at: i64,
+    #[serde(flatten)]
+    session: ConnectSession,
+}
+
+/// What became of an attempt to start a session.
+#[derive(Debug)]
+pub enum Start {
+    /// It may go on to Entra.
+    Started {
+        /// The session.
+        session: ConnectSession,
+        /// Names the session's row to the callback.
+        key: SessionKey,
+    },
+    /// There is no such session: never made, completed, or swept.
+    Unknown,
+    /// Its thirty minutes are over.
+    Expired,
+    /// It was started [`MOST_STARTS`] times.
+    UsedUp,
+}
+
+/// The key of a session's row: a hash, so it may be stored beside other things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionKey(String);
+
+impl SessionKey {
+    fn of(token: &SecretString) -> Self {
+        Self(format!("session#{}", SecretHash::of(token).as_str()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Connect sessions and authorization requests, in the table `sessions`.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    client: Client,
+    table: String,
+}
+
+impl Sessions {
+    /// Sessions in the given table.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Makes a session. Returns the token for the connect URL and when it expires.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn create(
+        &self,
+        session: ConnectSession,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<(SecretString, Timestamp), Error> {
+        let token = secret_token::mint(rng);
+        let expires_at = now + SESSION_LIFETIME;
+        let record = Record {
+            pk: SessionKey::of(&token).0,
+            starts: 0,
+            expires_at: expires_at.as_second(),
+            session,
+        };
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(WHAT, &record)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
+        Ok((token, expires_at))
+    }
+
+    /// Counts a start, unless the session is over.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn start(&self, token: &SecretString, now: Timestamp) -> Result<Start, Error> {
+        let key = SessionKey::of(token);
+        let outcome = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(&key.0))
+            .update_expression("SET starts = starts + :one")
+            .condition_expression("attribute_exists(pk) AND expires_at > :now AND starts < :most")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":now", n(now.as_second()))
+            .expression_attribute_values(":most", n(MOST_STARTS))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let refused = match outcome {
+            Ok(answer) => {
+                let record: Record = from_item(WHAT, answer.attributes.unwrap_or_default())?;
+                return Ok(Start::Started { session: record.session, key });
+            }
+            Err(e) => match e.as_service_error() {
+                Some(aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    failed.item().cloned()
+                }
+                _ => return Err(Error::sdk("dynamodb", "UpdateItem", &e)),
+            },
+        };
+        let Some(item) = refused else {
+            return Ok(Start::Unknown);
+        };
+        let record: Record = from_item(WHAT, item)?;
+        Ok(if record.expires_at <= now.as_second() { Start::Expired } else { Start::UsedUp })
+    }
+}

@@ -1,0 +1,43 @@
+//! What every table needs: items to records and back, and reading a failed condition.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+
+/// A DynamoDB item.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A record as an item; absent options become absent attributes, so that sparse indexes stay sparse.
+pub(crate) fn to_item<T: Serialize>(what: &'static str, record: &T) -> Result<Item, Error> {
+    let mut item: Item =
+        serde_dynamo::aws_sdk_dynamodb_1::to_item(record).map_err(|e| Error::corrupt(what, e))?;
+    item.retain(|_, value| !matches!(value, AttributeValue::Null(_)));
+    Ok(item)
+}
+
+/// An item as a record.
+pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, Error> {
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|e| Error::corrupt(what, e))
+}
+
+/// A value inside an item, for update expressions.
+pub(crate) fn to_value<T: Serialize>(
+    what: &'static str,
+    value: &T,
+) -> Result<AttributeValue, Error> {
+    serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(value).map_err(|e| Error::corrupt(what, e))
+}
+
+/// A string attribute.
+pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// A number attribute.
+pub(crate) fn n(number: impl std::fmt::Display) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}

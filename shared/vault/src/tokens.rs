@@ -1,0 +1,265 @@
+//! Sealed tokens: one item per completed authorization (a *grant*), keyed by connection and grant.
+//!
+//! The connection's small item names the grant that counts. Confirming a reconnect is therefore a
+//! change of that name, which needs no reading of a token; and a refresh that began before a reconnect
+//! writes to an item that is gone, which its condition refuses.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use jiff::Timestamp;
+use rand::CryptoRng;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::ids::{ConnectionId, GrantId, IntegrationId};
+use crate::sealing::{Place, Sealer};
+use crate::table::{Item, from_item, n, s, to_item};
+
+const WHAT: &str = "tokens item";
+
+/// Bytes as a DynamoDB binary instead of a list of numbers.
+pub(crate) mod binary {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes(Vec<u8>);
+        impl<'de> Deserialize<'de> for Bytes {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = Bytes;
+                    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                        f.write_str("bytes")
+                    }
+                    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                        Ok(Bytes(bytes.to_vec()))
+                    }
+                    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                        Ok(Bytes(bytes))
+                    }
+                }
+                deserializer.deserialize_bytes(Visitor)
+            }
+        }
+        Bytes::deserialize(deserializer).map(|bytes| bytes.0)
+    }
+}
+
+/// Which tokens: the connection, its integration, and the grant.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// The integration, whose data key seals them.
+    pub integration: &'a IntegrationId,
+    /// The connection.
+    pub connection: &'a ConnectionId,
+    /// The completed authorization.
+    pub grant: &'a GrantId,
+}
+
+impl<'a> Owner<'a> {
+    fn place(self, field: &'static str, version: u64) -> Place<'a> {
+        let Self { integration, connection, grant } = self;
+        Place { integration, connection, grant, field, version }
+    }
+
+    fn pk(self) -> String {
+        pk(self.connection, self.grant)
+    }
+}
+
+/// A pair of tokens to be stored.
+pub struct TokenPair<'a> {
+    /// The access token.
+    pub access: &'a SecretString,
+    /// When it expires, by our clock.
+    pub access_expires_at: Timestamp,
+    /// The refresh token.
+    pub refresh: &'a SecretString,
+}
+
+/// A stored pair, still sealed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SealedTokens {
+    pk: String,
+    #[serde(with = "binary")]
+    access: Vec<u8>,
+    #[serde(with = "binary")]
+    refresh: Vec<u8>,
+    /// Counts what was stored under this grant; a duplicate of anything finds it advanced.
+    pub version: u64,
+    /// The lease's fence under which it was stored.
+    #[serde(default)]
+    pub fence: u64,
+    access_expires_at: i64,
+    /// Epoch seconds; only while the connection waits for its confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+impl SealedTokens {
+    /// When the access token expires, by our clock at receipt.
+    pub fn access_expires_at(&self) -> Timestamp {
+        Timestamp::from_second(self.access_expires_at).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// What became of storing renewed tokens.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// They are the current ones.
+    Stored,
+    /// The grant is gone, or was renewed by a later lease: what was fetched must be dropped.
+    Superseded,
+}
+
+/// The table `tokens`.
+#[derive(Clone)]
+pub struct Tokens {
+    client: Client,
+    table: String,
+    sealer: Sealer,
+}
+
+impl Tokens {
+    /// Tokens in the given table, sealed by `sealer`.
+    pub fn new(client: Client, table: String, sealer: Sealer) -> Self {
+        Self { client, table, sealer }
+    }
+
+    /// The table's name, for transactions.
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The item for a new grant, to be put in a transaction. With `unconfirmed_until` it counts only so
+    /// long unless it is confirmed.
+    ///
+    /// # Errors
+    /// As [`Sealer::seal`].
+    pub(crate) async fn new_item(
+        &self,
+        owner: Owner<'_>,
+        pair: &TokenPair<'_>,
+        unconfirmed_until: Option<Timestamp>,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Item, Error> {
+        let sealed = SealedTokens {
+            pk: owner.pk(),
+            access: self.sealer.seal(owner.place("access_token", 1), pair.access, rng).await?,
+            refresh: self.sealer.seal(owner.place("refresh_token", 1), pair.refresh, rng).await?,
+            version: 1,
+            fence: 0,
+            access_expires_at: pair.access_expires_at.as_second(),
+            expires_at: unconfirmed_until.map(Timestamp::as_second),
+        };
+        to_item(WHAT, &sealed)
+    }
+
+    /// The tokens of a grant; strongly read, because a winner may just have renewed them.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn get(&self, owner: Owner<'_>) -> Result<Option<SealedTokens>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(owner.pk()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+        answer.item.map(|item| from_item(WHAT, item)).transpose()
+    }
+
+    /// Opens the access token.
+    ///
+    /// # Errors
+    /// As [`Sealer::open`].
+    pub async fn open_access(
+        &self,
+        owner: Owner<'_>,
+        sealed: &SealedTokens,
+    ) -> Result<SecretString, Error> {
+        self.sealer.open(owner.place("access_token", sealed.version), &sealed.access).await
+    }
+
+    /// Opens the refresh token.
+    ///
+    /// # Errors
+    /// As [`Sealer::open`].
+    pub(crate) async fn open_refresh(
+        &self,
+        owner: Owner<'_>,
+        sealed: &SealedTokens,
+    ) -> Result<SecretString, Error> {
+        self.sealer.open(owner.place("refresh_token", sealed.version), &sealed.refresh).await
+    }
+
+    /// Stores a renewed pair over the version that was read, if that is still there and no later lease
+    /// stored anything (step 4 of the protocol).
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB or KMS is.
+    pub(crate) async fn replace(
+        &self,
+        owner: Owner<'_>,
+        read: &SealedTokens,
+        fence: u64,
+        pair: &TokenPair<'_>,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Stored, Error> {
+        let version = read.version + 1;
+        let access =
+            self.sealer.seal(owner.place("access_token", version), pair.access, rng).await?;
+        let refresh =
+            self.sealer.seal(owner.place("refresh_token", version), pair.refresh, rng).await?;
+        let outcome = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(owner.pk()))
+            .update_expression(
+                "SET #access = :access, #refresh = :refresh, #version = :version, fence = :fence, \
+                 access_expires_at = :expires",
+            )
+            .condition_expression("#version = :read AND fence < :fence")
+            .expression_attribute_names("#access", "access")
+            .expression_attribute_names("#refresh", "refresh")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":access", AttributeValue::B(Blob::new(access)))
+            .expression_attribute_values(":refresh", AttributeValue::B(Blob::new(refresh)))
+            .expression_attribute_values(":version", n(version))
+            .expression_attribute_values(":read", n(read.version))
+            .expression_attribute_values(":fence", n(fence))
+            .expression_attribute_values(":expires", n(pair.access_expires_at.as_second()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match outcome {
+            Ok(_) => Ok(Stored::Stored),
+            Err(e) => match e.as_service_error() {
+                // The reply to our own write may have been lost and the write repeated: finding our own
+                // fence there is success.
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    let found =
+                        failed.item().and_then(|item| item.get("fence")?.as_n().ok()?.parse().ok());
+                    Ok(if found == Some(fence) { Stored::Stored } else { Stored::Superseded })
+                }
+                _ => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
+            },
+        }
+    }
+}
+
+/// The key of a grant's item, for transactions.
+pub(crate) fn pk(connection: &ConnectionId, grant: &GrantId) -> String {
+    format!("{connection}#{grant}")
+}

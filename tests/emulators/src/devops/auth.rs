@@ -1,0 +1,97 @@
+//! Who is calling, and the many ways in which Azure DevOps says that it does not know.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Method;
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::settings::{AzureDevOpsSettings, SignIn};
+use crate::reply::Reply;
+use crate::request::Received;
+
+/// The token of the request: `Bearer`, or the password of `Basic` as `az devops` and Git send it.
+pub(crate) fn bearer(received: &Received) -> Option<String> {
+    let value = received.header("authorization")?;
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        let pair = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+        return pair.split_once(':').map(|(_, password)| password.to_owned());
+    }
+    None
+}
+
+/// The answer to a token that is missing, unknown, expired or revoked.
+pub(crate) fn refuse(
+    received: &Received,
+    settings: &AzureDevOpsSettings,
+    tenant: Option<Uuid>,
+) -> Reply {
+    let suppressed = received
+        .header("x-tfs-fedauthredirect")
+        .is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
+    if suppressed {
+        return challenges(Reply::empty(401), tenant);
+    }
+    if received.method == Method::PATCH {
+        return challenges(Failure::unauthorized("").into_reply(), tenant);
+    }
+    match settings.sign_in {
+        SignIn::Page203 => sign_in_page(203),
+        SignIn::Redirect302 => sign_in_redirect(received),
+    }
+}
+
+/// 401 for a token that was revoked by continuous access evaluation.
+pub(crate) fn challenge(claims: &str) -> Reply {
+    Reply::empty(401).another_header(
+        "www-authenticate",
+        format!(
+            "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", \
+             error=\"insufficient_claims\", claims=\"{}\"",
+            STANDARD.encode(claims)
+        ),
+    )
+}
+
+pub(crate) fn sign_in_page(status: u16) -> Reply {
+    Reply::html(
+        status,
+        "<!DOCTYPE html>\r\n<html lang=\"en-US\">\r\n<head><title>\r\n\tAzure DevOps Services | Sign In\r\n</title></head>\r\n\
+         <body><p>Sign in to Azure DevOps</p></body>\r\n</html>",
+    )
+}
+
+pub(crate) fn sign_in_redirect(received: &Received) -> Reply {
+    let reply_to = url::form_urlencoded::byte_serialize(
+        format!("https://{}{}", received.host(), received.target()).as_bytes(),
+    )
+    .collect::<String>();
+    Reply::redirect(&format!(
+        "https://spsprodweu1.vssps.visualstudio.com/_signin?realm=dev.azure.com&reply_to={reply_to}&redirect=1&protocol=&mkt=en-US"
+    ))
+}
+
+/// The three ways to sign in, and the tenant of the organization.
+fn challenges(mut reply: Reply, tenant: Option<Uuid>) -> Reply {
+    if let Some(tenant) = tenant {
+        reply = tenant_headers(reply, tenant);
+    }
+    reply
+        .another_header(
+            "www-authenticate",
+            "Basic realm=\"https://tfsprodweu1.app.visualstudio.com/\"",
+        )
+        .another_header("www-authenticate", "TFS-Federated")
+}
+
+/// How an organization's tenant is found without credentials.
+pub(crate) fn tenant_headers(reply: Reply, tenant: Uuid) -> Reply {
+    reply.header("x-vss-resourcetenant", tenant).another_header(
+        "www-authenticate",
+        format!("Bearer authorization_uri=https://login.windows.net/{tenant}"),
+    )
+}

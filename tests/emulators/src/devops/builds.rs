@@ -1,0 +1,362 @@
+//! Build definitions and builds.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::call::{Call, list, ok, time};
+use super::failure::{Answer, Failure};
+use super::identity::Identity;
+use super::organizations::{derived_id, seed_time};
+use super::routes::{Level, Route};
+use crate::reply::Reply;
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::new("build.builds.list", "GET", "build/builds", Level::Project, &["vso.build"], builds),
+    Route::new(
+        "build.builds.queue",
+        "POST",
+        "build/builds",
+        Level::Project,
+        &["vso.build_execute"],
+        queue,
+    ),
+    Route::new(
+        "build.builds.get",
+        "GET",
+        "build/builds/{build}",
+        Level::Project,
+        &["vso.build"],
+        get,
+    ),
+    Route::new(
+        "build.builds.update",
+        "PATCH",
+        "build/builds/{build}",
+        Level::Project,
+        &["vso.build_execute"],
+        update,
+    ),
+    Route::new(
+        "build.logs.list",
+        "GET",
+        "build/builds/{build}/logs",
+        Level::Project,
+        &["vso.build"],
+        logs,
+    ),
+    Route::new(
+        "build.logs.get",
+        "GET",
+        "build/builds/{build}/logs/{log}",
+        Level::Project,
+        &["vso.build"],
+        log,
+    ),
+    Route::new(
+        "build.definitions.list",
+        "GET",
+        "build/definitions",
+        Level::Project,
+        &["vso.build"],
+        definitions,
+    ),
+    Route::new(
+        "build.definitions.get",
+        "GET",
+        "build/definitions/{definition}",
+        Level::Project,
+        &["vso.build"],
+        definition,
+    ),
+];
+
+/// A build definition, which is also a pipeline.
+#[derive(Clone, Debug)]
+pub(crate) struct Definition {
+    pub id: u64,
+    pub project: Uuid,
+    pub name: String,
+}
+
+/// A build, which is also a run of a pipeline.
+#[derive(Clone, Debug)]
+pub(crate) struct Build {
+    pub id: u64,
+    pub project: Uuid,
+    pub definition: u64,
+    pub number: String,
+    pub status: String,
+    pub result: Option<String>,
+    pub queued_at: Timestamp,
+    pub branch: String,
+    pub requested_by: Option<Identity>,
+}
+
+impl Definition {
+    pub fn new(id: u64, project: Uuid, name: &str) -> Self {
+        Self { id, project, name: name.to_owned() }
+    }
+
+    fn url(&self, base: &str) -> String {
+        format!("{base}/{}/_apis/build/Definitions/{}?revision=3", self.project, self.id)
+    }
+
+    fn reference(&self, call: &Call<'_>) -> Value {
+        let base = call.base();
+        json!({
+            "drafts": [],
+            "id": self.id,
+            "name": self.name,
+            "url": self.url(&base),
+            "uri": format!("vstfs:///Build/Definition/{}", self.id),
+            "path": "\\",
+            "type": "build",
+            "queueStatus": "enabled",
+            "revision": 3,
+            "project": call.organization.project_by_id(self.project).map(|project| project.reference(&base)),
+        })
+    }
+
+    fn to_json(&self, call: &Call<'_>) -> Value {
+        let base = call.base();
+        let mut body = self.reference(call);
+        body["_links"] = json!({
+            "self": {"href": self.url(&base)},
+            "web": {"href": format!("{base}/{}/_build/definition?definitionId={}", self.project, self.id)},
+            "editor": {"href": format!("{base}/{}/_build/designer?id={}&_a=edit-build-definition", self.project, self.id)},
+            "badge": {"href": format!("{base}/{}/_apis/build/status/{}", self.project, self.id)},
+        });
+        body["quality"] = "definition".into();
+        body["createdDate"] = time(seed_time()).into();
+        body
+    }
+}
+
+impl Build {
+    /// One that is there from the start, finished.
+    pub fn seeded(id: u64, project: Uuid, definition: u64) -> Self {
+        Self {
+            id,
+            project,
+            definition,
+            number: format!("20260105.{}", id % 40),
+            status: "completed".into(),
+            result: Some(if id.is_multiple_of(2) { "failed" } else { "succeeded" }.into()),
+            queued_at: seed_time(),
+            branch: "refs/heads/main".into(),
+            requested_by: None,
+        }
+    }
+
+    /// A new one, requested by the caller, waiting for an agent.
+    pub fn queue(call: &mut Call<'_>, project: Uuid, definition: u64, branch: String) -> Self {
+        let day = call.now.strftime("%Y%m%d").to_string();
+        let id = call.organization.next_id();
+        let build = Self {
+            id,
+            project,
+            definition,
+            number: format!("{day}.{}", call.organization.builds.len() + 1),
+            status: "notStarted".into(),
+            result: None,
+            queued_at: call.now,
+            branch,
+            requested_by: Some(call.caller.clone()),
+        };
+        call.organization.builds.push(build.clone());
+        build
+    }
+
+    fn to_json(&self, call: &Call<'_>) -> Value {
+        let base = call.base();
+        let url = format!("{base}/{}/_apis/build/Builds/{}", self.project, self.id);
+        let lower = format!("{base}/{}/_apis/build/builds/{}", self.project, self.id);
+        let who = self
+            .requested_by
+            .as_ref()
+            .or(call.organization.identities.first())
+            .unwrap_or(&call.caller)
+            .reference(call);
+        let definition =
+            call.organization.definitions.iter().find(|known| known.id == self.definition);
+        let mut body = json!({
+            "_links": {
+                "self": {"href": url},
+                "web": {"href": format!("{base}/{}/_build/results?buildId={}", self.project, self.id)},
+                "sourceVersionDisplayUri": {"href": format!("{lower}/sources")},
+                "timeline": {"href": format!("{lower}/Timeline")},
+                "badge": {"href": format!("{base}/{}/_apis/build/status/{}", self.project, self.definition)},
+            },
+            "properties": {},
+            "tags": [],
+            "validationResults": [],
+            "plans": [{"planId": derived_id(&format!("plan {}", self.id))}],
+            "triggerInfo": {},
+            "id": self.id,
+            "buildNumber": self.number,
+            "status": self.status,
+            "queueTime": time(self.queued_at),
+            "url": url,
+            "definition": definition.map(|definition| definition.reference(call)),
+            "project": call.organization.project_by_id(self.project).map(|project| project.reference(&base)),
+            "uri": format!("vstfs:///Build/Build/{}", self.id),
+            "sourceBranch": self.branch,
+            "queue": {"id": 72, "name": "Azure Pipelines", "pool": {"id": 9, "name": "Azure Pipelines", "isHosted": true}},
+            "priority": "normal",
+            "reason": "manual",
+            "requestedFor": who,
+            "requestedBy": who,
+            "lastChangedDate": time(self.queued_at),
+            "logs": {"id": 0, "type": "Container", "url": format!("{lower}/logs")},
+        });
+        if let Some(result) = &self.result {
+            body["result"] = result.as_str().into();
+            body["startTime"] = time(self.queued_at).into();
+            body["finishTime"] = time(self.queued_at).into();
+        }
+        body
+    }
+}
+
+/// The project the path names; the routes make sure that there is one.
+pub(crate) fn project(call: &Call<'_>) -> Uuid {
+    call.project().map(|project| project.id).unwrap_or_default()
+}
+
+fn builds(call: &mut Call<'_>) -> Answer {
+    let project = project(call);
+    let wanted: Option<Vec<u64>> = call
+        .query
+        .get_any_case("definitions")
+        .map(|list| list.split(',').filter_map(|id| id.parse().ok()).collect());
+    let status = call.query.get_any_case("statusFilter");
+    let result = call.query.get_any_case("resultFilter");
+    let found: Vec<Value> = call
+        .organization
+        .builds
+        .iter()
+        .rev()
+        .filter(|build| {
+            build.project == project
+                && wanted.as_ref().is_none_or(|wanted| wanted.contains(&build.definition))
+                && status.is_none_or(|status| {
+                    status.eq_ignore_ascii_case("all") || status.eq_ignore_ascii_case(&build.status)
+                })
+                && result.is_none_or(|result| {
+                    build.result.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(result))
+                })
+        })
+        .map(|build| build.to_json(call))
+        .collect();
+    call.page(&found)
+}
+
+fn find(call: &Call<'_>) -> Result<usize, Failure> {
+    let id = call.number("build");
+    let project = project(call);
+    call.organization
+        .builds
+        .iter()
+        .position(|build| Some(build.id) == id && build.project == project)
+        .ok_or_else(|| Failure::build(call.parameter("build")))
+}
+
+fn get(call: &mut Call<'_>) -> Answer {
+    ok(&call.organization.builds[find(call)?].to_json(call))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewBuild {
+    definition: DefinitionReference,
+    #[serde(default)]
+    source_branch: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DefinitionReference {
+    id: u64,
+}
+
+fn queue(call: &mut Call<'_>) -> Answer {
+    let new: NewBuild = call.json()?;
+    let project = project(call);
+    if !call
+        .organization
+        .definitions
+        .iter()
+        .any(|known| known.id == new.definition.id && known.project == project)
+    {
+        return Err(Failure::definition(&new.definition.id.to_string()));
+    }
+    let branch = new.source_branch.unwrap_or_else(|| "refs/heads/main".into());
+    let build = Build::queue(call, project, new.definition.id, branch);
+    ok(&build.to_json(call))
+}
+
+#[derive(Deserialize)]
+struct BuildUpdate {
+    #[serde(default)]
+    status: Option<String>,
+}
+
+fn update(call: &mut Call<'_>) -> Answer {
+    let update: BuildUpdate = call.json()?;
+    let position = find(call)?;
+    let build = &mut call.organization.builds[position];
+    if update.status.is_some_and(|status| status.eq_ignore_ascii_case("cancelling")) {
+        build.status = "completed".into();
+        build.result = Some("canceled".into());
+    }
+    ok(&call.organization.builds[position].to_json(call))
+}
+
+fn logs(call: &mut Call<'_>) -> Answer {
+    let build = &call.organization.builds[find(call)?];
+    let url = format!("{}/{}/_apis/build/builds/{}/logs/1", call.base(), build.project, build.id);
+    let at = time(build.queued_at);
+    Ok(list(&[
+        json!({"lineCount": 2, "createdOn": at, "lastChangedOn": at, "id": 1, "type": "Container", "url": url}),
+    ]))
+}
+
+fn log(call: &mut Call<'_>) -> Answer {
+    let build = &call.organization.builds[find(call)?];
+    let at = time(build.queued_at);
+    let lines =
+        [format!("{at} Starting: {}", build.number), format!("{at} Finishing: {}", build.number)];
+    if call.received.header("accept").unwrap_or_default().contains("application/json") {
+        return Ok(list(&lines.map(Value::from)));
+    }
+    Ok(Reply::bytes(200, "text/plain", lines.join("\r\n")))
+}
+
+fn definitions(call: &mut Call<'_>) -> Answer {
+    let project = project(call);
+    let name = call.query.get_any_case("name");
+    let found: Vec<Value> = call
+        .organization
+        .definitions
+        .iter()
+        .filter(|definition| {
+            definition.project == project
+                && name.is_none_or(|name| name.eq_ignore_ascii_case(&definition.name))
+        })
+        .map(|definition| definition.to_json(call))
+        .collect();
+    call.page(&found)
+}
+
+fn definition(call: &mut Call<'_>) -> Answer {
+    let id = call.number("definition");
+    let project = project(call);
+    let found = call
+        .organization
+        .definitions
+        .iter()
+        .find(|known| Some(known.id) == id && known.project == project)
+        .ok_or_else(|| Failure::definition(call.parameter("definition")))?;
+    ok(&found.to_json(call))
+}

@@ -1,0 +1,297 @@
+//! Errors in the JSON shape that all of Azure DevOps uses.
+
+use serde_json::{Value, json};
+
+use crate::reply::Reply;
+
+/// A refusal with its exception type.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub status: u16,
+    message: String,
+    key: &'static str,
+    namespace: &'static str,
+}
+
+/// What a handler gives: an answer, or a refusal.
+pub(crate) type Answer = Result<Reply, Failure>;
+
+const FRAMEWORK: &str = "Microsoft.TeamFoundation.Framework.Server";
+const GIT: &str = "Microsoft.TeamFoundation.Git.Server";
+const TRACKING: &str = "Microsoft.TeamFoundation.WorkItemTracking.Server";
+
+impl Failure {
+    fn new(
+        status: u16,
+        namespace: &'static str,
+        key: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status, message: message.into(), key, namespace }
+    }
+
+    /// TF400813: nobody, or somebody without access.
+    pub fn unauthorized(user: &str) -> Self {
+        Self::new(
+            401,
+            FRAMEWORK,
+            "UnauthorizedRequestException",
+            format!("TF400813: The user '{user}' is not authorized to access this resource."),
+        )
+    }
+
+    /// VS403463: Conditional Access on the call's IP address.
+    pub fn conditional_access() -> Self {
+        Self::new(
+            403,
+            FRAMEWORK,
+            "AccessCheckException",
+            "VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed.",
+        )
+    }
+
+    /// TF400733: too much, too fast.
+    pub fn blocked() -> Self {
+        Self::new(
+            429,
+            FRAMEWORK,
+            "RequestBlockedException",
+            "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource \
+             'Concurrency' in namespace 'User'.",
+        )
+    }
+
+    /// TF24668: the organization was switched off.
+    pub fn stopped(organization: &str) -> Self {
+        Self::new(
+            503,
+            "Microsoft.VisualStudio.Services.Common",
+            "VssServiceException",
+            format!(
+                "TF24668: The following team project collection is stopped: {organization}. Start the collection and \
+                 then try again."
+            ),
+        )
+    }
+
+    /// Something of this kind that a fault asked for.
+    pub fn of_status(status: u16) -> Self {
+        Self::new(
+            status,
+            "Microsoft.VisualStudio.Services.Common",
+            "VssServiceException",
+            format!("The service answered with status {status}."),
+        )
+    }
+
+    pub fn needs_permission() -> Self {
+        Self::new(
+            403,
+            GIT,
+            "GitNeedsPermissionException",
+            "TF401027: You need the permission to contribute to perform this action.",
+        )
+    }
+
+    pub fn project(name: &str) -> Self {
+        Self::new(
+            404,
+            "Microsoft.TeamFoundation.Core.WebApi",
+            "ProjectDoesNotExistWithNameException",
+            format!(
+                "TF200016: The following project does not exist: {name}. Verify that the name of the project is correct \
+                 and that the project exists on the specified Azure DevOps Server."
+            ),
+        )
+    }
+
+    pub fn repository(name: &str) -> Self {
+        Self::new(
+            404,
+            GIT,
+            "GitRepositoryNotFoundException",
+            format!(
+                "TF401019: The Git repository with name or identifier {name} does not exist or you do not have \
+                 permissions for the operation you are attempting."
+            ),
+        )
+    }
+
+    pub fn git_item(path: &str, version: &str) -> Self {
+        Self::new(
+            404,
+            GIT,
+            "GitItemNotFoundException",
+            format!(
+                "TF401174: The item '{path}' could not be found in the repository at the version '{version}'."
+            ),
+        )
+    }
+
+    pub fn version(version: &str) -> Self {
+        Self::new(
+            404,
+            GIT,
+            "GitUnresolvableToCommitException",
+            format!(
+                "TF401175: The version descriptor <{version}> could not be resolved to a version in the repository."
+            ),
+        )
+    }
+
+    pub fn stale_ref(name: &str) -> Self {
+        Self::new(
+            409,
+            GIT,
+            "GitReferenceStaleException",
+            format!(
+                "TF401028: The reference '{name}' has already been updated by another client, so you cannot update it."
+            ),
+        )
+    }
+
+    pub fn pull_request() -> Self {
+        Self::new(
+            404,
+            GIT,
+            "GitPullRequestNotFoundException",
+            "TF401180: The requested pull request was not found.",
+        )
+    }
+
+    pub fn pull_request_exists() -> Self {
+        Self::new(
+            409,
+            GIT,
+            "GitPullRequestExistsException",
+            "TF401179: An active pull request for the source and target branch already exists.",
+        )
+    }
+
+    pub fn work_item(id: &str) -> Self {
+        Self::new(
+            404,
+            TRACKING,
+            "WorkItemUnauthorizedAccessException",
+            format!(
+                "TF401232: Work item {id} does not exist, or you do not have permissions to read it."
+            ),
+        )
+    }
+
+    pub fn work_item_type(name: &str) -> Self {
+        Self::new(
+            404,
+            TRACKING,
+            "WorkItemTypeNotFoundException",
+            format!("VS402323: Work item type {name} does not exist in the project."),
+        )
+    }
+
+    pub fn rule(field: &str) -> Self {
+        Self::new(
+            400,
+            TRACKING,
+            "RuleValidationException",
+            format!("TF401320: Rule Error for field {field}. Error code: Required, InvalidEmpty."),
+        )
+    }
+
+    pub fn wiql(reason: &str) -> Self {
+        Self::new(
+            400,
+            TRACKING,
+            "VssPropertyValidationException",
+            format!("TF51006: The query statement is not valid: {reason}"),
+        )
+    }
+
+    pub fn test_operation(path: &str) -> Self {
+        Self::new(
+            412,
+            "Microsoft.VisualStudio.Services.WebApi.Patch",
+            "TestPatchOperationFailedException",
+            format!("VS403351: Test Operation for path {path} failed."),
+        )
+    }
+
+    pub fn definition(id: &str) -> Self {
+        Self::new(
+            404,
+            "Microsoft.TeamFoundation.Build.WebApi",
+            "DefinitionNotFoundException",
+            format!("The build definition {id} was not found."),
+        )
+    }
+
+    pub fn build(id: &str) -> Self {
+        Self::new(
+            404,
+            "Microsoft.TeamFoundation.Build.WebApi",
+            "BuildNotFoundException",
+            format!("The requested build {id} could not be found."),
+        )
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(404, FRAMEWORK, "ResourceNotFoundException", format!("{what} was not found."))
+    }
+
+    /// A value that cannot be.
+    pub fn argument(message: impl Into<String>) -> Self {
+        Self::new(
+            400,
+            "Microsoft.TeamFoundation.SourceControl.WebServer",
+            "InvalidArgumentValueException",
+            message,
+        )
+    }
+
+    pub fn api_version(version: &str) -> Self {
+        Self::new(
+            400,
+            "Microsoft.VisualStudio.Services.Common",
+            "VssVersionOutOfRangeException",
+            format!("The requested REST API version of {version} is out of range for this server."),
+        )
+    }
+
+    pub fn content_type(given: &str, method: &str, wanted: &str) -> Self {
+        Self::new(
+            415,
+            "Microsoft.VisualStudio.Services.WebApi",
+            "VssRequestContentTypeNotSupportedException",
+            format!(
+                "The request indicated a Content-Type of \"{given}\" for method type \"{method}\" which is not \
+                 supported. Valid content types for this method are: {wanted}."
+            ),
+        )
+    }
+
+    fn body(&self) -> Value {
+        json!({
+            "$id": "1",
+            "innerException": null,
+            "message": self.message,
+            "typeName": format!("{}.{}, {}", self.namespace, self.key, self.namespace),
+            "typeKey": self.key,
+            "errorCode": 0,
+            "eventId": 3000,
+        })
+    }
+
+    pub fn into_reply(self) -> Reply {
+        let body = self.body();
+        if self.status == 503 {
+            // Recorded: this one starts with a byte order mark and has a plain content type.
+            return Reply::bytes(503, "application/json", format!("\u{feff}{body}"))
+                .header("x-tfs-serviceerror", percent_encode(&self.message));
+        }
+        Reply::json(self.status, &body)
+    }
+}
+
+/// As in `X-TFS-ServiceError`.
+pub(crate) fn percent_encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

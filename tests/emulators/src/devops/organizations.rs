@@ -1,0 +1,135 @@
+//! Organizations, their members, and what is in them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::{Builder, Uuid};
+
+use super::builds::{Build, Definition};
+use super::core::Operation;
+use super::git::Repository;
+use super::git::pull_requests::PullRequest;
+use super::identity::Identity;
+use super::work_items::WorkItem;
+
+/// What a member may do.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Read and write.
+    #[default]
+    Contributor,
+    /// Read only: writes answer 403.
+    Reader,
+}
+
+/// An organization and all that is in it.
+pub(crate) struct Organization {
+    pub name: String,
+    pub id: Uuid,
+    pub tenant: Uuid,
+    /// Account key -> access.
+    pub members: BTreeMap<String, Access>,
+    /// The members as Azure DevOps knows them.
+    pub identities: Vec<Identity>,
+    pub stopped: bool,
+    pub projects: Vec<Project>,
+    pub repositories: Vec<Repository>,
+    pub pull_requests: Vec<PullRequest>,
+    pub work_items: BTreeMap<u64, WorkItem>,
+    pub attachments: HashMap<Uuid, Attachment>,
+    pub definitions: Vec<Definition>,
+    pub builds: Vec<Build>,
+    pub operations: HashMap<Uuid, Operation>,
+    last_id: u64,
+}
+
+/// A project.
+#[derive(Clone, Debug)]
+pub(crate) struct Project {
+    pub id: Uuid,
+    pub name: String,
+    pub description: String,
+    pub visibility: String,
+    pub revision: u64,
+    pub updated_at: Timestamp,
+}
+
+/// An uploaded file.
+pub(crate) struct Attachment {
+    pub file_name: String,
+    pub content: Bytes,
+}
+
+impl Organization {
+    /// An empty organization; its id follows from its name.
+    pub fn new(name: &str, tenant: Uuid) -> Self {
+        Self {
+            name: name.to_owned(),
+            id: derived_id(&format!("organization {name}")),
+            tenant,
+            members: BTreeMap::new(),
+            identities: Vec::new(),
+            stopped: false,
+            projects: Vec::new(),
+            repositories: Vec::new(),
+            pull_requests: Vec::new(),
+            work_items: BTreeMap::new(),
+            attachments: HashMap::new(),
+            definitions: Vec::new(),
+            builds: Vec::new(),
+            operations: HashMap::new(),
+            last_id: 100,
+        }
+    }
+
+    /// A number that no other thing of the organization has.
+    pub fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Position of a project by name (any case) or id.
+    pub fn project_position(&self, name_or_id: &str) -> Option<usize> {
+        let id = Uuid::parse_str(name_or_id).ok();
+        self.projects.iter().position(|project| {
+            Some(project.id) == id || project.name.eq_ignore_ascii_case(name_or_id)
+        })
+    }
+
+    pub fn project_by_id(&self, id: Uuid) -> Option<&Project> {
+        self.projects.iter().find(|project| project.id == id)
+    }
+
+    /// Adds a project, whose id follows from its name, and a repository of the same name.
+    pub fn add_project(&mut self, name: &str, description: &str) -> Uuid {
+        let id = derived_id(&format!("project {} {name}", self.name));
+        self.projects.push(Project {
+            id,
+            name: name.to_owned(),
+            description: description.to_owned(),
+            visibility: "private".to_owned(),
+            revision: 11,
+            updated_at: seed_time(),
+        });
+        self.repositories.push(Repository::new(id, name, &self.name));
+        id
+    }
+}
+
+/// An id that is the same on every start.
+pub(crate) fn derived_id(text: &str) -> Uuid {
+    let hash = digest(&SHA256, text.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.as_ref()[..16]);
+    Builder::from_random_bytes(bytes).into_uuid()
+}
+
+/// When everything that is there from the start was made.
+pub(crate) fn seed_time() -> Timestamp {
+    // 2026-01-05T08:00:00Z
+    Timestamp::from_second(1_767_600_000).unwrap_or(Timestamp::UNIX_EPOCH)
+}

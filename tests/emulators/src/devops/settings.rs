@@ -1,0 +1,76 @@
+//! What can be changed about the stand-in while it runs.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the Azure DevOps stand-in; `POST /_emulator/settings` takes any subset of the fields as JSON.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct AzureDevOpsSettings {
+    /// What a bad token meets when the request has no `X-TFS-FedAuthRedirect: Suppress`.
+    pub sign_in: SignIn,
+    /// Rate-limit headers on every answer.
+    pub rate_limit: Option<RateLimit>,
+    /// Status for valid tokens of people outside the organization: 401 (TF400813), 403 or 404.
+    pub non_member_status: u16,
+    /// Status when the token's scopes do not allow the call.
+    pub missing_scope_status: u16,
+    /// Answer 403 VS403463 to every call, as an IP policy does.
+    pub conditional_access_blocks: bool,
+    /// Largest page of a list.
+    pub page_size: usize,
+}
+
+/// The way to the sign-in page.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SignIn {
+    /// 203 with the page itself.
+    #[default]
+    Page203,
+    /// 302 to it.
+    Redirect302,
+}
+
+/// Values of the `X-RateLimit-…` headers.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimit {
+    /// `X-RateLimit-Resource`
+    pub resource: String,
+    /// `X-RateLimit-Limit`
+    pub limit: u64,
+    /// `X-RateLimit-Remaining`
+    pub remaining: u64,
+    /// Seconds from now for `X-RateLimit-Reset`.
+    pub reset_in: u64,
+    /// `X-RateLimit-Delay`, seconds with three decimals.
+    pub delay: Option<String>,
+    /// `Retry-After`, seconds.
+    pub retry_after: Option<u64>,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            resource: "core requests".to_owned(),
+            limit: 200,
+            remaining: 150,
+            reset_in: 300,
+            delay: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl Default for AzureDevOpsSettings {
+    fn default() -> Self {
+        Self {
+            sign_in: SignIn::Page203,
+            rate_limit: None,
+            non_member_status: 401,
+            missing_scope_status: 401,
+            conditional_access_blocks: false,
+            page_size: 100,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What Azure DevOps learns about a bearer token.
+
+use uuid::Uuid;
+
+use super::State;
+use super::grants::AccessToken;
+use super::scopes::Resource;
+use crate::server::Emulator as _;
+
+/// The judgement on a bearer token.
+#[derive(Clone, Debug)]
+pub(crate) enum Inspection {
+    /// Not one of ours, for another resource, expired, or revoked.
+    Refused,
+    /// In order, but the holder must first satisfy these claims (JSON text).
+    Challenged(String),
+    Valid(Bearer),
+}
+
+/// Whom a valid token was issued to.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    /// The account's key, or the client id for a token of the app itself.
+    pub account: String,
+    pub is_application: bool,
+    pub tenant: Uuid,
+    pub object_id: Uuid,
+    pub name: String,
+    pub username: String,
+    /// Bare permission names.
+    pub scopes: Vec<String>,
+}
+
+impl State {
+    /// Judges a bearer token presented to Azure DevOps.
+    pub fn inspect(&self, bearer: &str) -> Inspection {
+        let now = self.now();
+        let directory = self.directory();
+        let Some(token) = directory.grants.access_tokens.get(bearer) else {
+            return Inspection::Refused;
+        };
+        if token.resource != Resource::AzureDevOps || token.revoked || token.expires_at <= now {
+            return Inspection::Refused;
+        }
+        let restrictions = directory.restrictions(token.account.as_deref().unwrap_or_default());
+        match restrictions.challenge {
+            Some(challenge) if token.capable && token.satisfied < restrictions.challenges => {
+                Inspection::Challenged(challenge)
+            }
+            _ => Inspection::Valid(bearer_of(token)),
+        }
+    }
+}
+
+fn bearer_of(token: &AccessToken) -> Bearer {
+    Bearer {
+        account: token.account.clone().unwrap_or_else(|| token.client_id.to_string()),
+        is_application: token.account.is_none(),
+        tenant: token.tenant,
+        object_id: token.object_id,
+        name: token.name.clone(),
+        username: token.username.clone(),
+        scopes: token.permissions.clone(),
+    }
+}

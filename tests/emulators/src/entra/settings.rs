@@ -1,0 +1,64 @@
+//! What can be changed about the stand-in while it runs.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the Entra stand-in; `POST /_emulator/settings` takes any subset of the fields as JSON.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, set by name in JSON")]
+pub struct EntraSettings {
+    /// Life of an access token in seconds (Entra: 60 to 90 minutes).
+    pub token_lifetime: u64,
+    /// `refresh_in` of token answers, seconds; `None`: the field is left out.
+    pub refresh_in: Option<u64>,
+    /// Seconds after which an unused refresh token is dead (Entra: 90 days).
+    pub refresh_token_lifetime: u64,
+    /// Seconds an authorization code lives.
+    pub code_lifetime: u64,
+    /// `expires_in` and its kin as JSON strings, as some answers have them.
+    pub numbers_as_strings: bool,
+    /// Tokens of clients that declare `cp1` live 24 h, with `refresh_in` after half of it.
+    pub continuous_access_evaluation: bool,
+    /// Refuse (AADSTS50196) more than this many refreshes of one client, account and scope within five minutes.
+    pub loop_detection: Option<u32>,
+    /// Let personal Microsoft accounts through, so that clients can be seen to refuse them themselves.
+    pub allow_personal_accounts: bool,
+    /// Whether users may consent for themselves.
+    pub user_consent: UserConsent,
+    /// Accept a client assertion's `jti` more than once.
+    pub allow_assertion_replay: bool,
+    /// Leave the refresh token out of token answers.
+    pub omit_refresh_token: bool,
+    /// Keep every secret for `secrets_issued` (switch off for runs of millions).
+    pub keep_issued: bool,
+}
+
+/// Who may consent to an app.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum UserConsent {
+    /// Everybody for themselves.
+    #[default]
+    Allowed,
+    /// Only administrators, for the tenant: others meet "Need admin approval" (AADSTS90094).
+    AdministratorsOnly,
+}
+
+impl Default for EntraSettings {
+    fn default() -> Self {
+        Self {
+            token_lifetime: 4199,
+            refresh_in: None,
+            refresh_token_lifetime: 90 * 24 * 3600,
+            code_lifetime: 600,
+            numbers_as_strings: false,
+            continuous_access_evaluation: false,
+            loop_detection: None,
+            allow_personal_accounts: false,
+            user_consent: UserConsent::Allowed,
+            allow_assertion_replay: false,
+            omit_refresh_token: false,
+            keep_issued: true,
+        }
+    }
+}

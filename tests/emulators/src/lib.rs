@@ -1,0 +1,117 @@
+//! Stand-ins of Microsoft Entra ID and Azure DevOps Services, over real HTTP.
+//!
+//! Tests and the local stack talk to these instead of to Microsoft: the same paths, parameters, headers, bodies and
+//! refusals, with accounts that are known, faults on request, and a record of everything that was asked. They know
+//! nothing of the service they are made for, hold all state in memory, and are meant for loopback only: the admin
+//! routes ask for no credentials.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use emulators::{AzureDevOps, AzureDevOpsOptions, Entra, EntraOptions, Fault};
+//! use tokio::net::TcpListener;
+//!
+//! let options = EntraOptions::redirecting_to("http://localhost:8080/integration-callback");
+//! let entra = Entra::start(TcpListener::bind("127.0.0.1:0").await?, options)?;
+//! let devops = AzureDevOps::start(TcpListener::bind("127.0.0.1:0").await?, &entra, AzureDevOpsOptions::default())?;
+//!
+//! let held = entra.inject(Fault::on("token.refresh_token").hold());
+//! // … something refreshes …
+//! held.arrived(1).await;
+//! held.release();
+//! assert_eq!(devops.count("projects.list"), 0);
+//! # Ok(()) }
+//! ```
+//!
+//! # The marker
+//!
+//! Every access token, refresh token, authorization code, ID token and generated client secret contains [`MARKER`]
+//! literally (ID tokens because [`MARKER_DECODED`] stands in their claims at the right offset). `Entra::secrets_issued`
+//! lists all of them, registered secrets included, for searches of other encodings.
+//!
+//! # Entra
+//!
+//! Its base URL takes the place of `https://login.microsoftonline.com`. Default app: client id
+//! [`entra::DEFAULT_CLIENT_ID`], secret [`entra::DEFAULT_CLIENT_SECRET`], registered in tenant A, multitenant,
+//! redirect URIs as started with. Every app signs in with its secrets (form or Basic), certificates (PS256 with
+//! `x5t#S256`, or RS256 with `x5t`) or federated credentials.
+//!
+//! | account (`account` in the form) | sign-in name | tenant | organizations |
+//! | --- | --- | --- | --- |
+//! | `ada`, administrator | `ada@mycompany.example` | A `a1a1a1a1-0000-4000-8000-00000000000a` | `mycompany`, `fabrikam` |
+//! | `grace` | `grace@mycompany.example` | A | `mycompany`, reading only |
+//! | `alan` | `alan@mycompany.example` | A | none |
+//! | `edsger`, administrator | `edsger@contoso.example` | B `b2b2b2b2-0000-4000-8000-00000000000b` | `contoso` |
+//! | `barbara` | `barbara@contoso.example` | B, guest in A | `contoso`; as a guest through A: `fabrikam` |
+//! | `katherine` | `katherine@personal.example` | personal Microsoft account | refused (AADSTS500200) |
+//!
+//! Tenants are also known as `mycompany.example` and `contoso.example`.
+//!
+//! **Signing in without a browser**: take the authorize URL, put `/decision` after `/authorize`, keep the query, and
+//! POST `account=ada&action=approve` as a form. The answer is the 302 to the redirect URI with `code`, `state` and
+//! `session_state`. `account` may be left out when `login_hint` names one. `prompt=none` with a `login_hint` answers
+//! the 302 at once. Other values of `action`: `cancel`, `consent_required`, `admin_approval_required`,
+//! `admin_approval_pending`, `interaction_required`, `login_required`, `not_assigned`, `blocked`, `server_error`,
+//! `temporarily_unavailable`, and `error` with form fields `error`, `code`, `suberror`, `claims`. The page that GET
+//! answers holds the same forms. Admin consent works alike: `/{tenant}/adminconsent/decision?…`.
+//!
+//! Route names for counts and faults: `metadata`, `keys`, `authorize`, `decision`, `token.authorization_code`,
+//! `token.refresh_token`, `token.client_credentials`, `adminconsent`, `adminconsent.decision`, `logout`, `unknown`.
+//! A name covers what is below it: `token` means all three grants.
+//!
+//! # Azure DevOps
+//!
+//! One server for all hosts: the real name comes in the `Host` header, a loopback name stands for `dev.azure.com`.
+//! Organizations `mycompany` (projects `Website`, `Payments Service`, `Data Platform`), `fabrikam` (`Fabrikam Fiber`) in
+//! tenant A, `contoso` (`Portal`) in tenant B. `Website` has a repository with `README.md`, `src/…`, a binary file,
+//! branches `main`, `docs` and `feature/login`, pull request 1, work items 1 to 5, definitions 12 and 13, builds 41 to 45.
+//!
+//! Route names: `connection_data`, `resource_areas.{list,get}`, `service_definitions`, `options`, `options.area`,
+//! `organization_probe`, `projects.{list,get,create,delete}`, `teams.{all,list}`, `operations.get`,
+//! `git.repositories.{list,create,get,delete}`, `git.refs.{list,update}`, `git.items.get`, `git.commits.{list,get}`,
+//! `git.pushes.{list,create}`, `git.pullrequests.{list,create,get,update}`, `git.threads.{list,create}`,
+//! `wit.workitems.{list,get,create,update,delete,batch}`, `wit.wiql`, `wit.attachments.{create,chunk,get}`,
+//! `build.builds.{list,queue,get,update}`, `build.logs.{list,get}`, `build.definitions.{list,get}`,
+//! `pipelines.{list,get}`, `pipelines.runs.{list,create,get}`, `graph.users`, `identities`, `userentitlements`, `profile`,
+//! `accounts`, `status`, `deployment.…`, `unknown`, `unknown_host`.
+//!
+//! # Admin routes
+//!
+//! JSON in and out, on both servers, not recorded and never faulty:
+//!
+//! | route | does |
+//! | --- | --- |
+//! | `GET /_emulator` | overview |
+//! | `GET /_emulator/counts` | `{"total", "routes": {name: n}, "peaks": {name: most at once}}` |
+//! | `GET /_emulator/requests` | every request: sequence, route, method, host, raw target, headers (credentials hidden), body length, status |
+//! | `GET`, `POST`, `DELETE /_emulator/faults` | list, add ([`Fault`] as JSON; answers `{"id"}`), remove all |
+//! | `POST /_emulator/faults/{id}/release`, `DELETE /_emulator/faults/{id}`, `POST /_emulator/release` | let held requests go on |
+//! | `GET`, `POST /_emulator/settings` | [`EntraSettings`] or [`AzureDevOpsSettings`]; POST takes any subset |
+//! | `POST /_emulator/reset` | `{"counts": true, "faults": true, "state": false}`, these being the defaults |
+//! | Entra: `GET /_emulator/accounts`, `GET /_emulator/apps`, `GET /_emulator/secrets` | what there is, what was issued |
+//! | Entra: `POST /_emulator/accounts/{account}/{action}` | `revoke-grants`, `revoke-access-tokens`, `expire-refresh-tokens`, `kill-refresh-tokens` (`{"code"}`), `require-interaction` and `challenge` (`{"claims"}`), `remove-consent`, `disable`, `enable` |
+//! | Entra: `POST /_emulator/apps` | register: [`entra::AppRegistration`] |
+//! | Entra: `POST /_emulator/apps/{client id}/secrets` | `{"value", "expires_at"?}` |
+//! | Entra: `POST /_emulator/apps/{client id}/status` | `{"status": "active" \| "disabled" \| "deleted"}` |
+//! | Entra: `POST /_emulator/keys/rotate`, `…/keys/retire` | sign with a new key; publish only the newest |
+//! | Entra: `POST /_emulator/clock` | `{"advance_seconds"}`: the emulated time of both servers |
+//! | Azure DevOps: `GET /_emulator/organizations` | organizations, members, projects |
+//! | Azure DevOps: `POST /_emulator/organizations/{name}/members` | `{"account", "access": "contributor" \| "reader"}`; `DELETE …/members/{account}` |
+//! | Azure DevOps: `POST /_emulator/organizations/{name}/stop`, `…/start` | deactivate (503), bring back |
+
+mod control;
+pub mod devops;
+pub mod entra;
+mod faults;
+mod marker;
+mod reply;
+mod request;
+mod scopes;
+mod server;
+mod traffic;
+
+pub use devops::{AzureDevOps, AzureDevOpsOptions, AzureDevOpsSettings};
+pub use entra::{Entra, EntraOptions, EntraSettings};
+pub use faults::{Fault, FaultHandle, IdTokenFault, IdTokenSignature, Page};
+pub use marker::{MARKER, MARKER_DECODED, marker};
+pub use scopes::AZURE_DEVOPS;
+pub use traffic::RecordedRequest;
