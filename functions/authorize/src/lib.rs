@@ -132,7 +132,7 @@ impl Authorize {
 
         let request = AuthorizationRequest {
             session_key,
-            session,
+            session: *session,
             client_id: integration.client_id.clone(),
             tenant,
         };

@@ -126,9 +126,15 @@ impl Callback {
         if let Outcome::Pending { connection, .. } | Outcome::Active { connection } = &outcome {
             log.connection(connection);
         }
-        let mut response = outcome.response(request.session.return_to.as_ref(), &log)?;
-        response.headers_mut().append(SET_COOKIE, cookie.clear()?);
-        Ok(response)
+        // The cookie has served its request, however that ended.
+        let cleared = cookie.clear()?;
+        match outcome.response(request.session.return_to.as_ref(), &log) {
+            Ok(mut response) => {
+                response.headers_mut().append(SET_COOKIE, cleared);
+                Ok(response)
+            }
+            Err(problem) => Err(problem.header(SET_COOKIE, cleared)),
+        }
     }
 
     /// Everything after the state was found to be this browser's.

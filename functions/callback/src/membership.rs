@@ -27,7 +27,7 @@ impl Callback {
             match self.devops.connection_data(organization, access_token).await {
                 Ok(_) => return Ok(session.organization.clone().or_else(|| only(&reachable))),
                 Err(ConnectionDataError::PolicyBlocked) => {
-                    refusal = Problem::new(Code::PolicyBlocked)
+                    refusal = Problem::new(Code::PolicyBlocked);
                 }
                 Err(ConnectionDataError::NotAMember | ConnectionDataError::Unauthorized) => {}
                 Err(error) => refusal = Problem::new(Code::DevopsUnavailable).cause(error),

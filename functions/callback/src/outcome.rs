@@ -44,7 +44,7 @@ impl Outcome {
                 url.query_pairs_mut().append_pair("connection_id", connection.as_str());
             }
             Self::Refused(problem) => {
-                log.outcome(problem.code().as_str());
+                log.problem(problem);
                 url.query_pairs_mut().append_pair("error", problem.code().as_str());
             }
         }

@@ -1,4 +1,4 @@
-//! `openapi.json`: OpenAPI 3.1, generated from the table of routes and the types on the wire.
+//! `openapi.json`: `OpenAPI` 3.1, generated from the table of routes and the types on the wire.
 
 use edge::caller::Role;
 use edge::config::PublicUrl;

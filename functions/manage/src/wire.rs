@@ -1,4 +1,4 @@
-//! What the management API takes and gives: snake_case JSON, RFC 3339 times, unknown fields refused.
+//! What the management API takes and gives: `snake_case` JSON, RFC 3339 times, unknown fields refused.
 
 pub use edge::wire::ConnectionView;
 use edge::wire::rfc3339;
@@ -303,6 +303,9 @@ pub enum FindingStatus {
 }
 
 /// The path parameter `{connection}`, or not found: whatever is no id names no connection.
+///
+/// # Errors
+/// [`edge::Code::ConnectionNotFound`].
 pub fn connection_id(text: &str) -> Result<ConnectionId, edge::Problem> {
     text.parse().map_err(|_| edge::Problem::new(edge::Code::ConnectionNotFound))
 }

@@ -109,7 +109,7 @@ fn rejection(call: &Call, answer: &Answer) -> Option<Rejection> {
         .get(ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
-    Rejection::detect(&call.address, wants_html, answer.status, &answer.headers)
+    Rejection::detect(&call.address, wants_html, answer.status, &answer.headers, &answer.body)
 }
 
 fn address(

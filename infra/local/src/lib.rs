@@ -1,1 +1,35 @@
-//! placeholder
+//! The whole service on one machine: no AWS account, no Docker.
+//!
+//! ```text
+//!  browser, curl ──> gateway ── payload 2.0 ──> runtime ── Runtime API ──> the functions' real processes
+//!                                                 ^                              │
+//!                    schedule, queue ─────────────┘                              v
+//!                                              aws: embedded DynamoDB, Secrets Manager, KMS, SQS, EventBridge
+//!                                              emulators: Entra ID, Azure DevOps
+//! ```
+//!
+//! `cargo run -p local` starts a [`Stack`]; the end-to-end tests start one each. It knows the service's
+//! contract and its environment variables, and nothing of its code.
+
+mod aws;
+mod binaries;
+mod demo;
+mod error;
+mod event;
+mod gateway;
+mod greeting;
+mod options;
+mod routes;
+mod run;
+mod runtime;
+mod runtime_api;
+mod schedule;
+mod stack;
+
+pub use aws::{Aws, names};
+pub use binaries::Binaries;
+pub use error::StartError;
+pub use routes::{Route, Routes};
+pub use run::run;
+pub use runtime::{InvokeError, Sink};
+pub use stack::{Stack, StackOptions, Upstream};

@@ -1,1 +1,8 @@
-fn main() {}
+//! `cargo run -p local`
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    local::run().await
+}

@@ -110,10 +110,12 @@ impl DevopsClient {
         .ok_or(ConnectionDataError::Unavailable)?;
         let answered = self.get(&address, token).await;
         let (status, headers, body) = answered.map_err(|_| ConnectionDataError::Unavailable)?;
-        if Rejection::detect(&address, false, status, &headers).is_some() {
+        if Rejection::detect(&address, false, status, &headers, &body).is_some() {
             return Err(ConnectionDataError::Unauthorized);
         }
         match status {
+            // Not a rejected token, so a user without access.
+            StatusCode::UNAUTHORIZED => Err(ConnectionDataError::NotAMember),
             StatusCode::OK => user_of(&body),
             StatusCode::FORBIDDEN if contains(&body, b"VS403463") => {
                 Err(ConnectionDataError::PolicyBlocked)

@@ -73,14 +73,14 @@ pub fn downstream_response(headers: &HeaderMap) -> HeaderMap {
 
 fn passing(headers: &HeaderMap, passes: impl Fn(&str) -> bool) -> HeaderMap {
     let named = named_in_connection(headers);
-    let mut passed = HeaderMap::with_capacity(headers.len());
+    let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let text = name.as_str();
         if !HOP_BY_HOP.contains(&text) && !named.contains(name) && passes(text) {
-            passed.append(name.clone(), value.clone());
+            kept.append(name.clone(), value.clone());
         }
     }
-    passed
+    kept
 }
 
 /// The fields that `Connection` says are for this hop only.

@@ -6,6 +6,9 @@
 //! | 203 with a sign-in page | a bad token, without that header |
 //! | 302 to a sign-in page | a request that looks like a browser's |
 //! | 2xx with HTML on `/_apis/` | the same, from some services |
+//!
+//! A 401 that names the user (`TF400813: The user '…' is not authorized`) is none: the token was good, and
+//! its user lacks access. With a bad token the name is empty.
 
 use http::header::{CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
@@ -25,12 +28,13 @@ impl Rejection {
         wants_html: bool,
         status: StatusCode,
         headers: &HeaderMap,
+        body: &[u8],
     ) -> Option<Self> {
         let html = text(headers, &CONTENT_TYPE)
             .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));
         let api = address.path().to_ascii_lowercase().contains("/_apis");
         let rejected = match status {
-            StatusCode::UNAUTHORIZED => true,
+            StatusCode::UNAUTHORIZED => !names_its_user(body),
             StatusCode::NON_AUTHORITATIVE_INFORMATION => html,
             status if status.is_redirection() => {
                 text(headers, &LOCATION).is_some_and(leads_to_sign_in)
@@ -47,6 +51,13 @@ impl Rejection {
     pub fn challenge(&self) -> Option<&str> {
         self.challenge.as_deref()
     }
+}
+
+fn names_its_user(body: &[u8]) -> bool {
+    // The name may stand anywhere in JSON or HTML; a sentence of fixed words is enough to find it.
+    const SENTENCE: &[u8] = b"TF400813: The user '";
+    let found = body.windows(SENTENCE.len()).position(|window| window == SENTENCE);
+    found.and_then(|at| body.get(at + SENTENCE.len())).is_some_and(|next| *next != b'\'')
 }
 
 fn leads_to_sign_in(location: &str) -> bool {
@@ -76,7 +87,8 @@ mod tests {
         for (name, value) in pairs {
             headers.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
         }
-        Rejection::detect(&address, wants_html, StatusCode::from_u16(status).unwrap(), &headers)
+        let status = StatusCode::from_u16(status).unwrap();
+        Rejection::detect(&address, wants_html, status, &headers, b"")
             .is_some()
     }
 
@@ -102,6 +114,19 @@ mod tests {
             &[("location", "https://login.microsoftonline.com/common/oauth2/authorize?x")]
         ));
         assert!(detect(api, false, 200, &[html]));
+    }
+
+    #[test]
+    fn a_401_that_names_the_user_is_about_access() {
+        let allowed = ["mycompany".parse().unwrap()];
+        let address = Address::parse("dev.azure.com", "/mycompany/_apis/x", None, &allowed).unwrap();
+        let is_rejection = |body: &[u8]| {
+            let headers = HeaderMap::new();
+            Rejection::detect(&address, false, StatusCode::UNAUTHORIZED, &headers, body).is_some()
+        };
+        assert!(is_rejection(b""));
+        assert!(is_rejection(br#"{"message":"TF400813: The user '' is not authorized to access this resource."}"#));
+        assert!(!is_rejection(br#"{"message":"TF400813: The user 'ada' is not authorized to access this resource."}"#));
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Gateway {
         for part in parts {
             let (target, rest) = part.split_once('>').unwrap_or((part, ""));
             let target = self.address(target).unwrap_or_else(|| target.to_owned());
-            rewritten.push_str(&format!("<{target}>{rest}"));
+            rewritten.extend(["<", &target, ">", rest]);
         }
         rewritten
     }

@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
@@ -44,18 +45,19 @@ pub async fn run<H, F>(
     handler: H,
 ) -> Result<(), lambda_runtime::Error>
 where
-    H: Fn(Request, RequestLog) -> F,
+    H: Fn(Request, RequestLog) -> F + 'static,
     F: Future<Output = Result<Response<Body>, Problem>>,
 {
     log::initialize();
-    let server = Arc::new(Server { function, public_url, handler });
+    let server = Rc::new(Server { function, public_url, handler });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
-        let server = Arc::clone(&server);
-        async move {
+        let server = Rc::clone(&server);
+        let answered: LocalBoxFuture<'static, _> = Box::pin(async move {
             let (answer, line) = server.answer(event.payload, event.context).await;
             log::write_line(&line);
             Ok::<_, Infallible>(answer)
-        }
+        });
+        answered
     }))
     .await
 }
@@ -132,7 +134,9 @@ where
         let request = request.with_lambda_context(context);
 
         // The handler's call itself is inside, so that its panics are caught as well.
-        let handled = AssertUnwindSafe(async { (self.handler)(request, log).await }).catch_unwind();
+        // Boxed, because a handler's future with all that it awaits is large and deeply nested.
+        let handled: LocalBoxFuture<'_, _> = Box::pin(async { (self.handler)(request, log).await });
+        let handled = AssertUnwindSafe(handled).catch_unwind();
         let handled = match remaining {
             Some(remaining) => tokio::time::timeout(remaining, handled).await.map_err(|_| {
                 Problem::new(Code::ServiceUnavailable).cause("the function ran out of time")

@@ -45,7 +45,7 @@ impl PkceVerifier {
     pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut bytes = zeroize::Zeroizing::new([0; 32]);
         rng.fill_bytes(bytes.as_mut());
-        Self(SecretString::from(URL_SAFE_NO_PAD.encode(&*bytes)))
+        Self(SecretString::from(URL_SAFE_NO_PAD.encode(*bytes)))
     }
 
     /// Its `code_challenge`, by S256.

@@ -70,6 +70,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`AuthorityError::UnsafeUrl`].
+    #[expect(clippy::needless_pass_by_value, reason = "an authority is made of it")]
     pub fn from_override(url: Url) -> Result<Self, AuthorityError> {
         let plain = url.username().is_empty()
             && url.password().is_none()

@@ -35,7 +35,7 @@ use crate::metadata::Metadata;
 const DEADLINE: Duration = Duration::from_secs(8);
 const LARGEST_ANSWER: usize = 1_000_000;
 /// Entra's `Retry-After` is believed up to this (as MSAL does).
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Redeems a code.
 pub struct CodeRequest<'a> {

@@ -23,9 +23,9 @@ use crate::Error;
 use crate::ids::IntegrationId;
 
 /// How long a credential is used before Secrets Manager is asked again.
-const CACHED_FOR: Duration = Duration::from_secs(300);
+const CACHED_FOR: Duration = Duration::from_mins(5);
 /// How long a credential may still be used while Secrets Manager does not answer.
-const USABLE_FOR: Duration = Duration::from_secs(24 * 3600);
+const USABLE_FOR: Duration = Duration::from_hours(24);
 
 /// A client credential as the operator gives it.
 pub enum NewCredential {
@@ -124,7 +124,7 @@ impl ClientCredentials {
         self.cached.lock().await.remove(id);
         match created {
             Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_exists_exception()) => {
+            Err(e) if e.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::create_secret::CreateSecretError::is_resource_exists_exception) => {
                 self.client
                     .put_secret_value()
                     .secret_id(self.name(id))
@@ -153,7 +153,7 @@ impl ClientCredentials {
             .await;
         match outcome {
             Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
+            Err(e) if e.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError::is_resource_not_found_exception) => {
                 Ok(())
             }
             Err(e) => Err(Error::sdk("secretsmanager", "DeleteSecret", &e)),
@@ -256,7 +256,7 @@ impl ClientCredentials {
             .await;
         let text = match answer {
             Ok(answer) => Zeroizing::new(answer.secret_string.unwrap_or_default()),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
+            Err(e) if e.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError::is_resource_not_found_exception) => {
                 return Ok(None);
             }
             Err(e) => return Err(Error::sdk("secretsmanager", "GetSecretValue", &e)),

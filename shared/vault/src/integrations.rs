@@ -423,8 +423,8 @@ mod tests {
         let (one, two): (OrganizationName, OrganizationName) =
             ("mycompany".parse().unwrap(), "fabrikam".parse().unwrap());
         let named = Organizations::Named(vec![one.clone()]);
-        assert_eq!(named.reachable(None), [one.clone()]);
-        assert_eq!(named.reachable(Some(&one)), [one.clone()]);
+        assert_eq!(named.reachable(None), std::slice::from_ref(&one));
+        assert_eq!(named.reachable(Some(&one)), [one]);
         assert!(named.reachable(Some(&two)).is_empty());
         assert!(Organizations::Any.reachable(None).is_empty());
         assert_eq!(Organizations::Any.reachable(Some(&two)), [two]);

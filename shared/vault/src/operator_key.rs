@@ -14,7 +14,7 @@ use crate::Error;
 use crate::secret_token::SecretHash;
 
 /// How long the key is remembered before Secrets Manager is asked again.
-const CACHED_FOR: Duration = Duration::from_secs(300);
+const CACHED_FOR: Duration = Duration::from_mins(5);
 
 /// Compares presented keys with the operator key.
 #[derive(Clone)]

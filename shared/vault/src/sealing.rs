@@ -34,7 +34,7 @@ use crate::ids::{ConnectionId, GrantId, IntegrationId};
 const FORMAT: u8 = 1;
 const NONCE_BYTES: usize = 12;
 /// Age at which a data key is replaced.
-const KEY_LIFETIME: Duration = Duration::from_secs(3600);
+const KEY_LIFETIME: Duration = Duration::from_hours(1);
 /// Seals after which a data key is replaced; far below AES-GCM's limit for random nonces.
 const KEY_SEALS: u32 = 1 << 20;
 /// Unwrapped keys kept for opening; a process sees few integrations and fewer keys.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> SecretString {
     let mut bytes = Zeroizing::new([0; 32]);
     rng.fill_bytes(bytes.as_mut());
-    SecretString::from(URL_SAFE_NO_PAD.encode(&*bytes))
+    SecretString::from(URL_SAFE_NO_PAD.encode(*bytes))
 }
 
 /// The SHA-256 of a secret, as 43 characters of base64url: safe to store and to use as a key.

@@ -275,23 +275,15 @@ impl Connections {
     ) -> Result<Transaction, Error> {
         let outcome =
             self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-        let error = match outcome {
-            Ok(_) => return Ok(Transaction::Done),
-            Err(error) => error,
-        };
+        let Err(error) = outcome else { return Ok(Transaction::Done) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                let mut codes = canceled.cancellation_reasons().iter().map(|reason| reason.code());
-                let first = codes.next().flatten() == Some("ConditionalCheckFailed");
-                let retryable = first
-                    || codes.any(|code| {
-                        matches!(code, Some("ConditionalCheckFailed" | "TransactionConflict"))
-                    });
-                let conflict = canceled
-                    .cancellation_reasons()
-                    .iter()
-                    .any(|reason| reason.code() == Some("TransactionConflict"));
-                if retryable || conflict {
+                let refused =
+                    |code| matches!(code, Some("ConditionalCheckFailed" | "TransactionConflict"));
+                let codes: Vec<_> =
+                    canceled.cancellation_reasons().iter().map(|reason| reason.code()).collect();
+                if codes.iter().any(|code| refused(*code)) {
+                    let first = codes.first() == Some(&Some("ConditionalCheckFailed"));
                     return Ok(Transaction::Refused { first });
                 }
                 Err(Error::sdk("dynamodb", "TransactWriteItems", &error))

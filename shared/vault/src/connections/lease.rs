@@ -281,12 +281,11 @@ impl Connections {
         due_at: Option<Timestamp>,
     ) -> Result<(), Error> {
         let mut change = Change::default();
-        match due_at {
-            Some(due_at) => change.set("due_at", n(due_at.as_second())),
-            None => {
-                change.remove("due_at");
-                change.remove("due_shard");
-            }
+        if let Some(due_at) = due_at {
+            change.set("due_at", n(due_at.as_second()));
+        } else {
+            change.remove("due_at");
+            change.remove("due_shard");
         }
         let update = self
             .update(&known.id)

@@ -255,7 +255,7 @@ impl Refresher {
         };
         let now = self.clock.now();
         if cause.is_met_by(&sealed, connection, now) {
-            let release = self.untouched(connection, &sealed, now);
+            let release = untouched(connection, &sealed, now);
             self.connections.release(lease, &release, now).await?;
             return Ok(Turn::Token(self.open(owner, &sealed, true).await?));
         }
@@ -289,23 +289,6 @@ impl Refresher {
             expires_at: lifetime.expires_at,
             renewed: true,
         }))
-    }
-
-    /// A release that changes nothing but closes a due row that a crash left behind.
-    fn untouched(&self, connection: &Connection, sealed: &SealedTokens, now: Timestamp) -> Release {
-        let lifetime = Lifetime { expires_at: sealed.access_expires_at(), refresh_at: None };
-        let overdue = connection.due_at.is_none_or(|due| due <= now);
-        Release::Untouched {
-            token_expires_at: lifetime.expires_at,
-            due_at: overdue.then(|| {
-                schedule::next_renewal(
-                    lifetime,
-                    connection.last_used_at,
-                    now,
-                    &mut random::system(),
-                )
-            }),
-        }
     }
 
     /// Stores what Entra has just issued; a passing trouble of DynamoDB or KMS must not waste it.
@@ -413,5 +396,17 @@ fn usable_grant(connection: &Connection) -> Result<&GrantId, RefreshError> {
             reason: connection.reason.clone().unwrap_or_default(),
         }),
         _ => Err(RefreshError::Pending),
+    }
+}
+
+/// A release that changes nothing but closes a due row that a crash left behind.
+fn untouched(connection: &Connection, sealed: &SealedTokens, now: Timestamp) -> Release {
+    let lifetime = Lifetime { expires_at: sealed.access_expires_at(), refresh_at: None };
+    let overdue = connection.due_at.is_none_or(|due| due <= now);
+    Release::Untouched {
+        token_expires_at: lifetime.expires_at,
+        due_at: overdue.then(|| {
+            schedule::next_renewal(lifetime, connection.last_used_at, now, &mut random::system())
+        }),
     }
 }

@@ -58,7 +58,7 @@ pub enum Taken {
     /// It is this caller's alone; nobody gets it again.
     Taken {
         /// What was stored at the start.
-        request: AuthorizationRequest,
+        request: Box<AuthorizationRequest>,
         /// PKCE verifier and nonce.
         secrets: FlowSecrets,
     },
@@ -141,7 +141,7 @@ impl Sessions {
             return Ok(Taken::Expired);
         }
         let secrets = FlowSecrets::open(&record.sealed, state, binding)?;
-        Ok(Taken::Taken { request: record.request, secrets })
+        Ok(Taken::Taken { request: Box::new(record.request), secrets })
     }
 
     /// Whether a session is still there, so that a refusal can offer another try.

@@ -73,7 +73,7 @@ pub enum Start {
     /// It may go on to Entra.
     Started {
         /// The session.
-        session: ConnectSession,
+        session: Box<ConnectSession>,
         /// Names the session's row to the callback.
         key: SessionKey,
     },
@@ -165,7 +165,7 @@ impl Sessions {
         let refused = match outcome {
             Ok(answer) => {
                 let record: Record = from_item(WHAT, answer.attributes.unwrap_or_default())?;
-                return Ok(Start::Started { session: record.session, key });
+                return Ok(Start::Started { session: Box::new(record.session), key });
             }
             Err(e) => match e.as_service_error() {
                 Some(aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(failed)) => {

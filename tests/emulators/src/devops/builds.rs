@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::call::{Call, list, ok, time};
+use super::enumerations::{BUILD_RESULT, BUILD_STATUS};
 use super::failure::{Answer, Failure};
 use super::identity::Identity;
 use super::organizations::{derived_id, seed_time};
@@ -231,8 +232,8 @@ fn builds(call: &mut Call<'_>) -> Answer {
         .query
         .get_any_case("definitions")
         .map(|list| list.split(',').filter_map(|id| id.parse().ok()).collect());
-    let status = call.query.get_any_case("statusFilter");
-    let result = call.query.get_any_case("resultFilter");
+    let status = call.query.get_any_case("statusFilter").map(|status| BUILD_STATUS.name(status));
+    let result = call.query.get_any_case("resultFilter").map(|result| BUILD_RESULT.name(result));
     let found: Vec<Value> = call
         .organization
         .builds
@@ -241,12 +242,10 @@ fn builds(call: &mut Call<'_>) -> Answer {
         .filter(|build| {
             build.project == project
                 && wanted.as_ref().is_none_or(|wanted| wanted.contains(&build.definition))
-                && status.is_none_or(|status| {
-                    status.eq_ignore_ascii_case("all") || status.eq_ignore_ascii_case(&build.status)
+                && status.as_ref().is_none_or(|status| {
+                    status == "all" || build.status.eq_ignore_ascii_case(status)
                 })
-                && result.is_none_or(|result| {
-                    build.result.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(result))
-                })
+                && result.as_deref().is_none_or(|result| build.result.as_deref() == Some(result))
         })
         .map(|build| build.to_json(call))
         .collect();
@@ -299,14 +298,14 @@ fn queue(call: &mut Call<'_>) -> Answer {
 #[derive(Deserialize)]
 struct BuildUpdate {
     #[serde(default)]
-    status: Option<String>,
+    status: Value,
 }
 
 fn update(call: &mut Call<'_>) -> Answer {
     let update: BuildUpdate = call.json()?;
     let position = find(call)?;
     let build = &mut call.organization.builds[position];
-    if update.status.is_some_and(|status| status.eq_ignore_ascii_case("cancelling")) {
+    if BUILD_STATUS.name_in(&update.status) == "cancelling" {
         build.status = "completed".into();
         build.result = Some("canceled".into());
     }

@@ -15,6 +15,7 @@ mod call;
 mod control;
 mod core;
 mod deployment;
+mod enumerations;
 mod failure;
 mod git;
 mod handle;

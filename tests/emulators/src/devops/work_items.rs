@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::call::{Call, list, ok, time};
+use super::enumerations::{ERROR_POLICY, EXPAND};
 use super::failure::{Answer, Failure};
 use super::organizations::seed_time;
 use super::routes::{Level, Route};
@@ -234,7 +235,7 @@ fn find<'a>(call: &'a Call<'_>) -> Result<&'a WorkItem, Failure> {
 fn get(call: &mut Call<'_>) -> Answer {
     let fields = names(call.query.get_any_case("fields"));
     let expand =
-        call.query.get_any_case("$expand").is_some_and(|value| value.eq_ignore_ascii_case("all"));
+        call.query.get_any_case("$expand").is_some_and(|value| EXPAND.name(value) == "all");
     ok(&find(call)?.to_json(call, fields.as_deref(), expand))
 }
 
@@ -256,13 +257,12 @@ struct Batch {
     #[serde(default)]
     fields: Option<Vec<String>>,
     #[serde(default)]
-    error_policy: Option<String>,
+    error_policy: Value,
 }
 
 fn batch(call: &mut Call<'_>) -> Answer {
     let batch: Batch = call.json()?;
-    let omit =
-        batch.error_policy.as_deref().is_some_and(|policy| policy.eq_ignore_ascii_case("omit"));
+    let omit = ERROR_POLICY.name_in(&batch.error_policy) == "omit";
     several(call, &batch.ids, batch.fields.as_deref(), omit)
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::refs::RefUpdate;
 use super::{Author, Commit, NO_OBJECT, Repository, position};
 use crate::devops::call::{Call, created, ok, time};
+use crate::devops::enumerations::{CHANGE_TYPE, CONTENT_TYPE};
 use crate::devops::failure::{Answer, Failure};
 
 /// Largest push over REST, in bytes of the request.
@@ -103,7 +104,7 @@ struct NewCommit {
 #[serde(rename_all = "camelCase")]
 struct Change {
     #[serde(rename = "changeType")]
-    kind: String,
+    kind: Value,
     item: ItemPath,
     #[serde(default)]
     source_server_item: Option<String>,
@@ -121,7 +122,7 @@ struct ItemPath {
 struct NewContent {
     content: String,
     #[serde(default)]
-    content_type: String,
+    content_type: Value,
 }
 
 /// `POST …/pushes`
@@ -200,7 +201,7 @@ fn changes(
     for change in changes {
         let path = format!("/{}", change.item.path.trim_start_matches('/'));
         let exists = files.contains_key(&path);
-        match change.kind.to_ascii_lowercase().as_str() {
+        match CHANGE_TYPE.name_in(&change.kind).as_str() {
             "add" if exists => {
                 return Err(Failure::argument(format!(
                     "TF401037: The path '{path}' already exists."
@@ -234,7 +235,7 @@ fn content(change: &Change) -> Result<Bytes, Failure> {
         .new_content
         .as_ref()
         .ok_or_else(|| Failure::argument("A change needs new content."))?;
-    if new.content_type.eq_ignore_ascii_case("base64encoded") {
+    if CONTENT_TYPE.name_in(&new.content_type) == "base64encoded" {
         STANDARD
             .decode(&new.content)
             .map(Bytes::from)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Commit, Repository, blob_id, position};
 use crate::devops::call::{self, Call, ok};
+use crate::devops::enumerations::{RECURSION, VERSION_TYPE};
 use crate::devops::failure::{Answer, Failure};
 use crate::reply::Reply;
 
@@ -18,8 +19,7 @@ pub(crate) fn get(call: &mut Call<'_>) -> Answer {
     let url = repository.url(&call.base());
     let wanted = ["path", "scopePath"].iter().find_map(|name| call.query.get_any_case(name));
     let path = format!("/{}", wanted.unwrap_or_default().trim_matches('/'));
-    let recursion =
-        call.query.get_any_case("recursionLevel").unwrap_or("none").to_ascii_lowercase();
+    let recursion = RECURSION.name(call.query.get_any_case("recursionLevel").unwrap_or("none"));
     if let Some(content) = commit.files.get(&path) {
         return file(call, commit, &url, &path, content);
     }
@@ -51,7 +51,8 @@ fn resolve<'a>(repository: &'a Repository, call: &Call<'_>) -> Result<&'a Commit
     let parameter = |names: [&str; 2]| names.iter().find_map(|name| call.query.get_any_case(name));
     let version = parameter(["versionDescriptor.version", "version"]);
     let kind = parameter(["versionDescriptor.versionType", "versionType"]).unwrap_or("branch");
-    let id = match (version, kind.to_ascii_lowercase().as_str()) {
+    let kind = VERSION_TYPE.name(kind);
+    let id = match (version, kind.as_str()) {
         (None, _) => repository.default_branch().and_then(|branch| repository.refs.get(branch)),
         (Some(version), "commit") => {
             return repository.commits.get(version).ok_or_else(|| Failure::version(version));

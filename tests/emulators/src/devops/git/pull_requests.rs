@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Author, Repository, position};
 use crate::devops::call::{self, Call, created, ok, time};
+use crate::devops::enumerations::PULL_REQUEST_STATUS;
 use crate::devops::failure::{Answer, Failure};
 use crate::devops::identity::Identity;
 use crate::devops::organizations::{Project, derived_id, seed_time};
@@ -143,7 +144,7 @@ pub(crate) fn list(call: &mut Call<'_>) -> Answer {
             .get_any_case(&format!("searchCriteria.{name}"))
             .or_else(|| call.query.get_any_case(name))
     };
-    let status = criteria("status").unwrap_or("active");
+    let status = PULL_REQUEST_STATUS.name(criteria("status").unwrap_or("active"));
     let found: Vec<Value> = call
         .organization
         .pull_requests
@@ -258,7 +259,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Answer {
 #[serde(rename_all = "camelCase")]
 struct Update {
     #[serde(default)]
-    status: Option<String>,
+    status: Option<Value>,
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
@@ -281,7 +282,8 @@ pub(crate) fn update(call: &mut Call<'_>) -> Answer {
         pull_request.description = description;
     }
     pull_request.draft = update.is_draft.unwrap_or(pull_request.draft);
-    match update.status.as_deref() {
+    let status = update.status.map(|status| PULL_REQUEST_STATUS.name_in(&status));
+    match status.as_deref() {
         None => {}
         Some("active") => {
             pull_request.status = "active".into();

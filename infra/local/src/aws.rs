@@ -1,0 +1,311 @@
+//! Embedded AWS: DynamoDB, Secrets Manager, KMS, SQS and EventBridge in this process, behind their real
+//! wire protocols on loopback.
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Response};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use winterbaume_core::{MockRequest, MockService};
+
+use crate::StartError;
+
+/// The region that the services believe they are in.
+const REGION: &str = "us-east-1";
+/// The largest request that an SDK sends to one of the services, in bytes.
+const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
+
+/// Names of what [`Aws::start`] makes.
+pub mod names {
+    /// Table of integrations and API keys.
+    pub const INTEGRATIONS: &str = "ado-connect-integrations";
+    /// Table of sessions.
+    pub const SESSIONS: &str = "ado-connect-sessions";
+    /// Table of connections.
+    pub const CONNECTIONS: &str = "ado-connect-connections";
+    /// Table of tokens.
+    pub const TOKENS: &str = "ado-connect-tokens";
+    /// The KMS key's alias.
+    pub const KEY: &str = "alias/ado-connect";
+    /// Begins the names of secrets.
+    pub const SECRETS: &str = "ado-connect/";
+    /// The secret that is the operator key.
+    pub const OPERATOR_KEY: &str = "ado-connect/operator-key";
+    /// The refresh queue.
+    pub const QUEUE: &str = "ado-connect-refresh.fifo";
+    /// The event bus.
+    pub const BUS: &str = "ado-connect";
+}
+
+/// The embedded services.
+pub struct Aws {
+    /// DynamoDB, to look into the tables.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Secrets Manager.
+    pub secrets_manager: aws_sdk_secretsmanager::Client,
+    /// SQS, for the event source mapping.
+    pub sqs: aws_sdk_sqs::Client,
+    /// The refresh queue.
+    pub queue_url: String,
+    variables: Vec<(String, String)>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Aws {
+    fn drop(&mut self) {
+        for server in &self.servers {
+            server.abort();
+        }
+    }
+}
+
+impl Aws {
+    /// Starts the services and makes tables, key, secret, queue and bus.
+    ///
+    /// # Errors
+    /// [`StartError`] when a service cannot be started or does not take what it is asked for.
+    pub async fn start(operator_key: &str) -> Result<Self, StartError> {
+        let (dynamodb_url, dynamodb_server) = start_dynamodb().await?;
+        let (services_url, services_server) = start_services().await?;
+        let variables = [
+            ("AWS_ENDPOINT_URL", services_url.as_str()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.as_str()),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let config = |endpoint: &str| {
+            let credentials =
+                aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local");
+            aws_config::SdkConfig::builder()
+                .behavior_version(aws_config::BehaviorVersion::latest())
+                .region(aws_config::Region::from_static(REGION))
+                .endpoint_url(endpoint)
+                .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
+                    credentials,
+                ))
+                .build()
+        };
+        let services = config(&services_url);
+        let mut aws = Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config(&dynamodb_url)),
+            secrets_manager: aws_sdk_secretsmanager::Client::new(&services),
+            sqs: aws_sdk_sqs::Client::new(&services),
+            queue_url: String::new(),
+            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            servers: vec![dynamodb_server, services_server],
+        };
+        aws.make_tables().await?;
+        aws.make_key(&services).await?;
+        aws.make_queue().await?;
+        make_bus(&services).await?;
+        aws.secrets_manager
+            .create_secret()
+            .name(names::OPERATOR_KEY)
+            .secret_string(operator_key)
+            .send()
+            .await
+            .map_err(|e| StartError::aws("CreateSecret", &e))?;
+        Ok(aws)
+    }
+
+    /// The environment that makes an SDK use these services.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
+    async fn make_tables(&self) -> Result<(), StartError> {
+        self.make_table(names::INTEGRATIONS, None, &[]).await?;
+        self.make_table(names::SESSIONS, Some("expires_at"), &[]).await?;
+        self.make_table(names::TOKENS, Some("expires_at"), &[]).await?;
+        let indexes = [
+            ("by_user", ("integration", ScalarAttributeType::S), ("user", ScalarAttributeType::S)),
+            ("by_due", ("due_shard", ScalarAttributeType::N), ("due_at", ScalarAttributeType::N)),
+        ];
+        self.make_table(names::CONNECTIONS, None, &indexes).await
+    }
+
+    async fn make_table(
+        &self,
+        name: &str,
+        ttl: Option<&str>,
+        indexes: &[(&str, Attribute, Attribute)],
+    ) -> Result<(), StartError> {
+        let failed = |e| StartError::Aws { operation: "CreateTable", message: format!("{e}") };
+        let mut table = self
+            .dynamodb
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(definition(("pk", ScalarAttributeType::S)).map_err(failed)?)
+            .key_schema(key("pk", KeyType::Hash).map_err(failed)?);
+        for (index, hash, range) in indexes.iter().cloned() {
+            table = table
+                .global_secondary_indexes(
+                    GlobalSecondaryIndex::builder()
+                        .index_name(index)
+                        .key_schema(key(hash.0, KeyType::Hash).map_err(failed)?)
+                        .key_schema(key(range.0, KeyType::Range).map_err(failed)?)
+                        .projection(
+                            Projection::builder().projection_type(ProjectionType::KeysOnly).build(),
+                        )
+                        .build()
+                        .map_err(failed)?,
+                )
+                .attribute_definitions(definition(hash).map_err(failed)?)
+                .attribute_definitions(definition(range).map_err(failed)?);
+        }
+        table.send().await.map_err(|e| StartError::aws("CreateTable", &e))?;
+        let Some(ttl) = ttl else { return Ok(()) };
+        let specification = TimeToLiveSpecification::builder()
+            .attribute_name(ttl)
+            .enabled(true)
+            .build()
+            .map_err(failed)?;
+        self.dynamodb
+            .update_time_to_live()
+            .table_name(name)
+            .time_to_live_specification(specification)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| StartError::aws("UpdateTimeToLive", &e))
+    }
+
+    async fn make_key(&self, config: &aws_config::SdkConfig) -> Result<(), StartError> {
+        let kms = aws_sdk_kms::Client::new(config);
+        let made = kms.create_key().send().await.map_err(|e| StartError::aws("CreateKey", &e))?;
+        let id = made.key_metadata.map(|key| key.key_id).unwrap_or_default();
+        kms.create_alias()
+            .alias_name(names::KEY)
+            .target_key_id(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| StartError::aws("CreateAlias", &e))
+    }
+
+    async fn make_queue(&mut self) -> Result<(), StartError> {
+        let made = self
+            .sqs
+            .create_queue()
+            .queue_name(names::QUEUE)
+            .attributes(aws_sdk_sqs::types::QueueAttributeName::FifoQueue, "true")
+            .send()
+            .await
+            .map_err(|e| StartError::aws("CreateQueue", &e))?;
+        self.queue_url = made.queue_url.unwrap_or_default();
+        Ok(())
+    }
+}
+
+async fn make_bus(config: &aws_config::SdkConfig) -> Result<(), StartError> {
+    aws_sdk_eventbridge::Client::new(config)
+        .create_event_bus()
+        .name(names::BUS)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|e| StartError::aws("CreateEventBus", &e))
+}
+
+type Attribute = (&'static str, ScalarAttributeType);
+
+fn definition(
+    (name, kind): Attribute,
+) -> Result<AttributeDefinition, aws_sdk_dynamodb::error::BuildError> {
+    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
+}
+
+fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, aws_sdk_dynamodb::error::BuildError> {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
+}
+
+async fn start_dynamodb() -> Result<(String, JoinHandle<()>), StartError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let database = dynoxide::Database::memory()
+        .map_err(|e| StartError::Aws { operation: "DynamoDB", message: e.to_string() })?;
+    let server = tokio::spawn(async move {
+        let served =
+            dynoxide::server::serve_with_shutdown(listener, database, std::future::pending());
+        if let Err(error) = served.await {
+            eprintln!("the embedded DynamoDB stopped: {error}");
+        }
+    });
+    Ok((url, server))
+}
+
+/// The services that share a listener: `X-Amz-Target` names the one that is meant.
+struct Services {
+    secrets_manager: winterbaume_secretsmanager::SecretsManagerService,
+    kms: winterbaume_kms::KmsService,
+    sqs: winterbaume_sqs::SqsService,
+    eventbridge: winterbaume_eventbridge::EventBridgeService,
+}
+
+impl Services {
+    fn named(&self, target: &str) -> Option<&dyn MockService> {
+        match target.split(['.', '_']).next()? {
+            "secretsmanager" => Some(&self.secrets_manager),
+            "TrentService" => Some(&self.kms),
+            "AmazonSQS" => Some(&self.sqs),
+            "AWSEvents" => Some(&self.eventbridge),
+            _ => None,
+        }
+    }
+}
+
+async fn start_services() -> Result<(String, JoinHandle<()>), StartError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let services = Arc::new(Services {
+        secrets_manager: winterbaume_secretsmanager::SecretsManagerService::new(),
+        kms: winterbaume_kms::KmsService::new(),
+        sqs: winterbaume_sqs::SqsService::new(),
+        eventbridge: winterbaume_eventbridge::EventBridgeService::new(),
+    });
+    let app = Router::new().fallback(serve).with_state(services);
+    let server = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, app).await {
+            eprintln!("the embedded AWS services stopped: {error}");
+        }
+    });
+    Ok((url, server))
+}
+
+async fn serve(State(services): State<Arc<Services>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let Some(service) = target.and_then(|target| services.named(target)) else {
+        return answer(400, "no service of this name is embedded");
+    };
+    let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
+        return answer(413, "the request is too large");
+    };
+    let request = MockRequest {
+        method: parts.method.to_string(),
+        uri: parts.uri.to_string(),
+        headers: parts.headers.clone(),
+        body,
+    };
+    let answered = service.handle(request).await;
+    let mut response = Response::new(Body::from(answered.body));
+    *response.status_mut() = answered.status.try_into().unwrap_or_default();
+    *response.headers_mut() = answered.headers;
+    response
+}
+
+fn answer(status: u16, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status.try_into().unwrap_or_default();
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    response
+}

@@ -1,0 +1,76 @@
+//! The functions' real binaries: built by Cargo, as whoever deploys them does.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::StartError;
+
+/// The functions.
+pub const FUNCTIONS: [&str; 5] = ["authorize", "callback", "manage", "proxy", "refresh"];
+
+/// Where each function's executable is.
+#[derive(Debug, Clone)]
+pub struct Binaries(HashMap<String, PathBuf>);
+
+#[derive(Deserialize)]
+struct CargoMessage {
+    #[serde(default)]
+    target: Option<CargoTarget>,
+    #[serde(default)]
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct CargoTarget {
+    name: String,
+}
+
+impl Binaries {
+    /// Builds them, in the profile that this was built in. Quick when nothing changed.
+    ///
+    /// # Errors
+    /// [`StartError::Build`] when Cargo cannot be run or fails; Cargo has said why by then.
+    pub fn build() -> Result<Self, StartError> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .args([
+                "build",
+                "--locked",
+                "--message-format=json-render-diagnostics",
+                "--manifest-path",
+            ])
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
+            .stdout(Stdio::piped());
+        for function in FUNCTIONS {
+            command.args(["--package", function]);
+        }
+        if !cfg!(debug_assertions) {
+            command.arg("--release");
+        }
+        let built = command.spawn().and_then(std::process::Child::wait_with_output);
+        let built = built.map_err(|e| StartError::Build(format!("Cargo cannot be run: {e}")))?;
+        if !built.status.success() {
+            return Err(StartError::Build("Cargo failed, see above".to_owned()));
+        }
+        let messages = built.stdout.split(|byte| *byte == b'\n');
+        let executables: HashMap<_, _> = messages
+            .filter_map(|line| serde_json::from_slice::<CargoMessage>(line).ok())
+            .filter_map(|message| Some((message.target?.name, message.executable?)))
+            .collect();
+        match FUNCTIONS.iter().find(|function| !executables.contains_key(**function)) {
+            Some(missing) => {
+                Err(StartError::Build(format!("Cargo named no executable for {missing}")))
+            }
+            None => Ok(Self(executables)),
+        }
+    }
+
+    /// A function's executable.
+    pub(crate) fn of(&self, function: &str) -> PathBuf {
+        self.0.get(function).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,218 @@
+//! API Gateway's payload format 2.0: a request becomes an event, an answer becomes a response
+//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::routes::Matched;
+
+/// The event for a request. `host` takes the place of the caller's `Host`, as a custom domain would.
+pub(crate) fn from_request(
+    parts: &Parts,
+    body: &[u8],
+    matched: &Matched<'_>,
+    host: &str,
+    request_id: &str,
+) -> Value {
+    let path = parts.uri.path();
+    let (body, is_base64_encoded) = body_text(&parts.headers, body);
+    let now = Timestamp::now();
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": matched.route.key,
+        // A real HTTP API decodes the path; REST APIs and function URLs pass it as it came, as here.
+        "rawPath": path,
+        "rawQueryString": parts.uri.query().unwrap_or_default(),
+        "headers": headers(&parts.headers, host),
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "local",
+            "domainName": host,
+            "http": {
+                "method": parts.method.as_str(),
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": text(&parts.headers, "user-agent"),
+            },
+            "requestId": request_id,
+            "routeKey": matched.route.key,
+            "stage": "$default",
+            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "timeEpoch": now.as_millisecond(),
+        },
+        "isBase64Encoded": is_base64_encoded,
+    });
+    if !matched.parameters.is_empty() {
+        event["pathParameters"] = json!(matched.parameters);
+    }
+    let cookies = cookies(&parts.headers);
+    if !cookies.is_empty() {
+        event["cookies"] = json!(cookies);
+    }
+    if let Some(body) = body {
+        event["body"] = body.into();
+    }
+    event
+}
+
+/// Lower-case names, repeated ones joined by commas, cookies apart.
+fn headers(headers: &HeaderMap, host: &str) -> BTreeMap<String, String> {
+    let mut joined: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in headers {
+        if name == COOKIE || name == HOST {
+            continue;
+        }
+        let value = String::from_utf8_lossy(value.as_bytes());
+        joined
+            .entry(name.as_str().to_owned())
+            .and_modify(|known| {
+                known.push(',');
+                known.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    joined.insert("host".to_owned(), host.to_owned());
+    joined.insert("x-forwarded-for".to_owned(), "127.0.0.1".to_owned());
+    joined.insert("x-forwarded-proto".to_owned(), "http".to_owned());
+    joined
+}
+
+fn cookies(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(';')).map(|pair| pair.trim().to_owned()).collect()
+}
+
+/// Text as text, everything else as base64.
+fn body_text(headers: &HeaderMap, body: &[u8]) -> (Option<String>, bool) {
+    if body.is_empty() {
+        return (None, false);
+    }
+    let kind = text(headers, "content-type").to_ascii_lowercase();
+    let textual = ["text/", "application/json", "application/javascript", "application/xml"]
+        .iter()
+        .any(|prefix| kind.starts_with(prefix));
+    match std::str::from_utf8(body) {
+        Ok(body) if textual => (Some(body.to_owned()), false),
+        _ => (Some(STANDARD.encode(body)), true),
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// What a function answers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    status_code: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    cookies: Vec<String>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+/// The response for a function's answer; `None` if it is not one.
+pub(crate) fn to_response(answer: &[u8]) -> Option<Response<Body>> {
+    let answer: Answer = serde_json::from_slice(answer).ok()?;
+    let body = answer.body.unwrap_or_default();
+    let body =
+        if answer.is_base64_encoded { STANDARD.decode(body).ok()? } else { body.into_bytes() };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(answer.status_code).ok()?;
+    let headers = response.headers_mut();
+    for (name, value) in &answer.headers {
+        headers.append(
+            name.parse::<HeaderName>().ok()?,
+            HeaderValue::from_bytes(value.as_bytes()).ok()?,
+        );
+    }
+    for cookie in &answer.cookies {
+        headers.append(SET_COOKIE, HeaderValue::from_str(cookie).ok()?);
+    }
+    if !headers.contains_key(CONTENT_TYPE) && answer.status_code != 204 {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
+    }
+    Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use axum::http::Request;
+
+    use super::*;
+    use crate::routes::Routes;
+
+    fn event(request: Request<&[u8]>) -> Value {
+        let (parts, body) = request.into_parts();
+        let routes = Routes::of_template().unwrap();
+        let matched = routes.find(parts.method.as_str(), parts.uri.path()).unwrap();
+        from_request(&parts, body, &matched, "localhost:8080", "request-1")
+    }
+
+    #[test]
+    fn a_request_becomes_an_event_of_format_2() {
+        let request = Request::post("/connections/conn_1/confirm?a=1&a=2")
+            .header("Host", "evil.example")
+            .header("Content-Type", "application/json")
+            .header("Accept", "a")
+            .header("accept", "b")
+            .header("Cookie", "x=1; y=2")
+            .body(br#"{"a":"\u00fc"}"#.as_slice())
+            .unwrap();
+        let event = event(request);
+        assert_eq!(event["version"], "2.0");
+        assert_eq!(event["routeKey"], "POST /connections/{connection}/confirm");
+        assert_eq!(event["rawPath"], "/connections/conn_1/confirm");
+        assert_eq!(event["rawQueryString"], "a=1&a=2");
+        assert_eq!(event["headers"]["accept"], "a,b");
+        assert_eq!(event["headers"]["host"], "localhost:8080");
+        assert_eq!(event["cookies"], json!(["x=1", "y=2"]));
+        assert_eq!(event["pathParameters"]["connection"], "conn_1");
+        assert_eq!(
+            (&event["body"], &event["isBase64Encoded"]),
+            (&json!(r#"{"a":"\u00fc"}"#), &json!(false))
+        );
+    }
+
+    #[test]
+    fn binary_bodies_travel_as_base64_both_ways() {
+        let request =
+            Request::put("/proxy/conn_1/dev.azure.com/x").body([0xff, 0x00].as_slice()).unwrap();
+        let event = event(request);
+        assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("/wA="), &json!(true)));
+        let answer = json!({"statusCode": 200, "headers": {"content-type": "application/zip"}, "cookies": ["a=b", "c=d"], "body": "/wA=", "isBase64Encoded": true});
+        let response = to_response(answer.to_string().as_bytes()).unwrap();
+        assert_eq!(response.headers()["content-type"], "application/zip");
+        assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn nonsense_is_no_answer() {
+        for nonsense in [
+            "",
+            "null",
+            "[]",
+            r#"{"statusCode":"x"}"#,
+            r#"{"statusCode":20000}"#,
+            r#"{"statusCode":200,"body":"%","isBase64Encoded":true}"#,
+        ] {
+            assert!(to_response(nonsense.as_bytes()).is_none(), "{nonsense}");
+        }
+    }
+}

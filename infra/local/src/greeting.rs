@@ -1,0 +1,112 @@
+//! What is made and printed at the start: an integration, an application key, and what to try next.
+
+use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::StartError;
+use crate::demo;
+use crate::options::Options;
+use crate::stack::Stack;
+
+/// The integration that is made at the start.
+const INTEGRATION: &str = "azure-devops";
+
+/// What was made at the start.
+pub(crate) struct Greeting {
+    application_key: String,
+    organization: String,
+    demo_url: String,
+}
+
+/// Makes the integration and the application key through our own API, as an operator would.
+pub(crate) async fn prepare(stack: &Stack, options: &Options) -> Result<Greeting, StartError> {
+    let demo_url = format!("http://localhost:{}", options.port + 3);
+    let organization = options.organization.clone().unwrap_or_else(|| "mycompany".to_owned());
+    let integration = json!({
+        "client_id": options.client_id.clone().unwrap_or_else(|| DEFAULT_CLIENT_ID.to_string()),
+        "client_credential": {
+            "kind": "client_secret",
+            "client_secret": options.client_secret.as_deref().unwrap_or(DEFAULT_CLIENT_SECRET),
+        },
+        "organizations": [organization],
+        "scopes": ["vso.code", "vso.work", "vso.build", "vso.project"],
+        "allowed_return_origins": [demo_url],
+    });
+    ask(stack, Method::PUT, &format!("/integrations/{INTEGRATION}"), &integration).await?;
+    let key = json!({"name": "demo application", "role": "application"});
+    let made = ask(stack, Method::POST, "/api-keys", &key).await?;
+    let application_key = made["key"].as_str().unwrap_or_default().to_owned();
+    Ok(Greeting { application_key, organization, demo_url })
+}
+
+async fn ask(stack: &Stack, method: Method, path: &str, body: &Value) -> Result<Value, StartError> {
+    let url = format!("{}{path}", stack.public_url());
+    let failed = |e: reqwest::Error| StartError::Greeting(format!("{method} {path}: {e}"));
+    let answer = reqwest::Client::new()
+        .request(method.clone(), url)
+        .bearer_auth(stack.operator_key())
+        .json(body)
+        .send()
+        .await
+        .map_err(failed)?;
+    let status = answer.status();
+    let text = answer.text().await.map_err(failed)?;
+    if matches!(status, StatusCode::OK | StatusCode::CREATED) {
+        return serde_json::from_str(&text).map_err(|e| StartError::Greeting(e.to_string()));
+    }
+    Err(StartError::Greeting(format!("{method} {path} was answered with {status}: {text}")))
+}
+
+impl Greeting {
+    /// What the demo application has to know, as any application does.
+    pub(crate) fn demo_settings(&self, stack: &Stack) -> demo::Settings {
+        demo::Settings {
+            gateway: stack.public_url().to_owned(),
+            application_key: self.application_key.clone(),
+            integration: INTEGRATION.to_owned(),
+            organization: self.organization.clone(),
+            own_url: self.demo_url.clone(),
+        }
+    }
+
+    /// Prints where everything is, and three commands to paste.
+    pub(crate) fn print(&self, stack: &Stack) {
+        let (gateway, key) = (stack.public_url(), &self.application_key);
+        println!();
+        println!("  gateway            {gateway}");
+        if let Some(entra) = stack.entra() {
+            println!("  Entra ID           {}   (stand-in)", entra.base_url());
+        }
+        if let Some(devops) = stack.azure_devops() {
+            println!("  Azure DevOps       {}   (stand-in)", devops.base_url());
+        }
+        println!("  demo application   {}", self.demo_url);
+        println!("  operator key       {}", stack.operator_key());
+        println!("  application key    {key}");
+        println!();
+        println!("1. Create a connect session, and open its connect_url in a browser:");
+        println!();
+        println!(
+            "curl -s {gateway}/connect-sessions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"integration\":\"{INTEGRATION}\",\"user\":\"ada\",\"return_to\":\"{}/connected\"}}'",
+            self.demo_url
+        );
+        println!();
+        println!(
+            "2. List the connections (the demo application confirms yours if you are signed in to it as ada):"
+        );
+        println!();
+        println!(
+            "curl -s '{gateway}/connections?integration={INTEGRATION}' -H 'Authorization: Bearer {key}'"
+        );
+        println!();
+        println!("3. List projects through the proxy, with the id of a connection:");
+        println!();
+        println!(
+            "curl -s \"{gateway}/proxy/$CONNECTION_ID/dev.azure.com/{}/_apis/projects?api-version=7.1\" -H 'Authorization: Bearer {key}'",
+            self.organization
+        );
+        println!();
+        println!("ready: {gateway}");
+    }
+}

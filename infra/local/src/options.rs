@@ -1,0 +1,108 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use url::{Host, Url};
+
+/// ado-connect on one machine: the functions, embedded AWS services, and stand-ins for Entra ID and Azure DevOps.
+#[derive(Debug, Parser)]
+#[command(name = "local")]
+pub(crate) struct Options {
+    /// The gateway's port; Entra, Azure DevOps and the demo application take the next three.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The operator key, instead of a fresh one.
+    #[arg(long)]
+    pub(crate) operator_key: Option<String>,
+    /// A server to use as Entra ID: loopback or https. Its tokens mean nothing to our stand-in of Azure DevOps.
+    #[arg(long, value_parser = upstream, conflicts_with = "entra", requires = "devops_url")]
+    pub(crate) entra_url: Option<Url>,
+    /// A server to use as Azure DevOps: loopback or https.
+    #[arg(long, value_parser = upstream, conflicts_with = "entra")]
+    pub(crate) devops_url: Option<Url>,
+    /// Which Entra ID and Azure DevOps to use.
+    #[arg(long, value_enum, default_value_t = Which::Emulator)]
+    pub(crate) entra: Which,
+    /// With `--entra real`: the Application (client) ID.
+    #[arg(long, required_if_eq("entra", "real"))]
+    pub(crate) client_id: Option<String>,
+    /// With `--entra real`: the client secret's value.
+    #[arg(long, required_if_eq("entra", "real"))]
+    pub(crate) client_secret: Option<String>,
+    /// With `--entra real`: the Azure DevOps organization.
+    #[arg(long, required_if_eq("entra", "real"))]
+    pub(crate) organization: Option<String>,
+    /// How often the refresh schedule runs, such as 60s or 2m.
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub(crate) tick: Duration,
+    /// Without the functions' log lines.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// Which Entra ID and Azure DevOps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Which {
+    /// The stand-ins.
+    Emulator,
+    /// Microsoft's.
+    Real,
+}
+
+fn upstream(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|e| e.to_string())?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
+        Ok(url)
+    } else {
+        Err("must be https, or http on this machine".to_owned())
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time such as 500ms, 60s or 2m".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let duration = match unit {
+        "ms" => Duration::from_millis(number),
+        "s" | "" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.saturating_mul(60)),
+        _ => return Err(wrong()),
+    };
+    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn times_and_servers_are_read_strictly() {
+        assert_eq!(duration("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(
+            ["", "s", "0s", "1h", "-1s", "1.5s"].into_iter().all(|text| duration(text).is_err())
+        );
+        assert!(
+            upstream("http://127.0.0.1:9").is_ok() && upstream("https://entra.example").is_ok()
+        );
+        assert!(upstream("http://entra.example").is_err() && upstream("nonsense").is_err());
+    }
+
+    #[test]
+    fn a_bad_flag_and_half_of_a_real_app_are_refused() {
+        assert!(Options::try_parse_from(["local", "--nonsense"]).is_err());
+        assert!(Options::try_parse_from(["local", "--port", "99999"]).is_err());
+        assert!(Options::try_parse_from(["local", "--entra", "real", "--client-id", "x"]).is_err());
+        assert!(Options::try_parse_from(["local", "--entra-url", "http://evil.example"]).is_err());
+        assert!(Options::try_parse_from(["local", "--port", "9000", "--quiet"]).is_ok());
+    }
+}

@@ -1,0 +1,96 @@
+//! From the command line to the last Ctrl-C.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::options::{Options, Which};
+use crate::runtime::Sink;
+use crate::stack::{Stack, StackOptions, Upstream, listen};
+use crate::{Binaries, StartError, demo, greeting};
+
+/// Processes per function: enough to see requests run at the same time.
+const ENVIRONMENTS: usize = 8;
+
+/// Runs the local stack until it is interrupted. Whatever is wrong ends it with one clear line.
+pub async fn run() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return refuse(&error),
+    };
+    match serve(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("local: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Help goes to those who asked for it; everybody else gets the line that matters.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        print!("{text}");
+        return ExitCode::SUCCESS;
+    }
+    let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    eprintln!(
+        "local: {} (--help lists the options)",
+        lines.join(" ").trim_start_matches("error: ")
+    );
+    ExitCode::from(2)
+}
+
+async fn serve(options: Options) -> Result<(), StartError> {
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    if options.port > u16::MAX - 3 {
+        return Err(StartError::NoRoom(options.port));
+    }
+    // Before the build, so that a taken port is told at once.
+    let demo_listener = listen(Some(options.port + 3)).await?;
+    let binaries = tokio::task::spawn_blocking(Binaries::build)
+        .await
+        .map_err(|e| StartError::Build(e.to_string()))??;
+    let stack = Stack::start(stack_options(&options, binaries)).await?;
+    let greeting = greeting::prepare(&stack, &options).await?;
+    let demo = demo::serve(demo_listener, greeting.demo_settings(&stack));
+    greeting.print(&stack);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    demo.abort();
+    stack.shutdown().await;
+    Ok(())
+}
+
+fn stack_options(options: &Options, binaries: Binaries) -> StackOptions {
+    let upstream = |url: &Option<url::Url>| match (url, options.entra) {
+        (Some(url), _) => Upstream::Url(url.clone()),
+        (None, Which::Emulator) => Upstream::Emulator,
+        (None, Which::Real) => Upstream::Microsoft,
+    };
+    StackOptions {
+        port: Some(options.port),
+        operator_key: options.operator_key.clone(),
+        entra: upstream(&options.entra_url),
+        devops: upstream(&options.devops_url),
+        tick: Some(options.tick),
+        environments: ENVIRONMENTS,
+        sink: sink(options.quiet),
+        variables: Vec::new(),
+        binaries,
+    }
+}
+
+fn sink(quiet: bool) -> Sink {
+    if quiet {
+        Arc::new(|_, _| {})
+    } else {
+        Arc::new(|function, line| println!("{function:<9} {line}"))
+    }
+}

@@ -1,0 +1,141 @@
+//! The Lambda Runtime API of one execution environment
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// An answer: the function's, or the error that it reported.
+type Answer = Result<Vec<u8>, String>;
+
+/// An invocation on its way to the process.
+struct Invocation {
+    id: String,
+    event: Vec<u8>,
+    deadline: SystemTime,
+}
+
+struct Shared {
+    function: &'static str,
+    next: AsyncMutex<mpsc::Receiver<Invocation>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+}
+
+impl Shared {
+    fn answer(&self, id: &str, answer: Answer) -> StatusCode {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        match waiting {
+            // Nobody waits any more for an answer that came after the deadline.
+            Some(waiting) => {
+                let _ = waiting.send(answer);
+                StatusCode::ACCEPTED
+            }
+            None => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A listener for one process.
+pub(crate) struct RuntimeApi {
+    address: String,
+    invocations: mpsc::Sender<Invocation>,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl RuntimeApi {
+    /// Listens on a free loopback port.
+    pub(crate) async fn start(function: &'static str) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let (invocations, next) = mpsc::channel(1);
+        let shared =
+            Arc::new(Shared { function, next: AsyncMutex::new(next), waiting: Mutex::default() });
+        let app = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/2018-06-01/runtime/init/error", post(init_error))
+            // Lambda takes 6 MB; the gateway says so where somebody can be told.
+            .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
+            .with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).await {
+                eprintln!("the Runtime API of {function} stopped: {error}");
+            }
+        });
+        Ok(Self { address, invocations, shared, server })
+    }
+
+    /// `host:port`, for `AWS_LAMBDA_RUNTIME_API`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Hands an event to the process and waits for its answer; `None` if the process will not answer.
+    pub(crate) async fn invoke(&self, event: Vec<u8>, timeout: Duration) -> Option<Answer> {
+        let id = Uuid::new_v4().to_string();
+        let (answer, answered) = oneshot::channel();
+        self.shared
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone(), answer);
+        let deadline = SystemTime::now() + timeout;
+        self.invocations.send(Invocation { id, event, deadline }).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+async fn next_invocation(State(shared): State<Arc<Shared>>) -> Response {
+    let Some(invocation) = shared.next.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let deadline = invocation.deadline.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{}", shared.function);
+    let headers = [
+        ("lambda-runtime-aws-request-id", invocation.id),
+        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
+        ("lambda-runtime-invoked-function-arn", arn),
+        ("content-type", "application/json".to_owned()),
+    ];
+    (headers, invocation.event).into_response()
+}
+
+async fn response(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> StatusCode {
+    shared.answer(&id, Ok(body.to_vec()))
+}
+
+async fn error(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> StatusCode {
+    shared.answer(&id, Err(String::from_utf8_lossy(&body).into_owned()))
+}
+
+async fn init_error(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCode {
+    eprintln!("{} cannot start: {}", shared.function, String::from_utf8_lossy(&body));
+    StatusCode::ACCEPTED
+}

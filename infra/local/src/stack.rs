@@ -1,0 +1,275 @@
+//! The whole service on one machine.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use emulators::{AzureDevOps, AzureDevOpsOptions, Entra, EntraOptions};
+use rand::RngCore as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::StartError;
+use crate::aws::{Aws, names};
+use crate::binaries::{Binaries, FUNCTIONS};
+use crate::gateway::Gateway;
+use crate::routes::Routes;
+use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
+use crate::schedule::Schedule;
+
+/// Which Entra and Azure DevOps the service talks to.
+#[derive(Debug, Clone, Default)]
+pub enum Upstream {
+    /// A stand-in that is started with the service.
+    #[default]
+    Emulator,
+    /// A server that is running already.
+    Url(Url),
+    /// Microsoft's own.
+    Microsoft,
+}
+
+/// How to start the service.
+#[derive(Clone)]
+pub struct StackOptions {
+    /// The gateway's port; Entra's and Azure DevOps' stand-ins get the next two. Without one, free ports.
+    pub port: Option<u16>,
+    /// The first operator key, instead of a fresh one.
+    pub operator_key: Option<String>,
+    /// Entra.
+    pub entra: Upstream,
+    /// Azure DevOps.
+    pub devops: Upstream,
+    /// How often the refresh schedule runs; without it only [`Stack::tick`] runs it.
+    pub tick: Option<Duration>,
+    /// Most processes per function.
+    pub environments: usize,
+    /// Where the functions' output goes.
+    pub sink: Sink,
+    /// More environment variables for the functions.
+    pub variables: Vec<(String, String)>,
+    /// The functions' executables.
+    pub binaries: Binaries,
+}
+
+/// The running service. Dropping it kills the functions' processes.
+pub struct Stack {
+    public_url: String,
+    operator_key: String,
+    entra: Option<Entra>,
+    azure_devops: Option<AzureDevOps>,
+    aws: Aws,
+    functions: Arc<HashMap<&'static str, Arc<Function>>>,
+    schedule: Arc<Schedule>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Stack {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// [`StartError`], one clear line.
+    pub async fn start(options: StackOptions) -> Result<Self, StartError> {
+        if let Some(port) = options.port
+            && port > u16::MAX - 3
+        {
+            return Err(StartError::NoRoom(port));
+        }
+        let port_after = |offset| options.port.map(|port| port + offset);
+        let front = listen(options.port).await?;
+        let public_url = format!("http://localhost:{}", front.local_addr()?.port());
+        let callback = format!("{public_url}/integration-callback");
+        let (entra, entra_url) = start_entra(&options.entra, port_after(1), callback).await?;
+        let (azure_devops, devops_url) =
+            start_devops(&options.devops, port_after(2), entra.as_ref()).await?;
+        let operator_key = options.operator_key.clone().unwrap_or_else(fresh_operator_key);
+        let aws = Aws::start(&operator_key).await?;
+
+        let mut variables = aws.variables().to_vec();
+        variables.extend(own_variables(&public_url, &aws.queue_url));
+        variables.extend(entra_url.map(|url| ("ENTRA_URL".to_owned(), url)));
+        variables.extend(devops_url.map(|url| ("DEVOPS_URL".to_owned(), url)));
+        variables.extend(options.variables.iter().cloned());
+        let functions = Arc::new(functions(&options, &variables));
+        let schedule = Arc::new(Schedule {
+            refresh: Arc::clone(&functions["refresh"]),
+            sqs: aws.sqs.clone(),
+            queue_url: aws.queue_url.clone(),
+        });
+        let gateway = Gateway {
+            routes: Routes::of_template()?,
+            functions: Arc::clone(&functions),
+            public_url: public_url.clone(),
+        };
+        let mut listeners = vec![front];
+        listeners.extend(second_front(&listeners[0]).await);
+        let mut tasks = gateway.serve(listeners);
+        tasks.extend(options.tick.map(|tick| Arc::clone(&schedule).every(tick)));
+        Ok(Self { public_url, operator_key, entra, azure_devops, aws, functions, schedule, tasks })
+    }
+
+    /// The gateway's own name, without a slash at the end.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// The first operator key.
+    pub fn operator_key(&self) -> &str {
+        &self.operator_key
+    }
+
+    /// The stand-in of Entra, if it is one.
+    pub fn entra(&self) -> Option<&Entra> {
+        self.entra.as_ref()
+    }
+
+    /// The stand-in of Azure DevOps, if it is one.
+    pub fn azure_devops(&self) -> Option<&AzureDevOps> {
+        self.azure_devops.as_ref()
+    }
+
+    /// The embedded AWS services.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// Invokes a function with an event, past the gateway.
+    ///
+    /// # Errors
+    /// [`InvokeError`].
+    ///
+    /// # Panics
+    /// When there is no such function.
+    pub async fn invoke(&self, function: &str, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+        self.functions[function].invoke(event).await
+    }
+
+    /// Kills the idle processes of all functions, as Lambda does whenever it likes.
+    pub async fn restart_functions(&self) {
+        for function in self.functions.values() {
+            function.restart().await;
+        }
+    }
+
+    /// Runs the refresh schedule once, and the queue until it is empty.
+    ///
+    /// # Errors
+    /// What the function or the queue said.
+    pub async fn tick(&self) -> Result<(), String> {
+        self.schedule.tick().await
+    }
+
+    /// Stops everything.
+    pub async fn shutdown(self) {
+        self.restart_functions().await;
+    }
+}
+
+fn functions(
+    options: &StackOptions,
+    variables: &[(String, String)],
+) -> HashMap<&'static str, Arc<Function>> {
+    let function = |name: &'static str| {
+        let settings = FunctionSettings {
+            name,
+            executable: options.binaries.of(name),
+            variables: variables.to_vec(),
+            timeout: Duration::from_secs(if name == "refresh" { 60 } else { 28 }),
+            environments: options.environments,
+            sink: Arc::clone(&options.sink),
+        };
+        (name, Arc::new(Function::new(settings)))
+    };
+    FUNCTIONS.into_iter().map(function).collect()
+}
+
+fn own_variables(public_url: &str, queue_url: &str) -> Vec<(String, String)> {
+    [
+        ("PUBLIC_URL", public_url),
+        ("INTEGRATIONS_TABLE", names::INTEGRATIONS),
+        ("SESSIONS_TABLE", names::SESSIONS),
+        ("CONNECTIONS_TABLE", names::CONNECTIONS),
+        ("TOKENS_TABLE", names::TOKENS),
+        ("TOKENS_KEY_ID", names::KEY),
+        ("SECRETS_PREFIX", names::SECRETS),
+        ("OPERATOR_KEY_SECRET", names::OPERATOR_KEY),
+        ("REFRESH_QUEUE_URL", queue_url),
+        ("EVENT_BUS", names::BUS),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+fn fresh_operator_key() -> String {
+    let mut secret = [0; 32];
+    rand::rng().fill_bytes(&mut secret);
+    format!("adoc_operator_{}", URL_SAFE_NO_PAD.encode(secret))
+}
+
+async fn start_entra(
+    upstream: &Upstream,
+    port: Option<u16>,
+    callback: String,
+) -> Result<(Option<Entra>, Option<String>), StartError> {
+    match upstream {
+        Upstream::Microsoft => Ok((None, None)),
+        Upstream::Url(url) => Ok((None, Some(url.to_string()))),
+        Upstream::Emulator => {
+            let listener = listen(port).await?;
+            // Browsers keep cookies and open windows by name, so both go by the same one.
+            let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
+            let options = EntraOptions {
+                base_url: Some(base_url.clone()),
+                redirect_uris: vec![callback],
+                ..EntraOptions::default()
+            };
+            Ok((Some(Entra::start(listener, options)?), Some(base_url)))
+        }
+    }
+}
+
+async fn start_devops(
+    upstream: &Upstream,
+    port: Option<u16>,
+    entra: Option<&Entra>,
+) -> Result<(Option<AzureDevOps>, Option<String>), StartError> {
+    match (upstream, entra) {
+        (Upstream::Url(url), _) => Ok((None, Some(url.to_string()))),
+        (Upstream::Emulator, Some(entra)) => {
+            let listener = listen(port).await?;
+            let devops = AzureDevOps::start(listener, entra, AzureDevOpsOptions::default())?;
+            let url = devops.base_url().to_owned();
+            Ok((Some(devops), Some(url)))
+        }
+        // The stand-in of Azure DevOps takes only the tokens of the stand-in of Entra.
+        (Upstream::Emulator | Upstream::Microsoft, _) => Ok((None, None)),
+    }
+}
+
+/// A listener on the IPv4 loopback address: on this port, or on a free one.
+pub(crate) async fn listen(port: Option<u16>) -> Result<TcpListener, StartError> {
+    let wanted = port.unwrap_or(0);
+    let bound = TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), wanted)).await;
+    bound.map_err(|source| match port {
+        Some(port) => StartError::Port { port, source },
+        None => source.into(),
+    })
+}
+
+/// `localhost` may mean the IPv6 loopback address first; it is served where there is one.
+async fn second_front(first: &TcpListener) -> Option<TcpListener> {
+    let port = first.local_addr().ok()?.port();
+    TcpListener::bind((IpAddr::V6(Ipv6Addr::LOCALHOST), port)).await.ok()
+}
