@@ -1,38 +1,41 @@
-//! Calls of our own: who is this token's user, and which tenant backs an organization.
+//! Calls of our own: who is this token's user, what can it reach, and which tenant backs an organization.
+
+mod answers;
 
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
 
+pub use answers::{Account, ConnectionData, Profile};
+
 use crate::address::Address;
+use crate::host::{Family, SharedHost};
 use crate::organization::OrganizationName;
+use crate::rate_limit::RateLimit;
 use crate::rejection::Rejection;
 
 /// One call in all.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Bodies of our own calls are small.
+/// Bodies of our own calls are small; in bytes.
 const LARGEST: usize = 1_000_000;
+/// Azure DevOps' name for a policy that blocks a token elsewhere than where it was issued.
+const BLOCKED_BY_POLICY: &[u8] = b"VS403463";
 
-/// What `connectionData` tells of the token's user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectionData {
-    /// The identity in the organization; not the Entra object id.
-    pub user_id: String,
-    /// For display only.
-    pub display_name: Option<String>,
-    /// The organization's id.
-    pub instance_id: Option<String>,
-}
+/// Asks for a 401 instead of a sign-in page.
+const FEDAUTH_REDIRECT: HeaderName = HeaderName::from_static("x-tfs-fedauthredirect");
+const SUPPRESS: HeaderValue = HeaderValue::from_static("Suppress");
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("ado-connect/", env!("CARGO_PKG_VERSION")));
 
 /// Why `connectionData` was not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionDataError {
-    /// The token is not accepted, or its user has no access: Azure DevOps answers both with 401.
+    /// The token is not accepted.
     #[error("the token is not accepted in this organization")]
     Unauthorized,
     /// The user has no access, or the organization does not exist.
@@ -41,6 +44,35 @@ pub enum ConnectionDataError {
     /// A policy of the organization blocks the call (VS403463).
     #[error("a policy of the organization blocks the access")]
     PolicyBlocked,
+    /// Too many calls for this user.
+    #[error("Azure DevOps asks to call later")]
+    Throttled {
+        /// When, if it says so.
+        retry_after: Option<Duration>,
+    },
+    /// Azure DevOps does not answer as it should.
+    #[error("Azure DevOps does not answer as it should")]
+    Unavailable,
+}
+
+/// Why a profile or its accounts were not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// The token is not accepted.
+    #[error("the token is not accepted")]
+    Unauthorized,
+    /// There is no such profile, or no scope of the token includes `vso.profile`.
+    #[error("the token does not grant access to the profile, or there is none")]
+    Forbidden,
+    /// A policy of the user's tenant blocks the call (VS403463).
+    #[error("a policy blocks the access")]
+    PolicyBlocked,
+    /// Too many calls for this user.
+    #[error("Azure DevOps asks to call later")]
+    Throttled {
+        /// When, if it says so.
+        retry_after: Option<Duration>,
+    },
     /// Azure DevOps does not answer as it should.
     #[error("Azure DevOps does not answer as it should")]
     Unavailable,
@@ -71,26 +103,28 @@ pub struct DevopsClient {
 }
 
 impl DevopsClient {
-    /// Over the process's HTTP client, which must not follow redirects.
+    /// Over the process's HTTP client, which must not follow redirects: they would take the token along.
     pub fn new(http: reqwest::Client, instead: Option<Url>) -> Self {
         Self { http, instead }
     }
 
-    /// A request to an address, without credentials.
+    /// A request to an address, without credentials. It names us, and asks for no sign-in pages; headers
+    /// that are added later with [`reqwest::RequestBuilder::headers`] take precedence.
     pub fn request(&self, address: &Address, method: Method) -> reqwest::RequestBuilder {
-        self.request_to(address.url(), method)
-    }
-
-    fn request_to(&self, url: &Url, method: Method) -> reqwest::RequestBuilder {
-        let Some(instead) = &self.instead else { return self.http.request(method, url.clone()) };
-        let mut target = instead.clone();
-        target.set_path(url.path());
-        target.set_query(url.query());
-        let request = self.http.request(method, target);
-        match url.host_str().map(HeaderValue::from_str) {
-            Some(Ok(host)) => request.header(HOST, host),
-            _ => request,
-        }
+        let request = match &self.instead {
+            None => self.http.request(method, address.url().clone()),
+            Some(instead) => {
+                let mut target = instead.clone();
+                target.set_path(address.url().path());
+                target.set_query(address.url().query());
+                self.http.request(method, target).header(HOST, address.host())
+            }
+        };
+        // Large uploads over HTTP/2 are refused upstream.
+        request
+            .version(http::Version::HTTP_11)
+            .header(USER_AGENT, AGENT)
+            .header(FEDAUTH_REDIRECT, SUPPRESS)
     }
 
     /// Who the token's user is in an organization: proof of access.
@@ -102,27 +136,40 @@ impl DevopsClient {
         organization: &OrganizationName,
         token: &SecretString,
     ) -> Result<ConnectionData, ConnectionDataError> {
-        let address = own_address(
-            "dev.azure.com",
-            &format!("/{organization}/_apis/connectionData"),
-            organization,
-        )
-        .ok_or(ConnectionDataError::Unavailable)?;
-        let answered = self.get(&address, token).await;
-        let (status, headers, body) = answered.map_err(|_| ConnectionDataError::Unavailable)?;
-        if Rejection::detect(&address, false, status, &headers, &body).is_some() {
-            return Err(ConnectionDataError::Unauthorized);
-        }
-        match status {
-            // Not a rejected token, so a user without access.
-            StatusCode::UNAUTHORIZED => Err(ConnectionDataError::NotAMember),
-            StatusCode::OK => user_of(&body),
-            StatusCode::FORBIDDEN if contains(&body, b"VS403463") => {
-                Err(ConnectionDataError::PolicyBlocked)
-            }
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(ConnectionDataError::NotAMember),
-            _ => Err(ConnectionDataError::Unavailable),
-        }
+        let path = format!("/{organization}/_apis/connectionData");
+        let address = own_address(Family::Core.host(), &path, None, Some(organization))?;
+        let told: answers::ConnectionDataAnswer =
+            self.get(&address, token, "application/json;api-version=7.1-preview.1").await?;
+        // Organizations that allow it answer strangers, too, with a public identity instead of 401.
+        told.user().ok_or(ConnectionDataError::Unauthorized)
+    }
+
+    /// The profile of the token's user; needs `vso.profile`.
+    ///
+    /// # Errors
+    /// [`ProfileError`] when there is none, or it could not be had.
+    pub async fn profile_me(&self, token: &SecretString) -> Result<Profile, ProfileError> {
+        let path = "/_apis/profile/profiles/me";
+        let address =
+            own_address(SharedHost::Profiles.host(), path, Some("api-version=7.1"), None)?;
+        Ok(self.get(&address, token, "application/json").await?)
+    }
+
+    /// The organizations of a member, who is the token's user: [`Profile::id`]. Only those of the tenant
+    /// that issued the token are told. Needs `vso.profile`.
+    ///
+    /// # Errors
+    /// [`ProfileError`] when they could not be had.
+    pub async fn accounts(
+        &self,
+        member: Uuid,
+        token: &SecretString,
+    ) -> Result<Vec<Account>, ProfileError> {
+        let query = format!("memberId={member}&api-version=7.1");
+        let host = SharedHost::Profiles.host();
+        let address = own_address(host, "/_apis/accounts", Some(&query), None)?;
+        let told: answers::AccountsAnswer = self.get(&address, token, "application/json").await?;
+        Ok(told.accounts())
     }
 
     /// Which tenant backs an organization; needs no token. Azure DevOps answers 404, and tells it in a header.
@@ -133,84 +180,121 @@ impl DevopsClient {
         &self,
         organization: &OrganizationName,
     ) -> Result<OrganizationTenant, Unavailable> {
-        let address = own_address("vssps.dev.azure.com", &format!("/{organization}"), organization)
-            .ok_or(Unavailable)?;
+        let path = format!("/{organization}");
+        let address = own_address(Family::Vssps.host(), &path, None, Some(organization))
+            .map_err(|_| Unavailable)?;
         let asked = self.request(&address, Method::HEAD).timeout(TIMEOUT).send().await;
         let answer = asked.map_err(|_| Unavailable)?;
-        if answer.status().is_server_error() {
+        let turned_away = answer.status() == StatusCode::TOO_MANY_REQUESTS;
+        if turned_away || answer.status().is_server_error() {
             return Err(Unavailable);
         }
-        let told =
-            answer.headers().get("x-vss-resourcetenant").and_then(|value| value.to_str().ok());
-        Ok(match told.and_then(|text| Uuid::parse_str(text.trim()).ok()) {
+        let told = answer.headers().get("x-vss-resourcetenant");
+        let id = told.and_then(|value| Uuid::parse_str(value.to_str().ok()?.trim()).ok());
+        Ok(match id {
             Some(id) if id.is_nil() => OrganizationTenant::PersonalMicrosoftAccounts,
             Some(id) => OrganizationTenant::Entra(id),
             None => OrganizationTenant::Unknown,
         })
     }
 
-    async fn get(
+    async fn get<T: DeserializeOwned>(
         &self,
         address: &Address,
         token: &SecretString,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Unavailable> {
+        accept: &'static str,
+    ) -> Result<T, Refusal> {
         let bearer = format!("Bearer {}", token.expose_secret());
-        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| Unavailable)?;
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| Refusal::Unauthorized)?;
         bearer.set_sensitive(true);
         let sent = self
             .request(address, Method::GET)
             .header(AUTHORIZATION, bearer)
-            .header(ACCEPT, "application/json;api-version=7.1-preview.1")
-            .header("x-tfs-fedauthredirect", "Suppress")
+            .header(ACCEPT, accept)
             .timeout(TIMEOUT)
             .send()
             .await;
-        let mut answer = sent.map_err(|_| Unavailable)?;
+        let mut answer = sent.map_err(|_| Refusal::Unavailable)?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| Unavailable)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|_| Refusal::Unavailable)? {
             if body.len() + chunk.len() > LARGEST {
-                return Err(Unavailable);
+                return Err(Refusal::Unavailable);
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((answer.status(), answer.headers().clone(), body))
+        judge(address, answer.status(), answer.headers(), &body)?;
+        answers::read(&body).ok_or(Refusal::Unavailable)
     }
 }
 
-fn own_address(host: &str, path: &str, organization: &OrganizationName) -> Option<Address> {
-    Address::parse(host, path, None, std::slice::from_ref(organization)).ok()
+/// Why Azure DevOps did not answer a question, whatever the question was.
+enum Refusal {
+    Unauthorized,
+    PolicyBlocked,
+    /// 401 that names the user, 403 or 404: Azure DevOps uses all three for what somebody may not see.
+    NotShown,
+    Throttled {
+        retry_after: Option<Duration>,
+    },
+    Unavailable,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    authenticated_user: User,
-    instance_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct User {
-    id: String,
-    descriptor: Option<String>,
-    provider_display_name: Option<String>,
-}
-
-fn user_of(body: &[u8]) -> Result<ConnectionData, ConnectionDataError> {
-    let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| ConnectionDataError::Unavailable)?;
-    let user = answer.authenticated_user;
-    // Organizations that allow it answer strangers with a public identity instead of 401.
-    let anonymous = user.id == "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
-        || user.descriptor.as_deref().is_some_and(|kind| kind.contains("UnauthenticatedIdentity"));
-    if anonymous {
-        return Err(ConnectionDataError::Unauthorized);
+fn judge(
+    address: &Address,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), Refusal> {
+    if Rejection::detect(address, false, status, headers, body).is_some() {
+        return Err(Refusal::Unauthorized);
     }
-    Ok(ConnectionData {
-        user_id: user.id,
-        display_name: user.provider_display_name,
-        instance_id: answer.instance_id,
-    })
+    match status {
+        StatusCode::OK => Ok(()),
+        StatusCode::FORBIDDEN if contains(body, BLOCKED_BY_POLICY) => Err(Refusal::PolicyBlocked),
+        // A 401 that is no rejected token is a user without access.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+            Err(Refusal::NotShown)
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            Err(Refusal::Throttled { retry_after: RateLimit::from_headers(headers).retry_after })
+        }
+        _ => Err(Refusal::Unavailable),
+    }
+}
+
+impl From<Refusal> for ConnectionDataError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unauthorized => Self::Unauthorized,
+            Refusal::PolicyBlocked => Self::PolicyBlocked,
+            Refusal::NotShown => Self::NotAMember,
+            Refusal::Throttled { retry_after } => Self::Throttled { retry_after },
+            Refusal::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<Refusal> for ProfileError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unauthorized => Self::Unauthorized,
+            Refusal::PolicyBlocked => Self::PolicyBlocked,
+            Refusal::NotShown => Self::Forbidden,
+            Refusal::Throttled { retry_after } => Self::Throttled { retry_after },
+            Refusal::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+/// Our own calls go through the parser that everybody's go through.
+fn own_address(
+    host: &str,
+    path: &str,
+    query: Option<&str>,
+    organization: Option<&OrganizationName>,
+) -> Result<Address, Refusal> {
+    let allowed = organization.map(std::slice::from_ref).unwrap_or_default();
+    Address::parse(host, path, query, allowed).map_err(|_| Refusal::Unavailable)
 }
 
 fn contains(body: &[u8], needle: &[u8]) -> bool {

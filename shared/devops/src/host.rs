@@ -2,90 +2,163 @@
 
 use crate::organization::OrganizationName;
 
-/// Families of hosts `{family}.dev.azure.com/{organization}`, as `_apis/resourceAreas` lists them.
-pub const FAMILIES: &[&str] = &[
-    "advsec",
-    "almsearch",
-    "analytics",
-    "artifacts",
-    "auditservice",
-    "azchatops",
-    "codelens",
-    "commvtwo",
-    "dataimport",
-    "dpdbot",
-    "entreq",
-    "extmgmt",
-    "feeds",
-    "gdprdel",
-    "governance",
-    "pkgs",
-    "vsaex",
-    "vsblob",
-    "vscommerce",
-    "vsdscops",
-    "vslicense",
-    "vsrm",
-    "vssh",
-    "vssps",
-    "vstmr",
-    "vstoken",
-    "vstskalypso",
-];
+macro_rules! families {
+    ($($variant:ident = $label:literal,)*) => {
+        /// A family of hosts that serve organizations: `dev.azure.com` itself, and those that
+        /// `_apis/resourceAreas` names. The organization is the first segment of the path.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Family {
+            /// `dev.azure.com`: most of the API.
+            Core,
+            $(#[doc = concat!("`", $label, ".dev.azure.com`")] $variant,)*
+        }
 
-/// Hosts that serve no organization in particular.
-pub const WITHOUT_ORGANIZATION: &[&str] = &["app.vssps.visualstudio.com", "status.dev.azure.com"];
+        impl Family {
+            /// Every family.
+            pub const ALL: &[Self] = &[Self::Core, $(Self::$variant,)*];
 
-/// A host of Azure DevOps.
+            /// Its host, in the form that requests go to.
+            pub fn host(self) -> &'static str {
+                match self {
+                    Self::Core => "dev.azure.com",
+                    $(Self::$variant => concat!($label, ".dev.azure.com"),)*
+                }
+            }
+
+            /// Its label in front of `.dev.azure.com` and in `{organization}.{label}.visualstudio.com`;
+            /// in lower case only.
+            fn of_label(label: &str) -> Option<Self> {
+                match label {
+                    $($label => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+families! {
+    Advsec = "advsec",
+    Almsearch = "almsearch",
+    Analytics = "analytics",
+    Artifacts = "artifacts",
+    Auditservice = "auditservice",
+    Azchatops = "azchatops",
+    Codelens = "codelens",
+    Commvtwo = "commvtwo",
+    Dataimport = "dataimport",
+    Dpdbot = "dpdbot",
+    Entreq = "entreq",
+    Extmgmt = "extmgmt",
+    Feeds = "feeds",
+    Gdprdel = "gdprdel",
+    Governance = "governance",
+    Pkgs = "pkgs",
+    Vsaex = "vsaex",
+    Vsblob = "vsblob",
+    Vscommerce = "vscommerce",
+    Vsdscops = "vsdscops",
+    Vslicense = "vslicense",
+    Vsrm = "vsrm",
+    Vssh = "vssh",
+    Vssps = "vssps",
+    Vstmr = "vstmr",
+    Vstoken = "vstoken",
+    Vstskalypso = "vstskalypso",
+}
+
+/// A host that serves no organization in particular.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SharedHost {
+    /// `app.vssps.visualstudio.com`: the user's profile and accounts.
+    Profiles,
+    /// `status.dev.azure.com`: the service's health.
+    Status,
+}
+
+impl SharedHost {
+    /// Every such host.
+    pub const ALL: &[Self] = &[Self::Profiles, Self::Status];
+
+    /// Its name.
+    pub fn host(self) -> &'static str {
+        match self {
+            Self::Profiles => "app.vssps.visualstudio.com",
+            Self::Status => "status.dev.azure.com",
+        }
+    }
+
+    /// The areas below `_apis` that concern the user and no organization, in lower case, and the
+    /// discovery that leads to them. All else stays closed, because such a host also reaches
+    /// organizations by id, and hands out credentials that hold in every organization of the user.
+    pub(crate) fn areas(self) -> &'static [&'static str] {
+        match self {
+            Self::Profiles => &[
+                "account",
+                "accounts",
+                "connectiondata",
+                "location",
+                "profile",
+                "resourceareas",
+                "servicedefinitions",
+            ],
+            Self::Status => &["status"],
+        }
+    }
+}
+
+/// A host of Azure DevOps, as somebody named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// `dev.azure.com` or one of its families: the organization is the first segment of the path.
-    OrganizationInPath(String),
-    /// `{organization}.visualstudio.com` or `{organization}.{family}.visualstudio.com`: the twin's name,
-    /// and the organization.
+    /// A family's own host.
+    OrganizationInPath(Family),
+    /// `{organization}.visualstudio.com` or `{organization}.{family}.visualstudio.com`: counts as the
+    /// family's own host, with the organization from the name.
     OrganizationInName {
-        /// The `dev.azure.com` host that serves the same.
-        twin: String,
+        /// Whose host serves the same.
+        family: Family,
         /// From the name.
         organization: OrganizationName,
     },
-    /// One of [`WITHOUT_ORGANIZATION`].
-    WithoutOrganization(&'static str),
+    /// A host for no organization in particular.
+    Shared(SharedHost),
 }
 
+/// Names that stand where an organization's would, in Microsoft's own use of `visualstudio.com`.
+const NOT_ORGANIZATIONS: &[&str] = &["app", "www"];
+
 impl Host {
-    /// The host of this name, in whatever case; `None` for every other host.
+    /// The host of this name, in whatever case; `None` for every other host, and for anything more than
+    /// a host's name.
     pub fn parse(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
-        if let Some(host) = WITHOUT_ORGANIZATION.iter().find(|host| **host == name) {
-            return Some(Self::WithoutOrganization(host));
+        if let Some(shared) = SharedHost::ALL.iter().find(|shared| shared.host() == name) {
+            return Some(Self::Shared(*shared));
         }
-        if name == "dev.azure.com" {
-            return Some(Self::OrganizationInPath(name));
+        if name == Family::Core.host() {
+            return Some(Self::OrganizationInPath(Family::Core));
         }
-        if let Some(family) = name.strip_suffix(".dev.azure.com") {
-            return FAMILIES.contains(&family).then_some(Self::OrganizationInPath(name.clone()));
+        if let Some(label) = name.strip_suffix(".dev.azure.com") {
+            return Family::of_label(label).map(Self::OrganizationInPath);
         }
         let labels = name.strip_suffix(".visualstudio.com")?;
-        let (organization, twin) = match labels.split_once('.') {
-            None => (labels, "dev.azure.com".to_owned()),
-            Some((organization, family)) if FAMILIES.contains(&family) => {
-                (organization, format!("{family}.dev.azure.com"))
-            }
-            Some(_) => return None,
+        let (organization, family) = match labels.split_once('.') {
+            None => (labels, Family::Core),
+            Some((organization, label)) => (organization, Family::of_label(label)?),
         };
-        // `app` and its like are Microsoft's own names in that zone.
-        if organization == "app" || organization == "www" || FAMILIES.contains(&organization) {
+        if NOT_ORGANIZATIONS.contains(&organization) || Family::of_label(organization).is_some() {
             return None;
         }
-        Some(Self::OrganizationInName { twin, organization: organization.parse().ok()? })
+        Some(Self::OrganizationInName { family, organization: organization.parse().ok()? })
     }
 
     /// The name under which requests go out.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::OrganizationInPath(name) | Self::OrganizationInName { twin: name, .. } => name,
-            Self::WithoutOrganization(name) => name,
+            Self::OrganizationInPath(family) | Self::OrganizationInName { family, .. } => {
+                family.host()
+            }
+            Self::Shared(shared) => shared.host(),
         }
     }
 }
@@ -95,37 +168,70 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_hosts_on_the_list_are_hosts() {
-        for good in [
-            "dev.azure.com",
-            "DEV.Azure.com",
-            "vssps.dev.azure.com",
-            "app.vssps.visualstudio.com",
-            "mycompany.visualstudio.com",
-            "mycompany.vsrm.visualstudio.com",
-        ] {
-            assert!(Host::parse(good).is_some(), "{good}");
+    fn every_family_is_found_by_its_own_name_and_by_its_legacy_name() {
+        assert_eq!(Family::ALL.len(), 28);
+        for family in Family::ALL {
+            assert_eq!(Host::parse(family.host()), Some(Host::OrganizationInPath(*family)));
+            let label = family.host().strip_suffix("dev.azure.com").unwrap();
+            let legacy = Host::parse(&format!("MyCompany.{label}visualstudio.com")).unwrap();
+            assert_eq!(legacy.name(), family.host());
+            let organization = "mycompany".parse().unwrap();
+            assert_eq!(legacy, Host::OrganizationInName { family: *family, organization });
         }
+        for shared in SharedHost::ALL {
+            assert_eq!(Host::parse(shared.host()), Some(Host::Shared(*shared)));
+        }
+        assert_eq!(Host::parse("DEV.Azure.COM"), Some(Host::OrganizationInPath(Family::Core)));
+    }
+
+    #[test]
+    fn other_names_are_no_hosts() {
         for bad in [
             "",
+            ".",
             "azure.com",
+            ".dev.azure.com",
             "evil.com",
             "dev.azure.com.evil.com",
             "evil.dev.azure.com",
             "xdev.azure.com",
+            "a.vssps.dev.azure.com",
+            "app.vssps.dev.azure.com",
             "dev.azure.com:443",
             "dev.azure.com.",
+            "dev.azure.com ",
+            " dev.azure.com",
+            "dev.azure.com/",
+            "dev.azure.com\\",
+            "dev.azure.com\0",
+            "dev.azure.com#",
+            "dev.azure.com@evil.com",
             "u@dev.azure.com",
+            "dev.azure.com%2eevil.com",
+            "dev%2eazure.com",
+            "dev\u{3002}azure.com",
+            "d\u{ff45}v.azure.com",
+            "dev.azur\u{435}.com",
+            "visualstudio.com",
+            ".visualstudio.com",
             "a.b.visualstudio.com",
+            "a.b.vssps.visualstudio.com",
+            "-a.visualstudio.com",
             "my_company.visualstudio.com",
+            "mycompany.visualstudio.com.evil.com",
             "app.visualstudio.com",
             "vssps.visualstudio.com",
+            "vssps.vssps.visualstudio.com",
+            "mycompany.tunnels.visualstudio.com",
+            "mycompany.blob.core.windows.net",
+            "graph.microsoft.com",
+            "login.microsoftonline.com",
             "169.254.169.254",
+            "0x7f.1",
+            "[::1]",
             "localhost",
-            "dev.azure.com%2eevil.com",
-            "dev\u{3002}azure.com",
         ] {
-            assert!(Host::parse(bad).is_none(), "{bad}");
+            assert_eq!(Host::parse(bad), None, "{bad:?}");
         }
     }
 }

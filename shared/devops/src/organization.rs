@@ -12,10 +12,15 @@ pub struct OrganizationName(String);
 
 /// Text that is no organization's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an organization's name has 1 to 50 letters, digits and inner hyphens")]
+#[error(
+    "an organization's name has 1 to 50 letters, digits and hyphens, and begins with no hyphen"
+)]
 pub struct InvalidOrganizationName;
 
 impl OrganizationName {
+    /// The longest name, in characters.
+    const LONGEST: usize = 50;
+
     /// The name, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -26,10 +31,9 @@ impl FromStr for OrganizationName {
     type Err = InvalidOrganizationName;
 
     fn from_str(text: &str) -> Result<Self, InvalidOrganizationName> {
-        let valid = (1..=50).contains(&text.len())
+        let valid = (1..=Self::LONGEST).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-');
+            && !text.starts_with('-');
         if valid { Ok(Self(text.to_ascii_lowercase())) } else { Err(InvalidOrganizationName) }
     }
 }
@@ -51,5 +55,31 @@ impl From<OrganizationName> for String {
 impl fmt::Display for OrganizationName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_without_case_and_keep_their_lower_case_form() {
+        let name: OrganizationName = "MyCompany-1".parse().unwrap();
+        assert_eq!(name, "mycompany-1".parse().unwrap());
+        assert_eq!(name.to_string(), "mycompany-1");
+        assert_eq!(serde_json::to_string(&name).unwrap(), r#""mycompany-1""#);
+        assert_eq!(serde_json::from_str::<OrganizationName>(r#""MYCOMPANY-1""#).unwrap(), name);
+    }
+
+    #[test]
+    fn what_could_be_anything_else_is_no_name() {
+        for good in ["a", "7", "a-b", "a--b", &"x".repeat(50)] {
+            assert!(good.parse::<OrganizationName>().is_ok(), "{good}");
+        }
+        let bad = ["", "-a", "_apis", "a.b", "a/b", "a b", "a%20b", "über", "a\0", "\u{ff41}"];
+        for bad in bad.into_iter().chain([&*"x".repeat(51)]) {
+            assert!(bad.parse::<OrganizationName>().is_err(), "{bad}");
+            assert!(serde_json::from_value::<OrganizationName>(bad.into()).is_err(), "{bad}");
+        }
     }
 }

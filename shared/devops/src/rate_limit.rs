@@ -7,10 +7,14 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
+/// The longest wait that is believed. Azure DevOps' limits look back five minutes, so more is a mistake, and
+/// no sum of times may overflow because of one.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// What an answer says about limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RateLimit {
-    /// How long to wait before the next request.
+    /// How long to wait before the next request, at most [`LONGEST_WAIT`].
     pub retry_after: Option<Duration>,
     /// The resource whose limit it is, in Microsoft's words.
     pub resource: Option<String>,
@@ -33,7 +37,7 @@ impl RateLimit {
             retry_after: text(RETRY_AFTER.as_str())
                 .and_then(|value| retry_after(value, text("date"))),
             resource: text("x-ratelimit-resource").map(str::to_owned),
-            delay: text("x-ratelimit-delay").and_then(|value| value.parse().ok()),
+            delay: text("x-ratelimit-delay").and_then(not_negative),
             limit: text("x-ratelimit-limit").and_then(|value| value.parse().ok()),
             remaining: text("x-ratelimit-remaining").and_then(|value| value.parse().ok()),
             reset: text("x-ratelimit-reset").and_then(|value| value.parse().ok()),
@@ -42,11 +46,19 @@ impl RateLimit {
 }
 
 fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let (until, now) = (http_date(value)?, http_date(date?)?);
-    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+    // RFC 9110 wants whole seconds; the other headers of Azure DevOps have decimals.
+    let wait = match not_negative(value) {
+        Some(seconds) => Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT),
+        None => {
+            let (until, now) = (http_date(value)?, http_date(date?)?);
+            Duration::try_from(until.duration_since(now)).unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+fn not_negative(value: &str) -> Option<f64> {
+    value.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {
@@ -58,15 +70,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn read(pairs: &[(&str, &str)]) -> RateLimit {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        RateLimit::from_headers(&headers)
+    }
+
     #[test]
-    fn seconds_and_dates_are_understood() {
-        let read = |pairs: &[(&str, &str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.insert(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
-            }
-            RateLimit::from_headers(&headers)
-        };
+    fn every_header_is_read() {
         let limit = read(&[
             ("retry-after", "30"),
             ("x-ratelimit-resource", "Concurrency"),
@@ -75,17 +88,49 @@ mod tests {
             ("x-ratelimit-remaining", "0"),
             ("x-ratelimit-reset", "1800000000"),
         ]);
-        assert_eq!(limit.retry_after, Some(Duration::from_secs(30)));
-        assert_eq!(
-            (limit.delay, limit.limit, limit.remaining, limit.reset),
-            (Some(1.25), Some(200), Some(0), Some(1_800_000_000))
-        );
-        let date = [
-            ("date", "Mon, 23 Nov 2026 10:00:00 GMT"),
-            ("retry-after", "Mon, 23 Nov 2026 10:00:07 GMT"),
-        ];
-        assert_eq!(read(&date).retry_after, Some(Duration::from_secs(7)));
-        assert_eq!(read(&[("retry-after", "soon")]).retry_after, None);
-        assert_eq!(read(&[]).retry_after, None);
+        let expected = RateLimit {
+            retry_after: Some(Duration::from_secs(30)),
+            resource: Some("Concurrency".to_owned()),
+            delay: Some(1.25),
+            limit: Some(200),
+            remaining: Some(0),
+            reset: Some(1_800_000_000),
+        };
+        assert_eq!(limit, expected);
+    }
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_as_a_date() {
+        let date = ("date", "Mon, 23 Nov 2026 10:00:00 GMT");
+        for (value, seconds) in [
+            ("0", 0),
+            (" 7 ", 7),
+            ("1.2", 2),
+            ("Mon, 23 Nov 2026 10:00:07 GMT", 7),
+            ("Mon, 23 Nov 2026 09:00:00 GMT", 0),
+            ("99999", 3600),
+            ("18446744073709551616", 3600),
+            ("1e300", 3600),
+            ("Mon, 23 Nov 2099 10:00:00 GMT", 3600),
+        ] {
+            let wait = read(&[date, ("retry-after", value)]).retry_after;
+            assert_eq!(wait, Some(Duration::from_secs(seconds)), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_absent() {
+        let absent = read(&[]);
+        assert_eq!(absent.retry_after, None);
+        for value in ["soon", "", "-1", "NaN", "inf", "1 s", "Mon, 23 Nov 2026 10:00:07 GMT"] {
+            let limit = read(&[
+                ("retry-after", value),
+                ("x-ratelimit-delay", value),
+                ("x-ratelimit-limit", value),
+                ("x-ratelimit-remaining", value),
+                ("x-ratelimit-reset", "later"),
+            ]);
+            assert_eq!(limit, absent, "{value}");
+        }
     }
 }

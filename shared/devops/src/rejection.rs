@@ -8,21 +8,23 @@
 //! | 2xx with HTML on `/_apis/` | the same, from some services |
 //!
 //! A 401 that names the user (`TF400813: The user '…' is not authorized`) is none: the token was good, and
-//! its user lacks access. With a bad token the name is empty.
+//! its user lacks access. With a bad token the name is empty. A claims challenge is a rejection in any case.
 
-use http::header::{CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
 use crate::address::Address;
+use crate::host::SharedHost;
 
-/// A rejected token.
+/// A rejected token. Nothing of the request was processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     challenge: Option<String>,
 }
 
 impl Rejection {
-    /// Looks for a rejection. `wants_html` says whether the caller asked for HTML.
+    /// Looks for a rejection. `wants_html` says whether the caller asked for HTML; `body` may be
+    /// compressed, and then names nobody.
     pub fn detect(
         address: &Address,
         wants_html: bool,
@@ -31,19 +33,19 @@ impl Rejection {
         body: &[u8],
     ) -> Option<Self> {
         let html = text(headers, &CONTENT_TYPE)
-            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));
-        let api = address.path().to_ascii_lowercase().contains("/_apis");
+            .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
+        // A sign-in page is shown, never offered as a file.
+        let page = html && !headers.contains_key(CONTENT_DISPOSITION);
         let rejected = match status {
-            StatusCode::UNAUTHORIZED => !names_its_user(body),
-            StatusCode::NON_AUTHORITATIVE_INFORMATION => html,
+            StatusCode::UNAUTHORIZED => asks_for_claims(headers) || !names_its_user(body),
+            StatusCode::NON_AUTHORITATIVE_INFORMATION => page,
             status if status.is_redirection() => {
                 text(headers, &LOCATION).is_some_and(leads_to_sign_in)
             }
-            status if status.is_success() => html && api && !wants_html,
+            status if status.is_success() => page && address.api().is_some() && !wants_html,
             _ => false,
         };
-        let challenges = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|v| v.to_str().ok());
-        let challenge = challenges.collect::<Vec<_>>().join(", ");
+        let challenge = challenges(headers).collect::<Vec<_>>().join(", ");
         rejected.then(|| Self { challenge: Some(challenge).filter(|text| !text.is_empty()) })
     }
 
@@ -51,6 +53,14 @@ impl Rejection {
     pub fn challenge(&self) -> Option<&str> {
         self.challenge.as_deref()
     }
+}
+
+fn challenges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok())
+}
+
+fn asks_for_claims(headers: &HeaderMap) -> bool {
+    challenges(headers).any(|challenge| challenge.contains("insufficient_claims"))
 }
 
 fn names_its_user(body: &[u8]) -> bool {
@@ -62,13 +72,15 @@ fn names_its_user(body: &[u8]) -> bool {
 
 fn leads_to_sign_in(location: &str) -> bool {
     let location = location.to_ascii_lowercase();
-    let host = location.split("://").nth(1).unwrap_or_default().split(['/', '?']).next();
-    let path = location.split('?').next().unwrap_or_default();
-    path.contains("/_signin")
-        || host.is_some_and(|host| {
-            host.starts_with("login.")
-                || host == "app.vssps.visualstudio.com" && path.ends_with("/signin")
-        })
+    let before_query = location.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = match before_query.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').unwrap_or((rest, "")),
+        None => ("", before_query.trim_start_matches('/')),
+    };
+    let signs_in = |segment: &str| matches!(segment, "_signin" | "_signedin");
+    authority.starts_with("login.")
+        || path.split('/').any(signs_in)
+        || authority == SharedHost::Profiles.host() && path.ends_with("signin")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
@@ -80,7 +92,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn detect(path: &str, wants_html: bool, status: u16, pairs: &[(&str, &str)]) -> bool {
+    const API: &str = "/mycompany/_apis/projects";
+    const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
+    const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8; api-version=7.1");
+
+    fn detect(
+        path: &str,
+        wants_html: bool,
+        status: u16,
+        pairs: &[(&str, &str)],
+    ) -> Option<Rejection> {
         let allowed = ["mycompany".parse().unwrap()];
         let address = Address::parse("dev.azure.com", path, None, &allowed).unwrap();
         let mut headers = HeaderMap::new();
@@ -89,74 +110,100 @@ mod tests {
         }
         let status = StatusCode::from_u16(status).unwrap();
         Rejection::detect(&address, wants_html, status, &headers, b"")
-            .is_some()
     }
 
     #[test]
     fn sign_in_pages_in_disguise_are_rejections() {
-        let html = ("content-type", "text/html; charset=utf-8");
-        let api = "/mycompany/_apis/projects";
-        assert!(detect(api, false, 401, &[]));
-        assert!(detect(api, false, 203, &[html]));
-        assert!(detect(
-            api,
-            false,
-            302,
-            &[(
-                "location",
-                "https://spsprodcus1.vssps.visualstudio.com/_signin?realm=dev.azure.com"
-            )]
-        ));
-        assert!(detect(
-            api,
-            false,
-            302,
-            &[("location", "https://login.microsoftonline.com/common/oauth2/authorize?x")]
-        ));
-        assert!(detect(api, false, 200, &[html]));
+        let rejected = |status, header| {
+            assert!(detect(API, false, status, &[header]).is_some(), "{status} {header:?}")
+        };
+        rejected(401, JSON);
+        rejected(401, HTML);
+        rejected(203, HTML);
+        rejected(203, ("content-type", "Text/HTML"));
+        rejected(200, HTML);
+        for location in [
+            "https://spsprodcus1.vssps.visualstudio.com/_signin?realm=dev.azure.com",
+            "https://login.microsoftonline.com/common/oauth2/authorize?x",
+            "https://login.windows.net",
+            "https://app.vssps.visualstudio.com/_signin",
+            "https://app.vssps.visualstudio.com/signin?x",
+            "https://dev.azure.com/_signin",
+            "/_signin?reply_to=x",
+        ] {
+            for status in [301, 302, 303, 307, 308] {
+                rejected(status, ("location", location));
+            }
+        }
+        assert!(detect("/mycompany/p/_git/repo/info/refs", true, 203, &[HTML]).is_some());
+        assert!(detect("/mycompany/p/_git/repo/info/refs", false, 401, &[]).is_some());
     }
 
     #[test]
     fn a_401_that_names_the_user_is_about_access() {
         let allowed = ["mycompany".parse().unwrap()];
-        let address = Address::parse("dev.azure.com", "/mycompany/_apis/x", None, &allowed).unwrap();
-        let is_rejection = |body: &[u8]| {
-            let headers = HeaderMap::new();
+        let address =
+            Address::parse("dev.azure.com", "/mycompany/_apis/x", None, &allowed).unwrap();
+        let is_rejection = |challenge: &'static str, body: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.append(WWW_AUTHENTICATE, "TFS-Federated".parse().unwrap());
+            headers.append(WWW_AUTHENTICATE, challenge.parse().unwrap());
             Rejection::detect(&address, false, StatusCode::UNAUTHORIZED, &headers, body).is_some()
         };
-        assert!(is_rejection(b""));
-        assert!(is_rejection(br#"{"message":"TF400813: The user '' is not authorized to access this resource."}"#));
-        assert!(!is_rejection(br#"{"message":"TF400813: The user 'ada' is not authorized to access this resource."}"#));
+        let nobody =
+            br#"{"message":"TF400813: The user '' is not authorized to access this resource."}"#;
+        let ada =
+            br#"{"message":"TF400813: The user 'ada' is not authorized to access this resource."}"#;
+        assert!(is_rejection("Bearer", b""));
+        assert!(is_rejection("Bearer", b"TF400813: The user '"));
+        assert!(is_rejection("Bearer", nobody));
+        assert!(!is_rejection("Bearer", ada));
+        // Only new claims help here, whoever is named.
+        assert!(is_rejection(r#"Bearer error="insufficient_claims", claims="e30=""#, ada));
     }
 
     #[test]
     fn other_answers_are_the_caller_s() {
-        let html = ("content-type", "text/html");
-        let json = ("content-type", "application/json");
-        let api = "/mycompany/_apis/projects";
-        assert!(!detect(
-            api,
+        let passed = |path, wants_html, status, pairs: &[_]| {
+            assert_eq!(detect(path, wants_html, status, pairs), None, "{status} {path} {pairs:?}");
+        };
+        let challenge =
+            ("www-authenticate", "Bearer authorization_uri=https://login.microsoftonline.com/x");
+        passed(API, false, 200, &[JSON, challenge]);
+        passed(API, false, 200, &[]);
+        passed(API, false, 204, &[]);
+        passed(API, false, 203, &[JSON]);
+        passed(API, true, 200, &[HTML]);
+        passed("/mycompany/p/_wiki/x", false, 200, &[HTML]);
+        passed(
+            "/mycompany/p/_apis/git/repositories/r/items",
             false,
             200,
-            &[
-                json,
-                (
-                    "www-authenticate",
-                    "Bearer authorization_uri=https://login.microsoftonline.com/x"
-                )
-            ]
-        ));
-        assert!(!detect(api, false, 203, &[json]));
-        assert!(!detect(api, true, 200, &[html]));
-        assert!(!detect("/mycompany/p/_wiki/x", false, 200, &[html]));
-        assert!(!detect(
-            api,
-            false,
-            302,
-            &[("location", "https://dev.azure.com/mycompany/other?u=https://login.x/")]
-        ));
-        assert!(!detect(api, false, 403, &[html]));
-        assert!(!detect(api, false, 404, &[html]));
-        assert!(!detect(api, false, 503, &[html]));
+            &[HTML, ("content-disposition", "attachment")],
+        );
+        for status in [400, 403, 404, 409, 429, 500, 503] {
+            passed(API, false, status, &[HTML, challenge]);
+        }
+        for location in [
+            "https://dev.azure.com/mycompany/other?u=https://login.x/_signin",
+            "https://dev.azure.com/mycompany/p#/_signin",
+            "https://mycompany.blob.core.windows.net/login.html?sig=1",
+            "https://dev.azure.com/mycompany/login.microsoftonline.com",
+            "/mycompany/_signing",
+            "",
+        ] {
+            passed(API, false, 302, &[("location", location)]);
+        }
+        passed(API, false, 304, &[]);
+    }
+
+    #[test]
+    fn all_challenges_are_handed_on_together() {
+        let challenge =
+            |pairs| detect(API, false, 401, pairs).unwrap().challenge().map(str::to_owned);
+        let claims = r#"Bearer realm="", error="insufficient_claims", claims="e30=""#;
+        let pairs = [("www-authenticate", claims), ("www-authenticate", "TFS-Federated")];
+        assert_eq!(challenge(&pairs).unwrap(), format!("{claims}, TFS-Federated"));
+        assert_eq!(challenge(&[]), None);
     }
 }

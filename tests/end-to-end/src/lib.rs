@@ -1,1 +1,19 @@
-//! placeholder
+//! What the end-to-end tests share: a running service, a browser without a screen, and a watch on leaks.
+//!
+//! Nothing of the service is replaced: the functions are the real binaries in processes of their own, and
+//! everything goes over HTTP. Only Microsoft and AWS are stand-ins.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what it expected by failing"
+)]
+#![allow(clippy::missing_panics_doc, reason = "panicking is what these are for")]
+
+mod answer;
+mod browser;
+mod leaks;
+mod world;
+
+pub use answer::Answer;
+pub use browser::Browser;
+pub use world::{Caller, INTEGRATION, World};

@@ -9,107 +9,262 @@ use axum::response::Response;
 
 use super::*;
 
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8; api-version=7.1");
+const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
+const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+
+type Headers = &'static [(&'static str, &'static str)];
+
 /// A server that answers everything in the same way and remembers what it was asked.
 async fn server(
     status: u16,
-    headers: &'static [(&'static str, &'static str)],
-    body: &'static str,
+    headers: Headers,
+    body: impl Into<bytes::Bytes>,
 ) -> (DevopsClient, Arc<Mutex<Vec<Request>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&asked);
+    let (seen, body) = (Arc::clone(&asked), body.into());
     let app = Router::new().fallback(move |request: Request| {
         seen.lock().unwrap().push(request);
         let mut response = Response::builder().status(status);
         for (name, value) in headers {
             response = response.header(*name, *value);
         }
-        std::future::ready(response.body(Body::from(body)).unwrap())
+        std::future::ready(response.body(Body::from(body.clone())).unwrap())
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    let http =
-        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    (DevopsClient::new(http, Some(url)), asked)
+    (DevopsClient::new(http(), Some(url)), asked)
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 fn mycompany() -> OrganizationName {
     "mycompany".parse().unwrap()
 }
 
-async fn ask(
-    status: u16,
-    headers: &'static [(&'static str, &'static str)],
-    body: &'static str,
-) -> Result<ConnectionData, ConnectionDataError> {
-    let (client, _) = server(status, headers, body).await;
-    client.connection_data(&mycompany(), &"token".into()).await
+fn token() -> SecretString {
+    "token".into()
 }
 
-const USER: &str = r#"{"authenticatedUser":{"id":"d291b0c4-a05c-6ea6-8df1-4b41d5f39eff","providerDisplayName":"Ada"},"instanceId":"20cda608-32f0-4e6e-9b7c-8def7b38d15a"}"#;
+async fn connection_data(
+    status: u16,
+    headers: Headers,
+    body: impl Into<bytes::Bytes>,
+) -> Result<ConnectionData, ConnectionDataError> {
+    let (client, _) = server(status, headers, body).await;
+    client.connection_data(&mycompany(), &token()).await
+}
+
+const USER: &str = r#"{"authenticatedUser":{"id":"d291b0c4-a05c-6ea6-8df1-4b41d5f39eff","descriptor":"Microsoft.IdentityModel.Claims.ClaimsIdentity;1\\ada@mycompany.example","subjectDescriptor":"aad.ZDI5MWIw","providerDisplayName":"Ada"},"instanceId":"20cda608-32f0-4e6e-9b7c-8def7b38d15a","deploymentType":"hosted"}"#;
+const PROFILE: &str = r#"{"displayName":"Ada","publicAlias":"d6245f20-2af8-44f4-9451-8107cb2767db","emailAddress":"ada@mycompany.example","coreRevision":1647,"timeStamp":"2014-05-12T22:23:07.727+00:00","id":"d6245f20-2af8-44f4-9451-8107cb2767db","revision":1647}"#;
+const ACCOUNTS: &str = r#"{"count":3,"value":[{"accountId":"6affcbef-fe5d-44c6-8a29-439b79aaa118","accountUri":"https://vssps.dev.azure.com/MyCompany/","accountName":"MyCompany","properties":{}},{"accountId":"bf83696f-383b-4980-95b5-1f1127640a8a","accountName":"fabrikam"},{"accountId":"bf83696f-383b-4980-95b5-1f1127640a8b","accountName":"no name"}]}"#;
 
 #[tokio::test]
-async fn the_real_host_is_named_and_redirects_are_suppressed() {
-    let (client, asked) = server(200, &[("content-type", "application/json")], USER).await;
-    let data = client.connection_data(&mycompany(), &"token".into()).await.unwrap();
-    assert_eq!(data.display_name.as_deref(), Some("Ada"));
+async fn the_real_host_is_named_and_sign_in_pages_are_suppressed() {
+    let (client, asked) = server(200, &[JSON], USER).await;
+    client.connection_data(&mycompany(), &token()).await.unwrap();
     let asked = asked.lock().unwrap();
+    let headers = asked[0].headers();
+    assert_eq!(asked[0].method(), Method::GET);
     assert_eq!(asked[0].uri(), "/mycompany/_apis/connectionData");
-    assert_eq!(asked[0].headers()["host"], "dev.azure.com");
-    assert_eq!(asked[0].headers()["authorization"], "Bearer token");
-    assert_eq!(asked[0].headers()["x-tfs-fedauthredirect"], "Suppress");
+    assert_eq!(asked[0].version(), http::Version::HTTP_11);
+    assert_eq!(headers["host"], "dev.azure.com");
+    assert_eq!(headers["authorization"], "Bearer token");
+    assert_eq!(headers["x-tfs-fedauthredirect"], "Suppress");
+    assert_eq!(headers["user-agent"], concat!("ado-connect/", env!("CARGO_PKG_VERSION")));
+    for name in ["host", "authorization", "x-tfs-fedauthredirect", "user-agent", "accept"] {
+        assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn path_and_query_arrive_as_they_were_authorized() {
+    let (client, asked) = server(200, &[], "").await;
+    let path = "/mycompany/My%20Project/_apis/wit/workitems/$Task(1)/%c3%bcber";
+    let query = "path=%2Fa%2F..%2Fb&$top=1&x=%zz&a=b=c&&;[]|";
+    let address =
+        Address::parse("mycompany.vsrm.visualstudio.com", path, Some(query), &[mycompany()])
+            .unwrap();
+    let their_agent: HeaderMap =
+        [(USER_AGENT, HeaderValue::from_static("theirs"))].into_iter().collect();
+    client.request(&address, Method::PATCH).headers(their_agent).send().await.unwrap();
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked[0].uri().to_string(), format!("/mycompany{path}?{query}"));
+    assert_eq!(asked[0].headers()["host"], "vsrm.dev.azure.com");
+    let agents: Vec<_> = asked[0].headers().get_all(USER_AGENT).iter().collect();
+    assert_eq!(agents, ["theirs"], "headers that are added later take precedence");
+}
+
+#[test]
+fn without_an_override_requests_go_to_azure_devops_itself() {
+    let client = DevopsClient::new(http(), None);
+    let address =
+        Address::parse("dev.azure.com", "/mycompany/_apis", Some("a=b"), &[mycompany()]).unwrap();
+    let request = client.request(&address, Method::GET).build().unwrap();
+    assert_eq!(request.url().as_str(), "https://dev.azure.com/mycompany/_apis?a=b");
+    assert!(!request.headers().contains_key(HOST));
+}
+
+#[tokio::test]
+async fn connection_data_tells_who_the_user_is() {
+    let expected = ConnectionData {
+        authenticated_user_id: "d291b0c4-a05c-6ea6-8df1-4b41d5f39eff".parse().unwrap(),
+        subject_descriptor: Some("aad.ZDI5MWIw".to_owned()),
+        display_name: Some("Ada".to_owned()),
+        instance_id: Some("20cda608-32f0-4e6e-9b7c-8def7b38d15a".parse().unwrap()),
+    };
+    assert_eq!(connection_data(200, &[JSON], USER).await.as_ref(), Ok(&expected));
+    assert_eq!(connection_data(200, &[JSON], format!("\u{feff}{USER}")).await, Ok(expected));
 }
 
 #[tokio::test]
 async fn each_way_to_refuse_is_told_apart() {
     use ConnectionDataError as E;
-    assert_eq!(ask(401, &[], "").await, Err(E::Unauthorized));
-    assert_eq!(
-        ask(203, &[("content-type", "text/html")], "<title>Sign In</title>").await,
-        Err(E::Unauthorized)
-    );
-    assert_eq!(
-        ask(302, &[("location", "https://spsprodcus1.vssps.visualstudio.com/_signin?x")], "").await,
-        Err(E::Unauthorized)
-    );
-    assert_eq!(
-        ask(403, &[], r#"{"message":"VS403463: The conditional access policy has failed."}"#).await,
-        Err(E::PolicyBlocked)
-    );
-    assert_eq!(ask(403, &[], "{}").await, Err(E::NotAMember));
-    assert_eq!(ask(404, &[], "{}").await, Err(E::NotAMember));
-    assert_eq!(ask(429, &[("retry-after", "3")], "").await, Err(E::Unavailable));
-    assert_eq!(ask(503, &[], "\u{feff}{\"message\":\"TF24668\"}").await, Err(E::Unavailable));
-    assert_eq!(
-        ask(200, &[("content-type", "application/json")], "nonsense").await,
-        Err(E::Unavailable)
-    );
-    let anonymous = r#"{"authenticatedUser":{"id":"aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"}}"#;
-    assert_eq!(ask(200, &[], anonymous).await, Err(E::Unauthorized));
+    const SIGN_IN: Headers =
+        &[("location", "https://spsprodcus1.vssps.visualstudio.com/_signin?x")];
+    const REFUSED: &str = r#"{"$id":"1","message":"TF400813: The user '' is not authorized to access this resource.","typeKey":"UnauthorizedRequestException"}"#;
+    const POLICY: &str = r#"{"$id":"1","message":"VS403463: The conditional access policy defined by your administrator has failed."}"#;
+    const STOPPED: &str =
+        "\u{feff}{\"$id\":\"1\",\"message\":\"TF24668: The team project collection is stopped.\"}";
+    let throttled =
+        |seconds: Option<u64>| Err(E::Throttled { retry_after: seconds.map(Duration::from_secs) });
+    assert_eq!(connection_data(401, &[], "").await, Err(E::Unauthorized));
+    assert_eq!(connection_data(401, &[JSON], REFUSED).await, Err(E::Unauthorized));
+    let named = REFUSED.replace("''", "'ada'");
+    assert_eq!(connection_data(401, &[JSON], named).await, Err(E::NotAMember));
+    assert_eq!(connection_data(203, &[HTML], "<title>Sign In</title>").await, Err(E::Unauthorized));
+    assert_eq!(connection_data(200, &[HTML], "<title>Sign In</title>").await, Err(E::Unauthorized));
+    assert_eq!(connection_data(302, SIGN_IN, "").await, Err(E::Unauthorized));
+    assert_eq!(connection_data(403, &[JSON], POLICY).await, Err(E::PolicyBlocked));
+    assert_eq!(connection_data(403, &[JSON], "{}").await, Err(E::NotAMember));
+    assert_eq!(connection_data(404, &[HTML], "<html>").await, Err(E::NotAMember));
+    assert_eq!(connection_data(429, &[("retry-after", "3")], "").await, throttled(Some(3)));
+    assert_eq!(connection_data(429, &[HTML], "<html>").await, throttled(None));
+    assert_eq!(connection_data(503, &[JSON], STOPPED).await, Err(E::Unavailable));
+    assert_eq!(connection_data(500, &[], "").await, Err(E::Unavailable));
+    assert_eq!(connection_data(400, &[JSON], "{}").await, Err(E::Unavailable));
+    assert_eq!(connection_data(200, &[JSON], "nonsense").await, Err(E::Unavailable));
+    assert_eq!(connection_data(200, &[JSON], "{}").await, Err(E::Unavailable));
+    assert_eq!(connection_data(200, &[JSON], vec![b' '; LARGEST + 1]).await, Err(E::Unavailable));
+}
+
+#[tokio::test]
+async fn a_public_identity_is_no_member() {
+    let anonymous = USER
+        .replace("d291b0c4-a05c-6ea6-8df1-4b41d5f39eff", "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa");
+    let by_kind = USER.replace("Claims.ClaimsIdentity", "UnauthenticatedIdentity");
+    for body in [anonymous, by_kind] {
+        let refused = connection_data(200, &[JSON], body).await;
+        assert_eq!(refused, Err(ConnectionDataError::Unauthorized));
+    }
 }
 
 #[tokio::test]
 async fn a_redirect_is_never_followed_with_the_token() {
-    let (client, asked) = server(307, &[("location", "/elsewhere")], "").await;
-    assert!(client.connection_data(&mycompany(), &"token".into()).await.is_err());
-    assert_eq!(asked.lock().unwrap().len(), 1);
+    let (elsewhere, reached) = server(200, &[JSON], USER).await;
+    let target = elsewhere.instead.unwrap();
+    for status in [301, 302, 303, 307, 308] {
+        let location: &'static str = format!("{target}stolen").leak();
+        let headers: Headers = vec![("location", location)].leak();
+        let (client, asked) = server(status, headers, "").await;
+        assert!(client.connection_data(&mycompany(), &token()).await.is_err());
+        assert!(client.profile_me(&token()).await.is_err());
+        assert_eq!(asked.lock().unwrap().len(), 2);
+    }
+    assert!(reached.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unavailable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    drop(listener);
+    let client = DevopsClient::new(http(), Some(url));
+    let refused = client.connection_data(&mycompany(), &token()).await;
+    assert_eq!(refused, Err(ConnectionDataError::Unavailable));
+    assert_eq!(client.profile_me(&token()).await, Err(ProfileError::Unavailable));
+    assert_eq!(client.resource_tenant(&mycompany()).await, Err(Unavailable));
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_stand_in_a_header_is_not_sent() {
+    let (client, asked) = server(200, &[JSON], USER).await;
+    let refused = client.connection_data(&mycompany(), &"a\r\nb".into()).await;
+    assert_eq!(refused, Err(ConnectionDataError::Unauthorized));
+    assert!(asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_profile_and_its_accounts_are_told() {
+    let (client, asked) = server(200, &[JSON], PROFILE).await;
+    let profile = client.profile_me(&token()).await.unwrap();
+    assert_eq!(profile.id.to_string(), "d6245f20-2af8-44f4-9451-8107cb2767db");
+    assert_eq!(profile.display_name.as_deref(), Some("Ada"));
+    assert_eq!(profile.email_address.as_deref(), Some("ada@mycompany.example"));
+    assert_eq!(asked.lock().unwrap()[0].uri(), "/_apis/profile/profiles/me?api-version=7.1");
+    assert_eq!(asked.lock().unwrap()[0].headers()["host"], "app.vssps.visualstudio.com");
+
+    let (client, asked) = server(200, &[JSON], ACCOUNTS).await;
+    let accounts = client.accounts(profile.id, &token()).await.unwrap();
+    let names: Vec<_> = accounts.iter().map(|account| account.organization.as_str()).collect();
+    assert_eq!(names, ["mycompany", "fabrikam"]);
+    assert_eq!(
+        asked.lock().unwrap()[0].uri(),
+        "/_apis/accounts?memberId=d6245f20-2af8-44f4-9451-8107cb2767db&api-version=7.1"
+    );
+    let (client, _) = server(200, &[JSON], r#"{"count":0,"value":null}"#).await;
+    assert_eq!(client.accounts(profile.id, &token()).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn each_way_to_refuse_a_profile_is_told_apart() {
+    use ProfileError as E;
+    let throttled = E::Throttled { retry_after: Some(Duration::from_secs(9)) };
+    for (status, headers, body, expected) in [
+        (401, &[][..], "", E::Unauthorized),
+        (203, &[HTML], "<html>", E::Unauthorized),
+        (403, &[JSON], r#"{"message":"VS403463: blocked"}"#, E::PolicyBlocked),
+        (403, &[JSON], "{}", E::Forbidden),
+        (404, &[JSON], "{}", E::Forbidden),
+        (429, &[("retry-after", "9")], "", throttled),
+        (503, &[JSON], "\u{feff}{}", E::Unavailable),
+        (200, &[JSON], "[]", E::Unavailable),
+    ] {
+        let (client, _) = server(status, headers, body).await;
+        assert_eq!(client.profile_me(&token()).await, Err(expected), "{status}");
+        assert_eq!(client.accounts(Uuid::from_u128(1), &token()).await, Err(expected), "{status}");
+    }
 }
 
 #[tokio::test]
 async fn the_tenant_of_an_organization_is_read_from_a_404() {
-    let header = &[("x-vss-resourcetenant", "11111111-2222-3333-4444-555555555555")];
-    let (client, asked) = server(404, header, "").await;
-    let id = "11111111-2222-3333-4444-555555555555".parse().unwrap();
-    assert_eq!(client.resource_tenant(&mycompany()).await, Ok(OrganizationTenant::Entra(id)));
-    assert_eq!(asked.lock().unwrap()[0].headers()["host"], "vssps.dev.azure.com");
-    let nil = &[("x-vss-resourcetenant", "00000000-0000-0000-0000-000000000000")];
-    let (client, _) = server(404, nil, "").await;
-    assert_eq!(
-        client.resource_tenant(&mycompany()).await,
-        Ok(OrganizationTenant::PersonalMicrosoftAccounts)
-    );
-    let (client, _) = server(404, &[], "").await;
-    assert_eq!(client.resource_tenant(&mycompany()).await, Ok(OrganizationTenant::Unknown));
-    let (client, _) = server(500, &[], "").await;
-    assert_eq!(client.resource_tenant(&mycompany()).await, Err(Unavailable));
+    let (client, asked) = server(404, &[("x-vss-resourcetenant", TENANT)], "").await;
+    let entra = OrganizationTenant::Entra(TENANT.parse().unwrap());
+    assert_eq!(client.resource_tenant(&mycompany()).await, Ok(entra));
+    let asked = asked.lock().unwrap();
+    assert_eq!((asked[0].method(), asked[0].uri().path()), (&Method::HEAD, "/mycompany"));
+    assert_eq!(asked[0].headers()["host"], "vssps.dev.azure.com");
+    assert_eq!(asked[0].headers()["x-tfs-fedauthredirect"], "Suppress");
+    assert!(!asked[0].headers().contains_key(AUTHORIZATION));
+}
+
+#[tokio::test]
+async fn an_organization_may_have_no_tenant_or_not_tell_it() {
+    use OrganizationTenant as T;
+    const NIL: Headers = &[("x-vss-resourcetenant", "00000000-0000-0000-0000-000000000000")];
+    for (status, headers, expected) in [
+        (404, NIL, Ok(T::PersonalMicrosoftAccounts)),
+        (404, &[], Ok(T::Unknown)),
+        (404, &[("x-vss-resourcetenant", "nonsense")], Ok(T::Unknown)),
+        (200, &[("x-vss-resourcetenant", TENANT)], Ok(T::Entra(TENANT.parse().unwrap()))),
+        (401, &[("x-vss-resourcetenant", TENANT)], Ok(T::Entra(TENANT.parse().unwrap()))),
+        (429, &[], Err(Unavailable)),
+        (500, &[], Err(Unavailable)),
+    ] {
+        let (client, _) = server(status, headers, "").await;
+        assert_eq!(client.resource_tenant(&mycompany()).await, expected, "{status} {headers:?}");
+    }
 }

@@ -1,0 +1,78 @@
+//! An answer of the service, whole.
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use url::Url;
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, body: response.bytes().await.unwrap().to_vec() }
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// Where a redirect leads.
+    pub fn location(&self) -> Url {
+        let location = self.header("location").unwrap_or_else(|| panic!("no location: {self:?}"));
+        location.parse().unwrap()
+    }
+
+    /// A parameter of the address that a redirect leads to.
+    pub fn location_parameter(&self, name: &str) -> Option<String> {
+        let pairs: Vec<_> = self.location().query_pairs().into_owned().collect();
+        pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// Checks the status, and gives the answer back.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{} {:?}", self.text(), self.headers);
+        self
+    }
+
+    /// Checks that this is a whole problem document with this status and code (RFC 9457).
+    #[track_caller]
+    pub fn expect_problem(self, status: u16, code: &str) -> Self {
+        let problem = self.json();
+        assert_eq!(
+            (self.status.as_u16(), problem["code"].as_str()),
+            (status, Some(code)),
+            "{problem}"
+        );
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(problem["status"], status);
+        assert!(
+            problem["type"].as_str().unwrap().ends_with(&format!("/problems/{code}")),
+            "{problem}"
+        );
+        assert!(!problem["title"].as_str().unwrap().is_empty());
+        assert!(!problem["request_id"].as_str().unwrap().is_empty());
+        self
+    }
+}

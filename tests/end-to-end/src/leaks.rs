@@ -1,0 +1,56 @@
+//! A watch on everything that the service says: no token, code or secret may be part of it.
+
+use std::sync::{Arc, Mutex};
+
+use emulators::{MARKER, MARKER_DECODED};
+
+use crate::Answer;
+
+/// What was said so far.
+#[derive(Clone, Default)]
+pub(crate) struct Watch {
+    log: Arc<Mutex<Vec<String>>>,
+    secrets: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watch {
+    /// A line of a function's output.
+    pub(crate) fn logged(&self, function: &str, line: &str) {
+        self.log.lock().unwrap().push(format!("{function}: {line}"));
+    }
+
+    /// Something that may be in an answer, once, and never in a log: a session, a state, a key.
+    pub(crate) fn secret(&self, secret: &str) {
+        self.secrets.lock().unwrap().push(secret.to_owned());
+    }
+
+    /// An answer of the service: nothing of Entra's may be in it.
+    pub(crate) fn answered(&self, answer: &Answer) {
+        let text = format!("{:?}\n{}", answer.headers, answer.text());
+        for marker in [MARKER, MARKER_DECODED] {
+            assert!(!text.contains(marker), "an answer leaks a token, code or secret: {text}");
+        }
+    }
+
+    /// The lines so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Everything that was logged, at the end.
+    pub(crate) fn check(&self) {
+        let (log, secrets) = (self.log.lock().unwrap(), self.secrets.lock().unwrap());
+        for line in log.iter() {
+            for marker in [MARKER, MARKER_DECODED] {
+                assert!(!line.contains(marker), "a log line leaks a token, code or secret: {line}");
+            }
+            for secret in secrets.iter() {
+                assert!(
+                    !line.contains(secret.as_str()),
+                    "a log line leaks a secret of ours: {line}"
+                );
+            }
+            assert!(!line.contains("panicked"), "a function panicked: {line}");
+        }
+    }
+}

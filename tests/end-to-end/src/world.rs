@@ -1,0 +1,294 @@
+//! A running service with an integration and an application.
+
+use std::sync::{Arc, OnceLock};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
+use emulators::{AzureDevOps, Entra};
+use local::{Binaries, Stack, StackOptions, Upstream};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::leaks::Watch;
+use crate::{Answer, Browser};
+
+/// The integration that every world begins with.
+pub const INTEGRATION: &str = "azure-devops";
+/// Where the application lives: nobody has to be there.
+const APPLICATION: &str = "https://app.mycompany.example";
+
+/// The service, an operator, and an application.
+pub struct World {
+    /// The running service.
+    pub stack: Stack,
+    http: reqwest::Client,
+    watch: Watch,
+    application_key: String,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.watch.check();
+        }
+    }
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// With the operator key.
+    Operator,
+    /// With the application's key.
+    Application,
+    /// With this key or token as Bearer.
+    Bearer(String),
+    /// With this as the whole `Authorization`.
+    Raw(String),
+    /// Without credentials.
+    Nobody,
+}
+
+fn binaries() -> Binaries {
+    static BINARIES: OnceLock<Binaries> = OnceLock::new();
+    BINARIES.get_or_init(|| Binaries::build().expect("the functions build")).clone()
+}
+
+impl World {
+    /// Starts a service with one integration that serves `mycompany`.
+    pub async fn start() -> Self {
+        Self::with_variables(&[]).await
+    }
+
+    /// The same, with more environment variables for the functions.
+    pub async fn with_variables(variables: &[(&str, &str)]) -> Self {
+        let watch = Watch::default();
+        let sink = watch.clone();
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
+        let stack = Stack::start(StackOptions {
+            port: None,
+            operator_key: None,
+            entra: Upstream::Emulator,
+            devops: Upstream::Emulator,
+            tick: None,
+            environments: 8,
+            sink: Arc::new(move |function, line| sink.logged(function, line)),
+            variables,
+            binaries,
+        })
+        .await
+        .expect("the service starts");
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        watch.secret(stack.operator_key());
+        let mut world = Self { stack, http, watch, application_key: String::new() };
+        world.put_integration(INTEGRATION, json!({})).await.expect(201);
+        world.application_key = world.new_key("application", None).await;
+        world
+    }
+
+    /// The stand-in of Entra.
+    pub fn entra(&self) -> &Entra {
+        self.stack.entra().unwrap()
+    }
+
+    /// The stand-in of Azure DevOps.
+    pub fn devops(&self) -> &AzureDevOps {
+        self.stack.azure_devops().unwrap()
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// An address of the service.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.stack.public_url())
+    }
+
+    /// Lines that the functions have logged.
+    pub fn log(&self) -> Vec<String> {
+        self.watch.lines()
+    }
+
+    /// Names a secret that must not be logged.
+    pub fn secret(&self, secret: &str) {
+        self.watch.secret(secret);
+    }
+
+    /// Where the application takes browsers back.
+    pub fn return_to(&self) -> String {
+        format!("{APPLICATION}/connected?from=ado-connect")
+    }
+
+    /// A request that the caller finishes.
+    pub fn request(&self, caller: &Caller, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, self.url(path));
+        match caller {
+            Caller::Operator => request.bearer_auth(self.stack.operator_key()),
+            Caller::Application => request.bearer_auth(&self.application_key),
+            Caller::Bearer(key) => request.bearer_auth(key),
+            Caller::Raw(value) => request.header("authorization", value),
+            Caller::Nobody => request,
+        }
+    }
+
+    /// Sends a request to the service, and watches the answer.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let answer = Answer::of(request.send().await.expect("the service answers")).await;
+        self.watch.answered(&answer);
+        answer
+    }
+
+    /// Sends a request whose answer may hold a token, because that is what it is for.
+    pub async fn send_unwatched(&self, request: reqwest::RequestBuilder) -> Answer {
+        Answer::of(request.send().await.expect("the service answers")).await
+    }
+
+    /// A request without a body.
+    pub async fn ask(&self, caller: &Caller, method: Method, path: &str) -> Answer {
+        self.send(self.request(caller, method, path)).await
+    }
+
+    /// A GET.
+    pub async fn get(&self, caller: &Caller, path: &str) -> Answer {
+        self.ask(caller, Method::GET, path).await
+    }
+
+    /// A request with a JSON body.
+    pub async fn ask_json(
+        &self,
+        caller: &Caller,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Answer {
+        self.send(self.request(caller, method, path).json(body)).await
+    }
+
+    /// A POST of JSON.
+    pub async fn post(&self, caller: &Caller, path: &str, body: Value) -> Answer {
+        self.ask_json(caller, Method::POST, path, &body).await
+    }
+
+    /// Puts an integration of the default app; `changes` take the place of what it would be.
+    pub async fn put_integration(&self, id: &str, changes: Value) -> Answer {
+        let mut integration = json!({
+            "client_id": DEFAULT_CLIENT_ID.to_string(),
+            "client_credential": {"kind": "client_secret", "client_secret": DEFAULT_CLIENT_SECRET},
+            "organizations": ["mycompany"],
+            "scopes": ["vso.code_write", "vso.work_write", "vso.build_execute", "vso.project"],
+            "allowed_return_origins": [APPLICATION],
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            integration[name] = value.clone();
+        }
+        let path = format!("/integrations/{id}");
+        self.ask_json(&Caller::Operator, Method::PUT, &path, &integration).await
+    }
+
+    /// A new API key.
+    pub async fn new_key(&self, role: &str, integration: Option<&str>) -> String {
+        let mut wish = json!({"name": "a test's", "role": role});
+        if let Some(integration) = integration {
+            wish["integration"] = integration.into();
+        }
+        let made = self.post(&Caller::Operator, "/api-keys", wish).await.expect(201).json();
+        let key = made["key"].as_str().unwrap().to_owned();
+        self.watch.secret(&key);
+        key
+    }
+
+    /// A connect session's link for a user of the first integration.
+    pub async fn connect_url(&self, user: &str) -> String {
+        let wish = json!({"integration": INTEGRATION, "user": user, "return_to": self.return_to()});
+        self.connect_url_for(wish).await
+    }
+
+    /// A connect session's link.
+    pub async fn connect_url_for(&self, wish: Value) -> String {
+        let made =
+            self.post(&Caller::Application, "/connect-sessions", wish).await.expect(201).json();
+        let url = made["connect_url"].as_str().unwrap().to_owned();
+        self.watch.secret(url.split("session=").nth(1).unwrap());
+        url
+    }
+
+    /// A browser without cookies.
+    pub fn browser(&self) -> Browser<'_> {
+        Browser::new(self)
+    }
+
+    /// The whole way of an account to an active connection of the first integration; returns its id.
+    pub async fn connect(&self, user: &str, account: &str) -> String {
+        let link = self.connect_url(user).await;
+        let answer = self.browser().finish(&link, account).await.expect(303);
+        self.confirm(&answer, user).await.expect(200);
+        answer.location_parameter("connection_id").unwrap()
+    }
+
+    /// The application confirms what a browser brought back.
+    pub async fn confirm(&self, returned: &Answer, user: &str) -> Answer {
+        let (Some(id), Some(confirmation)) = (
+            returned.location_parameter("connection_id"),
+            returned.location_parameter("confirmation"),
+        ) else {
+            panic!("nothing to confirm: {returned:?}");
+        };
+        self.watch.secret(&confirmation);
+        let body = json!({"confirmation": confirmation, "user": user});
+        self.post(&Caller::Application, &format!("/connections/{id}/confirm"), body).await
+    }
+
+    /// A connection as the application sees it.
+    pub async fn connection(&self, id: &str) -> Value {
+        self.get(&Caller::Application, &format!("/connections/{id}")).await.expect(200).json()
+    }
+
+    /// The application's GET through the proxy.
+    pub async fn proxied(&self, connection: &str, rest: &str) -> Answer {
+        self.get(&Caller::Application, &format!("/proxy/{connection}/{rest}")).await
+    }
+
+    /// Sets attributes of an item in a table, as time or an accident would.
+    pub async fn set(&self, table: &str, pk: &str, name: &str, value: AttributeValue) {
+        let update = self.stack.aws().dynamodb.update_item().table_name(table);
+        update
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .update_expression("SET #name = :value")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":value", value)
+            .send()
+            .await
+            .expect("the item is there");
+    }
+
+    /// Every item of a table.
+    pub async fn items(
+        &self,
+        table: &str,
+    ) -> Vec<std::collections::HashMap<String, AttributeValue>> {
+        let scanned = self.stack.aws().dynamodb.scan().table_name(table).send().await.unwrap();
+        scanned.items.unwrap_or_default()
+    }
+
+    /// Lets the access token of every connection expire, as far as we know.
+    pub async fn expire_tokens(&self) {
+        for item in self.items(local::names::TOKENS).await {
+            let pk = item["pk"].as_s().unwrap();
+            let past = AttributeValue::N("1000000000".to_owned());
+            self.set(local::names::TOKENS, pk, "access_expires_at", past).await;
+        }
+    }
+
+    /// Makes a connection due in the schedule.
+    pub async fn make_due(&self, connection: &str) {
+        let past = AttributeValue::N("1000000000".to_owned());
+        self.set(local::names::CONNECTIONS, connection, "due_at", past).await;
+    }
+}

@@ -1,0 +1,4 @@
+//! The service from the outside, over HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+
+mod walk;
