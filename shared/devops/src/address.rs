@@ -152,4 +152,6 @@ fn url(host: &str, path: &str, query: Option<&str>) -> Result<Url, AddressError>
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 /// The longest wait that is believed. Azure DevOps' limits look back five minutes, so more is a mistake, and
 /// no sum of times may overflow because of one.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// What an answer says about limits.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,12 +47,11 @@ impl RateLimit {
 
 fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     // RFC 9110 wants whole seconds; the other headers of Azure DevOps have decimals.
-    let wait = match not_negative(value) {
-        Some(seconds) => Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT),
-        None => {
-            let (until, now) = (http_date(value)?, http_date(date?)?);
-            Duration::try_from(until.duration_since(now)).unwrap_or_default()
-        }
+    let wait = if let Some(seconds) = not_negative(value) {
+        Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT)
+    } else {
+        let (until, now) = (http_date(value)?, http_date(date?)?);
+        Duration::try_from(until.duration_since(now)).unwrap_or_default()
     };
     Some(wait.min(LONGEST_WAIT))
 }

@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn sign_in_pages_in_disguise_are_rejections() {
         let rejected = |status, header| {
-            assert!(detect(API, false, status, &[header]).is_some(), "{status} {header:?}")
+            assert!(detect(API, false, status, &[header]).is_some(), "{status} {header:?}");
         };
         rejected(401, JSON);
         rejected(401, HTML);

@@ -137,6 +137,11 @@ impl World {
         }
     }
 
+    /// A GET without credentials of any address, for the caller to finish.
+    pub fn plain_get(&self, url: &str) -> reqwest::RequestBuilder {
+        self.http.get(url)
+    }
+
     /// Sends a request to the service, and watches the answer.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let answer = Answer::of(request.send().await.expect("the service answers")).await;

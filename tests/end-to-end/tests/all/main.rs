@@ -1,4 +1,6 @@
 //! The service from the outside, over HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+mod races;
+mod refresh;
 mod walk;

@@ -1,0 +1,123 @@
+//! What happens when many do the same at the same time.
+
+use std::collections::BTreeMap;
+
+use emulators::Fault;
+use end_to_end::{Answer, World};
+use futures_util::future::join_all;
+
+const CROWD: usize = 64;
+
+fn outcomes(answers: &[Answer]) -> BTreeMap<u16, usize> {
+    let mut counted = BTreeMap::new();
+    for answer in answers {
+        *counted.entry(answer.status.as_u16()).or_default() += 1;
+    }
+    counted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_identical_callbacks_one_redeems_the_code_and_63_are_clean_refusals() {
+    let world = World::start().await;
+    let link = world.connect_url("ada").await;
+    let browser = world.browser();
+    let callback = browser.sign_in(&link, "ada").await;
+    let cookies = browser.cookies();
+    let calls = (0..CROWD).map(|_| {
+        let request = world.plain_get(callback.as_str()).header("cookie", &cookies);
+        world.send(request)
+    });
+    let answers = join_all(calls).await;
+    assert_eq!(outcomes(&answers), BTreeMap::from([(303, 1), (400, CROWD - 1)]));
+    for refused in answers.iter().filter(|answer| answer.status == 400) {
+        refused.clone().expect_problem(400, "state_unknown");
+    }
+    assert_eq!(world.entra().count("token.authorization_code"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_calls_on_an_expired_token_one_renews_it_and_all_succeed() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    world.expire_tokens().await;
+    let calls =
+        (0..CROWD).map(|_| world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects"));
+    let answers = join_all(calls).await;
+    assert_eq!(outcomes(&answers), BTreeMap::from([(200, CROWD)]));
+    assert_eq!(world.entra().count("token.refresh_token"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_calls_with_a_rejected_token_one_renews_it_and_all_succeed() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    world.entra().revoke_access_tokens("ada").unwrap();
+    let calls =
+        (0..CROWD).map(|_| world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects"));
+    let answers = join_all(calls).await;
+    assert_eq!(outcomes(&answers), BTreeMap::from([(200, CROWD)]));
+    assert_eq!(world.entra().count("token.refresh_token"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_flows_of_one_link_leave_one_connection() {
+    let world = World::start().await;
+    let link = world.connect_url("ada").await;
+    let (one, two) = (world.browser(), world.browser());
+    let callbacks = [one.sign_in(&link, "ada").await, two.sign_in(&link, "ada").await];
+    let (first, second) =
+        tokio::join!(one.open(callbacks[0].as_str()), two.open(callbacks[1].as_str()));
+    let (won, lost): (Vec<_>, Vec<_>) = [first, second]
+        .into_iter()
+        .map(|answer| answer.expect(303))
+        .partition(|answer| answer.location_parameter("confirmation").is_some());
+    assert_eq!((won.len(), lost.len()), (1, 1));
+    assert_eq!(lost[0].location_parameter("error").as_deref(), Some("session_unknown"));
+    world.confirm(&won[0], "ada").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_began_before_a_reconnect_never_writes_after_it() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    world.expire_tokens().await;
+    // The refresh hangs at Entra while the user connects anew.
+    let held = world.entra().inject(Fault::on("token.refresh_token").hold());
+    let call = world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects");
+    let reconnect = async {
+        held.arrived(1).await;
+        assert_eq!(world.connect("ada", "ada").await, connection);
+        let before = world.connection(&connection).await;
+        held.release();
+        before
+    };
+    let (answer, before) = tokio::join!(call, reconnect);
+    answer.expect(200);
+    let after = world.connection(&connection).await;
+    assert_eq!(after["token_expires_at"], before["token_expires_at"]);
+    assert_eq!(after["last_refreshed_at"], before["last_refreshed_at"]);
+    world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects").await.expect(200);
+    assert_eq!(world.items(local::names::TOKENS).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_began_before_a_delete_brings_nothing_back() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    world.expire_tokens().await;
+    let held = world.entra().inject(Fault::on("token.refresh_token").hold());
+    let call = world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects");
+    let delete = async {
+        held.arrived(1).await;
+        let path = format!("/connections/{connection}");
+        world
+            .ask(&end_to_end::Caller::Application, reqwest::Method::DELETE, &path)
+            .await
+            .expect(204);
+        held.release();
+    };
+    let (answer, ()) = tokio::join!(call, delete);
+    answer.expect_problem(404, "connection_not_found");
+    assert!(world.items(local::names::TOKENS).await.is_empty());
+    assert!(world.items(local::names::CONNECTIONS).await.is_empty());
+}
