@@ -57,12 +57,8 @@ impl Gateway {
 
     /// An absolute or relative address in a header, as an address of the proxy.
     fn reference(&self, reference: &str) -> Option<String> {
-        self.address(reference).or_else(|| {
-            let relative =
-                matches!(Url::parse(reference), Err(url::ParseError::RelativeUrlWithoutBase));
-            let called = self.called.as_ref().filter(|_| relative)?;
-            self.address(called.join(reference).ok()?.as_str())
-        })
+        self.address(reference)
+            .or_else(|| self.address(self.called.as_ref()?.join(reference).ok()?.as_str()))
     }
 
     /// The targets of a `Link` header (RFC 8288), each between angle brackets.

@@ -41,7 +41,8 @@ impl Query {
         let mut parameters = BTreeMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(name).ok_or_else(|| not_text("query"))?;
+            let name = decode(name).filter(|name| !has_controls(name));
+            let name = name.ok_or_else(|| not_text("query"))?;
             let shown = shown_name(&name);
             let value = decode(value).ok_or_else(|| not_text(&shown))?;
             if parameters.insert(name, value).is_some() {
@@ -53,7 +54,8 @@ impl Query {
         Ok(Self(parameters))
     }
 
-    /// A parameter's value, if it was sent.
+    /// A parameter's value, if it was sent. It may hold control characters: Entra writes its
+    /// descriptions in several lines.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -66,6 +68,7 @@ impl Query {
         self.get(name)
             .filter(|value| !value.is_empty())
             .ok_or_else(|| Problem::field(name, "is missing"))
+            .and_then(|value| if has_controls(value) { Err(not_text(name)) } else { Ok(value) })
     }
 
     /// A parameter as what it should be, if it was sent.
@@ -210,6 +213,10 @@ fn shown_name(name: &str) -> String {
     }
 }
 
+fn has_controls(text: &str) -> bool {
+    text.chars().any(char::is_control)
+}
+
 fn not_text(field: &str) -> Problem {
     Problem::field(field, "is not percent-encoded text, or has control characters")
 }
@@ -226,7 +233,7 @@ fn decode(text: &str) -> Option<String> {
             byte => byte,
         });
     }
-    String::from_utf8(bytes).ok().filter(|text| !text.chars().any(char::is_control))
+    String::from_utf8(bytes).ok()
 }
 
 fn hex(digit: u8) -> Option<u8> {

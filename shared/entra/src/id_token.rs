@@ -156,7 +156,9 @@ fn check(
     now: Timestamp,
 ) -> Result<(), IdTokenError> {
     let of_tenant = |template: &str| template.replace("{tenantid}", &claims.tid.to_string());
-    if claims.iss != of_tenant(&metadata.issuer) {
+    // A tenant's own document names its issuer outright, so the tenant must be looked for in it as well.
+    let names_its_tenant = claims.iss.split('/').any(|part| part == claims.tid.to_string());
+    if claims.iss != of_tenant(&metadata.issuer) || !names_its_tenant {
         return Err(IdTokenError::Issuer);
     }
     if key.issuer.as_deref().is_some_and(|issuer| claims.iss != of_tenant(issuer)) {

@@ -137,6 +137,23 @@ impl World {
         }
     }
 
+    /// The application's GET of a path exactly as it is written: clients usually tidy addresses up.
+    pub async fn raw_get(&self, path: &str) -> Answer {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = self.stack.public_url().trim_start_matches("http://");
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let key = &self.application_key;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await.unwrap();
+        let answer = Answer::of_raw(&received);
+        self.watch.answered(&answer);
+        answer
+    }
+
     /// A GET without credentials of any address, for the caller to finish.
     pub fn plain_get(&self, url: &str) -> reqwest::RequestBuilder {
         self.http.get(url)

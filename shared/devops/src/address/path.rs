@@ -7,8 +7,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::AddressError;
 use crate::organization::OrganizationName;
 
-/// What cannot stand in a segment: all but RFC 3986's `pchar`. A percent sign stands, because it has been
-/// checked to encode something.
+/// What cannot stand in a segment: all but RFC 3986's `pchar`. A percent sign stands, because only one that
+/// encodes something gets here.
 const ENCODED_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -96,9 +96,6 @@ fn ambiguity(raw: &str) -> Option<&'static str> {
     if raw.is_empty() {
         return Some("an empty segment");
     }
-    if has_stray_percent(raw) {
-        return Some("a percent sign that encodes nothing");
-    }
     if raw.to_ascii_lowercase().contains("%2e") {
         return Some("an encoded dot");
     }
@@ -110,7 +107,8 @@ fn ambiguity(raw: &str) -> Option<&'static str> {
     }
     decoded.chars().find_map(|character| match character {
         '/' | '\\' => Some("an encoded slash or a backslash"),
-        '%' => Some("a percent sign that is encoded itself"),
+        // One that encodes nothing is left over from decoding, too.
+        '%' => Some("a percent sign that is encoded itself or encodes nothing"),
         '?' | '#' => Some("an encoded question mark or number sign"),
         // Parameters such as `..;x` hide a dot segment from some readers; Azure DevOps uses none.
         ';' => Some("a semicolon"),
@@ -129,13 +127,4 @@ fn reads_as_dots(segment: &str) -> bool {
 fn has_no_width(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
-}
-
-/// Whether a `%` is not followed by two hexadecimal digits.
-fn has_stray_percent(raw: &str) -> bool {
-    let bytes = raw.as_bytes();
-    bytes.iter().enumerate().any(|(at, byte)| {
-        let hexadecimal = |offset| bytes.get(at + offset).is_some_and(u8::is_ascii_hexdigit);
-        *byte == b'%' && !(hexadecimal(1) && hexadecimal(2))
-    })
 }

@@ -285,3 +285,22 @@ fn whatever_could_be_read_otherwise_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_refusal_says_what_is_wrong() {
+    for (path, reason) in [
+        ("/mycompany//x", "an empty segment"),
+        ("/mycompany/..", "a segment of nothing but dots or blanks"),
+        ("/mycompany/%2e", "an encoded dot"),
+        ("/mycompany/a%2fb", "an encoded slash or a backslash"),
+        ("/mycompany/a%zz", "a percent sign that is encoded itself or encodes nothing"),
+        ("/mycompany/a%25", "a percent sign that is encoded itself or encodes nothing"),
+        ("/mycompany/%ff", "bytes that are not UTF-8"),
+        ("/mycompany/%00", "a control character"),
+        ("mycompany", "no slash at the beginning of its path"),
+    ] {
+        let refusal = parse("dev.azure.com", path).unwrap_err();
+        assert_eq!(refusal, AddressError::AmbiguousPath(reason), "{path}");
+        assert_eq!(refusal.to_string(), format!("The address contains {reason}."));
+    }
+}

@@ -27,8 +27,15 @@ fn a_parameter_sent_twice_is_refused_however_it_is_spelled() {
 }
 
 #[test]
+fn control_characters_are_read_where_entra_writes_them_and_nowhere_else() {
+    let query = Query::parse("error_description=AADSTS1:%20x%0d%0aTrace&state=a%00b").unwrap();
+    assert_eq!(query.get("error_description"), Some("AADSTS1: x\r\nTrace"));
+    assert_eq!(query.required("state").unwrap_err().code(), Code::InvalidRequest);
+}
+
+#[test]
 fn a_query_that_is_not_text_is_refused() {
-    for query in ["a=%", "a=%2", "a=%zz", "a=%ff", "%ff=a", "a=%00", "a=%0d%0ab", "a=%C2%85"] {
+    for query in ["a=%", "a=%2", "a=%zz", "a=%ff", "%ff=a", "%00=a"] {
         assert_eq!(code(Query::parse(query)), Code::InvalidRequest, "{query}");
     }
     assert_eq!(code(Query::parse(&"a".repeat(QUERY_LIMIT + 1))), Code::RequestTooLarge);

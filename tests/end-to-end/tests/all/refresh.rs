@@ -216,7 +216,10 @@ async fn a_secret_rotated_in_secrets_manager_is_found_without_a_restart() {
     let name = format!("{}integrations/{INTEGRATION}", names::SECRETS);
     let secrets = &world.stack.aws().secrets_manager;
     secrets.put_secret_value().secret_id(name).secret_string(value).send().await.unwrap();
-    world.entra().remove_secret(DEFAULT_CLIENT_ID, emulators::entra::DEFAULT_CLIENT_SECRET).unwrap();
+    world
+        .entra()
+        .remove_secret(DEFAULT_CLIENT_ID, emulators::entra::DEFAULT_CLIENT_SECRET)
+        .unwrap();
     world.expire_tokens().await;
     world.proxied(&connection, PROJECTS).await.expect(200);
     assert_eq!(
