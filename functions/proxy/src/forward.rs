@@ -35,7 +35,8 @@ impl Proxy {
         let address = address(matched, &request, &connection, &integration)?;
         log.host(address.host());
         forwardable(request.method())?;
-        let gateway = Gateway::new(self.public_url.as_str(), connection.id.as_str());
+        let gateway =
+            Gateway::new(self.public_url.as_str(), connection.id.as_str()).relative_to(&address);
         let mut upstream_headers = headers::upstream_request(request.headers());
         if devops::rewrite::is_discovery(&address) {
             upstream_headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -49,6 +49,8 @@ pub struct Aws {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// Secrets Manager.
     pub secrets_manager: aws_sdk_secretsmanager::Client,
+    /// KMS.
+    pub kms: aws_sdk_kms::Client,
     /// SQS, for the event source mapping.
     pub sqs: aws_sdk_sqs::Client,
     /// The refresh queue.
@@ -97,13 +99,14 @@ impl Aws {
         let mut aws = Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config(&dynamodb_url)),
             secrets_manager: aws_sdk_secretsmanager::Client::new(&services),
+            kms: aws_sdk_kms::Client::new(&services),
             sqs: aws_sdk_sqs::Client::new(&services),
             queue_url: String::new(),
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             servers: vec![dynamodb_server, services_server],
         };
         aws.make_tables().await?;
-        aws.make_key(&services).await?;
+        aws.make_key().await?;
         aws.make_queue().await?;
         make_bus(&services).await?;
         aws.secrets_manager
@@ -179,11 +182,12 @@ impl Aws {
             .map_err(|e| StartError::aws("UpdateTimeToLive", &e))
     }
 
-    async fn make_key(&self, config: &aws_config::SdkConfig) -> Result<(), StartError> {
-        let kms = aws_sdk_kms::Client::new(config);
-        let made = kms.create_key().send().await.map_err(|e| StartError::aws("CreateKey", &e))?;
+    async fn make_key(&self) -> Result<(), StartError> {
+        let made =
+            self.kms.create_key().send().await.map_err(|e| StartError::aws("CreateKey", &e))?;
         let id = made.key_metadata.map(|key| key.key_id).unwrap_or_default();
-        kms.create_alias()
+        self.kms
+            .create_alias()
             .alias_name(names::KEY)
             .target_key_id(id)
             .send()

@@ -122,9 +122,8 @@ async fn home(State(demo): State<Arc<Demo>>, headers: HeaderMap) -> Response {
         Ok(Some(connection)) => {
             let projects = match demo.projects(&connection).await {
                 Ok(names) => {
-                    let items: String =
-                        names.iter().map(|name| format!("<li>{}</li>", escape(name))).collect();
-                    format!("<h2>Projects</h2><ul>{items}</ul>")
+                    let names: Vec<_> = names.iter().map(|name| escape(name)).collect();
+                    format!("<h2>Projects</h2><ul><li>{}</ul>", names.join("<li>"))
                 }
                 Err(error) => format!("<p role=\"alert\">{}</p>", escape(&error)),
             };

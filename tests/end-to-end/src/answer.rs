@@ -66,6 +66,11 @@ impl Answer {
 
     /// Checks the status, and gives the answer back.
     #[track_caller]
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "checking is enough"
+    )]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{} {:?}", self.text(), self.headers);
         self
@@ -73,6 +78,11 @@ impl Answer {
 
     /// Checks that this is a whole problem document with this status and code (RFC 9457).
     #[track_caller]
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "checking is enough"
+    )]
     pub fn expect_problem(self, status: u16, code: &str) -> Self {
         let problem = self.json();
         assert_eq!(

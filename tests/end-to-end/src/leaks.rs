@@ -25,7 +25,7 @@ impl Watch {
     }
 
     /// An answer of the service: nothing of Entra's may be in it.
-    pub(crate) fn answered(&self, answer: &Answer) {
+    pub(crate) fn answered(answer: &Answer) {
         let text = format!("{:?}\n{}", answer.headers, answer.text());
         for marker in [MARKER, MARKER_DECODED] {
             assert!(!text.contains(marker), "an answer leaks a token, code or secret: {text}");

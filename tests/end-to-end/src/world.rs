@@ -150,7 +150,7 @@ impl World {
         let mut received = Vec::new();
         stream.read_to_end(&mut received).await.unwrap();
         let answer = Answer::of_raw(&received);
-        self.watch.answered(&answer);
+        Watch::answered(&answer);
         answer
     }
 
@@ -162,7 +162,7 @@ impl World {
     /// Sends a request to the service, and watches the answer.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let answer = Answer::of(request.send().await.expect("the service answers")).await;
-        self.watch.answered(&answer);
+        Watch::answered(&answer);
         answer
     }
 

@@ -160,7 +160,7 @@ async fn bytes_pass_both_ways_unchanged() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let bytes: Vec<u8> =
-        (0..1_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        (0..1_000_000_u32).map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     let target = path(
         &connection,
         "dev.azure.com/mycompany/Website/_apis/wit/attachments?fileName=a.bin&api-version=7.1",

@@ -1,0 +1,87 @@
+//! Sealed values against the embedded KMS: only the place they were sealed for opens them.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::sync::Arc;
+
+use entra::clock::SystemClock;
+use jiff::Timestamp;
+use local::{Aws, names};
+use secrecy::ExposeSecret;
+use vault::ids::{ConnectionId, GrantId, IntegrationId};
+use vault::random;
+use vault::sealing::{Place, Sealer};
+
+struct Names {
+    integration: IntegrationId,
+    connection: ConnectionId,
+    grant: GrantId,
+}
+
+fn fresh(integration: &str) -> Names {
+    let (now, rng) = (Timestamp::now(), &mut random::system());
+    Names {
+        integration: integration.parse().unwrap(),
+        connection: ConnectionId::mint(now, rng),
+        grant: GrantId::mint(now, rng),
+    }
+}
+
+fn place(names: &Names) -> Place<'_> {
+    let Names { integration, connection, grant } = names;
+    Place { integration, connection, grant, field: "access_token", version: 1 }
+}
+
+async fn sealer(aws: &Aws) -> Sealer {
+    Sealer::new(aws.kms.clone(), names::KEY.to_owned(), Arc::new(SystemClock))
+}
+
+#[tokio::test]
+async fn a_value_opens_in_its_place_even_in_another_process() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let here = fresh("one");
+    let rng = &mut random::system();
+    let sealed = sealer(&aws).await.seal(place(&here), &"the token".into(), rng).await.unwrap();
+    assert!(!sealed.windows(9).any(|bytes| bytes == b"the token"));
+    // A second sealer has no key in memory and must ask KMS.
+    let opened = sealer(&aws).await.open(place(&here), &sealed).await.unwrap();
+    assert_eq!(opened.expose_secret(), "the token");
+    let again = sealer(&aws).await.seal(place(&here), &"the token".into(), rng).await.unwrap();
+    assert_ne!(again, sealed);
+}
+
+#[tokio::test]
+async fn no_other_place_opens_it() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let (here, elsewhere, foreign) = (fresh("one"), fresh("one"), fresh("two"));
+    let sealer = sealer(&aws).await;
+    let rng = &mut random::system();
+    let sealed = sealer.seal(place(&here), &"the token".into(), rng).await.unwrap();
+    for other in [
+        Place { connection: &elsewhere.connection, ..place(&here) },
+        Place { grant: &elsewhere.grant, ..place(&here) },
+        Place { integration: &foreign.integration, ..place(&here) },
+        Place { field: "refresh_token", ..place(&here) },
+        // An older ciphertext put back under a newer version.
+        Place { version: 2, ..place(&here) },
+    ] {
+        assert!(sealer.open(other, &sealed).await.is_err(), "{other:?}");
+    }
+    assert!(sealer.open(place(&here), &sealed).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_changed_byte_anywhere_is_found() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let here = fresh("one");
+    let sealer = sealer(&aws).await;
+    let rng = &mut random::system();
+    let sealed = sealer.seal(place(&here), &"the token".into(), rng).await.unwrap();
+    for position in 0..sealed.len() {
+        let mut altered = sealed.clone();
+        altered[position] ^= 0x40;
+        assert!(sealer.open(place(&here), &altered).await.is_err(), "byte {position}");
+    }
+    for length in 0..sealed.len() {
+        assert!(sealer.open(place(&here), &sealed[..length]).await.is_err(), "{length} bytes");
+    }
+}
