@@ -143,7 +143,11 @@ pub struct ReturnOrigin(Origin);
 impl ReturnOrigin {
     /// Whether `url` lies under this origin and carries no user name or password.
     pub fn covers(&self, url: &Url) -> bool {
-        url.username().is_empty() && url.password().is_none() && url.origin() == self.0
+        // A `blob:` address has the origin of what it wraps, so the scheme is looked at, too.
+        matches!(url.scheme(), "https" | "http")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.origin() == self.0
     }
 }
 
@@ -394,6 +398,7 @@ mod tests {
             "https://app.example@evil.example/",
             "https://user@app.example/",
             "https://sub.app.example/",
+            "blob:https://app.example/x",
         ] {
             assert!(!app.covers(&Url::parse(bad).unwrap()), "{bad}");
         }

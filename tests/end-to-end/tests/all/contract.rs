@@ -1,0 +1,204 @@
+//! The contract: the same routes in the code, the template and the description; each with its callers.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use edge::caller::Role;
+use edge::problem::Code;
+use edge::routes::{Operation, ROUTES, Route};
+use end_to_end::{Caller, INTEGRATION, World};
+use local::Routes;
+use reqwest::Method;
+
+/// An address of a route, with things that do not exist.
+fn example(route: &Route) -> (Method, String) {
+    let path = route
+        .path
+        .replace("{integration}", "nobody")
+        .replace("{connection}", "conn_00000000000000000000000000000000")
+        .replace("{host}", "dev.azure.com")
+        .replace("{path+}", "mycompany/_apis/projects")
+        .replace("{key}", "0000");
+    (route.method.clone().unwrap_or(Method::GET), path)
+}
+
+#[test]
+fn the_template_has_exactly_the_routes_of_the_contract() {
+    let template: BTreeSet<(String, String)> = Routes::of_template()
+        .unwrap()
+        .iter()
+        .map(|route| (route.key.clone(), route.function.clone()))
+        .collect();
+    let mut contract: BTreeSet<(String, String)> =
+        ROUTES.iter().map(|route| (route.key(), route.function.as_str().to_owned())).collect();
+    contract.insert(("$default".to_owned(), "manage".to_owned()));
+    assert_eq!(template, contract);
+}
+
+#[test]
+fn the_readme_lists_every_problem_code() {
+    let mut expected = "<!-- problems -->\n| code | status | what it means | what to do |\n| --- | --- | --- | --- |\n".to_owned();
+    for code in Code::ALL {
+        let (status, title, advice) = (code.status().as_u16(), code.title(), code.advice());
+        writeln!(expected, "| `{}` | {status} | {title} | {advice} |", code.as_str()).unwrap();
+    }
+    expected.push_str("<!-- /problems -->");
+    let readme = include_str!("../../../../README.md");
+    assert!(readme.contains(&expected), "the README's table should be:\n{expected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_takes_its_callers_and_refuses_all_others() {
+    let world = World::start().await;
+    let bound = world.new_key("application", Some(INTEGRATION)).await;
+    for route in ROUTES.iter().filter(|route| !route.callers.is_empty()) {
+        let (method, path) = example(route);
+        let nobody = world.ask(&Caller::Nobody, method.clone(), &path).await;
+        let nobody = nobody.expect_problem(401, "missing_credentials");
+        let offered = nobody.header("www-authenticate").unwrap();
+        assert!(offered.contains("Bearer") && offered.contains("Basic"), "{offered}");
+        for wrong in ["nonsense", "adoc_0000_nonsense", "adoc_operator_nonsense", "a.b.c"] {
+            let caller = Caller::Bearer(wrong.to_owned());
+            world
+                .ask(&caller, method.clone(), &path)
+                .await
+                .expect_problem(401, "invalid_credentials");
+        }
+        for (role, caller) in [
+            (Role::Operator, Caller::Operator),
+            (Role::Application, Caller::Application),
+            (Role::Application, Caller::Bearer(bound.clone())),
+        ] {
+            let answer = world.ask(&caller, method.clone(), &path).await;
+            if route.callers.contains(&role) {
+                assert!(
+                    !matches!(answer.status.as_u16(), 401 | 403),
+                    "{method} {path}: {}",
+                    answer.text()
+                );
+            } else {
+                answer.expect_problem(403, "role_not_allowed");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_come_in_one_header_in_one_of_two_forms() {
+    let world = World::start().await;
+    let key = world.new_key("operator", None).await;
+    for user in ["", "anybody"] {
+        let request = world.plain_get(&world.url("/integrations")).basic_auth(user, Some(&key));
+        world.send(request).await.expect(200);
+    }
+    for value in [format!("bearer {key}"), format!("BEARER {key}")] {
+        world.get(&Caller::Raw(value), "/integrations").await.expect(200);
+    }
+    for value in [
+        key.clone(),
+        format!("Token {key}"),
+        "Bearer".to_owned(),
+        "Basic !!!".to_owned(),
+        format!("Bearer {key}, Bearer {key}"),
+    ] {
+        let answer = world.get(&Caller::Raw(value), "/integrations").await;
+        assert_eq!(answer.status, 401, "{}", answer.text());
+    }
+    let request = world.plain_get(&world.url("/integrations"));
+    let request = request
+        .header("authorization", format!("Bearer {key}"))
+        .header("authorization", "Bearer x");
+    assert_eq!(world.send(request).await.status, 401);
+    let long = Caller::Bearer("x".repeat(9000));
+    world.get(&long, "/integrations").await.expect_problem(431, "header_too_large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_addresses_and_methods_are_clear_refusals() {
+    let world = World::start().await;
+    for path in ["/nowhere", "/integrations/", "/Integrations", "/connections/a/b/c", "/proxy"] {
+        world.get(&Caller::Operator, path).await.expect_problem(404, "not_found");
+    }
+    for (method, path) in [
+        (Method::POST, "/integrations"),
+        (Method::PATCH, "/integrations/x"),
+        (Method::DELETE, "/connect-sessions"),
+        (Method::POST, "/authorize"),
+        (Method::PUT, "/health"),
+    ] {
+        let answer = world.ask(&Caller::Operator, method, path).await;
+        let answer = answer.expect_problem(405, "method_not_allowed");
+        assert!(!answer.header("allow").unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_describes_itself() {
+    let world = World::start().await;
+    let health = world.get(&Caller::Nobody, "/health").await.expect(200).json();
+    assert_eq!(
+        health.as_object().unwrap().len(),
+        2,
+        "version and liveness, nothing else: {health}"
+    );
+    let document = world.get(&Caller::Nobody, "/openapi.json").await.expect(200).json();
+    assert_eq!(document["openapi"], "3.1.0");
+    for route in ROUTES {
+        let path = route.path.replace("+}", "}");
+        assert!(document["paths"][&path].is_object(), "{path}");
+    }
+    let page = world.browser().open_page(&world.url("/")).await.expect(200);
+    assert!(page.header("content-type").unwrap().starts_with("text/html"));
+    assert!(page.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
+    assert!(ROUTES.iter().any(|route| route.operation == Operation::Portal));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dynamodb_holds_no_secret_as_it_is() {
+    let world = World::start().await;
+    let key = world.new_key("application", None).await;
+    let link = world.connect_url("ada").await;
+    let browser = world.browser();
+    let authorize_url = browser.start(&link).await;
+    let state =
+        authorize_url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let nonce =
+        authorize_url.query_pairs().find(|(name, _)| name == "nonce").unwrap().1.into_owned();
+    let cookie = browser.cookies().split('=').nth(1).unwrap().to_owned();
+    let mut secrets = vec![
+        key[key.len() - 43..].to_owned(),
+        link.split("session=").nth(1).unwrap().to_owned(),
+        state,
+        nonce,
+        cookie,
+    ];
+    let dump = dump(&world).await;
+    let callback =
+        browser.decide(&authorize_url, &[("account", "ada"), ("action", "approve")]).await;
+    let returned = browser.open(callback.as_str()).await.expect(303);
+    secrets.push(returned.location_parameter("confirmation").unwrap());
+    secrets.push(emulators::MARKER.to_owned());
+    let dump = format!("{dump}{}", self::dump(&world).await);
+    for secret in secrets {
+        assert!(!dump.contains(&secret), "{secret} is in a table");
+    }
+}
+
+async fn dump(world: &World) -> String {
+    let mut dump = String::new();
+    for table in [
+        local::names::INTEGRATIONS,
+        local::names::SESSIONS,
+        local::names::CONNECTIONS,
+        local::names::TOKENS,
+    ] {
+        for item in world.items(table).await {
+            for value in item.values() {
+                let bytes =
+                    value.as_b().map(|blob| String::from_utf8_lossy(blob.as_ref()).into_owned());
+                write!(dump, "{value:?}{}", bytes.unwrap_or_default()).unwrap();
+            }
+        }
+    }
+    dump
+}
