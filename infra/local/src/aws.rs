@@ -119,6 +119,13 @@ impl Aws {
         Ok(aws)
     }
 
+    /// Ends DynamoDB: nobody can connect to it any more.
+    pub fn stop_dynamodb(&self) {
+        if let Some(server) = self.servers.first() {
+            server.abort();
+        }
+    }
+
     /// The environment that makes an SDK use these services.
     pub fn variables(&self) -> &[(String, String)] {
         &self.variables

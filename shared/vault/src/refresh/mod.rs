@@ -42,6 +42,8 @@ use crate::tokens::{Owner, SealedTokens, Stored, TokenPair, Tokens};
 /// First and longest pause of a loser between two looks at the winner's work.
 const POLL_FIRST: Duration = Duration::from_millis(25);
 const POLL_LONGEST: Duration = Duration::from_millis(400);
+/// How long a loser waits for the winner: as long as the winner may ask Entra, and store.
+const LOSERS_WAIT: Duration = Duration::from_secs(10);
 /// Attempts to store tokens that Entra has just issued.
 const STORE_TRIES: u32 = 4;
 
@@ -176,6 +178,7 @@ impl Refresher {
         cause: Cause,
         deadline: Instant,
     ) -> Result<AccessToken, RefreshError> {
+        let deadline = deadline.min(Instant::now() + LOSERS_WAIT);
         let mut pause = POLL_FIRST;
         loop {
             let grant = usable_grant(&connection)?.clone();

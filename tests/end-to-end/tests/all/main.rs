@@ -1,8 +1,10 @@
 //! The service from the outside, over HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+mod callers;
 mod contract;
 mod management;
+mod outages;
 mod proxy;
 mod races;
 mod refresh;

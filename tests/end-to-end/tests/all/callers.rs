@@ -1,0 +1,115 @@
+//! Users who call with a token of the application's own identity provider.
+
+use axum::Router;
+use axum::routing::get;
+use emulators::entra::TestCertificate;
+use end_to_end::{Caller, INTEGRATION, World};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
+/// 2100: no test outlives it.
+const LATER: u64 = 4_102_444_800;
+
+/// An identity provider with one key.
+struct Provider {
+    issuer: String,
+    key: EncodingKey,
+}
+
+impl Provider {
+    async fn start() -> Self {
+        let certificate = TestCertificate::generate().unwrap();
+        let key = EncodingKey::from_rsa_pem(certificate.private_key_pem.as_bytes()).unwrap();
+        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap();
+        jwk.common.key_id = Some("k1".to_owned());
+        let keys = json!({"keys": [jwk]}).to_string();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let document = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")}).to_string();
+        let app = Router::new()
+            .route("/.well-known/openid-configuration", get(move || std::future::ready(document)))
+            .route("/keys", get(move || std::future::ready(keys)));
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { issuer, key }
+    }
+
+    fn token(&self, changes: &Value) -> Caller {
+        let mut claims =
+            json!({"iss": self.issuer, "aud": "ado-connect", "sub": "ada", "exp": LATER});
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let header = Header { kid: Some("k1".to_owned()), ..Header::new(Algorithm::RS256) };
+        Caller::Bearer(jsonwebtoken::encode(&header, &claims, &self.key).unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_s_token_reaches_the_user_s_own_connections_only() {
+    let provider = Provider::start().await;
+    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
+    let world = World::with_variables(&variables).await;
+    let (ada, grace) = (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
+    let caller = provider.token(&json!({}));
+
+    let listed = world.get(&caller, "/connections").await.expect(200).json();
+    let ids: Vec<_> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, [ada.as_str()]);
+    world.get(&caller, &format!("/proxy/{ada}/{PROJECTS}")).await.expect(200);
+    world
+        .get(&caller, &format!("/proxy/{grace}/{PROJECTS}"))
+        .await
+        .expect_problem(404, "connection_not_found");
+    let path = format!("/connections/{grace}");
+    for method in [Method::GET, Method::DELETE] {
+        world.ask(&caller, method, &path).await.expect_problem(404, "connection_not_found");
+    }
+    world
+        .ask(&caller, Method::POST, &format!("/connections/{ada}/token"))
+        .await
+        .expect_problem(403, "role_not_allowed");
+    world.get(&caller, "/integrations").await.expect_problem(403, "role_not_allowed");
+
+    // A session is for the user, named or not.
+    let session = |user: Option<&str>| json!({"integration": INTEGRATION, "user": user, "return_to": world.return_to()});
+    world.post(&caller, "/connect-sessions", session(None)).await.expect(201);
+    world.post(&caller, "/connect-sessions", session(Some("ada"))).await.expect(201);
+    world
+        .post(&caller, "/connect-sessions", session(Some("grace")))
+        .await
+        .expect_problem(403, "user_mismatch");
+    world.get(&caller, "/connections?user=grace").await.expect_problem(403, "user_mismatch");
+    world.ask(&caller, Method::DELETE, &format!("/connections/{ada}")).await.expect(204);
+    assert_eq!(world.connection(&grace).await["status"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_others_or_for_others_are_refused() {
+    let (provider, other) = (Provider::start().await, Provider::start().await);
+    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
+    let world = World::with_variables(&variables).await;
+    for changes in [
+        json!({"aud": "somebody else"}),
+        json!({"iss": other.issuer}),
+        json!({"exp": 1_000_000_000}),
+        json!({"nbf": LATER}),
+        json!({"sub": ""}),
+        json!({"sub": 7}),
+    ] {
+        world
+            .get(&provider.token(&changes), "/connections")
+            .await
+            .expect_problem(401, "invalid_credentials");
+    }
+    let forged = other.token(&json!({"iss": provider.issuer}));
+    world.get(&forged, "/connections").await.expect_problem(401, "invalid_credentials");
+    world.get(&provider.token(&json!({})), "/connections").await.expect(200);
+}
