@@ -181,3 +181,6 @@ fn check(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

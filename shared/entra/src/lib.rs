@@ -25,6 +25,8 @@ mod fetch;
 pub mod id_token;
 pub mod identifiers;
 pub mod jwks;
+#[cfg(test)]
+mod loopback;
 pub mod metadata;
 pub mod token;
 

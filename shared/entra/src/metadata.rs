@@ -116,3 +116,6 @@ impl MetadataCache {
         if endpoints.iter().all(safe) { Ok(metadata) } else { Err(MetadataError::UnsafeEndpoint) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -489,3 +489,6 @@ impl From<Refused> for TokenError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

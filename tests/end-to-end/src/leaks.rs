@@ -51,6 +51,7 @@ impl Watch {
                 );
             }
             assert!(!line.contains("panicked"), "a function panicked: {line}");
+            assert!(!line.contains("event could not be sent"), "an event was lost: {line}");
         }
     }
 }

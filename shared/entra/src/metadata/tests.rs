@@ -1,0 +1,79 @@
+#![allow(clippy::unwrap_used)]
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::loopback::{Loopback, StoppedClock};
+
+const PATH: &str = "/organizations/v2.0/.well-known/openid-configuration";
+
+fn document(server: &Loopback) -> Value {
+    json!({
+        "issuer": format!("{}/{{tenantid}}/v2.0", server.url),
+        "authorization_endpoint": format!("{}/authorize", server.url),
+        "token_endpoint": format!("{}/token", server.url),
+        "jwks_uri": format!("{}/keys", server.url),
+    })
+}
+
+async fn world() -> (Loopback, Arc<StoppedClock>, MetadataCache) {
+    let server = Loopback::start().await;
+    server.reply(PATH, 200, document(&server).to_string());
+    let clock = StoppedClock::new();
+    let authority = Authority::from_override(server.url.parse().unwrap()).unwrap();
+    let cache = MetadataCache::new(crate::http_client().unwrap(), authority, clock.clone());
+    (server, clock, cache)
+}
+
+#[tokio::test]
+async fn however_many_wait_one_asks() {
+    let (server, _, cache) = world().await;
+    let all = join_all((0..64).map(|_| cache.get(&Tenant::Organizations))).await;
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(server.asked(PATH).len(), 1);
+    assert!(!all[0].as_ref().unwrap().iss_parameter_supported);
+}
+
+#[tokio::test]
+async fn a_document_is_read_daily_and_kept_while_it_cannot_be() {
+    let (server, clock, cache) = world().await;
+    cache.get(&Tenant::Organizations).await.unwrap();
+    clock.advance(86_399);
+    cache.get(&Tenant::Organizations).await.unwrap();
+    assert_eq!(server.asked(PATH).len(), 1);
+    clock.advance(2);
+    server.reply(PATH, 503, "");
+    cache.get(&Tenant::Organizations).await.unwrap();
+    cache.get(&Tenant::Organizations).await.unwrap();
+    assert_eq!(server.asked(PATH).len(), 2, "one attempt a minute");
+    clock.advance(61);
+    cache.get(&Tenant::Organizations).await.unwrap();
+    assert_eq!(server.asked(PATH).len(), 3);
+}
+
+#[tokio::test]
+async fn endpoints_to_which_a_secret_must_not_go_are_refused() {
+    for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+        let (server, _, cache) = world().await;
+        let mut document = document(&server);
+        document[name] = "http://entra.mycompany.example/x".into();
+        server.reply(PATH, 200, document.to_string());
+        let refused = cache.get(&Tenant::Organizations).await;
+        assert!(matches!(refused, Err(MetadataError::UnsafeEndpoint)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_document_is_no_metadata() {
+    for (status, body) in [
+        (404, String::new()),
+        (200, "{}".to_owned()),
+        (200, "x".repeat(200_000)),
+        (302, String::new()),
+    ] {
+        let (server, _, cache) = world().await;
+        server.reply(PATH, status, body);
+        assert!(cache.get(&Tenant::Organizations).await.is_err(), "{status}");
+    }
+}

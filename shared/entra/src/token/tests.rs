@@ -1,0 +1,197 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::credential::CertificateCredential;
+use crate::loopback::{Loopback, StoppedClock};
+
+const CERTIFICATE: &str = include_str!("../credential/certificate.pem");
+const KEY: &str = include_str!("../credential/private_key.pem");
+
+async fn server() -> (Loopback, TokenClient, Metadata) {
+    let server = Loopback::start().await;
+    let metadata = serde_json::from_value(json!({
+        "issuer": "https://issuer.example",
+        "authorization_endpoint": format!("{}/authorize", server.url),
+        "token_endpoint": format!("{}/token", server.url),
+        "jwks_uri": format!("{}/keys", server.url),
+    }));
+    let client = TokenClient::new(crate::http_client().unwrap(), StoppedClock::new());
+    (server, client, metadata.unwrap())
+}
+
+fn form(body: &str) -> HashMap<String, String> {
+    url::form_urlencoded::parse(body.as_bytes()).into_owned().collect()
+}
+
+fn client_id() -> ClientId {
+    "11111111-1111-4111-8111-111111111111".parse().unwrap()
+}
+
+async fn refresh(
+    client: &TokenClient,
+    metadata: &Metadata,
+    credential: &ClientCredential,
+    claims: Option<&str>,
+) -> Result<Tokens, TokenError> {
+    let request = RefreshRequest {
+        client_id: &client_id(),
+        credential,
+        refresh_token: &"old-refresh".into(),
+        scopes: &["resource/vso.code".to_owned()],
+        claims,
+    };
+    client.refresh(metadata, request).await
+}
+
+fn secret_credential() -> ClientCredential {
+    ClientCredential::Secret("s3cr~t&=".into())
+}
+
+const TOKENS: &str = r#"{"token_type":"Bearer","access_token":"new-access","refresh_token":"new-refresh","id_token":"an.id.token","expires_in":"4199","refresh_in":2000,"scope":"openid resource/vso.code"}"#;
+
+#[tokio::test]
+async fn a_code_is_redeemed_with_verifier_secret_and_the_same_redirect_uri() {
+    let (server, client, metadata) = server().await;
+    server.reply("/token", 200, TOKENS);
+    let request = CodeRequest {
+        client_id: &client_id(),
+        credential: &secret_credential(),
+        code: &"the-code".into(),
+        redirect_uri: &"https://gateway.example/integration-callback".parse().unwrap(),
+        code_verifier: &"the-verifier".into(),
+        scopes: &["resource/vso.code".to_owned()],
+    };
+    let tokens = client.exchange_code(&metadata, request).await.unwrap();
+    assert_eq!(tokens.access_token.expose_secret(), "new-access");
+    assert_eq!(tokens.refresh_token.as_ref().unwrap().expose_secret(), "new-refresh");
+    assert_eq!((tokens.expires_in.as_secs(), tokens.refresh_in.unwrap().as_secs()), (4199, 2000));
+    assert_eq!(tokens.scopes, ["openid", "resource/vso.code"]);
+    assert!(!format!("{tokens:?}").contains("new-"));
+
+    let sent = form(&server.asked("/token")[0]);
+    let expected = [
+        ("grant_type", "authorization_code"),
+        ("code", "the-code"),
+        ("code_verifier", "the-verifier"),
+        ("redirect_uri", "https://gateway.example/integration-callback"),
+        ("client_id", "11111111-1111-4111-8111-111111111111"),
+        ("client_secret", "s3cr~t&="),
+        ("scope", "openid profile offline_access resource/vso.code"),
+        ("claims", r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#),
+    ];
+    for (name, value) in expected {
+        assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    assert_eq!(sent.len(), expected.len());
+}
+
+#[tokio::test]
+async fn a_certificate_signs_and_no_secret_is_sent() {
+    let (server, client, metadata) = server().await;
+    server.reply("/token", 200, TOKENS);
+    let credential = ClientCredential::Certificate(
+        CertificateCredential::from_pem(CERTIFICATE, &KEY.into()).unwrap(),
+    );
+    refresh(
+        &client,
+        &metadata,
+        &credential,
+        Some(r#"{"access_token":{"nbf":{"essential":true}}}"#),
+    )
+    .await
+    .unwrap();
+    let sent = form(&server.asked("/token")[0]);
+    assert_eq!(sent["client_assertion_type"], ASSERTION_TYPE);
+    assert_eq!(sent["client_assertion"].split('.').count(), 3);
+    assert!(!sent.contains_key("client_secret"));
+    assert_eq!(sent["refresh_token"], "old-refresh");
+    assert!(sent["claims"].contains("essential") && sent["claims"].contains("cp1"));
+}
+
+#[tokio::test]
+async fn what_is_missing_stays_missing() {
+    let (server, client, metadata) = server().await;
+    server.reply("/token", 200, r#"{"token_type":"Bearer","access_token":"a","expires_in":3599}"#);
+    let tokens = refresh(&client, &metadata, &secret_credential(), None).await.unwrap();
+    assert!(
+        tokens.refresh_token.is_none() && tokens.id_token.is_none() && tokens.scopes.is_empty()
+    );
+}
+
+#[tokio::test]
+async fn each_refusal_is_classified_and_holds_nothing_personal() {
+    let (server, client, metadata) = server().await;
+    let body = json!({
+        "error": "invalid_grant", "suberror": "bad_token", "error_codes": [50173], "claims": null, "correlation_id": "c-1", "trace_id": "t-1",
+        "error_description": "AADSTS50173: The provided grant of ada@mycompany.example has expired.",
+    });
+    server.reply("/token", 400, body.to_string());
+    let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::DeadGrant);
+    assert_eq!(error.reason(), "invalid_grant (AADSTS50173)");
+    assert_eq!(
+        (error.correlation_id.as_deref(), error.trace_id.as_deref()),
+        (Some("c-1"), Some("t-1"))
+    );
+    assert!(!format!("{error:?} {error}").contains("ada@"));
+    // Without its list the number is read off the description.
+    server.reply(
+        "/token",
+        400,
+        r#"{"error":"invalid_grant","error_description":"AADSTS50196: loop"}"#,
+    );
+    let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+    assert_eq!((error.class, error.codes.as_slice()), (ErrorClass::Throttled, [50196].as_slice()));
+}
+
+#[tokio::test]
+async fn what_is_no_token_response_is_never_taken_for_one() {
+    let (server, client, metadata) = server().await;
+    let retry = |seconds: &str| vec![("retry-after", seconds.to_owned())];
+    for (reply, class, wait) in [
+        ((429, retry("7"), String::new()), ErrorClass::Throttled, Some(7)),
+        ((503, retry("999999"), String::new()), ErrorClass::Transient, Some(3600)),
+        ((500, Vec::new(), String::new()), ErrorClass::Transient, None),
+        ((403, Vec::new(), "<html>blocked</html>".to_owned()), ErrorClass::Transient, None),
+        (
+            (302, vec![("location", format!("{}/elsewhere", server.url))], String::new()),
+            ErrorClass::Transient,
+            None,
+        ),
+        ((200, Vec::new(), "nonsense".to_owned()), ErrorClass::Transient, None),
+        ((200, Vec::new(), "{}".to_owned()), ErrorClass::Transient, None),
+        (
+            (200, Vec::new(), format!("{{\"access_token\":\"{}\"}}", "x".repeat(1_100_000))),
+            ErrorClass::Transient,
+            None,
+        ),
+    ] {
+        server.reply_with("/token", reply.clone());
+        let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+        assert_eq!(
+            (error.class, error.retry_after.map(|wait| wait.as_secs())),
+            (class, wait),
+            "{}",
+            reply.0
+        );
+    }
+    assert!(server.asked("/elsewhere").is_empty(), "a redirect is not followed");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_after_the_deadline() {
+    // It accepts and says nothing; the kernel does so for a listener that nobody accepts from.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (_server, client, mut metadata) = server().await;
+    metadata.token_endpoint = url.parse().unwrap();
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+    assert!(started.elapsed() <= DEADLINE + Duration::from_millis(100));
+}
