@@ -31,7 +31,7 @@ fn place(names: &Names) -> Place<'_> {
     Place { integration, connection, grant, field: "access_token", version: 1 }
 }
 
-async fn sealer(aws: &Aws) -> Sealer {
+fn process(aws: &Aws) -> Sealer {
     Sealer::new(aws.kms.clone(), names::KEY.to_owned(), Arc::new(SystemClock))
 }
 
@@ -40,12 +40,12 @@ async fn a_value_opens_in_its_place_even_in_another_process() {
     let aws = Aws::start("operator key").await.unwrap();
     let here = fresh("one");
     let rng = &mut random::system();
-    let sealed = sealer(&aws).await.seal(place(&here), &"the token".into(), rng).await.unwrap();
+    let sealed = process(&aws).seal(place(&here), &"the token".into(), rng).await.unwrap();
     assert!(!sealed.windows(9).any(|bytes| bytes == b"the token"));
     // A second sealer has no key in memory and must ask KMS.
-    let opened = sealer(&aws).await.open(place(&here), &sealed).await.unwrap();
+    let opened = process(&aws).open(place(&here), &sealed).await.unwrap();
     assert_eq!(opened.expose_secret(), "the token");
-    let again = sealer(&aws).await.seal(place(&here), &"the token".into(), rng).await.unwrap();
+    let again = process(&aws).seal(place(&here), &"the token".into(), rng).await.unwrap();
     assert_ne!(again, sealed);
 }
 
@@ -53,9 +53,9 @@ async fn a_value_opens_in_its_place_even_in_another_process() {
 async fn no_other_place_opens_it() {
     let aws = Aws::start("operator key").await.unwrap();
     let (here, elsewhere, foreign) = (fresh("one"), fresh("one"), fresh("two"));
-    let sealer = sealer(&aws).await;
+    let process = process(&aws);
     let rng = &mut random::system();
-    let sealed = sealer.seal(place(&here), &"the token".into(), rng).await.unwrap();
+    let sealed = process.seal(place(&here), &"the token".into(), rng).await.unwrap();
     for other in [
         Place { connection: &elsewhere.connection, ..place(&here) },
         Place { grant: &elsewhere.grant, ..place(&here) },
@@ -64,24 +64,24 @@ async fn no_other_place_opens_it() {
         // An older ciphertext put back under a newer version.
         Place { version: 2, ..place(&here) },
     ] {
-        assert!(sealer.open(other, &sealed).await.is_err(), "{other:?}");
+        assert!(process.open(other, &sealed).await.is_err(), "{other:?}");
     }
-    assert!(sealer.open(place(&here), &sealed).await.is_ok());
+    assert!(process.open(place(&here), &sealed).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_changed_byte_anywhere_is_found() {
     let aws = Aws::start("operator key").await.unwrap();
     let here = fresh("one");
-    let sealer = sealer(&aws).await;
+    let process = process(&aws);
     let rng = &mut random::system();
-    let sealed = sealer.seal(place(&here), &"the token".into(), rng).await.unwrap();
+    let sealed = process.seal(place(&here), &"the token".into(), rng).await.unwrap();
     for position in 0..sealed.len() {
         let mut altered = sealed.clone();
         altered[position] ^= 0x40;
-        assert!(sealer.open(place(&here), &altered).await.is_err(), "byte {position}");
+        assert!(process.open(place(&here), &altered).await.is_err(), "byte {position}");
     }
     for length in 0..sealed.len() {
-        assert!(sealer.open(place(&here), &sealed[..length]).await.is_err(), "{length} bytes");
+        assert!(process.open(place(&here), &sealed[..length]).await.is_err(), "{length} bytes");
     }
 }
