@@ -51,6 +51,9 @@ async fn serve(options: Options) -> Result<(), StartError> {
         return Err(StartError::NoRoom(options.port));
     }
     // Before the build, so that a taken port is told at once.
+    for offset in 0..3 {
+        drop(listen(Some(options.port + offset)).await?);
+    }
     let demo_listener = listen(Some(options.port + 3)).await?;
     let binaries = tokio::task::spawn_blocking(Binaries::build)
         .await
