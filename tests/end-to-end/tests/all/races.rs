@@ -1,6 +1,7 @@
 //! What happens when many do the same at the same time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use emulators::Fault;
 use end_to_end::{Answer, World};
@@ -16,10 +17,21 @@ fn outcomes(answers: &[Answer]) -> BTreeMap<u16, usize> {
     counted
 }
 
+/// All processes are warm, and Entra takes its time: so all come while one is renewing.
+async fn set_the_scene(world: &World, connection: &str) {
+    let calls =
+        (0..CROWD).map(|_| world.proxied(connection, "dev.azure.com/mycompany/_apis/projects"));
+    join_all(calls).await;
+    world.entra().inject(Fault::on("token.refresh_token").times(0).delay(Duration::from_secs(2)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_identical_callbacks_one_redeems_the_code_and_63_are_clean_refusals() {
     let world = World::start().await;
     let link = world.connect_url("ada").await;
+    // Every process is warm before, so that they really run at the same time.
+    let strangers = world.url("/integration-callback?state=none&code=none");
+    join_all((0..CROWD).map(|_| world.send(world.plain_get(&strangers)))).await;
     let browser = world.browser();
     let callback = browser.sign_in(&link, "ada").await;
     let cookies = browser.cookies();
@@ -39,6 +51,7 @@ async fn of_64_identical_callbacks_one_redeems_the_code_and_63_are_clean_refusal
 async fn of_64_calls_on_an_expired_token_one_renews_it_and_all_succeed() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
+    set_the_scene(&world, &connection).await;
     world.expire_tokens().await;
     let calls =
         (0..CROWD).map(|_| world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects"));
@@ -51,6 +64,7 @@ async fn of_64_calls_on_an_expired_token_one_renews_it_and_all_succeed() {
 async fn of_64_calls_with_a_rejected_token_one_renews_it_and_all_succeed() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
+    set_the_scene(&world, &connection).await;
     world.entra().revoke_access_tokens("ada").unwrap();
     let calls =
         (0..CROWD).map(|_| world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects"));
