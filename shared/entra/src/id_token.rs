@@ -84,7 +84,9 @@ struct Claims {
     iss: String,
     aud: String,
     exp: i64,
-    nbf: i64,
+    /// Optional in OpenID Connect; Entra always sends it.
+    #[serde(default)]
+    nbf: Option<i64>,
     tid: TenantId,
     oid: ObjectId,
     #[serde(default)]
@@ -168,7 +170,8 @@ fn check(
         return Err(IdTokenError::Audience);
     }
     let at = |seconds| Timestamp::from_second(seconds).map_err(|_| IdTokenError::Time);
-    if now >= at(claims.exp)? + SKEW || now < at(claims.nbf)? - SKEW {
+    let not_before = claims.nbf.map(at).transpose()?;
+    if now >= at(claims.exp)? + SKEW || not_before.is_some_and(|time| now < time - SKEW) {
         return Err(IdTokenError::Time);
     }
     let nonce = expected.nonce.expose_secret().as_bytes();
