@@ -30,6 +30,21 @@ pub enum ClientCredential {
     Assertion(SecretString),
 }
 
+impl ClientCredential {
+    /// Whether both prove the same to Entra, so that trying the second after the first is of no use.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Secret(one), Self::Secret(two))
+            | (Self::Assertion(one), Self::Assertion(two)) => {
+                let (one, two) = (one.expose_secret().as_bytes(), two.expose_secret().as_bytes());
+                aws_lc_rs::constant_time::verify_slices_are_equal(one, two).is_ok()
+            }
+            (Self::Certificate(one), Self::Certificate(two)) => one.thumbprint == two.thumbprint,
+            _ => false,
+        }
+    }
+}
+
 /// A certificate and its private key.
 pub struct CertificateCredential {
     /// `x5t#S256` (RFC 7515 section 4.1.8).

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::transport::{Transport, TransportError};
+
 /// API Gateway's own limits for its JWT authorizer are good ones: 1.5 s and 150,000 bytes.
 const TIMEOUT: Duration = Duration::from_millis(1500);
 const LARGEST: usize = 150_000;
@@ -27,31 +29,17 @@ pub enum FetchError {
 
 /// Gets and parses a document.
 pub(crate) async fn json<T: DeserializeOwned>(
-    http: &reqwest::Client,
+    transport: &Transport,
     url: &str,
 ) -> Result<T, FetchError> {
-    let fetched = async {
-        let mut answer = http.get(url).send().await.map_err(|_| FetchError::NoAnswer)?;
-        if answer.status() != http::StatusCode::OK {
-            return Err(FetchError::Status(answer.status().as_u16()));
-        }
-        read_up_to(&mut answer, LARGEST).await
-    };
-    let body = tokio::time::timeout(TIMEOUT, fetched).await.map_err(|_| FetchError::NoAnswer)??;
-    serde_json::from_slice(&body).map_err(|_| FetchError::Malformed)
-}
-
-/// The whole body, unless it is larger than `most` bytes.
-pub(crate) async fn read_up_to(
-    answer: &mut reqwest::Response,
-    most: usize,
-) -> Result<Vec<u8>, FetchError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|_| FetchError::NoAnswer)? {
-        if body.len() + chunk.len() > most {
-            return Err(FetchError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
+    let request = http::Request::get(url).body(Vec::new()).map_err(|_| FetchError::NoAnswer)?;
+    let fetched = tokio::time::timeout(TIMEOUT, transport.send(request, LARGEST)).await;
+    let answer = fetched.map_err(|_| FetchError::NoAnswer)?.map_err(|error| match error {
+        TransportError::NoAnswer => FetchError::NoAnswer,
+        TransportError::TooLarge => FetchError::TooLarge,
+    })?;
+    if answer.status() != http::StatusCode::OK {
+        return Err(FetchError::Status(answer.status().as_u16()));
     }
-    Ok(body)
+    serde_json::from_slice(answer.body()).map_err(|_| FetchError::Malformed)
 }

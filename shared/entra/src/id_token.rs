@@ -171,7 +171,8 @@ fn check(
     }
     let at = |seconds| Timestamp::from_second(seconds).map_err(|_| IdTokenError::Time);
     let not_before = claims.nbf.map(at).transpose()?;
-    if now >= at(claims.exp)? + SKEW || not_before.is_some_and(|time| now < time - SKEW) {
+    // The allowance is reckoned on our own time: theirs may lie at the end of all calendars.
+    if now - SKEW >= at(claims.exp)? || not_before.is_some_and(|time| now + SKEW < time) {
         return Err(IdTokenError::Time);
     }
     let nonce = expected.nonce.expose_secret().as_bytes();

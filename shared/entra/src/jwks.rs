@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::fetch::{self, FetchError};
+use crate::transport::Transport;
 
 /// Keys are read again after this time.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -50,15 +51,15 @@ struct Slot {
 /// The keys of any number of issuers.
 #[derive(Clone)]
 pub struct KeyCache {
-    http: reqwest::Client,
+    transport: Transport,
     clock: Arc<dyn Clock>,
     slots: Arc<Mutex<HashMap<Url, Arc<Mutex<Slot>>>>>,
 }
 
 impl KeyCache {
     /// Reads nothing yet.
-    pub fn new(http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
-        Self { http, clock, slots: Arc::default() }
+    pub fn new(transport: impl Into<Transport>, clock: Arc<dyn Clock>) -> Self {
+        Self { transport: transport.into(), clock, slots: Arc::default() }
     }
 
     /// The key with this `kid`, or `None` if the issuer does not publish it.
@@ -117,7 +118,7 @@ impl KeyCache {
     }
 
     async fn fetch(&self, jwks_uri: &Url) -> Result<HashMap<String, SigningKey>, FetchError> {
-        let document: Document = fetch::json(&self.http, jwks_uri.as_str()).await?;
+        let document: Document = fetch::json(&self.transport, jwks_uri.as_str()).await?;
         let keys = document.keys.into_iter().take(MOST_KEYS).filter_map(|value| {
             let issuer = value.get("issuer").and_then(Value::as_str).map(str::to_owned);
             // Keys of kinds that we do not know are not ours to refuse the others for.

@@ -29,6 +29,7 @@ pub mod jwks;
 mod loopback;
 pub mod metadata;
 pub mod token;
+pub mod transport;
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::cloud::{Authority, is_loopback_http};
 use crate::fetch::{self, FetchError};
 use crate::identifiers::Tenant;
+use crate::transport::Transport;
 
 /// Entra serves its documents with `max-age=86400`.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -58,7 +59,7 @@ struct Slot {
 /// Discovery documents, one request per tenant and day however many callers wait for it.
 #[derive(Clone)]
 pub struct MetadataCache {
-    http: reqwest::Client,
+    transport: Transport,
     authority: Authority,
     clock: Arc<dyn Clock>,
     slots: Arc<Mutex<HashMap<Tenant, Arc<Mutex<Slot>>>>>,
@@ -66,8 +67,12 @@ pub struct MetadataCache {
 
 impl MetadataCache {
     /// Reads nothing yet.
-    pub fn new(http: reqwest::Client, authority: Authority, clock: Arc<dyn Clock>) -> Self {
-        Self { http, authority, clock, slots: Arc::default() }
+    pub fn new(
+        transport: impl Into<Transport>,
+        authority: Authority,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { transport: transport.into(), authority, clock, slots: Arc::default() }
     }
 
     /// A tenant's metadata: at most a day old, or older while the document cannot be read.
@@ -109,7 +114,7 @@ impl MetadataCache {
 
     async fn fetch(&self, tenant: &Tenant) -> Result<Metadata, MetadataError> {
         let url = self.authority.metadata_url(tenant);
-        let metadata: Metadata = fetch::json(&self.http, &url).await?;
+        let metadata: Metadata = fetch::json(&self.transport, &url).await?;
         let endpoints =
             [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
         let safe = |url: &&Url| url.scheme() == "https" || is_loopback_http(url);

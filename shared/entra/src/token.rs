@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
+use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use jiff::Timestamp;
 use oauth2::basic::{
     BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -27,9 +27,9 @@ use crate::claims;
 use crate::clock::Clock;
 use crate::credential::{ASSERTION_TYPE, ClientCredential};
 use crate::error_class::{ErrorBody, ErrorClass, classify};
-use crate::fetch::read_up_to;
 use crate::identifiers::ClientId;
 use crate::metadata::Metadata;
+use crate::transport::Transport;
 
 /// One exchange in all: connect, send, wait, read. A lease of 30 s outlives it.
 const DEADLINE: Duration = Duration::from_secs(8);
@@ -161,7 +161,7 @@ impl TokenError {
 /// holds the lease.
 #[derive(Clone)]
 pub struct TokenClient {
-    http: reqwest::Client,
+    transport: Transport,
     clock: Arc<dyn Clock>,
 }
 
@@ -180,8 +180,8 @@ type OauthClient = oauth2::Client<
 
 impl TokenClient {
     /// Over the process's HTTP client.
-    pub fn new(http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
-        Self { http, clock }
+    pub fn new(transport: impl Into<Transport>, clock: Arc<dyn Clock>) -> Self {
+        Self { transport: transport.into(), clock }
     }
 
     /// Redeems a code (RFC 6749 section 4.1.3).
@@ -273,9 +273,9 @@ impl TokenClient {
     }
 
     /// The HTTP client as `oauth2` takes it. It owns what it uses, so that its futures are `Send`.
-    fn transport(&self) -> impl Fn(HttpRequest) -> Sending + use<> {
-        let http = self.http.clone();
-        move |request| Box::pin(send(http.clone(), request))
+    fn transport(&self) -> impl Fn(HttpRequest) -> Exchanging + use<> {
+        let transport = self.transport.clone();
+        move |request| Box::pin(send(transport.clone(), request))
     }
 
     fn finish(
@@ -299,30 +299,25 @@ impl TokenClient {
     }
 }
 
-type Sending = Pin<Box<dyn Future<Output = Result<HttpResponse, Refused>> + Send>>;
+type Exchanging = Pin<Box<dyn Future<Output = Result<HttpResponse, Refused>> + Send>>;
 
 /// What `oauth2` sends, sent. Everything but a 200 is an error here, so that status, `Retry-After` and
 /// body can be judged together.
-async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, Refused> {
-    let (parts, body) = request.into_parts();
-    let sent = async {
-        let mut answer = http
-            .request(parts.method, parts.uri.to_string())
-            .headers(parts.headers)
-            .header("x-ms-lib-capability", "retry-after, h429")
-            .header("client-request-id", Uuid::new_v4().to_string())
-            .header("return-client-request-id", "true")
-            .body(body)
-            .send()
-            .await
-            .map_err(|_| Refused::NoAnswer)?;
-        let status = answer.status();
-        let retry_after = retry_after(answer.headers());
-        let body = read_up_to(&mut answer, LARGEST_ANSWER).await.map_err(|_| Refused::NoAnswer)?;
-        Ok((status, retry_after, body))
-    };
-    let answered = tokio::time::timeout(DEADLINE, sent).await;
-    let (status, retry_after, body) = answered.map_err(|_| Refused::NoAnswer)??;
+async fn send(transport: Transport, mut request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let id = Uuid::new_v4().to_string();
+    for (name, value) in [
+        ("x-ms-lib-capability", "retry-after, h429"),
+        ("client-request-id", &id),
+        ("return-client-request-id", "true"),
+    ] {
+        let value = HeaderValue::from_str(value).map_err(|_| Refused::NoAnswer)?;
+        request.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    let answered = tokio::time::timeout(DEADLINE, transport.send(request, LARGEST_ANSWER)).await;
+    let answer = answered.map_err(|_| Refused::NoAnswer)?.map_err(|_| Refused::NoAnswer)?;
+    let status = answer.status();
+    let retry_after = retry_after(answer.headers());
+    let body = answer.into_body();
     if status == http::StatusCode::OK {
         return Ok(HttpResponse::new(body));
     }
