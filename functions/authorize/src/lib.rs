@@ -33,6 +33,7 @@ use tenant::OrganizationTenants;
 use vault::connections::Connections;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::secret_token;
+use vault::service::Service;
 use vault::sessions::{
     AuthorizationRequest, ConnectSession, FlowSecrets, NewAuthorizationRequest, REQUEST_LIFETIME,
     Sessions, Start,
@@ -47,6 +48,7 @@ pub struct Authorize {
     connections: Connections,
     metadata: MetadataCache,
     tenants: OrganizationTenants,
+    service: Service,
 }
 
 impl Authorize {
@@ -62,6 +64,7 @@ impl Authorize {
             integrations: deployment.integrations(),
             connections: deployment.connections(),
             metadata: deployment.metadata(),
+            service: deployment.service(),
             tenants: OrganizationTenants::new(deployment.devops(), Arc::clone(&clock)),
             public_url: deployment.config.public_url,
             clock,
@@ -93,6 +96,7 @@ impl Authorize {
         log: RequestLog,
     ) -> Result<Response<Body>, Problem> {
         let query = Query::of(&request)?;
+        edge::switch::running(&self.service).await?;
         let token = SecretString::from(query.required("session")?);
         let now = self.clock.now();
         let (session, session_key) = match self.sessions.start(&token, now).await? {

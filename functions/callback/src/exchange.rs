@@ -107,7 +107,11 @@ impl Callback {
             suberror = error.suberror.as_deref(), codes = ?error.codes,
             correlation_id = error.correlation_id.as_deref(), "a code could not be redeemed",
         );
+        // Of one tenant's making, if users come from any: the others are not concerned.
+        let elsewhere = error.error.as_deref() == Some("unauthorized_client")
+            && integration.serves_any_tenant();
         if error.class == ErrorClass::ApplicationBroken
+            && !elsewhere
             && let Err(error) = self.reject_credential(integration, error).await
         {
             tracing::warn!(integration = %integration.id, "the integration could not be marked: {error}");
@@ -120,7 +124,7 @@ impl Callback {
         integration: &Integration,
         error: &TokenError,
     ) -> Result<(), vault::Error> {
-        if self.integrations.reject_credential(integration).await? {
+        if self.integrations.reject_credential(integration, self.clock.now()).await? {
             let reason = error.error.as_deref().unwrap_or("invalid_client");
             let event = vault::events::Event::IntegrationCredentialRejected {
                 integration: &integration.id,

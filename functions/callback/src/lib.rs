@@ -37,6 +37,7 @@ use vault::connections::{Account, Completed, Completion, Connections};
 use vault::events::{ConnectionDetail, Event, Events};
 use vault::integrations::{Integration, Integrations, Status};
 use vault::schedule::Lifetime;
+use vault::service::Service;
 use vault::sessions::{AuthorizationRequest, FlowSecrets, Sessions, Taken};
 use vault::tokens::{TokenPair, Tokens};
 
@@ -56,6 +57,7 @@ pub struct Callback {
     entra: TokenClient,
     devops: DevopsClient,
     events: Events,
+    service: Service,
 }
 
 impl Callback {
@@ -76,6 +78,7 @@ impl Callback {
             entra: deployment.token_client(),
             devops: deployment.devops(),
             events: deployment.events(),
+            service: deployment.service(),
             public_url: deployment.config.public_url,
             clock: deployment.clock,
         })
@@ -108,6 +111,8 @@ impl Callback {
     ) -> Result<Response<Body>, Problem> {
         let query = Query::of(&request)?;
         let state = SecretString::from(query.required("state")?);
+        // Before the state is taken: the browser may come again when the service goes on.
+        edge::switch::running(&self.service).await?;
         let cookie = edge::cookies::binding(&state);
         // Without a cookie nothing matches; the row tells an unknown state from another browser's.
         let binding = cookie.read(request.headers())?.unwrap_or_default();

@@ -33,6 +33,7 @@ impl Manage {
         log.integration(&wish.integration);
         let user = acting_user(caller, wish.user)?;
         let integration = self.visible_integration(caller, &wish.integration).await?;
+        edge::switch::running(&self.service).await?;
         if integration.status != Status::Ready {
             return Err(Problem::new(Code::IntegrationNotReady));
         }

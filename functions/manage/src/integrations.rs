@@ -62,8 +62,11 @@ impl Manage {
             allowed_return_origins: origins(wish.allowed_return_origins)?,
             confirmation: wish.confirmation,
             token_handout: wish.allow_token_handout,
-            status: match (&credential, &existing) {
-                (None, Some(existing)) => existing.status,
+            always_warm: wish.always_warm,
+            status: match (&credential, existing.as_ref().map(|existing| existing.status)) {
+                // Paused stays paused until somebody says otherwise; a new credential deserves a try.
+                (_, Some(Status::Paused)) => Status::Paused,
+                (None, Some(status)) => status,
                 _ => Status::Ready,
             },
             probed_at: None,

@@ -10,6 +10,7 @@ mod connections;
 mod describe;
 mod integrations;
 pub mod openapi;
+mod pause;
 mod verify;
 pub mod wire;
 
@@ -34,6 +35,7 @@ use vault::connections::Connections;
 use vault::events::Events;
 use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations};
+use vault::service::{self, Service};
 use vault::sessions::Sessions;
 
 /// Everything the management API needs, made once per process.
@@ -47,6 +49,7 @@ pub struct Manage {
     pub(crate) connections: Connections,
     pub(crate) api_keys: ApiKeys,
     pub(crate) events: Events,
+    pub(crate) service: Service,
     pub(crate) metadata: MetadataCache,
     pub(crate) entra: TokenClient,
     pub(crate) devops: DevopsClient,
@@ -104,6 +107,13 @@ impl Manage {
             Operation::VerifyIntegration => {
                 self.verify_integration(path("integration"), &log).await
             }
+            Operation::PauseIntegration => self.pause_integration(path("integration"), &log).await,
+            Operation::ResumeIntegration => {
+                self.resume_integration(path("integration"), &log).await
+            }
+            Operation::GetService => self.get_service().await,
+            Operation::PauseService => self.turn_service(service::Status::Paused).await,
+            Operation::ResumeService => self.turn_service(service::Status::Running).await,
             Operation::CreateConnectSession => self.create_session(&caller, &request, &log).await,
             Operation::ListConnections => self.list_connections(&caller, &request).await,
             Operation::GetConnection => {
@@ -151,6 +161,7 @@ impl Manage {
             connections: deployment.connections(),
             api_keys: deployment.api_keys(),
             events: deployment.events(),
+            service: deployment.service(),
             metadata: deployment.metadata(),
             entra: deployment.token_client(),
             devops: deployment.devops(),

@@ -108,7 +108,7 @@ fn success(operation: Operation, generator: &mut SchemaGenerator) -> Vec<Success
         Operation::ListIntegrations => {
             vec![("200", "All of them", schema::<wire::List<wire::IntegrationView>>(generator))]
         }
-        Operation::GetIntegration => {
+        Operation::GetIntegration | Operation::PauseIntegration | Operation::ResumeIntegration => {
             vec![("200", "The integration", schema::<wire::IntegrationView>(generator))]
         }
         Operation::VerifyIntegration => {
@@ -139,6 +139,9 @@ fn success(operation: Operation, generator: &mut SchemaGenerator) -> Vec<Success
             ("303", "Back to the application", None),
         ],
         Operation::Proxy => vec![("default", "The answer of Azure DevOps, as it came", None)],
+        Operation::GetService | Operation::PauseService | Operation::ResumeService => {
+            vec![("200", "The service", schema::<wire::ServiceView>(generator))]
+        }
         Operation::Health => vec![("200", "Alive", Some(json!({"type": "object"})))],
         Operation::OpenApi => vec![("200", "This document", Some(json!({"type": "object"})))],
         Operation::Portal => vec![("200", "A page", None)],

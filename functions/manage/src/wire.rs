@@ -44,6 +44,10 @@ pub struct PutIntegration {
     /// Whether `POST /connections/{connection}/token` hands out access tokens.
     #[serde(default)]
     pub allow_token_handout: bool,
+    /// Whether access tokens are kept fresh even where nobody uses them, so that no call ever waits for
+    /// a renewal. It takes effect at each connection's next renewal.
+    #[serde(default)]
+    pub always_warm: bool,
 }
 
 fn auto() -> String {
@@ -102,6 +106,7 @@ pub struct IntegrationView {
     allowed_return_origins: Vec<String>,
     confirmation: &'static str,
     allow_token_handout: bool,
+    always_warm: bool,
     /// To be registered in Entra, platform Web, exactly so.
     redirect_uri: String,
     status: &'static str,
@@ -153,6 +158,7 @@ impl IntegrationView {
                 Confirmation::None => "none",
             },
             allow_token_handout: integration.token_handout,
+            always_warm: integration.always_warm,
             redirect_uri: redirect_uri.to_string(),
             status: match integration.status {
                 vault::integrations::Status::Ready => "ready",
@@ -253,6 +259,27 @@ impl From<vault::api_keys::ApiKey> for ApiKeyView {
             },
             integration: key.integration,
             created_at: rfc3339(key.created_at),
+        }
+    }
+}
+
+/// The service as a whole.
+#[derive(Serialize, JsonSchema)]
+pub struct ServiceView {
+    /// `running` or `paused`.
+    pub status: &'static str,
+    /// The deployed version.
+    pub version: &'static str,
+}
+
+impl From<vault::service::Status> for ServiceView {
+    fn from(status: vault::service::Status) -> Self {
+        Self {
+            status: match status {
+                vault::service::Status::Running => "running",
+                vault::service::Status::Paused => "paused",
+            },
+            version: env!("CARGO_PKG_VERSION"),
         }
     }
 }

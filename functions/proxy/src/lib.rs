@@ -30,6 +30,7 @@ use entra::clock::Clock;
 use http::Response;
 use lambda_http::{Body, Request};
 use vault::refresh::Refresher;
+use vault::service::Service;
 
 /// Everything the proxy needs, made once per process.
 pub struct Proxy {
@@ -38,6 +39,7 @@ pub struct Proxy {
     authenticator: Authenticator,
     refresher: Refresher,
     devops: DevopsClient,
+    service: Service,
 }
 
 impl Proxy {
@@ -51,6 +53,7 @@ impl Proxy {
             authenticator: deployment.authenticator(),
             refresher: deployment.refresher(),
             devops: deployment.devops(),
+            service: deployment.service(),
             public_url: deployment.config.public_url,
             clock: deployment.clock,
         })
@@ -86,6 +89,7 @@ impl Proxy {
         let caller = self.authenticator.authenticate(request.headers()).await?;
         log.caller(&caller);
         caller.require(matched.route.callers)?;
+        edge::switch::running(&self.service).await?;
         let path = |name| matched.parameter(name).unwrap_or_default();
         match matched.route.operation {
             Operation::Proxy => self.forward(&caller, &matched, request, &log).await,

@@ -1,47 +1,84 @@
 //! The dispatcher: one message for each shard in which something is due.
 
+use edge::metrics::{Metrics, Unit};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use serde::Serialize;
+use vault::integrations::Status;
 
-use crate::{DueShard, Refresh};
+use crate::Refresh;
+use crate::queue::Message;
+
+/// Shards that are looked into at the same time.
+const AT_ONCE: usize = 16;
 
 /// What a run of the dispatcher did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Dispatched {
+    /// Shards in which something is due.
     shards: u32,
+    /// Whether the operator stopped the service.
+    paused: bool,
 }
 
 impl Refresh {
     /// Sends a message for each due shard. Repeated within the same minute it sends nothing new.
     pub(crate) async fn dispatch(&self) -> Result<Dispatched, Error> {
         let now = self.clock.now();
-        let mut dispatched = Dispatched { shards: 0 };
-        for shard in 0..self.shards {
-            if !self.refresher.connections.due_in_shard(shard, now, 1).await?.is_empty() {
-                let minute = now.as_second() / 60;
-                self.send(shard, &format!("shard-{shard}-minute-{minute}")).await?;
-                dispatched.shards += 1;
-            }
+        let mut metrics = Metrics::new("refresh");
+        let mut dispatched = Dispatched::default();
+        if self.service.is_paused().await? {
+            tracing::warn!("the service is paused: nothing is renewed");
+            dispatched.paused = true;
+        } else {
+            let oldest = self.dispatch_due(now, &mut dispatched).await?;
+            let overdue = oldest.map_or(0, |due| now.duration_since(due).as_secs());
+            let overdue = u64::try_from(overdue).unwrap_or_default();
+            metrics.add("OldestOverdueSeconds", Unit::Seconds, overdue);
         }
-        tracing::info!(shards = dispatched.shards, "due shards were dispatched");
+        metrics.add("DueShards", Unit::Count, dispatched.shards.into());
+        metrics.add("ServicePaused", Unit::Count, dispatched.paused.into());
+        self.count_stopped_integrations(&mut metrics).await?;
+        metrics.emit(now);
         Ok(dispatched)
     }
 
-    /// Sends the rest of a shard back to the queue.
-    pub(crate) async fn requeue(&self, shard: u32, now: Timestamp) -> Result<(), Error> {
-        self.send(shard, &format!("shard-{shard}-rest-{}", now.as_nanosecond())).await
+    /// Returns since when the oldest row is due.
+    async fn dispatch_due(
+        &self,
+        now: Timestamp,
+        dispatched: &mut Dispatched,
+    ) -> Result<Option<Timestamp>, Error> {
+        let shards = self.service.refresh_shards(self.shards).await?;
+        let mut heads = stream::iter(0..shards)
+            .map(|shard| async move { Ok::<_, Error>((shard, self.head(shard, now).await?)) })
+            .buffer_unordered(AT_ONCE);
+        let mut oldest: Option<Timestamp> = None;
+        while let Some((shard, due_at)) = heads.try_next().await? {
+            let Some(due_at) = due_at else { continue };
+            oldest = Some(oldest.map_or(due_at, |known| known.min(due_at)));
+            self.queue.send(&Message::DueShard(shard), now).await?;
+            dispatched.shards += 1;
+        }
+        Ok(oldest)
     }
 
-    async fn send(&self, shard: u32, deduplication_id: &str) -> Result<(), Error> {
-        self.queue
-            .send_message()
-            .queue_url(&self.queue_url)
-            .message_body(serde_json::to_string(&DueShard { shard })?)
-            .message_group_id(format!("shard-{shard}"))
-            .message_deduplication_id(deduplication_id)
-            .send()
-            .await?;
+    async fn head(&self, shard: u32, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let page = self.refresher.connections.due_in_shard(shard, now, None, 1).await?;
+        Ok(page.rows.first().map(|row| row.due_at))
+    }
+
+    /// The state of the breakers.
+    async fn count_stopped_integrations(&self, metrics: &mut Metrics) -> Result<(), Error> {
+        let integrations = self.integrations.list().await?;
+        for (name, status) in [
+            ("IntegrationsCredentialRejected", Status::CredentialRejected),
+            ("IntegrationsPaused", Status::Paused),
+        ] {
+            let stopped = integrations.iter().filter(|one| one.status == status).count();
+            metrics.add(name, Unit::Count, u64::try_from(stopped)?);
+        }
         Ok(())
     }
 }

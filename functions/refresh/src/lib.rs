@@ -2,33 +2,49 @@
 //!
 //! ```text
 //!  schedule, every minute ─> dispatcher ─ one FIFO message per due shard ─> queue ─> worker ─> vault::refresh
-//!                                              (group = shard)                        │
-//!                                                     what time did not allow  <──────┘
+//!                                              (group = shard)             │  ^       │
+//!  schedule, every day ────> sweep ─ one message per segment ──────────────┘  └───────┘ what time did not allow
+//!                                                                          │
+//!                        after five failures: dead letters ─> only put aside what a worker died of
 //! ```
 //!
 //! A message group is handled by one worker at a time, so shards do not get in each other's way; the
-//! refresh protocol would forgive it if they did.
+//! refresh protocol would forgive it if they did. Messages name shards, never connections: a message
+//! that is lost or doubled loses or doubles nothing.
 
+mod dead_letters;
 mod dispatch;
+mod queue;
+mod report;
+mod sweep;
 mod work;
 
 use std::sync::Arc;
 
-use aws_sdk_sqs::Client as Queue;
 use edge::config::RefreshConfig;
 use edge::deployment::Deployment;
 use entra::clock::Clock;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
+use vault::events::Events;
+use vault::integrations::Integrations;
 use vault::refresh::Refresher;
+use vault::refresh::drain::{Drain, Limits};
+use vault::service::Service;
+
+use crate::queue::{Queue, Record};
 
 /// Everything the function needs, made once per process.
 pub struct Refresh {
     clock: Arc<dyn Clock>,
+    service: Service,
+    integrations: Integrations,
+    events: Events,
     refresher: Refresher,
+    drain: Drain,
     queue: Queue,
-    queue_url: String,
+    dead_letters_arn: Option<String>,
     shards: u32,
 }
 
@@ -36,40 +52,13 @@ pub struct Refresh {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Event {
-    /// From the queue: an SQS event.
+    /// From one of the queues: an SQS event.
     Queue {
         #[serde(rename = "Records")]
         records: Vec<Record>,
     },
-    /// From the schedule.
+    /// From a schedule.
     Schedule { source: String },
-}
-
-/// One message of an SQS event.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    message_id: String,
-    body: String,
-}
-
-/// The body of a message: which shard is due.
-#[derive(Debug, Serialize, Deserialize)]
-struct DueShard {
-    shard: u32,
-}
-
-/// What an SQS event is answered with: the messages to be delivered again.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BatchResponse {
-    batch_item_failures: Vec<BatchItemFailure>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BatchItemFailure {
-    item_identifier: String,
 }
 
 /// An event that is neither of ours.
@@ -83,13 +72,24 @@ impl Refresh {
     /// # Errors
     /// When the environment lacks something; the error names everything that is missing.
     pub async fn from_environment() -> Result<Self, Error> {
-        let RefreshConfig { common, queue_url } = RefreshConfig::from_environment()?;
-        let deployment = Deployment::new(common).await?;
+        let config = RefreshConfig::from_environment()?;
+        let deployment = Deployment::new(config.common).await?;
+        let shards = deployment.config.refresh_shards;
+        let refresher = deployment.refresher();
+        let limits = Limits {
+            concurrency: usize::try_from(config.concurrency.get())?,
+            // Each shard has one worker at a time, so together they keep to the configured rate.
+            rate: f64::from(config.rate.get()) / f64::from(shards.get()),
+        };
         Ok(Self {
-            refresher: deployment.refresher(),
-            queue: deployment.queue(),
-            queue_url: queue_url.to_string(),
-            shards: deployment.config.refresh_shards.get(),
+            drain: Drain::new(refresher.clone(), limits),
+            refresher,
+            service: deployment.service(),
+            integrations: deployment.integrations(),
+            events: deployment.events(),
+            queue: Queue::new(deployment.queue(), config.queue_url.to_string()),
+            dead_letters_arn: config.dead_letters_arn,
+            shards: shards.get(),
             clock: deployment.clock,
         })
     }
@@ -102,7 +102,8 @@ impl Refresh {
         let refresh = Arc::new(self);
         lambda_runtime::run(service_fn(move |event| {
             let refresh = Arc::clone(&refresh);
-            async move { refresh.handle(event).await }
+            // Boxed, because the compiler gives up on layouts as deep as this.
+            Box::pin(async move { refresh.handle(event).await })
         }))
         .await
     }
@@ -112,13 +113,16 @@ impl Refresh {
     /// # Errors
     /// When the event is unknown, or nothing of it could be done; it is then delivered again.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
+        let deadline = work::deadline(&event.context);
         match serde_json::from_value(event.payload).map_err(|_| UnknownEvent)? {
             Event::Schedule { source } if source == "ado-connect.schedule" => {
                 Ok(serde_json::to_value(self.dispatch().await?)?)
             }
+            Event::Schedule { source } if source == "ado-connect.sweep" => {
+                Ok(serde_json::to_value(self.begin_sweep().await?)?)
+            }
             Event::Schedule { .. } => Err(UnknownEvent.into()),
             Event::Queue { records } => {
-                let deadline = work::deadline(&event.context);
                 Ok(serde_json::to_value(self.work(records, deadline).await)?)
             }
         }

@@ -39,6 +39,11 @@ pub mod names {
     pub const OPERATOR_KEY: &str = "ado-connect/operator-key";
     /// The refresh queue.
     pub const QUEUE: &str = "ado-connect-refresh.fifo";
+    /// The refresh queue's ARN.
+    pub const QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:ado-connect-refresh.fifo";
+    /// The ARN of the queue that gets what could not be handled.
+    pub const DEAD_LETTERS_ARN: &str =
+        "arn:aws:sqs:us-east-1:000000000000:ado-connect-refresh-dead-letters.fifo";
     /// The event bus.
     pub const BUS: &str = "ado-connect";
 }
@@ -136,8 +141,18 @@ impl Aws {
         self.make_table(names::SESSIONS, Some("expires_at"), &[]).await?;
         self.make_table(names::TOKENS, Some("expires_at"), &[]).await?;
         let indexes = [
-            ("by_user", ("integration", ScalarAttributeType::S), ("user", ScalarAttributeType::S)),
-            ("by_due", ("due_shard", ScalarAttributeType::N), ("due_at", ScalarAttributeType::N)),
+            Index {
+                name: "by_user",
+                hash: ("integration", ScalarAttributeType::S),
+                range: ("user", ScalarAttributeType::S),
+                includes: &[],
+            },
+            Index {
+                name: "by_due",
+                hash: ("due_shard", ScalarAttributeType::N),
+                range: ("due_at", ScalarAttributeType::N),
+                includes: &["integration", "tenant_id"],
+            },
         ];
         self.make_table(names::CONNECTIONS, None, &indexes).await
     }
@@ -146,7 +161,7 @@ impl Aws {
         &self,
         name: &str,
         ttl: Option<&str>,
-        indexes: &[(&str, Attribute, Attribute)],
+        indexes: &[Index],
     ) -> Result<(), StartError> {
         let failed = |e| StartError::Aws { operation: "CreateTable", message: format!("{e}") };
         let mut table = self
@@ -156,21 +171,26 @@ impl Aws {
             .billing_mode(BillingMode::PayPerRequest)
             .attribute_definitions(definition(("pk", ScalarAttributeType::S)).map_err(failed)?)
             .key_schema(key("pk", KeyType::Hash).map_err(failed)?);
-        for (index, hash, range) in indexes.iter().cloned() {
+        for index in indexes {
+            let projection = match index.includes {
+                [] => Projection::builder().projection_type(ProjectionType::KeysOnly),
+                names => names.iter().fold(
+                    Projection::builder().projection_type(ProjectionType::Include),
+                    |projection, name| projection.non_key_attributes(*name),
+                ),
+            };
             table = table
                 .global_secondary_indexes(
                     GlobalSecondaryIndex::builder()
-                        .index_name(index)
-                        .key_schema(key(hash.0, KeyType::Hash).map_err(failed)?)
-                        .key_schema(key(range.0, KeyType::Range).map_err(failed)?)
-                        .projection(
-                            Projection::builder().projection_type(ProjectionType::KeysOnly).build(),
-                        )
+                        .index_name(index.name)
+                        .key_schema(key(index.hash.0, KeyType::Hash).map_err(failed)?)
+                        .key_schema(key(index.range.0, KeyType::Range).map_err(failed)?)
+                        .projection(projection.build())
                         .build()
                         .map_err(failed)?,
                 )
-                .attribute_definitions(definition(hash).map_err(failed)?)
-                .attribute_definitions(definition(range).map_err(failed)?);
+                .attribute_definitions(definition(index.hash.clone()).map_err(failed)?)
+                .attribute_definitions(definition(index.range.clone()).map_err(failed)?);
         }
         table.send().await.map_err(|e| StartError::aws("CreateTable", &e))?;
         let Some(ttl) = ttl else { return Ok(()) };
@@ -228,6 +248,14 @@ async fn make_bus(config: &aws_config::SdkConfig) -> Result<(), StartError> {
 }
 
 type Attribute = (&'static str, ScalarAttributeType);
+
+/// A global secondary index; it holds the keys and what it includes.
+struct Index {
+    name: &'static str,
+    hash: Attribute,
+    range: Attribute,
+    includes: &'static [&'static str],
+}
 
 fn definition(
     (name, kind): Attribute,

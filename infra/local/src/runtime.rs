@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 use crate::runtime_api::RuntimeApi;
 
@@ -73,6 +73,8 @@ pub struct Function {
     settings: FunctionSettings,
     idle: Mutex<Vec<Environment>>,
     room: Semaphore,
+    /// Told to all who are busy.
+    killed: Notify,
 }
 
 /// One process with its own Runtime API.
@@ -85,7 +87,7 @@ impl Function {
     /// Starts nothing yet.
     pub fn new(settings: FunctionSettings) -> Self {
         let room = Semaphore::new(settings.environments);
-        Self { settings, idle: Mutex::default(), room }
+        Self { settings, idle: Mutex::default(), room, killed: Notify::new() }
     }
 
     /// Invokes the function with an event, and returns its answer.
@@ -101,6 +103,11 @@ impl Function {
         let answered = tokio::select! {
             answer = tokio::time::timeout(self.settings.timeout, answer) => answer,
             _ = environment.child.wait() => return Err(InvokeError::Ended { function: function() }),
+            () = self.killed.notified() => {
+                // SIGKILL; the process is gone when this returns.
+                let _ = environment.child.kill().await;
+                return Err(InvokeError::Ended { function: function() });
+            }
         };
         match answered {
             // Dropping the environment kills it.
@@ -114,6 +121,12 @@ impl Function {
                 Err(InvokeError::Failed { function: function(), error })
             }
         }
+    }
+
+    /// Kills all environments, those that are in the middle of an invocation, too.
+    pub async fn kill(&self) {
+        self.killed.notify_waiters();
+        self.restart().await;
     }
 
     /// Kills the environments that are idle: the next invocation begins in a fresh process.

@@ -1,13 +1,15 @@
 //! EventBridge Scheduler and the queue's event source mapping: what makes the function `refresh` run.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
+use crate::aws::names;
 use crate::runtime::Function;
 
 /// Invokes `refresh` with what the schedule and the queue send.
@@ -21,14 +23,13 @@ pub(crate) struct Schedule {
 #[serde(rename_all = "camelCase")]
 struct BatchResponse {
     #[serde(default)]
-    batch_item_failures: Vec<Failure>,
+    batch_item_failures: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Failure {
-    item_identifier: String,
-}
+/// Deliveries after which a message goes to the dead-letter queue, as in the template.
+const MOST_RECEIVES: u32 = 5;
+/// The schedule of the sweep.
+const DAY: Duration = Duration::from_hours(24);
 
 impl Schedule {
     /// Ticks until aborted.
@@ -37,9 +38,15 @@ impl Schedule {
             let mut ticks = tokio::time::interval(tick);
             // The first tick of an interval comes at once; the schedule's comes after its first period.
             ticks.tick().await;
+            let mut swept_at = Instant::now();
             loop {
                 ticks.tick().await;
-                if let Err(error) = self.tick().await {
+                let mut ran = self.tick().await;
+                if ran.is_ok() && swept_at.elapsed() >= DAY {
+                    swept_at = Instant::now();
+                    ran = self.sweep().await;
+                }
+                if let Err(error) = ran {
                     eprintln!("the refresh schedule: {error}");
                 }
             }
@@ -48,14 +55,24 @@ impl Schedule {
 
     /// Runs the schedule once, and the queue until it is empty.
     pub(crate) async fn tick(&self) -> Result<(), String> {
-        let event = json!({"source": "ado-connect.schedule"});
-        self.refresh.invoke(event.to_string().into_bytes()).await.map_err(|e| e.to_string())?;
+        self.run("ado-connect.schedule").await
+    }
+
+    /// Runs the daily sweep once, and the queue until it is empty.
+    pub(crate) async fn sweep(&self) -> Result<(), String> {
+        self.run("ado-connect.sweep").await
+    }
+
+    async fn run(&self, source: &str) -> Result<(), String> {
+        let event = json!({"source": source}).to_string().into_bytes();
+        self.refresh.invoke(event).await.map_err(|e| e.to_string())?;
         loop {
             let received = self
                 .sqs
                 .receive_message()
                 .queue_url(&self.queue_url)
-                .max_number_of_messages(1)
+                .max_number_of_messages(10)
+                .message_system_attribute_names(MessageSystemAttributeName::All)
                 .visibility_timeout(60)
                 .send()
                 .await
@@ -64,41 +81,46 @@ impl Schedule {
             if messages.is_empty() {
                 return Ok(());
             }
-            self.deliver(&messages).await?;
+            // Each shard is a group of its own, and groups are handled at the same time.
+            join_all(messages.iter().map(|message| self.deliver(message)))
+                .await
+                .into_iter()
+                .collect::<Result<(), String>>()?;
         }
     }
 
-    async fn deliver(&self, messages: &[Message]) -> Result<(), String> {
-        let records: Vec<_> = messages
-            .iter()
-            .map(|message| {
-                json!({
-                    "messageId": message.message_id(),
-                    "receiptHandle": message.receipt_handle(),
-                    "body": message.body(),
-                    "attributes": {},
-                    "messageAttributes": {},
-                    "eventSource": "aws:sqs",
-                    "awsRegion": "us-east-1",
-                })
-            })
-            .collect();
-        let event = json!({"Records": records}).to_string().into_bytes();
+    async fn deliver(&self, message: &Message) -> Result<(), String> {
+        let record = json!({
+            "messageId": message.message_id(),
+            "receiptHandle": message.receipt_handle(),
+            "body": message.body(),
+            "attributes": {},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": if is_dead(message) { names::DEAD_LETTERS_ARN } else { names::QUEUE_ARN },
+            "awsRegion": "us-east-1",
+        });
+        let event = json!({"Records": [record]}).to_string().into_bytes();
         let answer = self.refresh.invoke(event).await.map_err(|e| e.to_string())?;
         let answer: BatchResponse = serde_json::from_slice(&answer).map_err(|e| e.to_string())?;
-        for message in messages {
-            let failed =
-                |failure: &Failure| Some(failure.item_identifier.as_str()) == message.message_id();
-            if !answer.batch_item_failures.iter().any(failed) {
-                self.sqs
-                    .delete_message()
-                    .queue_url(&self.queue_url)
-                    .set_receipt_handle(message.receipt_handle.clone())
-                    .send()
-                    .await
-                    .map_err(|e| e.to_string())?;
-            }
+        if answer.batch_item_failures.is_empty() {
+            self.sqs
+                .delete_message()
+                .queue_url(&self.queue_url)
+                .set_receipt_handle(message.receipt_handle.clone())
+                .send()
+                .await
+                .map_err(|e| e.to_string())?;
         }
         Ok(())
     }
+}
+
+/// Whether a message has failed so often that the dead-letter queue would have it by now.
+fn is_dead(message: &Message) -> bool {
+    let received = message
+        .attributes()
+        .and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount))
+        .and_then(|count| count.parse::<u32>().ok());
+    received.is_some_and(|count| count > MOST_RECEIVES)
 }

@@ -171,6 +171,19 @@ impl Stack {
         self.schedule.tick().await
     }
 
+    /// Runs the daily sweep once.
+    ///
+    /// # Errors
+    /// What the function or the queue said.
+    pub async fn sweep(&self) -> Result<(), String> {
+        self.schedule.sweep().await
+    }
+
+    /// Kills a function's processes with SIGKILL, busy ones, too: what they were doing ends where it is.
+    pub async fn kill(&self, function: &str) {
+        self.functions[function].kill().await;
+    }
+
     /// Stops everything.
     pub async fn shutdown(self) {
         self.restart_functions().await;
@@ -206,6 +219,7 @@ fn own_variables(public_url: &str, queue_url: &str) -> Vec<(String, String)> {
         ("SECRETS_PREFIX", names::SECRETS),
         ("OPERATOR_KEY_SECRET", names::OPERATOR_KEY),
         ("REFRESH_QUEUE_URL", queue_url),
+        ("REFRESH_DEAD_LETTERS_ARN", names::DEAD_LETTERS_ARN),
         ("EVENT_BUS", names::BUS),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

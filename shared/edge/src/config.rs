@@ -43,6 +43,14 @@ pub struct RefreshConfig {
     pub common: Config,
     /// `REFRESH_QUEUE_URL`: the FIFO queue between dispatcher and workers.
     pub queue_url: Url,
+    /// `REFRESH_DEAD_LETTERS_ARN`: the queue of messages that could not be handled; without it they
+    /// stay where they are.
+    pub dead_letters_arn: Option<String>,
+    /// `REFRESH_CONCURRENCY`: connections that one worker renews at the same time; 16 unless set.
+    pub concurrency: NonZeroU32,
+    /// `REFRESH_RATE`: token requests per second that all workers together send to Entra for one
+    /// tenant, at most; 100 unless set.
+    pub rate: NonZeroU32,
 }
 
 /// Which JSON Web Tokens name users of the application.
@@ -119,6 +127,8 @@ impl Config {
 }
 
 const DEFAULT_REFRESH_SHARDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+const DEFAULT_REFRESH_CONCURRENCY: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
+const DEFAULT_REFRESH_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 
 impl RefreshConfig {
     /// Reads the process environment.
@@ -137,7 +147,17 @@ impl RefreshConfig {
         let mut reader = Reader::new(&variable);
         let common = Config::read(&mut reader);
         let queue_url = reader.required::<UpstreamUrl>("REFRESH_QUEUE_URL").map(|url| url.0);
-        let config = common.zip(queue_url).map(|(common, queue_url)| Self { common, queue_url });
+        let dead_letters_arn = reader.optional("REFRESH_DEAD_LETTERS_ARN");
+        let concurrency =
+            reader.optional("REFRESH_CONCURRENCY").unwrap_or(DEFAULT_REFRESH_CONCURRENCY);
+        let rate = reader.optional("REFRESH_RATE").unwrap_or(DEFAULT_REFRESH_RATE);
+        let config = common.zip(queue_url).map(|(common, queue_url)| Self {
+            common,
+            queue_url,
+            dead_letters_arn,
+            concurrency,
+            rate,
+        });
         reader.finish(config)
     }
 }

@@ -15,8 +15,10 @@ use vault::connections::Connections;
 use vault::events::Events;
 use vault::integrations::Integrations;
 use vault::operator_key::OperatorKey;
+use vault::random::Random;
 use vault::refresh::Refresher;
 use vault::sealing::Sealer;
+use vault::service::Service;
 use vault::sessions::Sessions;
 use vault::tokens::Tokens;
 
@@ -72,6 +74,12 @@ impl Deployment {
     /// Integrations.
     pub fn integrations(&self) -> Integrations {
         Integrations::new(self.aws.dynamodb.clone(), self.config.tables.integrations.clone())
+    }
+
+    /// The kill switch and what else holds for the whole service.
+    pub fn service(&self) -> Service {
+        let table = self.config.tables.integrations.clone();
+        Service::new(self.aws.dynamodb.clone(), table, Arc::clone(&self.clock))
     }
 
     /// Connect sessions and authorization requests.
@@ -146,6 +154,8 @@ impl Deployment {
             metadata: self.metadata(),
             events: self.events(),
             clock: Arc::clone(&self.clock),
+            random: Random::System,
+            meter: Arc::default(),
         }
     }
 }

@@ -38,6 +38,7 @@ pub mod problem;
 pub mod respond;
 pub mod routes;
 pub mod serve;
+pub mod switch;
 pub mod wire;
 
 pub use problem::{Code, Problem};

@@ -52,8 +52,27 @@ pub struct Metrics {
 struct Metric {
     name: &'static str,
     unit: Unit,
-    value: u64,
+    value: Measured,
 }
+
+/// What was measured: one number, or a number for each of several things.
+#[derive(Debug, Clone)]
+enum Measured {
+    One(u64),
+    Each(Vec<u64>),
+}
+
+impl Measured {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::One(value) => (*value).into(),
+            Self::Each(values) => values.as_slice().into(),
+        }
+    }
+}
+
+/// The embedded metric format takes this many numbers of one metric.
+const MOST_VALUES: usize = 100;
 
 impl Metrics {
     /// No metrics yet, of this function.
@@ -65,19 +84,35 @@ impl Metrics {
     /// Adds a number to a metric of the function. Names are words in `PascalCase`, so that they
     /// meet no field of the log line.
     pub fn add(&mut self, name: &'static str, unit: Unit, value: u64) {
-        match self.of_function.iter_mut().find(|metric| metric.name == name) {
-            Some(metric) => metric.value = metric.value.saturating_add(value),
-            None => self.of_function.push(Metric { name, unit, value }),
+        let known = self.of_function.iter_mut().find(|metric| metric.name == name);
+        match known.map(|metric| &mut metric.value) {
+            Some(Measured::One(sum)) => *sum = sum.saturating_add(value),
+            Some(Measured::Each(values)) => values.push(value),
+            None => self.of_function.push(Metric { name, unit, value: Measured::One(value) }),
         }
+    }
+
+    /// Adds a metric of which each of several things has its own number, for percentiles: all numbers
+    /// up to a hundred, else a hundred that are spread as all of them are.
+    pub fn add_each(&mut self, name: &'static str, unit: Unit, mut values: Vec<u64>) {
+        if values.is_empty() {
+            return;
+        }
+        values.sort_unstable();
+        if values.len() > MOST_VALUES {
+            let last = values.len() - 1;
+            values = (0..MOST_VALUES).map(|rank| values[rank * last / (MOST_VALUES - 1)]).collect();
+        }
+        self.of_function.push(Metric { name, unit, value: Measured::Each(values) });
     }
 
     /// Notes one answered request.
     pub(crate) fn request(&mut self, route: &str, failed: bool, latency_ms: u64) {
         self.route = Some(route.to_owned());
         self.of_request = vec![
-            Metric { name: REQUESTS, unit: Unit::Count, value: 1 },
-            Metric { name: ERRORS, unit: Unit::Count, value: u64::from(failed) },
-            Metric { name: LATENCY, unit: Unit::Milliseconds, value: latency_ms },
+            Metric { name: REQUESTS, unit: Unit::Count, value: Measured::One(1) },
+            Metric { name: ERRORS, unit: Unit::Count, value: Measured::One(u64::from(failed)) },
+            Metric { name: LATENCY, unit: Unit::Milliseconds, value: Measured::One(latency_ms) },
         ];
     }
 
@@ -97,7 +132,7 @@ impl Metrics {
             fields.insert("route".to_owned(), route.as_str().into());
         }
         for metric in self.of_request.iter().chain(&self.of_function) {
-            fields.insert(metric.name.to_owned(), metric.value.into());
+            fields.insert(metric.name.to_owned(), metric.value.to_json());
         }
         if !directives.is_empty() {
             let aws = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives });
@@ -146,6 +181,18 @@ mod tests {
                 },
             })
         );
+    }
+
+    #[test]
+    fn of_many_numbers_a_hundred_keep_the_percentiles() {
+        let mut metrics = Metrics::new("refresh");
+        metrics.add_each("OverdueSeconds", Unit::Seconds, (0..=10_000).rev().collect());
+        metrics.add_each("NothingSeconds", Unit::Seconds, Vec::new());
+        let fields = metrics.fields(Timestamp::UNIX_EPOCH);
+        let values: Vec<u64> = serde_json::from_value(fields["OverdueSeconds"].clone()).unwrap();
+        assert_eq!((values.len(), values[0], values[99]), (100, 0, 10_000));
+        assert!((4900..5100).contains(&values[49]), "{}", values[49]);
+        assert!(!fields.contains_key("NothingSeconds"));
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Problem {
             | Code::EntraUnavailable
             | Code::EntraThrottled
             | Code::RefreshInProgress
-            | Code::RefreshRefused => Some(DEFAULT_RETRY_AFTER),
+            | Code::RefreshRefused
+            | Code::ServicePaused => Some(DEFAULT_RETRY_AFTER),
             _ => None,
         };
         Self(Box::new(Facts {

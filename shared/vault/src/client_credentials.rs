@@ -206,11 +206,14 @@ impl ClientCredentials {
         Asked: Future<Output = Result<T, TokenError>> + Send,
     {
         let credential = self.get(id).await.map_err(Use::Vault)?.ok_or(Use::Missing)?;
-        let refused = match ask(credential).await {
+        let refused = match ask(Arc::clone(&credential)).await {
             Err(error) if error.class == ErrorClass::ApplicationBroken => error,
             answer => return answer.map_err(Use::Entra),
         };
         for version in self.reread(id).await.map_err(Use::Vault)? {
+            if version.is_same_as(&credential) {
+                continue;
+            }
             match ask(Arc::clone(&version)).await {
                 Err(error) if error.class == ErrorClass::ApplicationBroken => {}
                 Err(error) => return Err(Use::Entra(error)),

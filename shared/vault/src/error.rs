@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::error::SdkError;
 
 /// A failure of the vault itself. Outcomes that callers must tell apart (absent, already used,
 /// leased by another) are results of the operations, not errors.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// An AWS service did not do what was asked; trying again later may help.
     #[error("{service} did not answer {operation}: {message}")]

@@ -5,6 +5,7 @@
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::ids::{ConnectionId, IntegrationId, UserId};
@@ -25,6 +26,13 @@ pub enum Event<'a> {
         integration: &'a IntegrationId,
         /// Entra's error, such as `invalid_client`.
         reason: &'a str,
+    },
+    /// An integration's client credential expires soon, or has.
+    IntegrationCredentialExpiring {
+        /// The integration.
+        integration: &'a IntegrationId,
+        /// When.
+        expires_at: Timestamp,
     },
 }
 
@@ -49,6 +57,7 @@ impl Event<'_> {
             Self::ConnectionReauthorizationRequired(_) => "connection.reauthorization_required",
             Self::ConnectionDeleted(_) => "connection.deleted",
             Self::IntegrationCredentialRejected { .. } => "integration.credential_rejected",
+            Self::IntegrationCredentialExpiring { .. } => "integration.credential_expiring",
         }
     }
 }

@@ -5,7 +5,7 @@
 //!                           │
 //!   ┌───────────────────────┴────────────────────────────────┐
 //!   │ vault                                                  │
-//!   │  integrations ─ api_keys          table `integrations` │
+//!   │  integrations ─ api_keys, service table `integrations` │
 //!   │  sessions                         table `sessions`     │
 //!   │  connections ── schedule          table `connections`  │
 //!   │  tokens ─────── sealing           table `tokens`, KMS  │
@@ -38,6 +38,7 @@ pub mod schedule;
 pub mod sealing;
 mod seconds;
 pub mod secret_token;
+pub mod service;
 pub mod sessions;
 mod table;
 pub mod tokens;

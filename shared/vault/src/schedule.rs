@@ -1,8 +1,10 @@
 //! When a connection is renewed next.
 //!
-//! A connection used in the last day is renewed 10 to 20 minutes before its access token expires; an
-//! idle one about once a week, which keeps its 90-day refresh token alive and notices revocation. Both
-//! are spread at random, so that connections made together are not renewed together.
+//! A connection used in the last day, or whose integration wants it always warm, is renewed 10 to 20
+//! minutes before its access token expires; an idle one about once a week, which keeps its 90-day
+//! refresh token alive and notices revocation. Both are spread at random, so that connections made
+//! together are not renewed together. Lifetimes are what Entra says (`expires_in`, `refresh_in`), never
+//! a constant: a continuously evaluated token lives for 20 to 28 hours.
 
 use entra::token::Tokens;
 use jiff::{SignedDuration, Timestamp};
@@ -39,14 +41,32 @@ impl Lifetime {
     }
 }
 
+/// What keeps a connection's access token from expiring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warmth {
+    /// Use, as far as there was any.
+    WhileUsed(Option<Timestamp>),
+    /// The integration wants it always warm.
+    Always,
+}
+
+impl Warmth {
+    fn is_hot(self, now: Timestamp) -> bool {
+        match self {
+            Self::WhileUsed(last) => last.is_some_and(|used| now.duration_since(used) < HOT_FOR),
+            Self::Always => true,
+        }
+    }
+}
+
 /// When to renew next after tokens with this lifetime were stored.
 pub fn next_renewal(
     lifetime: Lifetime,
-    last_used_at: Option<Timestamp>,
+    warmth: Warmth,
     now: Timestamp,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Timestamp {
-    if last_used_at.is_none_or(|used| now.duration_since(used) >= HOT_FOR) {
+    if !warmth.is_hot(now) {
         let week = 7 * 24 * 3600;
         return now + SignedDuration::from_secs(rng.random_range(week - 43_200..week + 43_200));
     }
@@ -67,6 +87,12 @@ pub fn backoff(
     let ceiling = 2_i64.saturating_pow(failures.clamp(1, 16)).min(900);
     let jittered = SignedDuration::from_millis(rng.random_range(1000..=ceiling * 1000));
     at_least.map_or(jittered, |least| least + jittered.min(SignedDuration::from_secs(60)))
+}
+
+/// How long a due connection is put off whose integration cannot be used: 10 to 30 minutes, so that all
+/// of them do not come back at the same moment when it can.
+pub fn postponement(rng: &mut (impl CryptoRng + ?Sized)) -> SignedDuration {
+    SignedDuration::from_secs(rng.random_range(600..1800))
 }
 
 /// The shard of the due index that a connection belongs to.
@@ -93,7 +119,7 @@ mod tests {
             life in 1_i64..100_000, refresh_in in proptest::option::of(0_i64..100_000),
         ) {
             let lifetime = Lifetime { expires_at: at(life), refresh_at: refresh_in.map(at) };
-            let due = next_renewal(lifetime, Some(at(-60)), at(0), &mut rand::rng());
+            let due = next_renewal(lifetime, Warmth::WhileUsed(Some(at(-60))), at(0), &mut rand::rng());
             prop_assert!(due >= at(0) && due <= at(life));
             if life > 2400 && refresh_in.is_none() {
                 prop_assert!((600..=1200).contains(&at(life).duration_since(due).as_secs()));
@@ -103,9 +129,18 @@ mod tests {
         #[test]
         fn an_idle_connection_is_renewed_about_weekly(idle_hours in 24_i64..2000) {
             let lifetime = Lifetime { expires_at: at(3600), refresh_at: None };
-            let due = next_renewal(lifetime, Some(at(-3600 * idle_hours)), at(0), &mut rand::rng());
+            let used = Some(at(-3600 * idle_hours));
+            let due = next_renewal(lifetime, Warmth::WhileUsed(used), at(0), &mut rand::rng());
             let days = due.duration_since(at(0)).as_secs() / 86_400;
             prop_assert!((6..=7).contains(&days));
+            let warm = next_renewal(lifetime, Warmth::Always, at(0), &mut rand::rng());
+            prop_assert!(warm < at(3600));
+        }
+
+        #[test]
+        fn what_waits_for_somebody_else_s_repair_is_spread_over_twenty_minutes(_run in 0..100) {
+            let wait = postponement(&mut rand::rng()).as_secs();
+            prop_assert!((600..1800).contains(&wait));
         }
 
         #[test]

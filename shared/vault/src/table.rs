@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,4 +42,18 @@ pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
 /// A number attribute.
 pub(crate) fn n(number: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
+}
+
+/// Whether an update was written: a refused condition is a result, not an error.
+pub(crate) fn sent<T, R>(outcome: Result<T, SdkError<UpdateItemError, R>>) -> Result<bool, Error> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(e)
+            if e.as_service_error()
+                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+        {
+            Ok(false)
+        }
+        Err(e) => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
+    }
 }

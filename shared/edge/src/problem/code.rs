@@ -91,6 +91,9 @@ codes! {
     IntegrationNotReady = "integration_not_ready", CONFLICT,
         "The integration cannot be used at the moment",
         "Ask the operator to run the integration's verify route and to follow its findings.";
+    ServicePaused = "service_paused", SERVICE_UNAVAILABLE,
+        "The operator has stopped the service",
+        "Try again after the time in the Retry-After header, or ask the operator when the service goes on.";
     ReturnToNotAllowed = "return_to_not_allowed", BAD_REQUEST,
         "The return address is not allowed",
         "Use a return address whose origin is on the integration's allowed_return_origins.";

@@ -9,7 +9,7 @@ use super::completion::{TRIES, Transaction};
 use super::{Connection, Connections, Pending, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, UserId, owner_key};
-use crate::schedule::{self, Lifetime};
+use crate::schedule::{self, Lifetime, Warmth};
 use crate::table::{n, s};
 use crate::tokens;
 
@@ -85,7 +85,8 @@ impl Connections {
         next.grant = Some(pending.grant);
         next.pending = None;
         next.become_active(lifetime.expires_at, now);
-        next.due_at = Some(schedule::next_renewal(lifetime, Some(now), now, rng));
+        next.due_at =
+            Some(schedule::next_renewal(lifetime, Warmth::WhileUsed(Some(now)), now, rng));
         next.due_shard = Some(schedule::shard(&next.id, self.shards));
         next
     }

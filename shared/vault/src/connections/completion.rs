@@ -12,7 +12,7 @@ use super::{Account, CONFIRMATION_LIFETIME, Connection, Connections, Pending, St
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId, owner_key};
 use crate::integrations::{Confirmation, Integration};
-use crate::schedule::{self, Lifetime};
+use crate::schedule::{self, Lifetime, Warmth};
 use crate::secret_token::{self, SecretHash};
 use crate::sessions::{ConnectSession, SessionKey};
 use crate::table::{n, s, to_item};
@@ -184,7 +184,12 @@ impl Connections {
         next.grant = Some(grant);
         next.pending = None;
         next.become_active(completion.lifetime.expires_at, now);
-        next.due_at = Some(schedule::next_renewal(completion.lifetime, Some(now), now, rng));
+        next.due_at = Some(schedule::next_renewal(
+            completion.lifetime,
+            Warmth::WhileUsed(Some(now)),
+            now,
+            rng,
+        ));
         next.due_shard = Some(schedule::shard(&next.id, self.shards));
     }
 

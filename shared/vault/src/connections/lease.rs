@@ -1,22 +1,21 @@
-//! The refresh protocol's writes on the small item: lease, fence, release, and the due index.
+//! The refresh protocol's writes on the small item: lease, fence, release.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
 use secrecy::ExposeSecret;
 
+use super::update::Change;
 use super::{Connection, Connections, RefreshFailure, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId};
-use crate::table::{from_item, n, s, to_value};
+use crate::table::{from_item, n, s, sent, to_value};
 use crate::{schedule, secret_token};
 
 /// How long a lease holds: longer than everything its holder may do (RELIABILITY B3).
 pub const LEASE_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
-/// How long a rejection of a fresh token speaks against another refresh.
-const REJECTION_REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(120);
 /// How far two clocks may differ before a live lease is taken over.
 const SKEW: SignedDuration = SignedDuration::from_secs(2);
 
@@ -85,6 +84,10 @@ pub enum Release {
     },
 }
 
+/// What every lease needs.
+const LEASABLE: &str =
+    "#status = :active AND (attribute_not_exists(lease_until) OR lease_until < :now)";
+
 impl Connections {
     /// Step 1: takes the lease if nobody holds it, the connection is active, and its grant is still
     /// `grant`.
@@ -98,20 +101,49 @@ impl Connections {
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Acquired, Error> {
-        let owner = secret_token::mint(rng).expose_secret().to_owned();
-        let outcome = self
+        let update = self
             .update(id)
+            .condition_expression(format!("#grant = :grant AND {LEASABLE}"))
+            .expression_attribute_names("#grant", "grant")
+            .expression_attribute_values(":grant", s(grant.as_str()));
+        self.lease(id, update, now, rng).await
+    }
+
+    /// Step 1 for the schedule, which knows no more than that the index said `due`: takes the lease if
+    /// nobody holds it and the connection is active, still due, and waits for no confirmation.
+    ///
+    /// # Errors
+    /// As [`Self::acquire`].
+    pub async fn acquire_due(
+        &self,
+        id: &ConnectionId,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Acquired, Error> {
+        let update = self
+            .update(id)
+            .condition_expression(format!(
+                "due_at <= :seconds AND attribute_exists(#grant) AND attribute_not_exists(pending) AND {LEASABLE}"
+            ))
+            .expression_attribute_names("#grant", "grant")
+            .expression_attribute_values(":seconds", n(now.as_second()));
+        self.lease(id, update, now, rng).await
+    }
+
+    async fn lease(
+        &self,
+        id: &ConnectionId,
+        conditional: UpdateItemFluentBuilder,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Acquired, Error> {
+        let owner = secret_token::mint(rng).expose_secret().to_owned();
+        let outcome = conditional
             .update_expression(
                 "SET lease_owner = :owner, lease_until = :until, fence = fence + :one",
             )
-            .condition_expression(
-                "#status = :active AND #grant = :grant AND \
-                 (attribute_not_exists(lease_until) OR lease_until < :now)",
-            )
             .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#grant", "grant")
             .expression_attribute_values(":active", to_value(WHAT, &Status::Active)?)
-            .expression_attribute_values(":grant", s(grant.as_str()))
             .expression_attribute_values(":owner", s(&owner))
             .expression_attribute_values(":until", n((now + LEASE_LIFETIME).as_millisecond()))
             .expression_attribute_values(":now", n((now - SKEW).as_millisecond()))
@@ -135,12 +167,14 @@ impl Connections {
         };
         let Some(item) = item.filter(|item| !item.is_empty()) else { return Ok(Acquired::Gone) };
         let connection: Box<Connection> = Box::new(from_item(WHAT, item)?);
-        if !leased {
-            return Ok(Acquired::Refused(connection));
+        match (leased, &connection.grant) {
+            (true, Some(grant)) => {
+                let (grant, fence) = (grant.clone(), connection.fence);
+                let lease = Lease { connection: id.clone(), grant, fence, owner };
+                Ok(Acquired::Leased(lease, connection))
+            }
+            _ => Ok(Acquired::Refused(connection)),
         }
-        let fence = connection.fence;
-        let lease = Lease { connection: id.clone(), grant: grant.clone(), fence, owner };
-        Ok(Acquired::Leased(lease, connection))
     }
 
     /// Step 5: ends the lease with its result, if it is still this caller's. Returns whether it was.
@@ -218,185 +252,7 @@ impl Connections {
         change.set("due_shard", n(schedule::shard(&lease.connection, self.shards)));
     }
 
-    /// Notes a use, at most hourly. A connection that was idle becomes hot: it is renewed before its
-    /// token expires again.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn record_use(
-        &self,
-        connection: &Connection,
-        now: Timestamp,
-        rng: &mut (impl CryptoRng + ?Sized),
-    ) -> Result<(), Error> {
-        let since = |used| now.duration_since(used);
-        let idle_for = connection.last_used_at.map_or(SignedDuration::MAX, since);
-        if idle_for < schedule::USE_RECORDED_EVERY {
-            return Ok(());
-        }
-        let mut change = Change::default();
-        change.set("last_used_at", n(now.as_second()));
-        if idle_for >= schedule::HOT_FOR
-            && let (Some(expires_at), Some(due_at)) =
-                (connection.token_expires_at, connection.due_at)
-        {
-            let lifetime = schedule::Lifetime { expires_at, refresh_at: None };
-            let earlier = schedule::next_renewal(lifetime, Some(now), now, rng).min(due_at);
-            change.set("due_at", n(earlier.as_second()));
-        }
-        let update = self
-            .update(&connection.id)
-            .condition_expression("revision = :known")
-            .expression_attribute_values(":known", n(connection.revision));
-        sent(change.apply(update).send().await).map(drop)
-    }
-
-    /// Notes that Azure DevOps rejected a fresh token, so that the next calls do not each cost a refresh.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn record_rejection(
-        &self,
-        connection: &Connection,
-        version: u64,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let mut change = Change::default();
-        change.set("rejected_version", n(version));
-        change.set("rejected_until", n((now + REJECTION_REMEMBERED_FOR).as_second()));
-        let update = self
-            .update(&connection.id)
-            .condition_expression("revision = :known")
-            .expression_attribute_values(":known", n(connection.revision));
-        sent(change.apply(update).send().await).map(drop)
-    }
-
-    /// Changes only when the schedule looks next, for a connection that needs nothing else.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn reschedule(
-        &self,
-        known: &Connection,
-        due_at: Option<Timestamp>,
-    ) -> Result<(), Error> {
-        let mut change = Change::default();
-        if let Some(due_at) = due_at {
-            change.set("due_at", n(due_at.as_second()));
-        } else {
-            change.remove("due_at");
-            change.remove("due_shard");
-        }
-        let update = self
-            .update(&known.id)
-            .condition_expression("revision = :known AND due_at = :due")
-            .expression_attribute_values(":known", n(known.revision))
-            .expression_attribute_values(":due", n(known.due_at.map_or(0, Timestamp::as_second)));
-        sent(change.apply(update).send().await).map(drop)
-    }
-
-    /// The connections of a shard that are due, the longest overdue first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn due_in_shard(
-        &self,
-        shard: u32,
-        now: Timestamp,
-        limit: i32,
-    ) -> Result<Vec<ConnectionId>, Error> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("by_due")
-            .key_condition_expression("due_shard = :shard AND due_at <= :now")
-            .expression_attribute_values(":shard", n(shard))
-            .expression_attribute_values(":now", n(now.as_second()))
-            .limit(limit)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "Query", &e))?;
-        Ok(answer
-            .items
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|item| item.get("pk")?.as_s().ok()?.parse().ok())
-            .collect())
-    }
-
-    fn update(&self, id: &ConnectionId) -> UpdateItemFluentBuilder {
+    pub(super) fn update(&self, id: &ConnectionId) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).key("pk", s(id.as_str()))
-    }
-}
-
-fn sent<T, R>(
-    outcome: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError, R>>,
-) -> Result<bool, Error> {
-    match outcome {
-        Ok(_) => Ok(true),
-        Err(e)
-            if e.as_service_error()
-                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-        {
-            Ok(false)
-        }
-        Err(e) => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
-    }
-}
-
-/// An update expression in the making.
-#[derive(Default)]
-struct Change {
-    set: Vec<(String, AttributeValue)>,
-    add: Vec<(String, AttributeValue)>,
-    remove: Vec<String>,
-}
-
-impl Change {
-    fn ending_the_lease() -> Self {
-        let remove = vec!["lease_owner".to_owned(), "lease_until".to_owned()];
-        Self { remove, ..Self::default() }
-    }
-
-    fn set(&mut self, name: &str, value: AttributeValue) {
-        self.set.push((name.to_owned(), value));
-    }
-
-    fn add(&mut self, name: &str, value: AttributeValue) {
-        self.add.push((name.to_owned(), value));
-    }
-
-    fn remove(&mut self, name: &str) {
-        self.remove.push(name.to_owned());
-    }
-
-    fn apply(self, mut update: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
-        let mut clauses = Vec::new();
-        for (verb, prefix, pairs) in [("SET", "set", self.set), ("ADD", "add", self.add)] {
-            let mut parts = Vec::new();
-            for (index, (name, value)) in pairs.into_iter().enumerate() {
-                let (placeholder, variable) =
-                    (format!("#{prefix}{index}"), format!(":{prefix}{index}"));
-                let joint = if verb == "SET" { " = " } else { " " };
-                parts.push(format!("{placeholder}{joint}{variable}"));
-                update = update
-                    .expression_attribute_names(placeholder, name)
-                    .expression_attribute_values(variable, value);
-            }
-            if !parts.is_empty() {
-                clauses.push(format!("{verb} {}", parts.join(", ")));
-            }
-        }
-        let mut removed = Vec::new();
-        for (index, name) in self.remove.into_iter().enumerate() {
-            let placeholder = format!("#gone{index}");
-            update = update.expression_attribute_names(&placeholder, name);
-            removed.push(placeholder);
-        }
-        if !removed.is_empty() {
-            clauses.push(format!("REMOVE {}", removed.join(", ")));
-        }
-        update.update_expression(clauses.join(" "))
     }
 }

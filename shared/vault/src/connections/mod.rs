@@ -14,15 +14,21 @@
 
 mod changes;
 mod completion;
+mod due;
 mod lease;
 mod listing;
 mod record;
+mod sweep;
+mod update;
+mod usage;
 
 pub use changes::Confirmed;
 pub use completion::{Completed, Completion};
+pub use due::{Due, DueCursor, DuePage};
 pub use lease::{Acquired, Lease, Release};
 pub use listing::{Cursor, InvalidCursor, Page};
 pub use record::{Account, Connection, Pending, RefreshFailure, Status};
+pub use sweep::Swept;
 
 use aws_sdk_dynamodb::Client;
 

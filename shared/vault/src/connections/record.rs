@@ -26,7 +26,9 @@ pub struct Connection {
     /// Why not, when the user must sign in again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who signed in at Entra.
+    /// Who signed in at Entra. Its fields are attributes of the item, so that the due index can tell the
+    /// tenant.
+    #[serde(flatten)]
     pub account: Account,
     /// The scopes that Entra granted, without the resource's prefix.
     pub scopes: Vec<String>,
@@ -171,6 +173,8 @@ pub enum RefreshFailure {
     Throttled,
     /// Entra refused the grant; it is asked again before the user is.
     Refused,
+    /// The app is not, or no longer, in this connection's tenant; other tenants are not concerned.
+    ApplicationNotInTenant,
 }
 
 /// The item that makes (integration, user) unique.

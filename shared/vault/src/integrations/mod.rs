@@ -4,19 +4,21 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValue;
 use devops::organization::OrganizationName;
 use entra::identifiers::{ClientId, Tenant, TenantId};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::{Origin, Url};
 
 use crate::Error;
 use crate::ids::IntegrationId;
-use crate::table::{from_item, n, s, to_item};
+use crate::schedule::Warmth;
+use crate::table::{from_item, s, to_item};
+
+mod status;
+
+pub use status::PROBE_INTERVAL;
 
 const PREFIX: &str = "integration#";
 const WHAT: &str = "integration";
-
-/// How long a rejected credential is left alone before Entra is asked about it once more.
-pub const PROBE_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 
 /// One Entra app registration and what it may be used for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +44,9 @@ pub struct Integration {
     /// Whether `POST /connections/{id}/token` hands out access tokens.
     #[serde(default)]
     pub token_handout: bool,
+    /// Whether access tokens are kept fresh even where nobody uses them.
+    #[serde(default)]
+    pub always_warm: bool,
     /// Whether it can be used.
     pub status: Status,
     /// When a rejected credential was last tried.
@@ -51,6 +56,21 @@ pub struct Integration {
     pub created_at: Timestamp,
     /// When it was last put.
     pub updated_at: Timestamp,
+}
+
+impl Integration {
+    /// What keeps the tokens of one of its connections warm.
+    pub fn warmth(&self, last_used_at: Option<Timestamp>) -> Warmth {
+        if self.always_warm { Warmth::Always } else { Warmth::WhileUsed(last_used_at) }
+    }
+
+    /// Whether its users come from any tenant: then what one tenant's administrator did to the app there
+    /// must not stop the others.
+    pub fn serves_any_tenant(&self) -> bool {
+        self.organizations == Organizations::Any
+            && !matches!(self.tenant, TenantSetting::Fixed(Tenant::Id(_)))
+            && self.allowed_tenants.len() != 1
+    }
 }
 
 /// What may be told of a client credential.
@@ -131,7 +151,7 @@ pub enum Status {
     Ready,
     /// Entra refuses its credential; connections wait unharmed.
     CredentialRejected,
-    /// The operator stopped it, or it is being deleted.
+    /// The operator paused it, or it is being deleted.
     Paused,
 }
 
@@ -275,98 +295,6 @@ impl Integrations {
             .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
         Ok(answer.attributes.is_some())
     }
-
-    /// Stops an integration, so that nothing new begins while it is being deleted.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn pause(&self, id: &IntegrationId) -> Result<bool, Error> {
-        self.set_status(id, Status::Paused, "attribute_exists(pk)", &[]).await
-    }
-
-    /// Marks the credential as rejected by Entra, unless the operator has put the integration anew
-    /// since `seen`. Returns whether the mark is new.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn reject_credential(&self, seen: &Integration) -> Result<bool, Error> {
-        let condition = "#status = :ready AND updated_at = :seen";
-        let values = [(":ready", s("ready")), (":seen", s(seen.updated_at.to_string()))];
-        self.set_status(&seen.id, Status::CredentialRejected, condition, &values).await
-    }
-
-    /// Marks the credential as accepted again.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn accept_credential(&self, id: &IntegrationId) -> Result<bool, Error> {
-        let values = [(":rejected", s("credential_rejected"))];
-        self.set_status(id, Status::Ready, "#status = :rejected", &values).await
-    }
-
-    /// Claims the one try that a rejected credential gets every [`PROBE_INTERVAL`]; of all workers at
-    /// most one is told `true`.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn claim_probe(&self, id: &IntegrationId, now: Timestamp) -> Result<bool, Error> {
-        let outcome = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(key(id)))
-            .update_expression("SET probed_at = :now")
-            .condition_expression(
-                "#status = :rejected AND (attribute_not_exists(probed_at) OR probed_at <= :due)",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":rejected", s("credential_rejected"))
-            .expression_attribute_values(":now", n(now.as_second()))
-            .expression_attribute_values(":due", n((now - PROBE_INTERVAL).as_second()))
-            .send()
-            .await;
-        match outcome {
-            Ok(_) => Ok(true),
-            Err(e) if condition_failed(&e) => Ok(false),
-            Err(e) => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
-        }
-    }
-
-    async fn set_status(
-        &self,
-        id: &IntegrationId,
-        status: Status,
-        condition: &str,
-        values: &[(&str, aws_sdk_dynamodb::types::AttributeValue)],
-    ) -> Result<bool, Error> {
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(key(id)))
-            .update_expression("SET #status = :status REMOVE probed_at")
-            .condition_expression(condition)
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", crate::table::to_value(WHAT, &status)?);
-        for (name, value) in values {
-            update = update.expression_attribute_values(*name, value.clone());
-        }
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(e) if condition_failed(&e) => Ok(false),
-            Err(e) => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
-        }
-    }
-}
-
-fn condition_failed(
-    error: &aws_sdk_dynamodb::error::SdkError<
-        aws_sdk_dynamodb::operation::update_item::UpdateItemError,
-    >,
-) -> bool {
-    error
-        .as_service_error()
-        .is_some_and(aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception)
 }
 
 fn key(id: &IntegrationId) -> String {

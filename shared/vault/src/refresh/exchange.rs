@@ -49,6 +49,7 @@ impl Refresher {
         let asked = self
             .credentials
             .with_live(&integration.id, |credential| async move {
+                self.meter.asked();
                 let request = RefreshRequest {
                     client_id: &integration.client_id,
                     credential: &credential,

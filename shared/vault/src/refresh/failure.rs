@@ -9,7 +9,6 @@ use crate::Error;
 use crate::connections::{Connection, Lease, RefreshFailure, Release};
 use crate::events::{ConnectionDetail, Event};
 use crate::integrations::Integration;
-use crate::random;
 use crate::schedule;
 
 /// A dead grant is confirmed by a second refusal at least this much later before the user is asked.
@@ -18,8 +17,6 @@ const CONFIRM_AFTER: SignedDuration = SignedDuration::from_mins(5);
 const CONFIRM_UNEXPLAINED_AFTER: SignedDuration = SignedDuration::from_mins(30);
 /// The shortest wait after Entra throttled us.
 const THROTTLED_FOR: SignedDuration = SignedDuration::from_secs(60);
-/// How long the schedule leaves a connection alone whose integration is at fault.
-const POSTPONED_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// Why there is no usable token.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +72,7 @@ impl RefreshError {
             RefreshFailure::Unavailable => Self::EntraUnavailable { retry_after },
             RefreshFailure::Throttled => Self::EntraThrottled { retry_after },
             RefreshFailure::Refused => Self::Refused { retry_after },
+            RefreshFailure::ApplicationNotInTenant => Self::CredentialRejected,
         }
     }
 }
@@ -87,6 +85,15 @@ pub(super) enum Failure {
     Vault(Error),
     /// The integration has no credential.
     NoCredential,
+}
+
+impl Failure {
+    /// Whether Entra says that it is the grant that is no good.
+    pub(super) fn blames_the_grant(&self) -> bool {
+        use ErrorClass::{DeadGrant, ReauthorizationRequired, Suspect};
+        let Self::Entra(error) = self else { return false };
+        matches!(error.class, DeadGrant | Suspect | ReauthorizationRequired)
+    }
 }
 
 impl Refresher {
@@ -102,7 +109,7 @@ impl Refresher {
         let now = self.clock.now();
         let (release, error) = match failure {
             Failure::Vault(error) => {
-                let release = Release::Postponed { due_at: now + POSTPONED_FOR };
+                let release = self.postponed(now);
                 self.connections.release(lease, &release, now).await?;
                 return Ok(RefreshError::Vault(error));
             }
@@ -140,7 +147,7 @@ impl Refresher {
         now: Timestamp,
     ) -> Result<(Release, RefreshError), Error> {
         let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
-        let rng = &mut random::system();
+        let rng = &mut self.random.clone();
         let failures = connection.failures + 1;
         Ok(match error.class {
             ErrorClass::Transient => {
@@ -156,6 +163,13 @@ impl Refresher {
             ErrorClass::DeadGrant => self.refused(connection, cause, error, 2, CONFIRM_AFTER, now),
             ErrorClass::Suspect => {
                 self.refused(connection, cause, error, 3, CONFIRM_UNEXPLAINED_AFTER, now)
+            }
+            ErrorClass::ApplicationBroken
+                if error.error.as_deref() == Some("unauthorized_client")
+                    && integration.serves_any_tenant() =>
+            {
+                let wait = schedule::postponement(rng);
+                later(connection, RefreshFailure::ApplicationNotInTenant, wait, now)
             }
             ErrorClass::ApplicationBroken | ErrorClass::BadRequest => {
                 let reason = error.error.as_deref().unwrap_or("invalid_client");
@@ -206,13 +220,18 @@ impl Refresher {
         reason: &str,
         now: Timestamp,
     ) -> Result<(Release, RefreshError), Error> {
-        if self.integrations.reject_credential(integration).await? {
+        if self.integrations.reject_credential(integration, now).await? {
             let event =
                 Event::IntegrationCredentialRejected { integration: &integration.id, reason };
             self.events.send(&event).await;
         }
-        let release = Release::Postponed { due_at: now + POSTPONED_FOR };
-        Ok((release, RefreshError::CredentialRejected))
+        Ok((self.postponed(now), RefreshError::CredentialRejected))
+    }
+}
+
+impl Refresher {
+    fn postponed(&self, now: Timestamp) -> Release {
+        Release::Postponed { due_at: now + schedule::postponement(&mut self.random.clone()) }
     }
 }
 

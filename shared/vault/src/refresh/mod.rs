@@ -12,12 +12,17 @@
 //! revoke it when it is used; after 4 a due row is left that the next worker closes after one read.
 //! What fails is decided by [`entra::error_class`], never by counting.
 
+pub mod drain;
 mod due;
 mod exchange;
 mod failure;
+mod lanes;
+mod meter;
+mod pace;
 
 pub use due::DueOutcome;
 pub use failure::RefreshError;
+pub use meter::{Meter, Metered};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +40,7 @@ use crate::connections::{Acquired, Connection, Connections, Lease, Release, Stat
 use crate::events::Events;
 use crate::ids::GrantId;
 use crate::integrations::{self, Integration, Integrations};
-use crate::random;
+use crate::random::Random;
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
 use crate::tokens::{Owner, SealedTokens, Stored, TokenPair, Tokens};
 
@@ -44,8 +49,9 @@ const POLL_FIRST: Duration = Duration::from_millis(25);
 const POLL_LONGEST: Duration = Duration::from_millis(400);
 /// How long a loser waits for the winner: as long as the winner may ask Entra, and store.
 const LOSERS_WAIT: Duration = Duration::from_secs(10);
-/// Attempts to store tokens that Entra has just issued.
-const STORE_TRIES: u32 = 4;
+/// How long tokens that Entra has just issued are tried to be stored: with the exchange, still within
+/// the lease and within a request's time.
+const STORE_FOR: Duration = Duration::from_secs(10);
 
 /// Renews tokens.
 #[derive(Clone)]
@@ -66,6 +72,10 @@ pub struct Refresher {
     pub events: Events,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
+    /// For leases, nonces and jitter.
+    pub random: Random,
+    /// Counts what was asked of Entra.
+    pub meter: Arc<Meter>,
 }
 
 /// An access token that can be used now.
@@ -111,8 +121,11 @@ impl Cause {
             Self::Rejected { version, .. } | Self::Requested { version } => {
                 unexpired && sealed.version > *version
             }
-            // Another worker renewed them after this one found the row due.
-            Self::Due => unexpired && connection.due_at.is_some_and(|due| due > now),
+            // Somebody renewed them, and crashed before writing that to the small item.
+            Self::Due => {
+                let known = connection.token_expires_at;
+                unexpired && known.is_none_or(|known| sealed.access_expires_at() > known)
+            }
         }
     }
 
@@ -186,7 +199,7 @@ impl Refresher {
             let now = self.clock.now();
             match self
                 .connections
-                .acquire(&connection.id, &grant, now, &mut random::system())
+                .acquire(&connection.id, &grant, now, &mut self.random.clone())
                 .await?
             {
                 Acquired::Gone => return Err(RefreshError::Gone),
@@ -195,10 +208,6 @@ impl Refresher {
                         Turn::Token(token) => return Ok(token),
                         Turn::Superseded => {}
                     }
-                }
-                // The schedule need not wait for whoever is faster.
-                Acquired::Refused(_) if matches!(cause, Cause::Due) => {
-                    return Err(RefreshError::InProgress);
                 }
                 Acquired::Refused(seen) => {
                     if let Some(token) = self.in_the_meantime(&seen, &cause).await? {
@@ -258,7 +267,7 @@ impl Refresher {
         };
         let now = self.clock.now();
         if cause.is_met_by(&sealed, connection, now) {
-            let release = untouched(connection, &sealed, now);
+            let release = self.untouched(connection, integration, &sealed, now);
             self.connections.release(lease, &release, now).await?;
             return Ok(Turn::Token(self.open(owner, &sealed, true).await?));
         }
@@ -267,6 +276,9 @@ impl Refresher {
         let tokens = match asked {
             Ok(tokens) => tokens,
             Err(failure) => {
+                if failure.blames_the_grant() && self.is_superseded(owner, &sealed).await? {
+                    return Ok(Turn::Superseded);
+                }
                 return Err(self.give_up(lease, connection, integration, cause, failure).await?);
             }
         };
@@ -281,9 +293,10 @@ impl Refresher {
             tracing::info!(connection = %connection.id, "renewed tokens were superseded and dropped");
             return Ok(Turn::Superseded);
         }
+        self.meter.renewed();
         let now = self.clock.now();
-        let due_at =
-            schedule::next_renewal(lifetime, connection.last_used_at, now, &mut random::system());
+        let warmth = integration.warmth(connection.last_used_at);
+        let due_at = schedule::next_renewal(lifetime, warmth, now, &mut self.random.clone());
         let release = Release::Renewed { token_expires_at: lifetime.expires_at, due_at };
         self.connections.release(lease, &release, now).await?;
         Ok(Turn::Token(AccessToken {
@@ -302,20 +315,28 @@ impl Refresher {
         fence: u64,
         pair: &TokenPair<'_>,
     ) -> Result<Stored, Error> {
-        let mut tried = 1;
+        let give_up_at = Instant::now() + STORE_FOR;
+        let mut pause = POLL_FIRST;
         loop {
-            match self.tokens.replace(owner, read, fence, pair, &mut random::system()).await {
-                Err(Error::Unavailable { .. }) if tried < STORE_TRIES => {
-                    tokio::time::sleep(POLL_LONGEST * tried).await;
-                    tried += 1;
+            match self.tokens.replace(owner, read, fence, pair, &mut self.random.clone()).await {
+                Err(Error::Unavailable { .. }) if Instant::now() + pause < give_up_at => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(POLL_LONGEST);
                 }
                 Err(error) => {
                     tracing::error!(connection = %owner.connection, "unsaved_token: {error}");
+                    self.meter.unsaved();
                     return Err(error);
                 }
                 stored => return stored,
             }
         }
+    }
+
+    /// Whether somebody stored newer tokens after `read`: then Entra's refusal was about old ones.
+    async fn is_superseded(&self, owner: Owner<'_>, read: &SealedTokens) -> Result<bool, Error> {
+        let now = self.tokens.get(owner).await?;
+        Ok(now.is_none_or(|stored| stored.version != read.version))
     }
 
     /// For a loser: the current token, while it is valid and was not rejected.
@@ -325,7 +346,7 @@ impl Refresher {
         cause: &Cause,
     ) -> Result<Option<AccessToken>, RefreshError> {
         let grant = usable_grant(seen)?;
-        if matches!(cause, Cause::Requested { .. } | Cause::Due) {
+        if matches!(cause, Cause::Requested { .. }) {
             return Ok(None);
         }
         let owner = owner(seen, grant);
@@ -372,6 +393,24 @@ impl Refresher {
         Ok(None)
     }
 
+    /// A release that changes nothing but closes a due row that a crash left behind.
+    fn untouched(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+        sealed: &SealedTokens,
+        now: Timestamp,
+    ) -> Release {
+        let lifetime = Lifetime { expires_at: sealed.access_expires_at(), refresh_at: None };
+        let overdue = connection.due_at.is_none_or(|due| due <= now);
+        let warmth = integration.warmth(connection.last_used_at);
+        Release::Untouched {
+            token_expires_at: lifetime.expires_at,
+            due_at: overdue
+                .then(|| schedule::next_renewal(lifetime, warmth, now, &mut self.random.clone())),
+        }
+    }
+
     async fn open(
         &self,
         owner: Owner<'_>,
@@ -399,17 +438,5 @@ fn usable_grant(connection: &Connection) -> Result<&GrantId, RefreshError> {
             reason: connection.reason.clone().unwrap_or_default(),
         }),
         _ => Err(RefreshError::Pending),
-    }
-}
-
-/// A release that changes nothing but closes a due row that a crash left behind.
-fn untouched(connection: &Connection, sealed: &SealedTokens, now: Timestamp) -> Release {
-    let lifetime = Lifetime { expires_at: sealed.access_expires_at(), refresh_at: None };
-    let overdue = connection.due_at.is_none_or(|due| due <= now);
-    Release::Untouched {
-        token_expires_at: lifetime.expires_at,
-        due_at: overdue.then(|| {
-            schedule::next_renewal(lifetime, connection.last_used_at, now, &mut random::system())
-        }),
     }
 }

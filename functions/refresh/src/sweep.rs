@@ -1,0 +1,113 @@
+//! The daily sweep: proves, from the whole table, that the schedule has forgotten no connection, and
+//! tells whose client credential expires soon.
+
+use edge::metrics::{Metrics, Unit};
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::Error;
+use serde::Serialize;
+use tokio::time::Instant;
+use vault::connections::Connection;
+use vault::events::Event;
+
+use crate::Refresh;
+use crate::queue::{Message, Segment};
+
+/// Due for longer than this is worth a word.
+const LONG_OVERDUE: SignedDuration = SignedDuration::from_hours(2);
+/// A client credential that expires within this time is worth an event each day.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What beginning a sweep did.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Begun {
+    segments: u32,
+    expiring_credentials: u32,
+}
+
+impl Refresh {
+    /// Sends a message for each segment of the table, and looks at the client credentials.
+    pub(crate) async fn begin_sweep(&self) -> Result<Begun, Error> {
+        let now = self.clock.now();
+        let expiring_credentials = self.tell_expiring_credentials(now).await?;
+        let segments = self.service.refresh_shards(self.shards).await?;
+        for number in 0..segments {
+            let message = Message::Sweep(Segment { number, of: segments, after: None });
+            self.queue.send(&message, now).await?;
+        }
+        Ok(Begun { segments, expiring_credentials })
+    }
+
+    async fn tell_expiring_credentials(&self, now: Timestamp) -> Result<u32, Error> {
+        let mut told = 0;
+        let mut metrics = Metrics::new("refresh");
+        let mut fewest_days: Option<u64> = None;
+        for integration in self.integrations.list().await? {
+            let Some(expires_at) = integration.credential.expires_at else { continue };
+            let left = expires_at.duration_since(now);
+            let days = u64::try_from(left.as_hours() / 24).unwrap_or_default();
+            fewest_days = Some(fewest_days.map_or(days, |known| known.min(days)));
+            if left < EXPIRES_SOON {
+                let event = Event::IntegrationCredentialExpiring {
+                    integration: &integration.id,
+                    expires_at,
+                };
+                self.events.send(&event).await;
+                tracing::warn!(integration = %integration.id, days, "the client credential expires soon");
+                told += 1;
+            }
+        }
+        metrics.add("CredentialsExpiring", Unit::Count, told.into());
+        if let Some(days) = fewest_days {
+            metrics.add("CredentialDaysLeft", Unit::Count, days);
+        }
+        metrics.emit(now);
+        Ok(told)
+    }
+
+    /// Looks through a segment until its end or the deadline; the rest goes back to the queue.
+    pub(crate) async fn sweep(&self, segment: &Segment, deadline: Instant) -> Result<(), Error> {
+        let shards = self.service.refresh_shards(self.shards).await?;
+        let mut rest = segment.clone();
+        let (mut seen, mut forgotten, mut overdue) = (0, 0, 0);
+        let finished = loop {
+            let now = self.clock.now();
+            let (part, parts) = (i32::try_from(rest.number)?, i32::try_from(rest.of)?);
+            let after = rest.after.as_deref();
+            let swept =
+                self.refresher.connections.sweep(part, parts, after, now - LONG_OVERDUE).await?;
+            seen += swept.seen;
+            for connection in &swept.found {
+                if is_scheduled(connection, shards) {
+                    overdue += 1;
+                } else {
+                    tracing::error!(connection = %connection.id, "the schedule had forgotten a connection");
+                    self.refresher.connections.reschedule(connection, Some(now)).await?;
+                    forgotten += 1;
+                }
+            }
+            rest.after = swept.next;
+            if rest.after.is_none() {
+                break true;
+            }
+            if Instant::now() >= deadline {
+                break false;
+            }
+        };
+        let now = self.clock.now();
+        let mut metrics = Metrics::new("refresh");
+        metrics.add("SweepItems", Unit::Count, seen);
+        metrics.add("SweepForgotten", Unit::Count, forgotten);
+        metrics.add("SweepLongOverdue", Unit::Count, overdue);
+        metrics.emit(now);
+        tracing::info!(segment = rest.number, finished, seen, forgotten, overdue, "a sweep");
+        if !finished {
+            self.queue.send_on(&Message::Sweep(rest), now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the dispatcher will find it.
+fn is_scheduled(connection: &Connection, shards: u32) -> bool {
+    connection.due_at.is_some() && connection.due_shard.is_some_and(|shard| shard < shards)
+}

@@ -1,0 +1,59 @@
+//! The sweep: looks through the whole table for connections that the schedule may have lost.
+
+use jiff::Timestamp;
+
+use super::{Connection, Connections, Status, WHAT};
+use crate::Error;
+use crate::table::{Item, from_item, n, s, to_value};
+
+/// What a sweep over the table found.
+#[derive(Debug)]
+pub struct Swept {
+    /// Items that were looked at.
+    pub seen: u64,
+    /// Connections that should be scheduled and are not, or have been due for long.
+    pub found: Vec<Connection>,
+    /// The key to go on after, unless the segment is done.
+    pub next: Option<String>,
+}
+
+impl Connections {
+    /// Looks through a part of the whole table, not the index, for connections that the schedule may have
+    /// lost: active or waiting for a confirmation, and without a due time or due before `overdue_since`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn sweep(
+        &self,
+        segment: i32,
+        segments: i32,
+        after: Option<&str>,
+        overdue_since: Timestamp,
+    ) -> Result<Swept, Error> {
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .segment(segment)
+            .total_segments(segments)
+            .set_exclusive_start_key(
+                after.map(|key| Item::from([("pk".to_owned(), s(key))])),
+            )
+            .filter_expression(
+                "(#status = :active OR attribute_exists(pending)) AND \
+                 (attribute_not_exists(due_at) OR attribute_not_exists(due_shard) OR due_at < :since)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":active", to_value(WHAT, &Status::Active)?)
+            .expression_attribute_values(":since", n(overdue_since.as_second()))
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "Scan", &e))?;
+        let items = answer.items.unwrap_or_default();
+        let found =
+            items.into_iter().map(|item| from_item(WHAT, item)).collect::<Result<_, _>>()?;
+        let key = answer.last_evaluated_key.as_ref();
+        let next = key.and_then(|key| key.get("pk")?.as_s().ok().cloned());
+        Ok(Swept { seen: u64::try_from(answer.scanned_count).unwrap_or(0), found, next })
+    }
+}

@@ -1,0 +1,75 @@
+//! What proxied calls leave on the small item: that it was used, and that its token was rejected.
+
+use jiff::{SignedDuration, Timestamp};
+use rand::CryptoRng;
+
+use super::update::Change;
+use super::{Connection, Connections};
+use crate::Error;
+use crate::schedule::{self, Warmth};
+use crate::table::{n, sent};
+
+/// How long a rejection of a fresh token speaks against another refresh.
+const REJECTION_REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(120);
+
+impl Connections {
+    /// Notes a use, at most hourly: of many callers at the same time one writes. A connection that was
+    /// idle becomes hot: it is renewed before its token expires again.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn record_use(
+        &self,
+        connection: &Connection,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<(), Error> {
+        let since = |used| now.duration_since(used);
+        let idle_for = connection.last_used_at.map_or(SignedDuration::MAX, since);
+        if idle_for < schedule::USE_RECORDED_EVERY {
+            return Ok(());
+        }
+        let mut change = Change::default();
+        change.set("last_used_at", n(now.as_second()));
+        if idle_for >= schedule::HOT_FOR
+            && let (Some(expires_at), Some(due_at)) =
+                (connection.token_expires_at, connection.due_at)
+        {
+            let lifetime = schedule::Lifetime { expires_at, refresh_at: None };
+            let warmth = Warmth::WhileUsed(Some(now));
+            let earlier = schedule::next_renewal(lifetime, warmth, now, rng).min(due_at);
+            change.set("due_at", n(earlier.as_second()));
+        }
+        let update = self
+            .update(&connection.id)
+            .condition_expression(
+                "revision = :known AND (attribute_not_exists(last_used_at) OR last_used_at <= :hour_ago)",
+            )
+            .expression_attribute_values(":known", n(connection.revision))
+            .expression_attribute_values(
+                ":hour_ago",
+                n((now - schedule::USE_RECORDED_EVERY).as_second()),
+            );
+        sent(change.apply(update).send().await).map(drop)
+    }
+
+    /// Notes that Azure DevOps rejected a fresh token, so that the next calls do not each cost a refresh.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn record_rejection(
+        &self,
+        connection: &Connection,
+        version: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut change = Change::default();
+        change.set("rejected_version", n(version));
+        change.set("rejected_until", n((now + REJECTION_REMEMBERED_FOR).as_second()));
+        let update = self
+            .update(&connection.id)
+            .condition_expression("revision = :known")
+            .expression_attribute_values(":known", n(connection.revision));
+        sent(change.apply(update).send().await).map(drop)
+    }
+}

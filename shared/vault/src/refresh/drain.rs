@@ -1,0 +1,437 @@
+//! A worker's share: all that is due in one shard, until nothing is left or the time is up.
+//!
+//! ```text
+//!   due index ──pages──> lanes (integration, tenant) ──┬─ window of the integration ─┐
+//!                                                      ├─ pace of the tenant ────────┼─> refresh protocol
+//!                                                      └─ places in all ─────────────┘   (at most N at once)
+//! ```
+//!
+//! - A *window* of an integration begins with one refresh at a time and doubles while Entra accepts the
+//!   app's credential: a credential that expired overnight costs a few refusals, not hundreds, before the
+//!   breaker (the integration's status in DynamoDB) stops them all.
+//! - A *pace* of a tenant is found by additive increase and multiplicative decrease.
+//!
+//! A row that cannot go stays due, or is put off; either way the index brings it back.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use entra::identifiers::TenantId;
+use futures_util::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::lanes::{Lanes, Next, Paces, Turn};
+use super::{DueOutcome, Refresher};
+use crate::Error;
+use crate::connections::{Due, DueCursor};
+use crate::ids::IntegrationId;
+use crate::integrations::{Integration, PROBE_INTERVAL, Status};
+
+/// Rows that are read from the due index at once.
+const PAGE: i32 = 1000;
+const PAGE_ROWS: usize = 1000;
+/// Rows that wait in memory at most, about 10 MB; the others wait in the index.
+const MOST_WAITING: usize = 20_000;
+/// How long an integration's status is believed: a pause or an opened breaker works within this time.
+const STATUS_KNOWN_FOR: Duration = Duration::from_secs(3);
+/// Failures of our own in a row after which a worker stops, instead of failing on everything that is due.
+const MOST_OWN_FAILURES: u32 = 20;
+/// How long a connection is left alone that cannot be handled at all, such as an unreadable one.
+const UNUSABLE_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How much a worker may do at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections that are handled at the same time.
+    pub concurrency: usize,
+    /// Token requests per second for each Entra tenant.
+    pub rate: f64,
+}
+
+/// Drains shards.
+pub struct Drain {
+    refresher: Refresher,
+    limits: Limits,
+    paces: Mutex<Paces>,
+}
+
+/// What was done in a shard.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Whether nothing was left.
+    pub finished: bool,
+    /// How many came to what.
+    pub tally: Tally,
+    /// How long each one had been due when its turn came, in seconds.
+    pub overdue: Vec<u32>,
+}
+
+/// Outcomes, counted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is explained at `DueOutcome`")]
+pub struct Tally {
+    pub renewed: u64,
+    pub erased: u64,
+    pub nothing: u64,
+    pub put_off: u64,
+    pub unavailable: u64,
+    pub throttled: u64,
+    pub refused: u64,
+    pub credential_rejected: u64,
+    pub reauthorization_required: u64,
+    /// Our own side failed.
+    pub failed: u64,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: DueOutcome) {
+        *match outcome {
+            DueOutcome::Renewed => &mut self.renewed,
+            DueOutcome::Erased => &mut self.erased,
+            DueOutcome::Nothing => &mut self.nothing,
+            DueOutcome::PutOff => &mut self.put_off,
+            DueOutcome::Unavailable => &mut self.unavailable,
+            DueOutcome::Throttled => &mut self.throttled,
+            DueOutcome::Refused => &mut self.refused,
+            DueOutcome::CredentialRejected => &mut self.credential_rejected,
+            DueOutcome::ReauthorizationRequired => &mut self.reauthorization_required,
+        } += 1;
+    }
+}
+
+impl Drain {
+    /// A worker with these limits.
+    pub fn new(refresher: Refresher, limits: Limits) -> Self {
+        Self { refresher, limits, paces: Mutex::default() }
+    }
+
+    /// Handles what is due in a shard; begins nothing new after `deadline`.
+    ///
+    /// # Errors
+    /// [`Error`] when our own side keeps failing; what was not handled stays due.
+    pub async fn shard(&self, shard: u32, deadline: Instant) -> Result<Drained, Error> {
+        let mut run = Run {
+            drain: self,
+            shard,
+            due_before: self.refresher.clock.now(),
+            lanes: Lanes::default(),
+            known: HashMap::new(),
+            cursor: Cursor::Beginning,
+            drained: Drained::default(),
+            own_failures: 0,
+            broken: None,
+        };
+        run.run(deadline).await;
+        run.broken.map_or(Ok(run.drained), Err)
+    }
+}
+
+enum Cursor {
+    Beginning,
+    At(DueCursor),
+    End,
+}
+
+/// An integration as a worker knows it.
+struct Known {
+    /// Until when it is believed.
+    fresh_until: Instant,
+    integration: Option<Arc<Integration>>,
+    /// How many of its connections may be refreshed at the same time.
+    window: usize,
+    under_way: usize,
+    /// When a rejected credential may be tried again.
+    probe_at: Timestamp,
+}
+
+/// What is done with a row.
+enum Action {
+    Renew(Arc<Integration>),
+    PutOff,
+    Delete,
+}
+
+/// What became of it.
+struct Handled {
+    row: Due,
+    outcome: Result<DueOutcome, Fault>,
+}
+
+/// Why a row could not be handled.
+enum Fault {
+    /// An AWS service did not answer; the row stays due.
+    Unavailable(Error),
+    /// The connection cannot be handled, now or in a minute; it was put aside.
+    Unusable,
+}
+
+struct Run<'a> {
+    drain: &'a Drain,
+    shard: u32,
+    due_before: Timestamp,
+    lanes: Lanes,
+    known: HashMap<IntegrationId, Known>,
+    cursor: Cursor,
+    drained: Drained,
+    own_failures: u32,
+    /// Why nothing new is begun any more.
+    broken: Option<Error>,
+}
+
+impl Run<'_> {
+    async fn run(&mut self, deadline: Instant) {
+        let drain = self.drain;
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let mut wake_at = None;
+            while self.may_begin(deadline) && under_way.len() < drain.limits.concurrency {
+                match self.next_action().await {
+                    Ok(Begin::Row(row, action)) => {
+                        under_way.push(handle(&drain.refresher, row, action));
+                    }
+                    Ok(Begin::At(time)) => {
+                        wake_at = Some(time.unwrap_or(deadline).min(deadline));
+                        break;
+                    }
+                    Err(error) => self.broken = Some(error),
+                }
+            }
+            let left = self.lanes.waiting() > 0 || !matches!(self.cursor, Cursor::End);
+            if under_way.is_empty() && (!left || !self.may_begin(deadline)) {
+                self.drained.finished = !left;
+                return;
+            }
+            let handled = match wake_at {
+                Some(time) => tokio::time::timeout_at(time, under_way.next()).await,
+                None => Ok(under_way.next().await),
+            };
+            match handled {
+                Ok(Some(handled)) => self.note(&handled),
+                // Nothing is under way: only time helps.
+                Ok(None) => tokio::time::sleep_until(wake_at.unwrap_or(deadline)).await,
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn may_begin(&self, deadline: Instant) -> bool {
+        self.broken.is_none() && Instant::now() < deadline
+    }
+
+    /// The next row and what to do with it, or until when there is none.
+    async fn next_action(&mut self) -> Result<Begin, Error> {
+        loop {
+            if self.lanes.waiting() <= PAGE_ROWS / 2 {
+                self.read_on().await?;
+            }
+            match self.next() {
+                Next::Row(row) => {
+                    if let Some(action) = self.action(&row).await? {
+                        return Ok(Begin::Row(row, action));
+                    }
+                    self.lanes.push(row);
+                }
+                Next::LookAt(integration) => self.look_at(&integration).await?,
+                // What waits is kept by its tenant or its integration: others may be behind it.
+                Next::Nothing(_) if self.may_read_on() => self.read_on().await?,
+                Next::Nothing(time) => return Ok(Begin::At(time)),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Next {
+        let Self { lanes, known, drain, .. } = self;
+        let mut paces = drain.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        lanes.next(|integration, tenant| {
+            let Some(known) = known.get(integration).filter(|known| now < known.fresh_until) else {
+                return Turn::Unknown;
+            };
+            let asks_entra =
+                known.integration.as_ref().is_some_and(|found| found.status == Status::Ready);
+            if !asks_entra {
+                return if known.under_way < drain.limits.concurrency {
+                    Turn::Now
+                } else {
+                    Turn::Later
+                };
+            }
+            if known.under_way >= known.window {
+                return Turn::Later;
+            }
+            let pace = paces.of(tenant, drain.limits.rate);
+            if pace.ready_at() > now {
+                return Turn::At(pace.ready_at());
+            }
+            pace.take(now);
+            Turn::Now
+        })
+    }
+
+    /// What to do with a row whose turn it is; nothing yet, if its integration is not known any more.
+    async fn action(&mut self, row: &Due) -> Result<Option<Action>, Error> {
+        let refresher = &self.drain.refresher;
+        let Some(known) = self.known.get_mut(&row.integration) else { return Ok(None) };
+        let now = refresher.clock.now();
+        let action = match &known.integration {
+            None => Action::Delete,
+            Some(found) => match found.status {
+                Status::Ready => Action::Renew(Arc::clone(found)),
+                Status::Paused => Action::PutOff,
+                Status::CredentialRejected if known.probe_at > now => Action::PutOff,
+                Status::CredentialRejected => {
+                    known.probe_at = now + PROBE_INTERVAL;
+                    if refresher.integrations.claim_probe(&found.id, now).await? {
+                        Action::Renew(Arc::clone(found))
+                    } else {
+                        Action::PutOff
+                    }
+                }
+            },
+        };
+        known.under_way += 1;
+        let age = now.duration_since(row.due_at).as_secs();
+        self.drained.overdue.push(u32::try_from(age.max(0)).unwrap_or(u32::MAX));
+        Ok(Some(action))
+    }
+
+    fn may_read_on(&self) -> bool {
+        let room = self.lanes.waiting() + PAGE_ROWS <= MOST_WAITING;
+        room && !matches!(self.cursor, Cursor::End)
+    }
+
+    async fn read_on(&mut self) -> Result<(), Error> {
+        let from = match &self.cursor {
+            Cursor::Beginning => None,
+            Cursor::At(cursor) => Some(cursor),
+            Cursor::End => return Ok(()),
+        };
+        let connections = &self.drain.refresher.connections;
+        let page = connections.due_in_shard(self.shard, self.due_before, from, PAGE).await?;
+        for row in page.rows {
+            self.lanes.push(row);
+        }
+        self.cursor = page.next.map_or(Cursor::End, Cursor::At);
+        Ok(())
+    }
+
+    async fn look_at(&mut self, id: &IntegrationId) -> Result<(), Error> {
+        let refresher = &self.drain.refresher;
+        let integration = refresher.integrations.get(id).await?.map(Arc::new);
+        let probed_at = integration.as_ref().and_then(|found| found.probed_at);
+        let now = refresher.clock.now();
+        let known = self.known.entry(id.clone()).or_insert_with(|| Known {
+            fresh_until: Instant::now(),
+            integration: None,
+            window: 1,
+            under_way: 0,
+            probe_at: now,
+        });
+        known.fresh_until = Instant::now() + STATUS_KNOWN_FOR;
+        known.probe_at = probed_at.map_or(now, |at| at + PROBE_INTERVAL);
+        known.integration = integration;
+        Ok(())
+    }
+
+    fn note(&mut self, handled: &Handled) {
+        let limit = self.drain.limits.concurrency;
+        let row = &handled.row;
+        let known = self.known.get_mut(&row.integration);
+        if let Some(known) = known {
+            known.under_way -= 1;
+            match &handled.outcome {
+                Ok(DueOutcome::CredentialRejected) => {
+                    known.window = 1;
+                    known.fresh_until = Instant::now();
+                }
+                Ok(DueOutcome::Unavailable) => known.window = (known.window / 2).max(1),
+                Ok(
+                    DueOutcome::Renewed
+                    | DueOutcome::Refused
+                    | DueOutcome::Throttled
+                    | DueOutcome::ReauthorizationRequired,
+                ) => {
+                    // Entra answered the app: it may ask for more at a time. And if this was a probe, the
+                    // integration is ready again.
+                    known.window = (known.window * 2).min(limit);
+                    if known.integration.as_ref().is_some_and(|found| found.status != Status::Ready)
+                    {
+                        known.fresh_until = Instant::now();
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.note_pace(&row.tenant, &handled.outcome);
+        match &handled.outcome {
+            Ok(outcome) => {
+                self.own_failures = 0;
+                self.drained.tally.count(*outcome);
+            }
+            Err(fault) => {
+                self.drained.tally.failed += 1;
+                if let Fault::Unavailable(error) = fault {
+                    self.own_failures += 1;
+                    if self.own_failures >= MOST_OWN_FAILURES {
+                        self.broken.get_or_insert_with(|| error.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    fn note_pace(&self, tenant: &TenantId, outcome: &Result<DueOutcome, Fault>) {
+        let mut paces = self.drain.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = paces.of(tenant, self.drain.limits.rate);
+        match outcome {
+            Ok(DueOutcome::Throttled | DueOutcome::Unavailable) => pace.throttled(Instant::now()),
+            Ok(DueOutcome::Renewed) => pace.answered(),
+            _ => {}
+        }
+    }
+}
+
+enum Begin {
+    Row(Due, Action),
+    At(Option<Instant>),
+}
+
+async fn handle(refresher: &Refresher, row: Due, action: Action) -> Handled {
+    let handling = async {
+        match &action {
+            Action::Renew(integration) => refresher.handle_due(&row, integration).await,
+            Action::PutOff => refresher.put_off(&row).await,
+            Action::Delete => refresher.delete_orphan(&row.connection).await,
+        }
+    };
+    let outcome = match AssertUnwindSafe(handling).catch_unwind().await {
+        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Err(error @ (Error::Unavailable { .. } | Error::Contended { .. }))) => {
+            tracing::error!(connection = %row.connection, "a due connection could not be handled: {error}");
+            Err(Fault::Unavailable(error))
+        }
+        Ok(Err(error)) => {
+            tracing::error!(connection = %row.connection, "a due connection is put aside: {error}");
+            put_aside(refresher, &row).await;
+            Err(Fault::Unusable)
+        }
+        Err(_panic) => {
+            tracing::error!(connection = %row.connection, "a due connection is put aside: its handling panicked");
+            put_aside(refresher, &row).await;
+            Err(Fault::Unusable)
+        }
+    };
+    Handled { row, outcome }
+}
+
+/// Leaves a connection alone for an hour, so that it does not stand at the head of its shard for ever.
+async fn put_aside(refresher: &Refresher, row: &Due) {
+    let until = refresher.clock.now() + UNUSABLE_FOR;
+    if let Err(error) = refresher.connections.postpone(row, until).await {
+        tracing::error!(connection = %row.connection, "it could not be put aside: {error}");
+    }
+}

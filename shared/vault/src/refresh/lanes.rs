@@ -1,0 +1,115 @@
+//! Due rows that wait for their turn, in lanes: one lane for each integration and Entra tenant, so that a
+//! throttled tenant or a stopped integration does not hold up the others.
+
+use std::collections::{HashMap, VecDeque};
+
+use entra::identifiers::TenantId;
+use tokio::time::Instant;
+
+use super::pace::Pace;
+use crate::connections::Due;
+use crate::ids::IntegrationId;
+
+/// Tenants whose pace is remembered; beyond that all begin anew.
+const MOST_TENANTS: usize = 10_000;
+
+type Lane = (IntegrationId, TenantId);
+
+/// The paces of all tenants; they outlive a drain, as Entra's memory does.
+#[derive(Debug, Default)]
+pub(super) struct Paces(HashMap<TenantId, Pace>);
+
+impl Paces {
+    pub(super) fn of(&mut self, tenant: &TenantId, cap: f64) -> &mut Pace {
+        if self.0.len() >= MOST_TENANTS && !self.0.contains_key(tenant) {
+            self.0.clear();
+        }
+        self.0.entry(tenant.clone()).or_insert_with(|| Pace::new(cap, Instant::now()))
+    }
+}
+
+/// The waiting rows.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    rows: HashMap<Lane, VecDeque<Due>>,
+    order: VecDeque<Lane>,
+    waiting: usize,
+}
+
+/// Whether the first row of a lane may go.
+pub(super) enum Turn {
+    /// It may.
+    Now,
+    /// Not before this.
+    At(Instant),
+    /// Not before something else is finished.
+    Later,
+    /// Nobody knows how its integration is.
+    Unknown,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    /// This row.
+    Row(Due),
+    /// Finding out about this integration.
+    LookAt(IntegrationId),
+    /// Nothing, before something is finished or this time has come.
+    Nothing(Option<Instant>),
+}
+
+impl Lanes {
+    pub(super) fn push(&mut self, row: Due) {
+        let lane = (row.integration.clone(), row.tenant.clone());
+        let rows = self.rows.entry(lane.clone()).or_default();
+        if rows.is_empty() {
+            self.order.push_back(lane);
+        }
+        rows.push_back(row);
+        self.waiting += 1;
+    }
+
+    /// How many rows wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Gives each lane its turn.
+    pub(super) fn next(&mut self, mut turn: impl FnMut(&IntegrationId, &TenantId) -> Turn) -> Next {
+        let mut earliest: Option<Instant> = None;
+        for _ in 0..self.order.len() {
+            let Some(lane) = self.order.pop_front() else { break };
+            match turn(&lane.0, &lane.1) {
+                Turn::Now => {
+                    if let Some(row) = self.take(lane) {
+                        return Next::Row(row);
+                    }
+                    continue;
+                }
+                Turn::Unknown => {
+                    let integration = lane.0.clone();
+                    self.order.push_front(lane);
+                    return Next::LookAt(integration);
+                }
+                Turn::At(time) => {
+                    earliest = Some(earliest.map_or(time, |known| known.min(time)));
+                }
+                Turn::Later => {}
+            }
+            self.order.push_back(lane);
+        }
+        Next::Nothing(earliest)
+    }
+
+    fn take(&mut self, lane: Lane) -> Option<Due> {
+        let rows = self.rows.get_mut(&lane)?;
+        let row = rows.pop_front();
+        if rows.is_empty() {
+            self.rows.remove(&lane);
+        } else {
+            self.order.push_back(lane);
+        }
+        self.waiting -= usize::from(row.is_some());
+        row
+    }
+}

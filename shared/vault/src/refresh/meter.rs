@@ -1,0 +1,45 @@
+//! Counts what refreshing costs, for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters of one process. Whoever reports takes what was counted since the last report.
+#[derive(Debug, Default)]
+pub struct Meter {
+    token_requests: AtomicU64,
+    renewals: AtomicU64,
+    unsaved_tokens: AtomicU64,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Metered {
+    /// Requests to Entra's token endpoint, each credential of a rotation by itself.
+    pub token_requests: u64,
+    /// Renewed tokens that were stored.
+    pub renewals: u64,
+    /// Tokens that Entra issued and that could not be stored.
+    pub unsaved_tokens: u64,
+}
+
+impl Meter {
+    /// What was counted since this was last asked.
+    pub fn take(&self) -> Metered {
+        Metered {
+            token_requests: self.token_requests.swap(0, Ordering::Relaxed),
+            renewals: self.renewals.swap(0, Ordering::Relaxed),
+            unsaved_tokens: self.unsaved_tokens.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn asked(&self) {
+        self.token_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn renewed(&self) {
+        self.renewals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn unsaved(&self) {
+        self.unsaved_tokens.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,142 @@
+//! What holds for the whole service: the kill switch, and how many shards the refresh schedule has had.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use entra::clock::Clock;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::Error;
+use crate::table::{from_item, n, s, sent, to_value};
+
+const KEY: &str = "service";
+const WHAT: &str = "service settings";
+
+/// How old the switch may be as a process knows it: it works within five seconds everywhere.
+const KNOWN_FOR: Duration = Duration::from_secs(3);
+
+/// Whether the service does anything at Entra and Azure DevOps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It does.
+    #[default]
+    Running,
+    /// The operator stopped it: no token is used, renewed or handed out, and nobody is sent to Entra.
+    Paused,
+}
+
+/// The settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct Settings {
+    /// The kill switch.
+    #[serde(default)]
+    pub status: Status,
+    /// The most shards that the refresh schedule was ever configured with.
+    #[serde(default)]
+    pub refresh_shards: u32,
+}
+
+/// The service's settings, in the table `integrations`.
+#[derive(Clone)]
+pub struct Service {
+    client: Client,
+    table: String,
+    clock: Arc<dyn Clock>,
+    known: Arc<Mutex<Option<(Timestamp, Settings)>>>,
+}
+
+impl Service {
+    /// Settings in the given table.
+    pub fn new(client: Client, table: String, clock: Arc<dyn Clock>) -> Self {
+        Self { client, table, clock, known: Arc::default() }
+    }
+
+    /// The settings, read now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn settings(&self) -> Result<Settings, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(KEY))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+        answer.item.map_or_else(|| Ok(Settings::default()), |item| from_item(WHAT, item))
+    }
+
+    /// Whether the operator stopped the service, as of at most three seconds ago. While DynamoDB does
+    /// not answer, what was last known goes on.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when nothing is known yet and DynamoDB does not answer.
+    pub async fn is_paused(&self) -> Result<bool, Error> {
+        // Held while reading: concurrent callers share one read.
+        let mut known = self.known.lock().await;
+        let now = self.clock.now();
+        if let Some((read_at, settings)) = *known
+            && now.duration_since(read_at).unsigned_abs() < KNOWN_FOR
+        {
+            return Ok(settings.status == Status::Paused);
+        }
+        let settings = match (self.settings().await, *known) {
+            (Ok(settings), _) | (Err(_), Some((_, settings))) => settings,
+            (Err(error), None) => return Err(error),
+        };
+        *known = Some((now, settings));
+        Ok(settings.status == Status::Paused)
+    }
+
+    /// Turns the kill switch.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn turn(&self, status: Status) -> Result<(), Error> {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(KEY))
+            .update_expression("SET #status = :status")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", to_value(WHAT, &status)?)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "UpdateItem", &e))?;
+        *self.known.lock().await = None;
+        Ok(())
+    }
+
+    /// The number of shards to look into: the configured one, or a larger one that was configured
+    /// before. Connections that were scheduled under the larger number stay in its shards.
+    ///
+    /// # Errors
+    /// As [`Self::settings`].
+    pub async fn refresh_shards(&self, configured: u32) -> Result<u32, Error> {
+        let known = self.settings().await?.refresh_shards;
+        if known >= configured {
+            return Ok(known);
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(KEY))
+            .update_expression("SET refresh_shards = :configured")
+            .condition_expression(
+                "attribute_not_exists(refresh_shards) OR refresh_shards < :configured",
+            )
+            .expression_attribute_values(":configured", n(configured));
+        if sent(update.send().await)? {
+            return Ok(configured);
+        }
+        // Another process, configured with more, was faster.
+        Ok(self.settings().await?.refresh_shards.max(configured))
+    }
+}
