@@ -1,10 +1,6 @@
 //! Embedded AWS: DynamoDB, Secrets Manager, KMS, SQS and EventBridge in this process, behind their real
 //! wire protocols on loopback.
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
-};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -14,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use winterbaume_core::{MockRequest, MockService};
 
-use crate::StartError;
+use crate::{StartError, tables};
 
 /// The region that the services believe they are in.
 const REGION: &str = "us-east-1";
@@ -110,7 +106,7 @@ impl Aws {
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             servers: vec![dynamodb_server, services_server],
         };
-        aws.make_tables().await?;
+        tables::make(&aws.dynamodb).await?;
         aws.make_key().await?;
         aws.make_queue().await?;
         make_bus(&services).await?;
@@ -134,79 +130,6 @@ impl Aws {
     /// The environment that makes an SDK use these services.
     pub fn variables(&self) -> &[(String, String)] {
         &self.variables
-    }
-
-    async fn make_tables(&self) -> Result<(), StartError> {
-        self.make_table(names::INTEGRATIONS, None, &[]).await?;
-        self.make_table(names::SESSIONS, Some("expires_at"), &[]).await?;
-        self.make_table(names::TOKENS, Some("expires_at"), &[]).await?;
-        let indexes = [
-            Index {
-                name: "by_user",
-                hash: ("integration", ScalarAttributeType::S),
-                range: ("user", ScalarAttributeType::S),
-                includes: &[],
-            },
-            Index {
-                name: "by_due",
-                hash: ("due_shard", ScalarAttributeType::N),
-                range: ("due_at", ScalarAttributeType::N),
-                includes: &["integration", "tenant_id"],
-            },
-        ];
-        self.make_table(names::CONNECTIONS, None, &indexes).await
-    }
-
-    async fn make_table(
-        &self,
-        name: &str,
-        ttl: Option<&str>,
-        indexes: &[Index],
-    ) -> Result<(), StartError> {
-        let failed = |e| StartError::Aws { operation: "CreateTable", message: format!("{e}") };
-        let mut table = self
-            .dynamodb
-            .create_table()
-            .table_name(name)
-            .billing_mode(BillingMode::PayPerRequest)
-            .attribute_definitions(definition(("pk", ScalarAttributeType::S)).map_err(failed)?)
-            .key_schema(key("pk", KeyType::Hash).map_err(failed)?);
-        for index in indexes {
-            let projection = match index.includes {
-                [] => Projection::builder().projection_type(ProjectionType::KeysOnly),
-                names => names.iter().fold(
-                    Projection::builder().projection_type(ProjectionType::Include),
-                    |projection, name| projection.non_key_attributes(*name),
-                ),
-            };
-            table = table
-                .global_secondary_indexes(
-                    GlobalSecondaryIndex::builder()
-                        .index_name(index.name)
-                        .key_schema(key(index.hash.0, KeyType::Hash).map_err(failed)?)
-                        .key_schema(key(index.range.0, KeyType::Range).map_err(failed)?)
-                        .projection(projection.build())
-                        .build()
-                        .map_err(failed)?,
-                )
-                .attribute_definitions(definition(index.hash.clone()).map_err(failed)?)
-                .attribute_definitions(definition(index.range.clone()).map_err(failed)?);
-        }
-        table.send().await.map_err(|e| StartError::aws("CreateTable", &e))?;
-        let Some(ttl) = ttl else { return Ok(()) };
-        let specification = TimeToLiveSpecification::builder()
-            .attribute_name(ttl)
-            .enabled(true)
-            .build()
-            .map_err(failed)?;
-        self.dynamodb
-            .update_time_to_live()
-            .table_name(name)
-            .time_to_live_specification(specification)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|e| StartError::aws("UpdateTimeToLive", &e))
     }
 
     async fn make_key(&self) -> Result<(), StartError> {
@@ -245,26 +168,6 @@ async fn make_bus(config: &aws_config::SdkConfig) -> Result<(), StartError> {
         .await
         .map(drop)
         .map_err(|e| StartError::aws("CreateEventBus", &e))
-}
-
-type Attribute = (&'static str, ScalarAttributeType);
-
-/// A global secondary index; it holds the keys and what it includes.
-struct Index {
-    name: &'static str,
-    hash: Attribute,
-    range: Attribute,
-    includes: &'static [&'static str],
-}
-
-fn definition(
-    (name, kind): Attribute,
-) -> Result<AttributeDefinition, aws_sdk_dynamodb::error::BuildError> {
-    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
-}
-
-fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, aws_sdk_dynamodb::error::BuildError> {
-    KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
 }
 
 async fn start_dynamodb() -> Result<(String, JoinHandle<()>), StartError> {

@@ -25,6 +25,7 @@ mod runtime;
 mod runtime_api;
 mod schedule;
 mod stack;
+pub mod tables;
 
 pub use aws::{Aws, names};
 pub use binaries::Binaries;

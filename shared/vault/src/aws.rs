@@ -19,24 +19,18 @@ pub struct TableNames {
     pub tokens: String,
 }
 
-/// Region, credentials and endpoints from the environment, with limits that fit into a request:
-/// one attempt at most 2 s, three attempts at most 5 s in all.
-async fn sdk_config() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(3)
-                .with_initial_backoff(Duration::from_millis(50)),
-        )
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(1))
-                .operation_attempt_timeout(Duration::from_secs(2))
-                .operation_timeout(Duration::from_secs(5))
-                .build(),
-        )
-        .load()
-        .await
+/// How often a call is tried: three times.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
+}
+
+/// Limits that fit into a request: one attempt at most 2 s, all of them at most 5 s.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_timeout(Duration::from_secs(5))
+        .build()
 }
 
 /// One client for each service.
@@ -57,13 +51,22 @@ pub struct Clients {
 impl Clients {
     /// Clients for the environment's region, credentials and endpoints.
     pub async fn from_environment() -> Self {
-        let config = sdk_config().await;
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(retries())
+            .timeout_config(timeouts())
+            .load()
+            .await;
+        Self::new(&config)
+    }
+
+    /// Clients of this configuration.
+    pub fn new(config: &SdkConfig) -> Self {
         Self {
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            secrets_manager: aws_sdk_secretsmanager::Client::new(&config),
-            kms: aws_sdk_kms::Client::new(&config),
-            eventbridge: aws_sdk_eventbridge::Client::new(&config),
-            sqs: aws_sdk_sqs::Client::new(&config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            secrets_manager: aws_sdk_secretsmanager::Client::new(config),
+            kms: aws_sdk_kms::Client::new(config),
+            eventbridge: aws_sdk_eventbridge::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
         }
     }
 }

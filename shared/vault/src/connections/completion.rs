@@ -325,8 +325,6 @@ impl Connection {
         self.claims_challenge = None;
         self.token_expires_at = Some(token_expires_at);
         self.connected_at = Some(now);
-        // Connecting counts as use: the first call usually follows at once.
-        self.last_used_at = Some(now);
         self.failures = 0;
         self.failure = None;
         self.retry_at = None;

@@ -1,0 +1,71 @@
+//! A model of the token refresh protocol, searched state by state.
+//!
+//! # The protocol
+//!
+//! A connection is two items: the small `SCHED`, which carries the lease, and the big `TOK`, which
+//! carries the tokens of one grant. Any worker may find a connection due.
+//!
+//! ```text
+//!   worker                SCHED                    TOK                authorization server
+//!     |                     |                       |                          |
+//!   1 |-- lease ----------->| no live lease, active,                           |
+//!     |<-- fence f ---------| grant as seen         |                          |
+//!     |                     | owner=me, fence+=1    |                          |
+//!   2 |-- read (connection, grant) ---------------->|                          |
+//!     |<-- token rt, version v ---------------------|  missing: stop           |
+//!     |                     |                       |  renewed: go to 5        |
+//!   3 |-- refresh with rt ------------------------------------------------->   |
+//!     |<-- new token, or a refusal ------------------ (deadline < lease) ---   |
+//!   4 |-- store new token, v+1, fence f ----------->| exists, version == v,    |
+//!     |                     |                       | stored fence < f         |
+//!   5 |-- release --------->| owner == me, fence == f, grant as seen           |
+//!     |                     |                       |                          |
+//!
+//!   refused at 3:  mark SCHED reauthorization_required, under the condition of 5
+//!   condition of 4 lost:  drop what was fetched; one's own fence there means it was stored
+//!   reconnect:  one transaction { SCHED: new grant, active, no lease; old TOK out; new TOK in }
+//!   delete:     one transaction { SCHED out; TOK out }
+//! ```
+//!
+//! # What is modelled
+//!
+//! * Three workers, each finding the connection due once, in any interleaving of the steps above.
+//!   Sending a request and its answer are two steps, so exchanges overlap as they would.
+//! * At most three exchanges, one reconnect, one delete, and no or one crash, at any step.
+//! * Time as an action: a lease may expire whenever nobody relies on it, and in the designs that
+//!   break the timing rule, whenever.
+//! * Step 4 done by the database with its reply lost, followed by one re-send.
+//! * Two kinds of server: [`server::Server`]. Four designs: [`protocol::Protocol`].
+//!
+//! The invariants are the constants `I1` to `I6` of [`properties`], next to what must happen
+//! somewhere for the search to mean anything.
+//!
+//! # What is abstracted away
+//!
+//! * Clocks. That lease and deadline are kept is the timing rule, assumed by `AsBuilt` alone.
+//! * An answer of the server lost on its way. What the server did and nobody heard is what a crash
+//!   between steps 3 and 4 leaves behind, and counts as one. A deadline passes only on a request
+//!   the server never saw.
+//! * A request that reaches the server after its sender crashed or gave up.
+//! * Why a connection is due. A worker may find it due at any time, renewed or not.
+//! * Lost requests and replies of the other steps. A lost lease or release is a crash that leaves
+//!   its lease behind.
+//! * Access tokens, error answers other than a refusal, and users or administrators who revoke.
+//!
+//! # What cannot hold
+//!
+//! With a strictly rotating server, a crash between steps 3 and 4 takes the only good token with
+//! it. No client can prevent this; the next refresh is refused and the user has to sign in again.
+//! The tests say that this is the one way in which `AsBuilt` fails.
+//!
+//! After a reconnect in mid-exchange, the old grant and the new one may be exchanged at the same
+//! time: the reconnect removes the lease and cannot recall a request. They share no token, and so
+//! `I3` counts exchanges per grant.
+
+pub mod properties;
+pub mod protocol;
+pub mod server;
+pub mod state;
+pub mod trace;
+pub mod transitions;
+pub mod verdict;

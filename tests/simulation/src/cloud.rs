@@ -1,0 +1,139 @@
+//! DynamoDB, KMS and Secrets Manager inside this process: the embedded services themselves, without a
+//! socket between, so that time can stand still while they work.
+
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use dynoxide::actions;
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use winterbaume_core::{MockRequest, MockService as _};
+
+/// The services.
+#[derive(Clone)]
+pub struct Cloud {
+    database: Database,
+    kms: Arc<winterbaume_kms::KmsService>,
+    secrets: Arc<winterbaume_secretsmanager::SecretsManagerService>,
+}
+
+impl Cloud {
+    /// Empty services.
+    ///
+    /// # Panics
+    /// When there is no memory for a database.
+    #[expect(clippy::expect_used, reason = "a simulation without a database is nothing")]
+    pub fn new() -> Self {
+        Self {
+            database: Database::memory().expect("an empty database"),
+            kms: Arc::new(winterbaume_kms::KmsService::new()),
+            secrets: Arc::new(winterbaume_secretsmanager::SecretsManagerService::new()),
+        }
+    }
+
+    /// Does what an SDK asks.
+    pub async fn perform(&self, request: &HttpRequest) -> HttpResponse {
+        let target = target(request);
+        let body = request.body().bytes().unwrap_or_default();
+        match target.rsplit_once('.') {
+            Some((service, operation)) if service.starts_with("DynamoDB") => {
+                let (status, body) = self.dynamodb(operation, body);
+                answer(status, body)
+            }
+            _ => self.other(&target, body).await,
+        }
+    }
+
+    fn dynamodb(&self, operation: &str, body: &[u8]) -> (u16, String) {
+        let database = &self.database;
+        match operation {
+            "CreateTable" => {
+                run(body, |r: actions::create_table::CreateTableRequest| database.create_table(r))
+            }
+            "UpdateTimeToLive" => {
+                run(body, |r: actions::update_time_to_live::UpdateTimeToLiveRequest| {
+                    database.update_time_to_live(r)
+                })
+            }
+            "GetItem" => run(body, |r: actions::get_item::GetItemRequest| database.get_item(r)),
+            "PutItem" => run(body, |r: actions::put_item::PutItemRequest| database.put_item(r)),
+            "UpdateItem" => {
+                run(body, |r: actions::update_item::UpdateItemRequest| database.update_item(r))
+            }
+            "DeleteItem" => {
+                run(body, |r: actions::delete_item::DeleteItemRequest| database.delete_item(r))
+            }
+            "BatchGetItem" => run(body, |r: actions::batch_get_item::BatchGetItemRequest| {
+                database.batch_get_item(r)
+            }),
+            "Query" => run(body, |r: actions::query::QueryRequest| database.query(r)),
+            "Scan" => run(body, |r: actions::scan::ScanRequest| database.scan(r)),
+            "TransactWriteItems" => {
+                run(body, |r: actions::transact_write_items::TransactWriteItemsRequest| {
+                    database.transact_write_items(r)
+                })
+            }
+            other => {
+                (400, format!(r#"{{"__type":"UnknownOperationException","message":"{other}"}}"#))
+            }
+        }
+    }
+
+    async fn other(&self, target: &str, body: &[u8]) -> HttpResponse {
+        let mut headers = http::HeaderMap::new();
+        if let Ok(value) = target.parse() {
+            headers.insert("x-amz-target", value);
+        }
+        headers
+            .insert("content-type", http::HeaderValue::from_static("application/x-amz-json-1.1"));
+        let request = MockRequest {
+            method: "POST".to_owned(),
+            uri: "http://localhost/".to_owned(),
+            headers,
+            body: bytes::Bytes::copy_from_slice(body),
+        };
+        let answered = if target.starts_with("TrentService") {
+            self.kms.handle(request).await
+        } else {
+            self.secrets.handle(request).await
+        };
+        answer(answered.status, String::from_utf8_lossy(&answered.body).into_owned())
+    }
+}
+
+impl Default for Cloud {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What an SDK request asks for, such as `DynamoDB_20120810.GetItem`.
+pub(crate) fn target(request: &HttpRequest) -> String {
+    request.headers().get("x-amz-target").unwrap_or_default().to_owned()
+}
+
+fn run<R: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(R) -> Result<A, DynoxideError>,
+) -> (u16, String) {
+    let request = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(error) => {
+            return (400, format!(r#"{{"__type":"SerializationException","message":"{error}"}}"#));
+        }
+    };
+    match operation(request) {
+        Ok(answer) => (200, serde_json::to_string(&answer).unwrap_or_default()),
+        Err(error) => (error.status_code(), error.to_json()),
+    }
+}
+
+/// An answer of AWS.
+pub(crate) fn answer(status: u16, body: String) -> HttpResponse {
+    let status =
+        StatusCode::try_from(status).unwrap_or_else(|_| StatusCode::from(http::StatusCode::OK));
+    HttpResponse::new(status, SdkBody::from(body))
+}

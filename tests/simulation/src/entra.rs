@@ -1,0 +1,232 @@
+//! Entra's token endpoint, as far as refreshing needs it: every refresh gives a new refresh token, and
+//! the earlier ones go on working.
+//!
+//! Tokens say what they are: `rt.<grant>.<serial>`, `at.<grant>.<serial>`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use entra::transport::{Transport, TransportError};
+use http::{Request, Response};
+use serde_json::json;
+
+use crate::faults::{Fate, Faults};
+
+/// Its state, shared by all processes.
+#[derive(Clone, Default)]
+pub struct SimulatedEntra {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The newest serial of each grant.
+    grants: Vec<u64>,
+    /// Exchanges that are under way, by grant.
+    under_way: HashMap<usize, u32>,
+    /// The most exchanges of one grant that were ever under way together.
+    most_under_way: u32,
+    exchanges: u64,
+    strangers: u64,
+    mood: Mood,
+    lifetime: Lifetime,
+}
+
+/// How Entra answers, apart from what the network does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mood {
+    /// As it should.
+    #[default]
+    Good,
+    /// It has an outage.
+    Down,
+    /// It throttles everybody, in the shape of a dead grant.
+    Throttling,
+    /// It rejects the app's credential.
+    RejectsCredential,
+    /// By the process's own chance, one of these now and then.
+    Changing,
+}
+
+/// How long access tokens live, in seconds: from, to.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetime(pub u64, pub u64);
+
+impl Default for Lifetime {
+    fn default() -> Self {
+        Self(3600, 5400)
+    }
+}
+
+/// An exchange under way; it ends when this is dropped, however that comes.
+struct UnderWay {
+    entra: SimulatedEntra,
+    grant: usize,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(count) = self.entra.state().under_way.get_mut(&self.grant) {
+            *count -= 1;
+        }
+    }
+}
+
+impl SimulatedEntra {
+    /// A user signs in: a new grant, with its first tokens (access, refresh).
+    pub fn sign_in(&self) -> (usize, String, String) {
+        let mut state = self.state();
+        state.grants.push(1);
+        let grant = state.grants.len() - 1;
+        (grant, format!("at.{grant}.1"), format!("rt.{grant}.1"))
+    }
+
+    /// Answers like this from now on.
+    pub fn set_mood(&self, mood: Mood) {
+        self.state().mood = mood;
+    }
+
+    /// Gives access tokens that live so long from now on.
+    pub fn set_lifetime(&self, lifetime: Lifetime) {
+        self.state().lifetime = lifetime;
+    }
+
+    /// Refreshes that were asked for.
+    pub fn exchanges(&self) -> u64 {
+        self.state().exchanges
+    }
+
+    /// Requests whose refresh token was nobody's.
+    pub fn strangers(&self) -> u64 {
+        self.state().strangers
+    }
+
+    /// The most exchanges of one grant that were ever under way together.
+    pub fn most_under_way(&self) -> u32 {
+        self.state().most_under_way
+    }
+
+    /// The way of one process to here.
+    pub fn transport(&self, faults: Faults) -> Transport {
+        let entra = self.clone();
+        Transport::new(move |request, _| Box::pin(entra.clone().receive(request, faults.clone())))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn receive(
+        self,
+        request: Request<Vec<u8>>,
+        faults: Faults,
+    ) -> Result<Response<Vec<u8>>, TransportError> {
+        let (fate, there, back) = faults.next();
+        tokio::time::sleep(there).await;
+        match fate {
+            Fate::Lost => return Err(TransportError::NoAnswer),
+            Fate::CrashBefore => return faults.end_process().await,
+            Fate::Refused => return Ok(answer(503, &json!({"error": "temporarily_unavailable"}))),
+            Fate::Served | Fate::ReplyLost | Fate::CrashAfter | Fate::Doubled => {}
+        }
+        let answered = if request.method() == http::Method::GET {
+            answer(200, &discovery())
+        } else {
+            self.token(request.body(), &faults, back).await
+        };
+        match fate {
+            Fate::ReplyLost => Err(TransportError::NoAnswer),
+            Fate::CrashAfter => faults.end_process().await,
+            _ => Ok(answered),
+        }
+    }
+
+    async fn token(&self, body: &[u8], faults: &Faults, takes: Duration) -> Response<Vec<u8>> {
+        let form: HashMap<String, String> =
+            url::form_urlencoded::parse(body).into_owned().collect();
+        let presented = form.get("refresh_token").map(String::as_str).unwrap_or_default();
+        let Some((grant, _)) = read_token("rt", presented).filter(|(g, s)| self.issued(*g, *s))
+        else {
+            self.state().strangers += 1;
+            return answer(400, &json!({"error": "invalid_grant", "suberror": "bad_token"}));
+        };
+        let _under_way = self.begin(grant);
+        tokio::time::sleep(takes + Duration::from_millis(faults.below(150))).await;
+        if let Some(refusal) = self.refusal(faults) {
+            return refusal;
+        }
+        let mut state = self.state();
+        state.grants[grant] += 1;
+        let serial = state.grants[grant];
+        let Lifetime(least, most) = state.lifetime;
+        drop(state);
+        let expires_in = least + faults.below(most - least);
+        answer(
+            200,
+            &json!({
+                "token_type": "Bearer", "scope": "499b84ac-1321-427f-aa17-267ca6975798/.default",
+                "expires_in": expires_in, "access_token": format!("at.{grant}.{serial}"),
+                "refresh_token": format!("rt.{grant}.{serial}"),
+            }),
+        )
+    }
+
+    fn issued(&self, grant: usize, serial: u64) -> bool {
+        self.state().grants.get(grant).is_some_and(|newest| serial <= *newest)
+    }
+
+    fn begin(&self, grant: usize) -> UnderWay {
+        let mut state = self.state();
+        state.exchanges += 1;
+        let now = state.under_way.entry(grant).or_default();
+        *now += 1;
+        let now = *now;
+        state.most_under_way = state.most_under_way.max(now);
+        UnderWay { entra: self.clone(), grant }
+    }
+
+    fn refusal(&self, faults: &Faults) -> Option<Response<Vec<u8>>> {
+        let mood = match self.state().mood {
+            Mood::Changing => match faults.below(20) {
+                0 => Mood::Down,
+                1 => Mood::Throttling,
+                2 => Mood::RejectsCredential,
+                _ => Mood::Good,
+            },
+            mood => mood,
+        };
+        match mood {
+            Mood::Good | Mood::Changing => None,
+            Mood::Down => Some(answer(503, &json!("down"))),
+            Mood::Throttling => {
+                Some(answer(400, &json!({"error": "invalid_grant", "error_codes": [50196]})))
+            }
+            Mood::RejectsCredential => {
+                Some(answer(401, &json!({"error": "invalid_client", "error_codes": [7000222]})))
+            }
+        }
+    }
+}
+
+/// Grant and serial of a token.
+pub(crate) fn read_token(kind: &str, token: &str) -> Option<(usize, u64)> {
+    let (grant, serial) = token.strip_prefix(kind)?.strip_prefix('.')?.split_once('.')?;
+    Some((grant.parse().ok()?, serial.parse().ok()?))
+}
+
+fn discovery() -> serde_json::Value {
+    let base = "https://login.microsoftonline.com/tenant";
+    json!({
+        "issuer": format!("{base}/v2.0"),
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+    })
+}
+
+fn answer(status: u16, body: &serde_json::Value) -> Response<Vec<u8>> {
+    let mut response = Response::new(body.to_string().into_bytes());
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    response
+}

@@ -1,0 +1,204 @@
+//! One process of ours: the real vault, on a wire and a clock of its own.
+
+use std::sync::Arc;
+
+use devops::organization::OrganizationName;
+use entra::clock::Clock;
+use entra::cloud::{Authority, Cloud as EntraCloud};
+use entra::metadata::MetadataCache;
+use entra::token::TokenClient;
+use jiff::SignedDuration;
+use local::names;
+use secrecy::SecretString;
+use vault::aws::{Clients, TableNames};
+use vault::client_credentials::{ClientCredentials, NewCredential};
+use vault::connections::{Account, Completed, Completion, Connections};
+use vault::events::Events;
+use vault::ids::{ConnectionId, IntegrationId, UserId};
+use vault::integrations::{
+    Confirmation, CredentialDescription, CredentialKind, Integration, Integrations, Organizations,
+    Status, TenantSetting,
+};
+use vault::random::Random;
+use vault::refresh::Refresher;
+use vault::refresh::drain::{Drain, Limits};
+use vault::schedule::Lifetime;
+use vault::sealing::Sealer;
+use vault::sessions::{ConnectSession, Sessions, Start};
+use vault::tokens::{TokenPair, Tokens};
+
+use crate::clock::SimulatedClock;
+use crate::entra::SimulatedEntra;
+use crate::faults::Faults;
+use crate::wire::Wire;
+
+/// A process.
+pub struct Process {
+    /// The refresh protocol.
+    pub refresher: Refresher,
+    sessions: Sessions,
+    clock: SimulatedClock,
+    random: Random,
+    entra: SimulatedEntra,
+}
+
+/// The tables' names.
+pub(crate) fn table_names() -> TableNames {
+    TableNames {
+        integrations: names::INTEGRATIONS.to_owned(),
+        sessions: names::SESSIONS.to_owned(),
+        connections: names::CONNECTIONS.to_owned(),
+        tokens: names::TOKENS.to_owned(),
+    }
+}
+
+impl Process {
+    /// A process that begins now, with empty caches.
+    pub fn start(
+        wire: &Wire,
+        faults: &Faults,
+        entra: &SimulatedEntra,
+        clock: SimulatedClock,
+        seed: u64,
+        shards: u32,
+    ) -> Self {
+        let aws = Clients::new(&wire.sdk_config());
+        let shared: Arc<dyn Clock> = Arc::new(clock);
+        let transport = entra.transport(faults.clone());
+        let sealer = Sealer::new(aws.kms.clone(), names::KEY.to_owned(), Arc::clone(&shared));
+        let random = Random::seeded(seed);
+        Self {
+            refresher: Refresher {
+                connections: Connections::new(aws.dynamodb.clone(), &table_names(), shards),
+                tokens: Tokens::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer),
+                integrations: Integrations::new(
+                    aws.dynamodb.clone(),
+                    names::INTEGRATIONS.to_owned(),
+                ),
+                credentials: ClientCredentials::new(
+                    aws.secrets_manager.clone(),
+                    names::SECRETS.to_owned(),
+                    Arc::clone(&shared),
+                ),
+                entra: TokenClient::new(transport.clone(), Arc::clone(&shared)),
+                metadata: MetadataCache::new(
+                    transport,
+                    Authority::from(EntraCloud::Public),
+                    Arc::clone(&shared),
+                ),
+                events: Events::none(),
+                clock: shared,
+                random: random.clone(),
+                meter: Arc::default(),
+            },
+            sessions: Sessions::new(aws.dynamodb.clone(), names::SESSIONS.to_owned()),
+            clock,
+            random,
+            entra: entra.clone(),
+        }
+    }
+
+    /// A worker of this process.
+    pub fn drain(&self, limits: Limits) -> Drain {
+        Drain::new(self.refresher.clone(), limits)
+    }
+
+    /// Puts an integration that wants no confirmation.
+    ///
+    /// # Errors
+    /// When the vault does not take it.
+    pub async fn put_integration(&self, id: &str) -> Result<Integration, vault::Error> {
+        let now = self.clock.now();
+        let integration = Integration {
+            id: integration_id(id),
+            client_id: constant("3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01"),
+            credential: CredentialDescription {
+                kind: CredentialKind::ClientSecret,
+                expires_at: None,
+            },
+            organizations: Organizations::Named(vec![organization()]),
+            scopes: vec!["vso.code".to_owned()],
+            tenant: TenantSetting::Auto,
+            allowed_tenants: Vec::new(),
+            allowed_return_origins: Vec::new(),
+            confirmation: Confirmation::None,
+            token_handout: false,
+            always_warm: false,
+            status: Status::Ready,
+            probed_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let secret = NewCredential::ClientSecret(SecretString::from("a secret"));
+        self.refresher.credentials.put(&integration.id, &secret).await?;
+        self.refresher.integrations.put(integration.clone()).await?;
+        Ok(integration)
+    }
+
+    /// A user connects, or connects anew, with tokens that live so long.
+    ///
+    /// # Errors
+    /// When the vault does not answer; the user may try again.
+    pub async fn connect(
+        &self,
+        integration: &Integration,
+        user: &str,
+        lifetime: SignedDuration,
+    ) -> Result<Option<ConnectionId>, vault::Error> {
+        let now = self.clock.now();
+        let rng = &mut self.random.clone();
+        let session = ConnectSession {
+            integration: integration.id.clone(),
+            user: user_id(user),
+            organization: None,
+            return_to: None,
+            login_hint: None,
+            scopes: integration.scopes.clone(),
+        };
+        let (token, _) = self.sessions.create(session.clone(), now, rng).await?;
+        let Start::Started { key, .. } = self.sessions.start(&token, now).await? else {
+            return Ok(None);
+        };
+        let (_, access, refresh) = self.entra.sign_in();
+        let (access, refresh) = (SecretString::from(access), SecretString::from(refresh));
+        let expires_at = now + lifetime;
+        let completion = Completion {
+            session_key: &key,
+            session: &session,
+            integration,
+            account: Account {
+                tenant_id: constant("11111111-2222-4333-8444-555555555555"),
+                object_id: constant("66666666-7777-4888-9999-aaaaaaaaaaaa"),
+                name: None,
+                username: None,
+            },
+            organization: Some(organization()),
+            scopes: integration.scopes.clone(),
+            tokens: TokenPair { access: &access, access_expires_at: expires_at, refresh: &refresh },
+            lifetime: Lifetime { expires_at, refresh_at: None },
+        };
+        let refresher = &self.refresher;
+        match refresher.connections.complete(&completion, &refresher.tokens, now, rng).await? {
+            Completed::Active { connection } => Ok(Some(connection)),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn organization() -> OrganizationName {
+    constant("mycompany")
+}
+
+pub(crate) fn integration_id(text: &str) -> IntegrationId {
+    constant(text)
+}
+
+pub(crate) fn user_id(text: &str) -> UserId {
+    constant(text)
+}
+
+/// A value of the simulation's own, which is known to be right.
+#[expect(clippy::panic, reason = "a constant of the simulation is wrong")]
+fn constant<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| panic!("{text} is no value of this kind"))
+}

@@ -1,0 +1,22 @@
+//! What is there before anything happens: tables and a key.
+
+use local::names;
+use vault::aws::Clients;
+
+use crate::cloud::Cloud;
+use crate::faults::Faults;
+use crate::wire::{Sabotage, Wire};
+
+/// Makes tables and key.
+///
+/// # Errors
+/// What the embedded services say.
+pub async fn set(cloud: &Cloud) -> Result<(), String> {
+    let wire = Wire::new(cloud.clone(), Faults::none(), Sabotage::None, None);
+    let aws = Clients::new(&wire.sdk_config());
+    local::tables::make(&aws.dynamodb).await.map_err(|e| e.to_string())?;
+    let made = aws.kms.create_key().send().await.map_err(|e| format!("{e:?}"))?;
+    let id = made.key_metadata.map(|key| key.key_id).unwrap_or_default();
+    let alias = aws.kms.create_alias().alias_name(names::KEY).target_key_id(id);
+    alias.send().await.map(drop).map_err(|e| format!("{e:?}"))
+}

@@ -1,0 +1,135 @@
+//! A storm: everything is due, and Entra refuses everything.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use tokio::time::Instant;
+use vault::connections::Status;
+use vault::ids::ConnectionId;
+use vault::integrations;
+use vault::refresh::drain::{Drain, Limits};
+
+use crate::clock::SimulatedClock;
+use crate::cloud::Cloud;
+use crate::entra::{Mood, SimulatedEntra};
+use crate::faults::Faults;
+use crate::process::Process;
+use crate::stage;
+use crate::wire::{Sabotage, Wire};
+
+/// Workers, one for each shard, as deployed by default.
+const WORKERS: u32 = 4;
+/// The limits that a worker has by default.
+const LIMITS: Limits = Limits { concurrency: 16, rate: 25.0 };
+
+/// What a storm showed.
+#[derive(Debug)]
+pub struct StormReport {
+    /// Token requests of the first minute: until the breaker was open, if there is one for this.
+    pub requests_of_the_first_minute: u64,
+    /// Token requests while it lasted.
+    pub requests: u64,
+    /// Whether the integration was marked.
+    pub marked: bool,
+    /// Connections whose users would have had to sign in again, during the storm or after it.
+    pub reconnects: usize,
+    /// Connections that were renewed within two hours after it, by themselves.
+    pub recovered: usize,
+    /// Whether the integration was ready again by itself.
+    pub ready_again: bool,
+}
+
+/// Lets `connections` be due at once, with Entra in this mood for `minutes`, and then well for two hours.
+///
+/// # Errors
+/// When the simulation itself fails.
+pub fn run(mood: Mood, connections: usize, minutes: u64) -> Result<StormReport, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|e| e.to_string())?;
+    runtime.block_on(play(mood, connections, minutes))
+}
+
+async fn play(mood: Mood, number: usize, minutes: u64) -> Result<StormReport, String> {
+    let (cloud, clock, entra) = (Cloud::new(), SimulatedClock::new(), SimulatedEntra::default());
+    stage::set(&cloud).await?;
+    let processes: Vec<Process> = (0..WORKERS)
+        .map(|worker| {
+            let wire = Wire::new(cloud.clone(), Faults::none(), Sabotage::None, None);
+            Process::start(&wire, &Faults::none(), &entra, clock, worker.into(), WORKERS)
+        })
+        .collect();
+    let operator = &processes[0];
+    let integration = operator.put_integration("one").await.map_err(|e| e.to_string())?;
+    let mut ids = Vec::with_capacity(number);
+    for user in 0..number {
+        let user = format!("user-{user}");
+        let made = operator.connect(&integration, &user, SignedDuration::ZERO);
+        ids.push(made.await.map_err(|e| e.to_string())?.ok_or("no connection")?);
+    }
+    let drains: Vec<Drain> = processes.iter().map(|process| process.drain(LIMITS)).collect();
+
+    entra.set_mood(mood);
+    minute(&drains).await?;
+    let requests_of_the_first_minute = entra.exchanges();
+    let marked = status(operator).await? == integrations::Status::CredentialRejected;
+    for _ in 1..minutes {
+        minute(&drains).await?;
+    }
+    let requests = entra.exchanges();
+    let mut reconnects = not_active(operator, &ids).await?;
+
+    entra.set_mood(Mood::Good);
+    for _ in 0..120 {
+        minute(&drains).await?;
+    }
+    reconnects = reconnects.max(not_active(operator, &ids).await?);
+    Ok(StormReport {
+        requests_of_the_first_minute,
+        requests,
+        marked,
+        reconnects,
+        recovered: renewed(operator, &ids).await?,
+        ready_again: status(operator).await? == integrations::Status::Ready,
+    })
+}
+
+/// What the schedule does in a minute: every worker drains its shard.
+async fn minute(drains: &[Drain]) -> Result<(), String> {
+    let ends = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + Duration::from_secs(40);
+    let shards = 0_u32..;
+    let work = drains.iter().zip(shards).map(|(drain, shard)| drain.shard(shard, deadline));
+    for drained in join_all(work).await {
+        drained.map_err(|e| e.to_string())?;
+    }
+    tokio::time::sleep_until(ends).await;
+    Ok(())
+}
+
+async fn status(process: &Process) -> Result<integrations::Status, String> {
+    let id = crate::process::integration_id("one");
+    let found = process.refresher.integrations.get(&id).await.map_err(|e| e.to_string())?;
+    Ok(found.ok_or("the integration is gone")?.status)
+}
+
+async fn not_active(process: &Process, ids: &[ConnectionId]) -> Result<usize, String> {
+    let mut lost = 0;
+    for id in ids {
+        let found = process.refresher.connections.get(id).await.map_err(|e| e.to_string())?;
+        lost += usize::from(found.is_none_or(|found| found.status != Status::Active));
+    }
+    Ok(lost)
+}
+
+async fn renewed(process: &Process, ids: &[ConnectionId]) -> Result<usize, String> {
+    let mut renewed = 0;
+    for id in ids {
+        let found = process.refresher.connections.get(id).await.map_err(|e| e.to_string())?;
+        renewed += usize::from(found.is_some_and(|found| found.last_refreshed_at.is_some()));
+    }
+    Ok(renewed)
+}

@@ -1,0 +1,27 @@
+//! Everything is due at once, and Entra refuses everything.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use simulation::entra::Mood;
+use simulation::storm;
+
+const CONNECTIONS: usize = 150;
+
+#[test]
+fn an_expired_secret_opens_the_breaker_within_ten_requests_and_costs_no_connection() {
+    let report = storm::run(Mood::RejectsCredential, CONNECTIONS, 45).unwrap();
+    assert!(report.marked, "{report:?}");
+    assert!(report.requests_of_the_first_minute <= 10, "{report:?}");
+    // Half-open: at most one try every thirty seconds.
+    assert!(report.requests <= 10 + 45 * 2, "{report:?}");
+    assert_eq!(report.reconnects, 0, "{report:?}");
+    assert!(report.ready_again, "{report:?}");
+    assert_eq!(report.recovered, CONNECTIONS, "{report:?}");
+}
+
+#[test]
+fn entra_s_loop_detector_costs_no_connection() {
+    let report = storm::run(Mood::Throttling, CONNECTIONS, 30).unwrap();
+    assert!(!report.marked, "{report:?}");
+    assert_eq!(report.reconnects, 0, "{report:?}");
+    assert_eq!(report.recovered, CONNECTIONS, "{report:?}");
+}
