@@ -29,11 +29,19 @@ struct CargoTarget {
 }
 
 impl Binaries {
-    /// Builds them, in the profile that this was built in. Quick when nothing changed.
+    /// Builds all of them, in the profile that this was built in. Quick when nothing changed.
     ///
     /// # Errors
     /// [`StartError::Build`] when Cargo cannot be run or fails; Cargo has said why by then.
     pub fn build() -> Result<Self, StartError> {
+        Self::build_only(&FUNCTIONS)
+    }
+
+    /// Builds some of them; the others cannot be invoked.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_only(functions: &[&str]) -> Result<Self, StartError> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command
@@ -45,7 +53,7 @@ impl Binaries {
             ])
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
             .stdout(Stdio::piped());
-        for function in FUNCTIONS {
+        for function in functions {
             command.args(["--package", function]);
         }
         if !cfg!(debug_assertions) {
@@ -61,7 +69,7 @@ impl Binaries {
             .filter_map(|line| serde_json::from_slice::<CargoMessage>(line).ok())
             .filter_map(|message| Some((message.target?.name, message.executable?)))
             .collect();
-        match FUNCTIONS.iter().find(|function| !executables.contains_key(**function)) {
+        match functions.iter().find(|function| !executables.contains_key(**function)) {
             Some(missing) => {
                 Err(StartError::Build(format!("Cargo named no executable for {missing}")))
             }

@@ -8,6 +8,7 @@ use emulators::{AzureDevOps, Entra};
 use local::{Binaries, Stack, StackOptions, Upstream};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tap::Tap;
 
 use crate::leaks::Watch;
 use crate::{Answer, Browser};
@@ -62,6 +63,10 @@ impl World {
 
     /// The same, with more environment variables for the functions.
     pub async fn with_variables(variables: &[(&str, &str)]) -> Self {
+        Self::leading(variables, |_| {}).await
+    }
+
+    async fn leading(variables: &[(&str, &str)], lead: impl FnOnce(&Stack)) -> Self {
         let watch = Watch::default();
         let sink = watch.clone();
         let variables = variables
@@ -82,6 +87,7 @@ impl World {
         })
         .await
         .expect("the service starts");
+        lead(&stack);
         let http =
             reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         watch.secret(stack.operator_key());
@@ -89,6 +95,21 @@ impl World {
         world.put_integration(INTEGRATION, json!({})).await.expect(201);
         world.application_key = world.new_key("application", None).await;
         world
+    }
+
+    /// A service whose functions reach their AWS services through taps: DynamoDB's, and the others'.
+    pub async fn tapped() -> (Self, [Tap; 2]) {
+        let taps = [Tap::start().await.unwrap(), Tap::start().await.unwrap()];
+        let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
+        let variables = [(names[0], taps[0].url()), (names[1], taps[1].url())];
+        let world = Self::leading(&variables, |stack| {
+            for (name, tap) in names.iter().zip(&taps) {
+                let target = stack.aws().variables().iter().find(|(known, _)| known == name);
+                tap.lead_to(&target.unwrap().1);
+            }
+        })
+        .await;
+        (world, taps)
     }
 
     /// The stand-in of Entra.
@@ -290,6 +311,18 @@ impl World {
             .expect("the item is there");
     }
 
+    /// Removes an attribute of an item in a table, as an accident would.
+    pub async fn remove(&self, table: &str, pk: &str, name: &str) {
+        let update = self.stack.aws().dynamodb.update_item().table_name(table);
+        update
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .update_expression("REMOVE #name")
+            .expression_attribute_names("#name", name)
+            .send()
+            .await
+            .expect("the table is there");
+    }
+
     /// Every item of a table.
     pub async fn items(
         &self,
@@ -297,6 +330,23 @@ impl World {
     ) -> Vec<std::collections::HashMap<String, AttributeValue>> {
         let scanned = self.stack.aws().dynamodb.scan().table_name(table).send().await.unwrap();
         scanned.items.unwrap_or_default()
+    }
+
+    /// Runs one worker of the refresh function on the shard of a connection, past schedule and queue.
+    ///
+    /// # Errors
+    /// What became of the worker, if it did not answer.
+    pub async fn work_on(&self, connection: &str) -> Result<(), local::InvokeError> {
+        let items = self.items(local::names::CONNECTIONS).await;
+        let item = items.iter().find(|item| item["pk"].as_s().unwrap() == connection);
+        let shard: u32 = item
+            .and_then(|item| item.get("due_shard")?.as_n().ok()?.parse().ok())
+            .unwrap_or_default();
+        let body = json!({"due_shard": shard}).to_string();
+        let record =
+            json!({"messageId": "1", "body": body, "eventSourceARN": local::names::QUEUE_ARN});
+        let event = json!({"Records": [record]}).to_string().into_bytes();
+        self.stack.invoke("refresh", event).await.map(drop)
     }
 
     /// Lets the access token of every connection expire, as far as we know.

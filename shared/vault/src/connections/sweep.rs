@@ -19,7 +19,8 @@ pub struct Swept {
 
 impl Connections {
     /// Looks through a part of the whole table, not the index, for connections that the schedule may have
-    /// lost: active or waiting for a confirmation, and without a due time or due before `overdue_since`.
+    /// lost: active or waiting for a confirmation, and without a due time, in a shard beyond `shards`, or
+    /// due before `overdue_since`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -28,6 +29,7 @@ impl Connections {
         segment: i32,
         segments: i32,
         after: Option<&str>,
+        shards: u32,
         overdue_since: Timestamp,
     ) -> Result<Swept, Error> {
         let answer = self
@@ -41,10 +43,12 @@ impl Connections {
             )
             .filter_expression(
                 "(#status = :active OR attribute_exists(pending)) AND \
-                 (attribute_not_exists(due_at) OR attribute_not_exists(due_shard) OR due_at < :since)",
+                 (attribute_not_exists(due_at) OR attribute_not_exists(due_shard) OR due_shard >= :shards \
+                 OR due_at < :since)",
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":active", to_value(WHAT, &Status::Active)?)
+            .expression_attribute_values(":shards", n(shards))
             .expression_attribute_values(":since", n(overdue_since.as_second()))
             .send()
             .await

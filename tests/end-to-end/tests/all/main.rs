@@ -3,7 +3,9 @@
 
 mod callers;
 mod contract;
+mod kills;
 mod management;
+mod operations;
 mod outages;
 mod proxy;
 mod races;

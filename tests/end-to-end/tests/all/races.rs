@@ -61,6 +61,19 @@ async fn of_64_calls_on_an_expired_token_one_renews_it_and_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_thousand_calls_at_expiry_over_eight_processes_one_renews_and_all_succeed() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    set_the_scene(&world, &connection).await;
+    world.expire_tokens().await;
+    let calls =
+        (0..1000).map(|_| world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects"));
+    let answers = join_all(calls).await;
+    assert_eq!(outcomes(&answers), BTreeMap::from([(200, 1000)]));
+    assert_eq!(world.entra().count("token.refresh_token"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_64_calls_with_a_rejected_token_one_renews_it_and_all_succeed() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;

@@ -1,0 +1,115 @@
+//! Entra's token endpoint under load: it waits, answers with tokens of real sizes, and keeps count.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Form, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+/// Bytes of an access token for Azure DevOps, and of a refresh token, as they usually are.
+const ACCESS_TOKEN_BYTES: usize = 2200;
+const REFRESH_TOKEN_BYTES: usize = 1500;
+
+/// The stand-in.
+#[derive(Clone)]
+pub(crate) struct EntraStandIn {
+    url: String,
+    delay: Duration,
+    counted: Arc<Mutex<Counted>>,
+}
+
+/// What came.
+#[derive(Default)]
+pub(crate) struct Counted {
+    /// When each exchange came.
+    pub(crate) arrivals: Vec<Instant>,
+    /// How often each connection's tokens were renewed.
+    pub(crate) by_connection: HashMap<u32, u32>,
+}
+
+impl Counted {
+    /// The most exchanges that came within any one second.
+    pub(crate) fn peak_rate(&self) -> usize {
+        let mut times = self.arrivals.clone();
+        times.sort_unstable();
+        let mut first = 0;
+        let mut peak = 0;
+        for (last, time) in times.iter().enumerate() {
+            while *time - times[first] >= Duration::from_secs(1) {
+                first += 1;
+            }
+            peak = peak.max(last + 1 - first);
+        }
+        peak
+    }
+}
+
+impl EntraStandIn {
+    /// Starts on a free port.
+    pub(crate) async fn start(delay: Duration) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://localhost:{}", listener.local_addr()?.port());
+        let stand_in = Self { url, delay, counted: Arc::default() };
+        let app = Router::new()
+            .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery))
+            .route("/{tenant}/oauth2/v2.0/token", post(token))
+            .with_state(stand_in.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(stand_in)
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first tokens of a connection: access, refresh.
+    pub(crate) fn first_tokens(connection: u32) -> (String, String) {
+        (
+            padded(&format!("at.{connection}."), ACCESS_TOKEN_BYTES),
+            padded(&format!("rt.{connection}."), REFRESH_TOKEN_BYTES),
+        )
+    }
+}
+
+async fn discovery(State(stand_in): State<EntraStandIn>) -> Json<Value> {
+    let base = format!("{}/tenant", stand_in.url);
+    Json(json!({
+        "issuer": format!("{base}/v2.0"),
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+    }))
+}
+
+async fn token(
+    State(stand_in): State<EntraStandIn>,
+    Form(form): Form<HashMap<String, String>>,
+) -> Json<Value> {
+    let presented = form.get("refresh_token").map(String::as_str).unwrap_or_default();
+    let connection =
+        presented.split('.').nth(1).and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
+    {
+        let mut counted = stand_in.counted();
+        counted.arrivals.push(Instant::now());
+        *counted.by_connection.entry(connection).or_default() += 1;
+    }
+    tokio::time::sleep(stand_in.delay).await;
+    let (access, refresh) = EntraStandIn::first_tokens(connection);
+    Json(json!({
+        "token_type": "Bearer", "expires_in": 4500, "scope": "vso.code",
+        "access_token": access, "refresh_token": refresh,
+    }))
+}
+
+fn padded(text: &str, bytes: usize) -> String {
+    format!("{text:x<bytes$}")
+}

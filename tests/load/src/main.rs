@@ -1,0 +1,44 @@
+//! Scale runs: `cargo run --release -p load -- refresh --connections 100000`.
+//!
+//! ```text
+//!   seed: connections, all due ──> embedded DynamoDB <──tap── worker: the real binary `refresh`
+//!                                                                  │
+//!                                             stand-in of Entra <──┘  (with a delay; counts)
+//! ```
+//!
+//! Everything runs on this machine, so the worker shares its processors with what it talks to.
+
+mod entra_stand_in;
+mod processes;
+mod projection;
+mod refresh;
+mod seed;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs the service at scale and prints figures.
+#[derive(Parser)]
+struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Many connections are due in the same minute.
+    Refresh(refresh::RefreshOptions),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let What::Refresh(options) = Options::parse().what;
+    match refresh::run(&options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! From what was measured to a million and a hundred million connections.
+
+use clap::Args;
+
+/// Unit prices and habits; the defaults are AWS list prices of us-east-1 in dollars.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Assumptions {
+    /// A million DynamoDB write units.
+    #[arg(long, default_value_t = 0.625)]
+    price_million_write_units: f64,
+    /// A million DynamoDB read units.
+    #[arg(long, default_value_t = 0.125)]
+    price_million_read_units: f64,
+    /// A gigabyte stored in DynamoDB for a month.
+    #[arg(long, default_value_t = 0.25)]
+    price_gigabyte_month: f64,
+    /// A gigabyte-second of an arm64 Lambda function.
+    #[arg(long, default_value_t = 0.000_013_333_4)]
+    price_gigabyte_second: f64,
+    /// Of a hundred connections, so many are used on any day; the others are idle.
+    #[arg(long, default_value_t = 5.0)]
+    used_percent: f64,
+    /// Refreshes of a connection on a day on which it is used: 24 hours by the life of its tokens.
+    #[arg(long, default_value_t = 21.0)]
+    refreshes_per_used_day: f64,
+}
+
+/// What one refresh costs, as measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PerRefresh {
+    pub(crate) requests: f64,
+    pub(crate) write_units: f64,
+    pub(crate) read_units: f64,
+    /// Wall-clock seconds of a worker.
+    pub(crate) worker_seconds: f64,
+    pub(crate) worker_gigabytes: f64,
+}
+
+/// Prints a line for each size.
+pub(crate) fn print(measured: PerRefresh, assumed: &Assumptions) {
+    println!("\nprojection ({} % used on a day, the others renewed weekly)", assumed.used_percent);
+    println!(
+        "  connections   refreshes/s   shards   requests/s per shard   write units/s per shard   dollars a month"
+    );
+    for connections in [1e6, 100e6] {
+        line(connections, measured, assumed);
+    }
+}
+
+fn line(connections: f64, measured: PerRefresh, assumed: &Assumptions) {
+    let used = connections * assumed.used_percent / 100.0;
+    let a_day = used * assumed.refreshes_per_used_day + (connections - used) / 7.0;
+    let a_second = a_day / 86_400.0;
+    let a_month = a_day * 30.4;
+    // The index takes a delete and a put of every refresh; a shard is one partition key, which takes
+    // 1000 write units a second and is filled to a quarter.
+    let index_units = 2.0 * a_second;
+    let shards = (index_units / 250.0).ceil().max(4.0);
+    let (requests, units) = (a_second * measured.requests / shards, index_units / shards);
+    let stored_gigabytes = connections * 6.0e3 / 1e9;
+    let dollars = a_month
+        * (measured.write_units * assumed.price_million_write_units / 1e6
+            + measured.read_units * assumed.price_million_read_units / 1e6
+            + measured.worker_seconds * measured.worker_gigabytes * assumed.price_gigabyte_second)
+        + stored_gigabytes * assumed.price_gigabyte_month;
+    println!(
+        "  {connections:>11.0}   {a_second:>11.1}   {shards:>6.0}   {requests:>20.1}   {units:>23.1}   {dollars:>15.2}"
+    );
+}

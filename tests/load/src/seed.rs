@@ -1,0 +1,158 @@
+//! Connections as the callback stores them, many at a time, all due since the same moment.
+
+use std::sync::Arc;
+
+use devops::organization::OrganizationName;
+use entra::clock::SystemClock;
+use futures_util::stream::{self, TryStreamExt as _};
+use indicatif::ProgressBar;
+use jiff::Timestamp;
+use local::{Aws, names};
+use rand::Rng as _;
+use secrecy::SecretString;
+use vault::aws::TableNames;
+use vault::client_credentials::{ClientCredentials, NewCredential};
+use vault::connections::{Account, Completed, Completion, Connections};
+use vault::integrations::{
+    Confirmation, CredentialDescription, CredentialKind, Integration, Integrations, Organizations,
+    Status, TenantSetting,
+};
+use vault::random;
+use vault::schedule::Lifetime;
+use vault::sealing::Sealer;
+use vault::sessions::{ConnectSession, Sessions, Start};
+use vault::tokens::{TokenPair, Tokens};
+
+use crate::entra_stand_in::EntraStandIn;
+
+/// Connections that are made at the same time.
+const AT_ONCE: usize = 16;
+
+/// The vault, as the callback has it.
+pub(crate) struct Seed {
+    integration: Integration,
+    connections: Connections,
+    tokens: Tokens,
+    sessions: Sessions,
+    tenants: Vec<String>,
+}
+
+impl Seed {
+    /// Puts the integration.
+    pub(crate) async fn new(aws: &Aws, shards: u32, tenants: u32) -> Result<Self, String> {
+        let clock = Arc::new(SystemClock);
+        let sealer = Sealer::new(aws.kms.clone(), names::KEY.to_owned(), clock.clone());
+        let tables = TableNames {
+            integrations: names::INTEGRATIONS.to_owned(),
+            sessions: names::SESSIONS.to_owned(),
+            connections: names::CONNECTIONS.to_owned(),
+            tokens: names::TOKENS.to_owned(),
+        };
+        let now = Timestamp::now();
+        let integration = Integration {
+            id: parsed("azure-devops")?,
+            client_id: parsed("3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01")?,
+            credential: CredentialDescription {
+                kind: CredentialKind::ClientSecret,
+                expires_at: None,
+            },
+            organizations: Organizations::Named(vec![parsed("mycompany")?]),
+            scopes: vec!["vso.code_write".to_owned(), "vso.work_write".to_owned()],
+            tenant: TenantSetting::Auto,
+            allowed_tenants: Vec::new(),
+            allowed_return_origins: Vec::new(),
+            confirmation: Confirmation::None,
+            token_handout: false,
+            always_warm: false,
+            status: Status::Ready,
+            probed_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let credentials =
+            ClientCredentials::new(aws.secrets_manager.clone(), names::SECRETS.to_owned(), clock);
+        let secret = NewCredential::ClientSecret(SecretString::from(
+            "a secret of the usual length, 40 letters",
+        ));
+        credentials.put(&integration.id, &secret).await.map_err(|e| e.to_string())?;
+        let integrations = Integrations::new(aws.dynamodb.clone(), names::INTEGRATIONS.to_owned());
+        integrations.put(integration.clone()).await.map_err(|e| e.to_string())?;
+        let mut rng = rand::rng();
+        let tenants = (0..tenants.max(1))
+            .map(|_| format!("{:08x}-2222-4333-8444-555555555555", rng.random::<u32>()))
+            .collect();
+        Ok(Self {
+            integration,
+            connections: Connections::new(aws.dynamodb.clone(), &tables, shards),
+            tokens: Tokens::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer),
+            sessions: Sessions::new(aws.dynamodb.clone(), names::SESSIONS.to_owned()),
+            tenants,
+        })
+    }
+
+    /// Makes connections that are all due since `due_at`.
+    pub(crate) async fn connect(
+        &self,
+        number: u32,
+        due_at: Timestamp,
+        bar: &ProgressBar,
+    ) -> Result<(), String> {
+        stream::iter((0..number).map(Ok))
+            .try_for_each_concurrent(AT_ONCE, |user| async move {
+                self.connect_one(user, due_at).await?;
+                bar.inc(1);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn connect_one(&self, user: u32, due_at: Timestamp) -> Result<(), String> {
+        let (now, rng) = (Timestamp::now(), &mut random::system());
+        let session = ConnectSession {
+            integration: self.integration.id.clone(),
+            user: parsed(&format!("user-{user:08}@mycompany.example"))?,
+            organization: None,
+            return_to: None,
+            login_hint: None,
+            scopes: self.integration.scopes.clone(),
+        };
+        let failed = |e: vault::Error| e.to_string();
+        let (token, _) = self.sessions.create(session.clone(), now, rng).await.map_err(failed)?;
+        let Start::Started { key, .. } = self.sessions.start(&token, now).await.map_err(failed)?
+        else {
+            return Err("a session was not taken".to_owned());
+        };
+        let (access, refresh) = EntraStandIn::first_tokens(user);
+        let (access, refresh) = (SecretString::from(access), SecretString::from(refresh));
+        let organization: OrganizationName = parsed("mycompany")?;
+        let tenant = &self.tenants[usize::try_from(user).unwrap_or_default() % self.tenants.len()];
+        let completion = Completion {
+            session_key: &key,
+            session: &session,
+            integration: &self.integration,
+            account: Account {
+                tenant_id: parsed(tenant)?,
+                object_id: parsed(&format!("{user:08x}-7777-4888-9999-aaaaaaaaaaaa"))?,
+                name: Some(format!("Ada Lovelace the {user}th")),
+                username: Some(format!("user-{user:08}@mycompany.example")),
+            },
+            organization: Some(organization),
+            scopes: self.integration.scopes.clone(),
+            tokens: TokenPair { access: &access, access_expires_at: due_at, refresh: &refresh },
+            lifetime: Lifetime { expires_at: due_at, refresh_at: None },
+        };
+        match self
+            .connections
+            .complete(&completion, &self.tokens, now, rng)
+            .await
+            .map_err(failed)?
+        {
+            Completed::Active { .. } => Ok(()),
+            other => Err(format!("a connection was not stored: {other:?}")),
+        }
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|e| format!("{text}: {e}"))
+}

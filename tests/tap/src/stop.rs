@@ -1,0 +1,56 @@
+//! Stopping one request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Semaphore;
+
+/// On which side of its service a request is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// It was sent and does not arrive yet.
+    Before,
+    /// It was served, and its answer does not come back yet.
+    After,
+}
+
+/// One request that is stopped.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    when: When,
+    to_come: Arc<AtomicU64>,
+    reached: Arc<Semaphore>,
+    released: Arc<Semaphore>,
+}
+
+impl Stop {
+    pub(crate) fn new(number: u64, when: When) -> Self {
+        let to_come = Arc::new(AtomicU64::new(number + 1));
+        let closed = || Arc::new(Semaphore::new(0));
+        Self { when, to_come, reached: closed(), released: closed() }
+    }
+
+    /// Counts a request, and tells whether it is the one.
+    pub(crate) fn is_next(&self) -> bool {
+        let count = |left: u64| left.checked_sub(1);
+        self.to_come.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1)
+    }
+
+    pub(crate) async fn hold(&self, when: When) {
+        if when == self.when {
+            self.reached.add_permits(1);
+            // The semaphore is never closed, so this only waits.
+            let _released = self.released.acquire().await.ok();
+        }
+    }
+
+    /// Resolves when the request is stopped.
+    pub async fn reached(&self) {
+        let _reached = self.reached.acquire().await.ok();
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.released.add_permits(1);
+    }
+}
