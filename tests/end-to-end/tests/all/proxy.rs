@@ -449,7 +449,11 @@ async fn strangers_find_nothing_and_pending_connections_serve_nobody() {
 async fn a_use_is_written_down_at_most_hourly() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
+    // Connecting is no use.
+    assert!(world.connection(&connection).await["last_used_at"].is_null());
+    world.proxied(&connection, PROJECTS).await.expect(200);
     let before = world.connection(&connection).await["last_used_at"].clone();
+    assert!(before.is_string());
     world.proxied(&connection, PROJECTS).await.expect(200);
     assert_eq!(world.connection(&connection).await["last_used_at"], before);
     let long_ago = aws_sdk_dynamodb::types::AttributeValue::N("1000000000".to_owned());
