@@ -5,7 +5,7 @@
 
 mod path;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use url::{Position, Url};
 
 use crate::host::{Host, SharedHost};
@@ -92,6 +92,23 @@ impl Address {
         self.url[Position::BeforePath..Position::AfterQuery].to_owned()
     }
 
+    /// The decoded segments below the organization, without the optional `DefaultCollection`: what
+    /// [`crate::policy`] judges.
+    pub(crate) fn below_organization(&self) -> Vec<String> {
+        let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        let mut segments: Vec<_> = self
+            .path()
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .skip(usize::from(self.organization.is_some()))
+            .map(decoded)
+            .collect();
+        if segments.first().is_some_and(|first| first.eq_ignore_ascii_case("DefaultCollection")) {
+            segments.remove(0);
+        }
+        segments
+    }
+
     /// The segments from `_apis` on, if this is the API and not a page, a feed or a Git repository.
     pub(crate) fn api(&self) -> Option<impl Iterator<Item = &str>> {
         let mut segments = self.path().split('/');
@@ -102,6 +119,7 @@ impl Address {
 /// The organization that an address names.
 fn organization(host: &Host, path: &Path) -> Result<Option<OrganizationName>, AddressError> {
     match host {
+        Host::OrganizationInPath(_) if is_deployment_discovery(path) => Ok(None),
         Host::OrganizationInPath(_) => {
             // As it stands: an organization's name needs no encoding, so an encoded one is no name.
             let named = path.segments().next().and_then(|first| first.parse().ok());
@@ -110,6 +128,17 @@ fn organization(host: &Host, path: &Path) -> Result<Option<OrganizationName>, Ad
         Host::OrganizationInName { organization, .. } => Ok(Some(organization.clone())),
         Host::Shared(shared) if concerns_no_organization(*shared, path) => Ok(None),
         Host::Shared(_) => Err(AddressError::OrganizationNotAllowed),
+    }
+}
+
+/// `_apis` and `_apis/resourceAreas` above the organizations: Microsoft's Python client asks there for routes
+/// that it does not find below one. They are the same for everybody, and open to everybody.
+fn is_deployment_discovery(path: &Path) -> bool {
+    let segments: Vec<_> = path.segments().map(str::to_ascii_lowercase).collect();
+    match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["_apis"] | ["_apis", "resourceareas"] => true,
+        ["_apis", "resourceareas", id] => uuid::Uuid::parse_str(id).is_ok(),
+        _ => false,
     }
 }
 

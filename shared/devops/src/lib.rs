@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   proxy ──> address     what may be called, parsed once: authorized = sent
+//!         ──> policy      what an integration lets through of it
 //!         ──> headers     what passes up and down
 //!         ──> rejection   whether an answer means "bad token"
 //!         ──> rewrite     addresses in answers that must point back at the proxy
@@ -17,6 +18,7 @@ pub mod client;
 pub mod headers;
 pub mod host;
 pub mod organization;
+pub mod policy;
 pub mod rate_limit;
 pub mod rejection;
 pub mod rewrite;

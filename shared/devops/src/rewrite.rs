@@ -1,6 +1,7 @@
 //! Addresses in answers that must point back at the proxy, so that no client leaves it without noticing:
 //! `location` and `link` headers, and the addresses by which Microsoft's SDKs discover other hosts.
 
+mod areas;
 mod discovery;
 
 use bytes::Bytes;
@@ -86,15 +87,35 @@ impl Gateway {
         if !is_discovery(address) || headers.contains_key(CONTENT_ENCODING) {
             return body;
         }
-        discovery::rewrite(&body, |url| self.address(url)).map_or(body, Bytes::from)
+        let body = discovery::rewrite(&body, |url| self.address(url)).map_or(body, Bytes::from);
+        if !lists_resource_areas(address) {
+            return body;
+        }
+        let completed =
+            std::str::from_utf8(&body).ok().and_then(|text| areas::completed(text, self));
+        completed.map_or(body, Bytes::from)
     }
 }
 
-/// Whether an answer to this address tells where services are. It is rewritten, so it must come uncompressed.
+/// Whether an answer to this address tells where services or Git's large files are. It is rewritten, so it
+/// must come uncompressed.
 pub fn is_discovery(address: &Address) -> bool {
     const AREAS: [&str; 3] = ["resourceAreas", "connectionData", "serviceDefinitions"];
     let area = address.api().and_then(|mut segments| segments.next());
     area.is_some_and(|area| AREAS.iter().any(|known| known.eq_ignore_ascii_case(area)))
+        || is_large_files_batch(address)
+}
+
+/// The one answer of Git LFS that tells addresses.
+fn is_large_files_batch(address: &Address) -> bool {
+    address.path().to_ascii_lowercase().ends_with("/info/lfs/objects/batch")
+}
+
+fn lists_resource_areas(address: &Address) -> bool {
+    address.api().is_some_and(|mut segments| {
+        segments.next().is_some_and(|area| area.eq_ignore_ascii_case("resourceAreas"))
+            && segments.next().is_none_or(str::is_empty)
+    })
 }
 
 /// Replaces the values of a header, each on its own.

@@ -111,9 +111,14 @@ proptest! {
         if shared {
             prop_assert_eq!(address.organization(), None);
             prop_assert!(segments[0].eq_ignore_ascii_case("_apis"));
-        } else {
+        } else if let Some(organization) = address.organization() {
             prop_assert!(segments[0].eq_ignore_ascii_case("mycompany"));
-            prop_assert!(allowed().contains(address.organization().unwrap()));
+            prop_assert!(allowed().contains(organization));
+        } else {
+            // Above the organizations there is nothing but discovery, which is open to everybody.
+            let area = segments.get(1).filter(|area| !area.is_empty());
+            prop_assert!(segments[0].eq_ignore_ascii_case("_apis"));
+            prop_assert!(area.is_none_or(|area| area.eq_ignore_ascii_case("resourceAreas")));
         }
         // What is sent is accepted again, as itself.
         let again = Address::parse(name, address.path(), url.query(), &allowed());

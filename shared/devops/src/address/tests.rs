@@ -135,6 +135,31 @@ fn hosts_without_organization_serve_what_concerns_none() {
 }
 
 #[test]
+fn above_the_organizations_only_discovery_is_reached() {
+    for family in Family::ALL {
+        for path in [
+            "/_apis",
+            "/_APIS/",
+            "/_apis/resourceAreas",
+            "/_apis/ResourceAreas/8ccfef3d-2b87-4e99-8ccb-66e343d2daa8",
+        ] {
+            assert_eq!(parse(family.host(), path).unwrap().organization(), None, "{path}");
+        }
+        for path in [
+            "/_apis/projects",
+            "/_apis/connectionData",
+            "/_apis/resourceAreas/mycompany",
+            "/_apis/resourceAreas/8ccfef3d-2b87-4e99-8ccb-66e343d2daa8/x",
+            "/_apisx",
+            "/_api%73",
+        ] {
+            let refused = parse(family.host(), path);
+            assert_eq!(refused, Err(AddressError::OrganizationNotAllowed), "{path}");
+        }
+    }
+}
+
+#[test]
 fn other_hosts_are_unknown() {
     for host in
         ["evil.example", "dev.azure.com.evil.example", "", "dev.azure.com:8080", "u@dev.azure.com"]

@@ -6,6 +6,7 @@
 //! | `resourceAreas` | `locationUrl` |
 //! | `connectionData` | `accessMappings[].accessPoint` and, as in the next |
 //! | `serviceDefinitions` | `locationMappings[].location` |
+//! | Git LFS `objects/batch` | `actions.{download,upload,verify}.href` |
 
 use serde::de::IgnoredAny;
 
@@ -73,6 +74,7 @@ fn tells_location(container: Option<&str>, member: &str) -> bool {
     member.eq_ignore_ascii_case("locationUrl")
         || member.eq_ignore_ascii_case("accessPoint") && within("accessMappings")
         || member.eq_ignore_ascii_case("location") && within("locationMappings")
+        || member == "href" && ["download", "upload", "verify"].into_iter().any(within)
 }
 
 /// A JSON string in its quotes, exchanged.
@@ -169,7 +171,7 @@ mod tests {
             "https:[a-z\"\\\\{}\\[\\],:é]{0,8}".prop_map(Value::from),
         ];
         let names = prop_oneof![
-            3 => proptest::sample::select(vec!["locationUrl", "accessPoint", "location", "accessMappings", "locationMappings", "value"]).prop_map(str::to_owned),
+            3 => proptest::sample::select(vec!["locationUrl", "accessPoint", "location", "accessMappings", "locationMappings", "href", "upload", "value"]).prop_map(str::to_owned),
             1 => "[a-z{}\\[\\],:]{0,4}",
         ];
         leaf.prop_recursive(5, 40, 5, move |inner| {

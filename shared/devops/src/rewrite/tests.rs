@@ -139,8 +139,10 @@ fn each_discovery_document_is_rewritten_where_its_addresses_stand() {
     let areas = r#"{"count":3,"value":[{"id":"1","name":"Licensing","locationUrl":"https://vssps.dev.azure.com/mycompany/"},{"id":"2","locationUrl":"https://other.example/"},{"id":"3","locationUrl":null}]}"#;
     let data = r#"{"authenticatedUser":{"id":"1","location":"https://dev.azure.com/"},"locationServiceData":{"lastChangeId64":424239147,"accessMappings":[{"moniker":"PublicAccessMapping","accessPoint":"https://dev.azure.com/mycompany/"}],"serviceDefinitions":[{"serviceType":"LocationService2","locationMappings":[{"accessMappingMoniker":"x","location":"https://vssps.dev.azure.com/mycompany/"}]}]}}"#;
     let definition = r#"{"serviceType":"LocationService2","locationMappings":[{"location":"https://mycompany.vssps.visualstudio.com/"}]}"#;
+    let batch = r#"{"objects":[{"oid":"1","actions":{"download":{"href":"https://dev.azure.com/mycompany/p/_git/r/info/lfs/objects/1"}}}]}"#;
     for (path, body, hosts) in [
-        ("/mycompany/_apis/ResourceAreas", areas, &["vssps.dev.azure.com"][..]),
+        ("/mycompany/_apis/ResourceAreas/3", areas, &["vssps.dev.azure.com"][..]),
+        ("/mycompany/p/_git/r/info/lfs/objects/batch", batch, &["dev.azure.com/mycompany"]),
         (
             "/mycompany/_apis/connectionData",
             data,
@@ -159,6 +161,20 @@ fn each_discovery_document_is_rewritten_where_its_addresses_stand() {
         let rewritten = gateway().rewrite_body(&called(path), &HeaderMap::new(), body.into());
         assert_eq!(rewritten, expected);
     }
+}
+
+#[test]
+fn the_list_of_areas_leads_every_client_back_to_the_proxy() {
+    let areas = r#"{"count":1,"value":[{"id":"1","name":"Licensing","locationUrl":"https://vssps.dev.azure.com/mycompany/"}]}"#;
+    let rewritten = gateway().rewrite_body(
+        &called("/mycompany/_apis/ResourceAreas"),
+        &HeaderMap::new(),
+        areas.into(),
+    );
+    let rewritten: serde_json::Value = serde_json::from_slice(&rewritten).unwrap();
+    let areas = rewritten["value"].as_array().unwrap();
+    assert!(areas.len() > 30);
+    assert!(areas.iter().all(|area| area["locationUrl"].as_str().unwrap().starts_with(BASE)));
 }
 
 #[test]

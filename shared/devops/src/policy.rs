@@ -1,0 +1,313 @@
+//! What an integration lets through: rules of methods and path prefixes, judged on the parsed address (S-29),
+//! never on text that somebody else could read otherwise.
+//!
+//! ```text
+//! [{"methods": ["GET"]}]                                             read only
+//! [{"methods": ["GET"]},
+//!  {"methods": ["POST"], "paths": ["/*/_apis/wit/wiql"]}]            read only, queries included
+//! [{"paths": ["/*/_git", "/*/_apis/git", "/_apis"]}]                 repositories, and discovery
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+
+/// The methods that Azure DevOps has (S-36).
+pub const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
+/// What may be called: whatever one rule at least allows. Without rules, everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallPolicy {
+    rules: Vec<CallRule>,
+}
+
+/// One kind of calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRule {
+    /// Any of these methods; empty: every one. `GET` includes `HEAD`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<AllowedMethod>,
+    /// Below any of these; empty: everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathPrefix>,
+}
+
+impl CallPolicy {
+    /// A policy of these rules.
+    pub fn new(rules: Vec<CallRule>) -> Self {
+        Self { rules }
+    }
+
+    /// Its rules, in the order given.
+    pub fn rules(&self) -> &[CallRule] {
+        &self.rules
+    }
+
+    /// Whether a call is allowed.
+    pub fn allows(&self, method: &Method, address: &Address) -> bool {
+        if self.rules.is_empty() {
+            return true;
+        }
+        let segments = address.below_organization();
+        self.rules.iter().any(|rule| rule.allows(method, &segments))
+    }
+}
+
+impl CallRule {
+    fn allows(&self, method: &Method, segments: &[String]) -> bool {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        (self.methods.is_empty() || self.methods.iter().any(|allowed| allowed.0 == method))
+            && (self.paths.is_empty() || self.paths.iter().any(|prefix| prefix.covers(segments)))
+    }
+}
+
+/// A method of Azure DevOps, in capitals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AllowedMethod(Method);
+
+/// Text that names no method of Azure DevOps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a method is one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")]
+pub struct InvalidMethod;
+
+impl TryFrom<String> for AllowedMethod {
+    type Error = InvalidMethod;
+
+    fn try_from(text: String) -> Result<Self, InvalidMethod> {
+        let known = METHODS.into_iter().find(|method| method.as_str() == text);
+        known.map(Self).ok_or(InvalidMethod)
+    }
+}
+
+impl From<AllowedMethod> for String {
+    fn from(method: AllowedMethod) -> Self {
+        method.0.to_string()
+    }
+}
+
+/// The beginning of a path below the organization, such as `/_apis/projects` or `/*/_apis/git`: whole
+/// segments, compared without case, as Azure DevOps does. `*` stands for one segment that does not begin
+/// with an underscore, so for a project, a team or a repository, but never for `_apis` or `_git`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PathPrefix(Vec<Segment>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Any,
+    /// Decoded, in lower case.
+    Named(String),
+}
+
+/// Text that is no prefix of a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a path prefix begins with a slash and has 1 to 10 segments, such as /_apis/projects or /*/_apis/git"
+)]
+pub struct InvalidPathPrefix;
+
+/// Longer paths lead nowhere in Azure DevOps.
+const MOST_SEGMENTS: usize = 10;
+
+impl PathPrefix {
+    fn covers(&self, segments: &[String]) -> bool {
+        self.0.len() <= segments.len()
+            && self.0.iter().zip(segments).all(|(pattern, segment)| match pattern {
+                Segment::Any => !segment.starts_with('_'),
+                Segment::Named(name) => segment.to_lowercase() == *name,
+            })
+    }
+}
+
+impl FromStr for PathPrefix {
+    type Err = InvalidPathPrefix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPathPrefix> {
+        let below = text.strip_prefix('/').ok_or(InvalidPathPrefix)?;
+        let below = below.strip_suffix('/').unwrap_or(below);
+        let segments: Vec<_> =
+            below.split('/').map(segment).collect::<Option<_>>().ok_or(InvalidPathPrefix)?;
+        if segments.len() <= MOST_SEGMENTS { Ok(Self(segments)) } else { Err(InvalidPathPrefix) }
+    }
+}
+
+fn segment(text: &str) -> Option<Segment> {
+    if text == "*" {
+        return Some(Segment::Any);
+    }
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    let usable = !decoded.is_empty()
+        && !decoded.chars().all(|c| c == '.')
+        && !decoded.contains(|c: char| c.is_control() || "/\\%?#;*".contains(c));
+    usable.then(|| Segment::Named(decoded.to_lowercase()))
+}
+
+impl TryFrom<String> for PathPrefix {
+    type Error = InvalidPathPrefix;
+
+    fn try_from(text: String) -> Result<Self, InvalidPathPrefix> {
+        text.parse()
+    }
+}
+
+impl From<PathPrefix> for String {
+    fn from(prefix: PathPrefix) -> Self {
+        prefix.to_string()
+    }
+}
+
+impl fmt::Display for PathPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.0 {
+            match segment {
+                Segment::Any => f.write_str("/*")?,
+                Segment::Named(name) => write!(f, "/{name}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn policy(rules: &[(&[&str], &[&str])]) -> CallPolicy {
+        let rule = |(methods, paths): &(&[&str], &[&str])| CallRule {
+            methods: methods.iter().map(|m| (*m).to_owned().try_into().unwrap()).collect(),
+            paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+        };
+        CallPolicy::new(rules.iter().map(rule).collect())
+    }
+
+    fn address(host: &str, path: &str) -> Address {
+        Address::parse(host, path, None, &["mycompany".parse().unwrap()]).unwrap()
+    }
+
+    fn allows(policy: &CallPolicy, method: Method, path: &str) -> bool {
+        policy.allows(&method, &address("dev.azure.com", path))
+    }
+
+    #[test]
+    fn without_rules_everything_is_allowed() {
+        for method in METHODS {
+            assert!(allows(&CallPolicy::default(), method, "/mycompany/_apis/projects"));
+        }
+    }
+
+    #[test]
+    fn a_read_only_integration_reads_and_nothing_else() {
+        let read_only = policy(&[(&["GET", "OPTIONS"], &[])]);
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert!(allows(&read_only, method, "/mycompany/p/_apis/git/repositories"));
+        }
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert!(!allows(&read_only, method, "/mycompany/p/_apis/git/repositories"));
+        }
+    }
+
+    #[test]
+    fn a_rule_needs_method_and_path_together() {
+        let queries = policy(&[(&["GET"], &[]), (&["POST"], &["/*/_apis/wit/wiql"])]);
+        assert!(allows(&queries, Method::POST, "/mycompany/p/_apis/wit/wiql"));
+        assert!(allows(&queries, Method::POST, "/mycompany/My%20Project/_APIS/WIT/Wiql/x"));
+        assert!(!allows(&queries, Method::POST, "/mycompany/p/_apis/wit/wiqlx"));
+        assert!(!allows(&queries, Method::POST, "/mycompany/p/_apis/wit/workitems/$Bug"));
+        assert!(!allows(&queries, Method::DELETE, "/mycompany/p/_apis/wit/wiql"));
+    }
+
+    #[test]
+    fn a_star_is_one_name_and_never_a_part_of_the_api() {
+        let code = policy(&[(&[], &["/*/_apis/git", "/*/_git/*"])]);
+        for good in ["/mycompany/p/_apis/git/x", "/mycompany/p/_git/r/info/refs"] {
+            assert!(allows(&code, Method::GET, good), "{good}");
+        }
+        for bad in [
+            "/mycompany",
+            "/mycompany/",
+            "/mycompany/_apis/git",
+            "/mycompany/_apis/_apis/git",
+            "/mycompany/p/team/_apis/git",
+            "/mycompany/p/_git",
+            "/mycompany/DefaultCollection/_apis/git/x",
+            "/mycompany/p/_apis/wit/x",
+        ] {
+            assert!(!allows(&code, Method::GET, bad), "{bad}");
+        }
+        // The optional collection does not shift what is judged.
+        assert!(allows(&code, Method::GET, "/mycompany/DefaultCollection/p/_apis/git/x"));
+    }
+
+    #[test]
+    fn every_form_of_a_host_is_judged_alike() {
+        let projects = policy(&[(&[], &["/_apis/projects"])]);
+        for (host, path) in [
+            ("dev.azure.com", "/mycompany/_apis/projects"),
+            ("mycompany.visualstudio.com", "/_apis/projects"),
+            ("mycompany.visualstudio.com", "/DefaultCollection/_apis/projects/x"),
+        ] {
+            assert!(projects.allows(&Method::GET, &address(host, path)), "{host}{path}");
+        }
+        assert!(!projects.allows(&Method::GET, &address("mycompany.visualstudio.com", "/_apis/x")));
+        let profile = policy(&[(&[], &["/_apis/profile"])]);
+        let me = address("app.vssps.visualstudio.com", "/_apis/profile/profiles/me");
+        assert!(profile.allows(&Method::GET, &me) && !projects.allows(&Method::GET, &me));
+    }
+
+    #[test]
+    fn nonsense_is_no_rule() {
+        for bad in [
+            "",
+            "/",
+            "_apis",
+            "/a//b",
+            "/..",
+            "/a/%2e",
+            "/a/%2f",
+            "/a*",
+            "/a;b",
+            "/%ff",
+            "/1/2/3/4/5/6/7/8/9/10/11",
+        ] {
+            assert!(bad.parse::<PathPrefix>().is_err(), "{bad}");
+        }
+        for bad in ["get", "TRACE", "CONNECT", ""] {
+            assert!(AllowedMethod::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+        assert_eq!(
+            "/My%20Project/_apis/".parse::<PathPrefix>().unwrap().to_string(),
+            "/my project/_apis"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_escapes_a_prefix(path in "/mycompany(/(_apis|git|_git|wit|p|\\.\\.|%2e|DefaultCollection|[a-zA-Z%_.]{1,5})){0,6}/?") {
+            let Ok(address) = Address::parse("dev.azure.com", &path, None, &["mycompany".parse().unwrap()]) else { return Ok(()) };
+            let code = policy(&[(&[], &["/*/_apis/git"])]);
+            if code.allows(&Method::GET, &address) {
+                let sent = address.path().to_lowercase().replacen("/defaultcollection", "", 1);
+                let segments: Vec<_> = sent.split('/').collect();
+                prop_assert_eq!((segments[1], segments[3], segments[4]), ("mycompany", "_apis", "git"));
+            }
+        }
+    }
+}
