@@ -14,14 +14,14 @@ mod tenant;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge::config::{Config, PublicUrl};
+use edge::config::{Config, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Function;
-use edge::serve;
+use edge::serve::{self, Server};
 use entra::authorization::{AuthorizationRequest as EntraRequest, PkceVerifier};
 use entra::clock::Clock;
 use entra::metadata::MetadataCache;
@@ -77,11 +77,15 @@ impl Authorize {
     /// When the Lambda runtime API fails.
     pub async fn run(self) -> Result<(), lambda_runtime::Error> {
         let authorize = Arc::new(self);
-        let public_url = authorize.public_url.clone();
-        serve::run(Function::Authorize, public_url, move |request, log| {
-            let authorize = Arc::clone(&authorize);
-            // Boxed, because the compiler gives up on layouts as deep as this.
-            Box::pin(async move { authorize.handle(request, log).await })
+        serve::run(Server {
+            function: Function::Authorize,
+            public_url: authorize.public_url.clone(),
+            response_mode: ResponseMode::Buffered,
+            handler: move |request, log| {
+                let authorize = Arc::clone(&authorize);
+                // Boxed, because the compiler gives up on layouts as deep as this.
+                Box::pin(async move { authorize.handle(request, log).await })
+            },
         })
         .await
     }

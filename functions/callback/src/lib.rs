@@ -17,13 +17,13 @@ mod refusal;
 use std::sync::Arc;
 
 use devops::client::DevopsClient;
-use edge::config::{Config, PublicUrl};
+use edge::config::{Config, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::routes::Function;
-use edge::serve;
+use edge::serve::{self, Server};
 use entra::clock::Clock;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
@@ -90,11 +90,15 @@ impl Callback {
     /// When the Lambda runtime API fails.
     pub async fn run(self) -> Result<(), lambda_runtime::Error> {
         let callback = Arc::new(self);
-        let public_url = callback.public_url.clone();
-        serve::run(Function::Callback, public_url, move |request, log| {
-            let callback = Arc::clone(&callback);
-            // Boxed, because the compiler gives up on layouts as deep as this.
-            Box::pin(async move { callback.handle(request, log).await })
+        serve::run(Server {
+            function: Function::Callback,
+            public_url: callback.public_url.clone(),
+            response_mode: ResponseMode::Buffered,
+            handler: move |request, log| {
+                let callback = Arc::clone(&callback);
+                // Boxed, because the compiler gives up on layouts as deep as this.
+                Box::pin(async move { callback.handle(request, log).await })
+            },
         })
         .await
     }

@@ -18,12 +18,12 @@ use std::sync::Arc;
 
 use devops::client::DevopsClient;
 use edge::caller::{Authenticator, Caller};
-use edge::config::{Config, PublicUrl};
+use edge::config::{Config, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::routes::{Function, Operation, matched};
-use edge::serve;
+use edge::serve::{self, Server};
 use entra::clock::Clock;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
@@ -64,11 +64,15 @@ impl Manage {
     /// When the Lambda runtime API fails.
     pub async fn run(self) -> Result<(), lambda_runtime::Error> {
         let manage = Arc::new(self);
-        let public_url = manage.public_url.clone();
-        serve::run(Function::Manage, public_url, move |request, log| {
-            let manage = Arc::clone(&manage);
-            // Boxed, because the compiler gives up on layouts as deep as this.
-            Box::pin(async move { manage.handle(request, log).await })
+        serve::run(Server {
+            function: Function::Manage,
+            public_url: manage.public_url.clone(),
+            response_mode: ResponseMode::Buffered,
+            handler: move |request, log| {
+                let manage = Arc::clone(&manage);
+                // Boxed, because the compiler gives up on layouts as deep as this.
+                Box::pin(async move { manage.handle(request, log).await })
+            },
         })
         .await
     }

@@ -20,12 +20,12 @@ use std::sync::Arc;
 
 use devops::client::DevopsClient;
 use edge::caller::Authenticator;
-use edge::config::{Config, PublicUrl};
+use edge::config::{Config, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::routes::{Function, Operation, matched};
-use edge::serve;
+use edge::serve::{self, Server};
 use entra::clock::Clock;
 use http::Response;
 use lambda_http::{Body, Request};
@@ -35,6 +35,7 @@ use vault::service::Service;
 /// Everything the proxy needs, made once per process.
 pub struct Proxy {
     public_url: PublicUrl,
+    response_mode: ResponseMode,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
     refresher: Refresher,
@@ -54,6 +55,7 @@ impl Proxy {
             refresher: deployment.refresher(),
             devops: deployment.devops(),
             service: deployment.service(),
+            response_mode: deployment.config.response_mode,
             public_url: deployment.config.public_url,
             clock: deployment.clock,
         })
@@ -65,11 +67,15 @@ impl Proxy {
     /// When the Lambda runtime API fails.
     pub async fn run(self) -> Result<(), lambda_runtime::Error> {
         let proxy = Arc::new(self);
-        let public_url = proxy.public_url.clone();
-        serve::run(Function::Proxy, public_url, move |request, log| {
-            let proxy = Arc::clone(&proxy);
-            // Boxed, because the compiler gives up on layouts as deep as this.
-            Box::pin(async move { proxy.handle(request, log).await })
+        serve::run(Server {
+            function: Function::Proxy,
+            public_url: proxy.public_url.clone(),
+            response_mode: proxy.response_mode,
+            handler: move |request, log| {
+                let proxy = Arc::clone(&proxy);
+                // Boxed, because the compiler gives up on layouts as deep as this.
+                Box::pin(async move { proxy.handle(request, log).await })
+            },
         })
         .await
     }

@@ -34,6 +34,33 @@ pub struct Config {
     pub devops_url: Option<Url>,
     /// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_USER_CLAIM`: the application's own identity provider.
     pub jwt: Option<JwtConfig>,
+    /// `RESPONSE_MODE`: how answers leave the function, `buffered` unless set.
+    pub response_mode: ResponseMode,
+    /// `STREAMING_URL`: where the proxy is reached that streams; the function's own address if it is the
+    /// one.
+    pub streaming_url: Option<BaseUrl>,
+}
+
+/// How answers leave a function. It follows from what the function stands behind, so an event cannot tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResponseMode {
+    /// Whole, in one JSON document of at most 6 MB: HTTP APIs.
+    #[default]
+    Buffered,
+    /// As they come: function URLs with `RESPONSE_STREAM`, REST APIs with `STREAM`.
+    Streamed,
+}
+
+impl FromStr for ResponseMode {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "buffered" => Ok(Self::Buffered),
+            "streamed" => Ok(Self::Streamed),
+            _ => Err(InvalidValue("must be buffered or streamed")),
+        }
+    }
 }
 
 /// What the refresh function is told.
@@ -106,6 +133,11 @@ impl Config {
         let authority = reader.authority();
         let devops_url = reader.optional::<UpstreamUrl>("DEVOPS_URL").map(|url| url.0);
         let jwt = reader.jwt();
+        let response_mode = reader.optional("RESPONSE_MODE").unwrap_or_default();
+        let streaming_url = match response_mode {
+            ResponseMode::Buffered => reader.optional("STREAMING_URL"),
+            ResponseMode::Streamed => reader.required("STREAMING_URL"),
+        };
         Some(Self {
             public_url: public_url?,
             tables: TableNames {
@@ -122,6 +154,8 @@ impl Config {
             authority: authority?,
             devops_url,
             jwt,
+            response_mode,
+            streaming_url,
         })
     }
 }
@@ -303,6 +337,29 @@ impl FromStr for PublicUrl {
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { url, text })
+    }
+}
+
+/// Where something of ours is reached: an origin, perhaps with a path (a REST API's stage).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// As text, without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let UpstreamUrl(url) = text.parse()?;
+        if url.query().is_some() {
+            return Err(InvalidValue("must have no query"));
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
 }
 

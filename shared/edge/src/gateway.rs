@@ -1,4 +1,5 @@
-//! API Gateway's payload format 2.0, to and from `http` types, without altering anything.
+//! API Gateway's events, to and from `http` types, without altering anything: payload format 2.0 of HTTP APIs
+//! and function URLs, and format 1.0 of REST APIs, which may stream.
 //!
 //! `lambda_http` has a conversion, too, whose types and request extensions we use. The conversion
 //! itself is ours because theirs fails the whole invocation (a 500 without our body) for request
@@ -7,6 +8,8 @@
 //! and cannot answer a header that is not UTF-8. A proxy that passes bytes through needs none of that.
 //!
 //! Source: "Create AWS Lambda proxy integrations for HTTP APIs", Amazon API Gateway developer guide.
+
+mod rest;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,7 +27,7 @@ pub const ANSWER_LIMIT: usize = 6 * 1024 * 1024;
 
 /// A request as API Gateway puts it into an event. Fields that we do not use are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(from = "rest::AnyEvent")]
 pub struct Event {
     /// The path: percent-decoded by HTTP APIs, as sent by function URLs.
     pub raw_path: String,
@@ -165,8 +168,7 @@ fn headers(
 pub struct Answer {
     /// The HTTP status.
     pub status_code: u16,
-    /// One value per name: API Gateway reads nothing else, so repeated headers are joined by
-    /// commas (RFC 9110 §5.3).
+    /// One value per name.
     pub headers: BTreeMap<String, String>,
     /// The values of `set-cookie`, the one header that must not be joined.
     pub cookies: Vec<String>,
@@ -179,21 +181,7 @@ pub struct Answer {
 impl From<Response<Body>> for Answer {
     fn from(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
-        let mut headers = BTreeMap::new();
-        for name in parts.headers.keys().filter(|name| *name != SET_COOKIE) {
-            // JSON holds text only: a value that is not UTF-8 cannot be answered at all.
-            let values: Vec<_> = parts
-                .headers
-                .get_all(name)
-                .iter()
-                .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
-                .collect();
-            if !values.is_empty() {
-                headers.insert(name.as_str().to_owned(), values.join(", "));
-            }
-        }
-        let cookies = parts.headers.get_all(SET_COOKIE).iter();
-        let cookies = cookies.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
+        let (headers, cookies) = (joined(&parts.headers), cookies(&parts.headers));
         let (body, is_base64_encoded) = match body {
             Body::Text(text) => (text, false),
             Body::Binary(bytes) => text_or_base64(bytes),
@@ -201,6 +189,27 @@ impl From<Response<Body>> for Answer {
         };
         Self { status_code: parts.status.as_u16(), headers, cookies, body, is_base64_encoded }
     }
+}
+
+/// One value per name: API Gateway reads nothing else, so repeated headers are joined by commas
+/// (RFC 9110 §5.3). Cookies are not among them.
+pub(crate) fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let names = headers.keys().filter(|name| *name != SET_COOKIE);
+    let joined = names.map(|name| {
+        // JSON holds text only: a value that is not UTF-8 cannot be answered at all.
+        let values = headers.get_all(name).iter();
+        let texts: Vec<_> =
+            values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).collect();
+        (name.as_str().to_owned(), texts)
+    });
+    let answerable = joined.filter(|(_, texts)| !texts.is_empty());
+    answerable.map(|(name, texts)| (name, texts.join(", "))).collect()
+}
+
+/// The values of `set-cookie`, the one header that must not be joined.
+pub(crate) fn cookies(headers: &HeaderMap) -> Vec<String> {
+    let cookies = headers.get_all(SET_COOKIE).iter();
+    cookies.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect()
 }
 
 impl Answer {

@@ -2,7 +2,7 @@
 //! subject.
 //!
 //! ```text
-//!  API Gateway event (payload 2.0)
+//!  API Gateway event (payload 2.0, or a REST API's 1.0)
 //!        │
 //!     gateway ── event -> http request, http response -> answer; nothing is altered on the way
 //!        │
@@ -15,6 +15,7 @@
 //!        ├── parameters   query and JSON body, strictly
 //!        ├── cookies      the browser binding
 //!        ├── respond      JSON, redirects, passed-through answers
+//!        ├── streaming    answers that begin before they are whole
 //!        ├── page         HTML for people
 //!        └── problem      every way to say no, as JSON or HTML with the same facts
 //!
@@ -38,6 +39,7 @@ pub mod problem;
 pub mod respond;
 pub mod routes;
 pub mod serve;
+pub mod streaming;
 pub mod switch;
 pub mod wire;
 

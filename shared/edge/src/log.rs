@@ -175,18 +175,42 @@ impl RequestLog {
 }
 
 /// What is known about a request when it has been answered.
-#[derive(Debug)]
-pub(crate) struct Answered<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
     pub function: &'static str,
-    pub route: &'a str,
-    pub method: &'a str,
+    pub route: String,
+    pub method: String,
     pub status: u16,
-    pub problem: Option<&'a Problem>,
     /// Whether the status is Azure DevOps' and not ours.
     pub passed_through: bool,
     pub duration: Duration,
-    pub trace_id: Option<&'a str>,
+    pub trace_id: Option<String>,
     pub now: Timestamp,
+    /// If the answer was streamed.
+    pub stream: Option<Streamed>,
+}
+
+/// What became of an answer that was streamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Streamed {
+    /// How many bytes of the body left.
+    #[serde(rename = "streamed_bytes")]
+    pub bytes: u64,
+    /// How it ended.
+    #[serde(rename = "stream_end")]
+    pub end: StreamEnd,
+}
+
+/// How a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StreamEnd {
+    /// Everything was sent.
+    Complete,
+    /// Azure DevOps broke it off, or the time was up.
+    BrokenOff,
+    /// Nobody wanted the rest.
+    Abandoned,
 }
 
 #[derive(Serialize)]
@@ -202,19 +226,18 @@ struct Line<'a> {
     #[serde(flatten)]
     noted: Noted,
     #[serde(flatten)]
+    stream: Option<Streamed>,
+    #[serde(flatten)]
     metrics: serde_json::Map<String, serde_json::Value>,
 }
 
 impl RequestLog {
     /// The request's one line, with its metrics.
-    pub(crate) fn line(&self, answered: &Answered<'_>) -> String {
-        if let Some(problem) = answered.problem {
-            self.problem(problem);
-        }
+    pub(crate) fn line(&self, answered: &Answered) -> String {
         let noted = self.noted().clone();
         let failed = answered.status >= 500 && !answered.passed_through;
         let mut metrics = Metrics::new(answered.function);
-        metrics.request(answered.route, failed, milliseconds(answered.duration));
+        metrics.request(&answered.route, failed, milliseconds(answered.duration));
         for (name, unit, value) in &noted.counters {
             metrics.add(name, *unit, *value);
         }
@@ -223,10 +246,11 @@ impl RequestLog {
             level: if failed { "ERROR" } else { "INFO" },
             message: "request",
             request_id: &self.request_id,
-            trace_id: answered.trace_id,
-            method: answered.method.get(..16).unwrap_or(answered.method),
+            trace_id: answered.trace_id.as_deref(),
+            method: answered.method.get(..16).unwrap_or(&answered.method),
             status: answered.status,
             noted,
+            stream: answered.stream,
             metrics: metrics.fields(answered.now),
         };
         // Texts and numbers always serialise.
@@ -248,17 +272,17 @@ mod tests {
     use crate::caller::Kind;
     use crate::problem::Code;
 
-    fn answered(problem: Option<&Problem>) -> Answered<'_> {
+    fn answered(status: u16) -> Answered {
         Answered {
             function: "proxy",
-            route: "ANY /proxy/{proxy+}",
-            method: "GET",
-            status: problem.map_or(200, |problem| problem.code().status().as_u16()),
-            problem,
+            route: "ANY /proxy/{proxy+}".to_owned(),
+            method: "GET".to_owned(),
+            status,
             passed_through: false,
             duration: Duration::from_micros(12_345),
-            trace_id: Some("1-68000000-000000000000000000000000"),
+            trace_id: Some("1-68000000-000000000000000000000000".to_owned()),
             now: "2026-01-01T00:00:00.125Z".parse().unwrap(),
+            stream: None,
         }
     }
 
@@ -279,7 +303,7 @@ mod tests {
         log.timing("upstream", Duration::from_millis(7));
         log.timing("upstream", Duration::from_millis(3));
         log.metric("TokensRenewed", Unit::Count, 1);
-        let line = log.line(&answered(None));
+        let line = log.line(&answered(200));
         assert!(!line.contains('\n'));
         insta::assert_json_snapshot!(serde_json::from_str::<Value>(&line).unwrap(), @r#"
         {
@@ -359,8 +383,9 @@ mod tests {
     #[test]
     fn a_problem_of_ours_is_an_error_with_its_cause() {
         let problem = Problem::new(Code::ServiceUnavailable).detail("not logged").cause("dynamodb");
-        let line = RequestLog::new("r").line(&answered(Some(&problem)));
-        let line: Value = serde_json::from_str(&line).unwrap();
+        let log = RequestLog::new("r");
+        log.problem(&problem);
+        let line: Value = serde_json::from_str(&log.line(&answered(503))).unwrap();
         assert_eq!(line["level"], "ERROR");
         assert_eq!(line["problem"], "service_unavailable");
         assert_eq!(line["cause"], "dynamodb");
@@ -372,16 +397,27 @@ mod tests {
     fn a_problem_told_by_a_redirect_is_noted_with_its_cause() {
         let log = RequestLog::new("r");
         log.problem(&Problem::new(Code::EntraMisconfigured).cause("no refresh token"));
-        let line: Value = serde_json::from_str(&log.line(&answered(None))).unwrap();
+        let line: Value = serde_json::from_str(&log.line(&answered(200))).unwrap();
         assert_eq!(line["problem"], "entra_misconfigured");
         assert_eq!(line["cause"], "no refresh token");
     }
 
     #[test]
     fn a_failure_of_azure_devops_is_not_counted_as_ours() {
-        let answered = Answered { status: 503, passed_through: true, ..answered(None) };
+        let answered = Answered { passed_through: true, ..answered(503) };
         let line: Value = serde_json::from_str(&RequestLog::new("r").line(&answered)).unwrap();
         assert_eq!((&line["level"], &line["Errors"]), (&"INFO".into(), &0.into()));
+    }
+
+    #[test]
+    fn a_stream_is_logged_with_how_far_it_came() {
+        let stream = Some(Streamed { bytes: 7, end: StreamEnd::BrokenOff });
+        let answered = Answered { stream, ..answered(200) };
+        let line: Value = serde_json::from_str(&RequestLog::new("r").line(&answered)).unwrap();
+        assert_eq!(
+            (&line["streamed_bytes"], &line["stream_end"]),
+            (&7.into(), &"broken_off".into())
+        );
     }
 
     #[test]
@@ -402,8 +438,8 @@ mod tests {
         fn nothing_received_breaks_the_line(text in any::<String>()) {
             let log = RequestLog::new(&text);
             log.host(&text);
-            let problem = Problem::new(Code::InternalError).cause(&text);
-            let line = log.line(&Answered { method: &text, ..answered(Some(&problem)) });
+            log.problem(&Problem::new(Code::InternalError).cause(&text));
+            let line = log.line(&Answered { method: text.clone(), ..answered(500) });
             prop_assert!(!line.contains(['\n', '\r']));
             let line: Value = serde_json::from_str(&line).unwrap();
             prop_assert_eq!(line["cause"].as_str(), Some(text.as_str()));

@@ -55,7 +55,7 @@ pub fn see_other(to: &Url) -> Result<Response<Body>, Problem> {
 
 /// An answer of Azure DevOps, with its status, headers and body as they came.
 #[must_use]
-pub fn passed_through(mut response: Response<Body>) -> Response<Body> {
+pub fn passed_through<B>(mut response: Response<B>) -> Response<B> {
     response.extensions_mut().insert(PassedThrough);
     response
 }

@@ -14,15 +14,18 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt as _};
-use lambda_runtime::{Context, LambdaEvent, service_fn};
+use lambda_runtime::{
+    Context, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn,
+};
 use tracing::Instrument as _;
 
-use crate::config::PublicUrl;
+use crate::config::{PublicUrl, ResponseMode};
 use crate::gateway::{ANSWER_LIMIT, Answer, Event, UnusableEvent};
-use crate::log::{self, Answered, RequestLog};
+use crate::log::{self, Answered, RequestLog, Streamed};
 use crate::problem::{Code, Format, Problem};
 use crate::respond::PassedThrough;
 use crate::routes::{self, Audience, Found, Function, Matched};
+use crate::streaming::{self, Chunks, Content, Recorded};
 
 /// Carries the id by which a request is found in the logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,23 +42,28 @@ const RESERVE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When the Lambda runtime API cannot be reached.
-pub async fn run<H, F>(
-    function: Function,
-    public_url: PublicUrl,
-    handler: H,
-) -> Result<(), lambda_runtime::Error>
+pub async fn run<H, F, C>(server: Server<H>) -> Result<(), lambda_runtime::Error>
 where
     H: Fn(Request, RequestLog) -> F + 'static,
-    F: Future<Output = Result<Response<Body>, Problem>>,
+    F: Future<Output = Result<Response<C>, Problem>>,
+    C: Into<Content> + 'static,
 {
     log::initialize();
-    let server = Rc::new(Server { function, public_url, handler });
+    let server = Rc::new(server);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
         let server = Rc::clone(&server);
         let answered: LocalBoxFuture<'static, _> = Box::pin(async move {
-            let (answer, line) = server.answer(event.payload, event.context).await;
-            log::write_line(&line);
-            Ok::<_, Infallible>(answer)
+            let (outgoing, entry) = server.answer(event.payload, event.context).await;
+            Ok::<_, Infallible>(match outgoing {
+                Outgoing::Whole(answer) => {
+                    entry.write(None);
+                    FunctionResponse::BufferedResponse(answer)
+                }
+                Outgoing::Streamed { metadata_prelude, chunks } => {
+                    let stream = Recorded::new(chunks, entry);
+                    FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, stream })
+                }
+            })
         });
         answered
     }))
@@ -70,24 +78,61 @@ pub struct Server<H> {
     pub function: Function,
     /// Where the service is reached.
     pub public_url: PublicUrl,
+    /// How answers leave.
+    pub response_mode: ResponseMode,
     /// Answers the function's requests.
     pub handler: H,
 }
 
-impl<H, F> Server<H>
+/// An answer on its way out.
+pub enum Outgoing {
+    /// Whole.
+    Whole(Answer),
+    /// As it comes.
+    Streamed {
+        /// Status and headers.
+        metadata_prelude: MetadataPrelude,
+        /// The body.
+        chunks: Chunks,
+    },
+}
+
+/// What will be logged about a request when its answer has left.
+#[derive(Debug)]
+pub struct Entry {
+    log: RequestLog,
+    answered: Answered,
+    started: Instant,
+}
+
+impl Entry {
+    /// The line.
+    fn line(mut self, stream: Option<Streamed>) -> String {
+        self.answered.duration = self.started.elapsed();
+        self.answered.stream = stream;
+        self.log.line(&self.answered)
+    }
+
+    pub(crate) fn write(self, stream: Option<Streamed>) {
+        log::write_line(&self.line(stream));
+    }
+}
+
+impl<H, F, C> Server<H>
 where
     H: Fn(Request, RequestLog) -> F,
-    F: Future<Output = Result<Response<Body>, Problem>>,
+    F: Future<Output = Result<Response<C>, Problem>>,
+    C: Into<Content>,
 {
-    /// The answer to one event, and the line to log about it.
-    pub async fn answer(&self, event: Event, context: Context) -> (Answer, String) {
+    /// The answer to one event, and what to log about it.
+    pub async fn answer(&self, event: Event, context: Context) -> (Outgoing, Entry) {
         let started = Instant::now();
         let request_id = request_id(&event, &context);
         let trace_id = context.xray_trace_id.clone();
         let log = RequestLog::new(&request_id);
         let method = event.method();
         let found = method.as_ref().map_or(Found::Nothing, |m| routes::find(m, event.path()));
-        let route_key = match &found {
+        let route = match &found {
             Found::Route(matched) => matched.route.key(),
             Found::OtherMethods(_) | Found::Nothing => "$default".to_owned(),
         };
@@ -95,21 +140,21 @@ where
 
         let span = tracing::info_span!("request", request_id);
         let result = self.handle(event, context, found, log.clone()).instrument(span).await;
-        let finished = self.finish(result, format, &request_id);
+        let result = result.map(|response| response.map(Into::into));
+        let (outgoing, status, passed_through) = self.finish(result, format, &log);
 
         let answered = Answered {
             function: self.function.as_str(),
-            route: &route_key,
-            method: method.as_ref().map_or("", Method::as_str),
-            status: finished.answer.status_code,
-            problem: finished.problem.as_ref(),
-            passed_through: finished.passed_through,
-            duration: started.elapsed(),
-            trace_id: trace_id.as_deref(),
+            route,
+            method: method.map_or_else(String::new, |method| method.to_string()),
+            status,
+            passed_through,
+            duration: Duration::ZERO,
+            trace_id,
             now: Timestamp::now(),
+            stream: None,
         };
-        let line = log.line(&answered);
-        (finished.answer, line)
+        (outgoing, Entry { log, answered, started })
     }
 
     async fn handle(
@@ -118,7 +163,7 @@ where
         context: Context,
         found: Found,
         log: RequestLog,
-    ) -> Result<Response<Body>, Problem> {
+    ) -> Result<Response<C>, Problem> {
         let matched = match found {
             Found::Route(matched) if matched.route.function == self.function => matched,
             Found::Route(_) => {
@@ -146,47 +191,73 @@ where
         handled.unwrap_or_else(|_| Err(Problem::new(Code::InternalError).cause("panic")))
     }
 
+    /// What leaves, its status, and whether that is Azure DevOps'.
     fn finish(
         &self,
-        result: Result<Response<Body>, Problem>,
+        result: Result<Response<Content>, Problem>,
         format: Format,
-        request_id: &str,
-    ) -> Finished {
-        let finished = self.render(result, format, request_id);
-        if finished.answer.size() <= ANSWER_LIMIT {
-            return finished;
+        log: &RequestLog,
+    ) -> (Outgoing, u16, bool) {
+        let response = self.render(result, format, log);
+        let passed_through = is_passed_through(&response);
+        let (parts, content) = response.into_parts();
+        let status = parts.status.as_u16();
+        match (self.response_mode, content) {
+            (ResponseMode::Streamed, content) => {
+                let metadata_prelude = streaming::prelude(&parts);
+                let chunks = content.into_chunks();
+                (Outgoing::Streamed { metadata_prelude, chunks }, status, passed_through)
+            }
+            (ResponseMode::Buffered, Content::Whole(body)) => {
+                let answer = Answer::from(Response::from_parts(parts, body));
+                if answer.size() <= ANSWER_LIMIT {
+                    return (Outgoing::Whole(answer), status, passed_through);
+                }
+                self.refuse(Problem::new(Code::ResponseTooLarge), format, log)
+            }
+            (ResponseMode::Buffered, Content::Chunks(_)) => {
+                let cause = "an answer that is streamed where answers are buffered";
+                self.refuse(Problem::new(Code::InternalError).cause(cause), format, log)
+            }
         }
-        self.render(Err(Problem::new(Code::ResponseTooLarge)), format, request_id)
+    }
+
+    fn refuse(&self, problem: Problem, format: Format, log: &RequestLog) -> (Outgoing, u16, bool) {
+        let status = problem.code().status().as_u16();
+        let (parts, content) = self.render(Err(problem), format, log).into_parts();
+        let body = match content {
+            Content::Whole(body) => body,
+            Content::Chunks(_) => Body::Empty,
+        };
+        (Outgoing::Whole(Answer::from(Response::from_parts(parts, body))), status, false)
     }
 
     fn render(
         &self,
-        result: Result<Response<Body>, Problem>,
+        result: Result<Response<Content>, Problem>,
         format: Format,
-        request_id: &str,
-    ) -> Finished {
-        let (mut response, problem) = match result {
-            Ok(response) => (response, None),
-            Err(problem) => (problem.response(format, &self.public_url, request_id), Some(problem)),
-        };
-        let passed_through = response.extensions().get::<PassedThrough>().is_some();
+        log: &RequestLog,
+    ) -> Response<Content> {
+        let mut response = result.unwrap_or_else(|problem| {
+            log.problem(&problem);
+            problem.response(format, &self.public_url, log.request_id()).map(Content::from)
+        });
+        let passed_through = is_passed_through(&response);
         let headers = response.headers_mut();
         if passed_through {
             confine(headers);
         } else {
             protect(headers, &self.public_url);
         }
-        if let Ok(value) = HeaderValue::from_str(request_id) {
+        if let Ok(value) = HeaderValue::from_str(log.request_id()) {
             headers.insert(REQUEST_ID, value);
         }
-        Finished { answer: Answer::from(response), problem, passed_through }
+        response
     }
 }
 
-struct Finished {
-    answer: Answer,
-    problem: Option<Problem>,
-    passed_through: bool,
+fn is_passed_through(response: &Response<Content>) -> bool {
+    response.extensions().get::<PassedThrough>().is_some()
 }
 
 impl From<UnusableEvent> for Problem {

@@ -122,3 +122,23 @@ fn caller_tokens_need_an_issuer_and_an_audience() {
     assert_eq!(faults(&complete[..1]), ["JWT_AUDIENCE is missing, because JWT_ISSUER is set"]);
     assert_eq!(faults(&complete[1..]), ["JWT_ISSUER is missing, because JWT_AUDIENCE is set"]);
 }
+
+#[test]
+fn a_proxy_that_streams_must_know_its_own_address() {
+    let answers = |changes: &[_]| config(changes).map(|c| (c.response_mode, c.streaming_url));
+    assert_eq!(answers(&[]).unwrap(), (ResponseMode::Buffered, None));
+    let url = ("STREAMING_URL", "https://api.mycompany.example/live/");
+    let known = Some("https://api.mycompany.example/live".to_owned());
+    for (mode, variables) in [
+        (ResponseMode::Buffered, vec![url]),
+        (ResponseMode::Streamed, vec![url, ("RESPONSE_MODE", "streamed")]),
+    ] {
+        let (found, url) = answers(&variables).unwrap();
+        assert_eq!((found, url.map(|url| url.as_str().to_owned())), (mode, known.clone()));
+    }
+    assert_eq!(faults(&[("RESPONSE_MODE", "streamed")]), ["STREAMING_URL is missing"]);
+    assert_eq!(faults(&[("RESPONSE_MODE", "fast")]).len(), 1);
+    for bad in ["http://api.mycompany.example", "https://api.mycompany.example/?x", "live"] {
+        assert_eq!(faults(&[("STREAMING_URL", bad)]).len(), 1, "{bad}");
+    }
+}

@@ -6,6 +6,7 @@ use http::header::{LOCATION, SET_COOKIE};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::log::StreamEnd;
 use crate::respond;
 
 const LOCAL: &str = "http://localhost:8080";
@@ -30,10 +31,22 @@ where
     H: Fn(Request, RequestLog) -> F,
     F: Future<Output = Result<Response<Body>, Problem>>,
 {
-    let server = Server { function, public_url: LOCAL.parse().unwrap(), handler };
-    let (answer, line) = server.answer(event, Context::default()).await;
+    let (outgoing, entry) = server(function, handler).answer(event, Context::default()).await;
+    let line = entry.line(None);
     assert!(!line.contains("marker"), "{line}");
-    (answer, serde_json::from_str(&line).unwrap())
+    (whole(outgoing), serde_json::from_str(&line).unwrap())
+}
+
+fn server<H>(function: Function, handler: H) -> Server<H> {
+    let (public_url, response_mode) = (LOCAL.parse().unwrap(), ResponseMode::Buffered);
+    Server { function, public_url, response_mode, handler }
+}
+
+fn whole(outgoing: Outgoing) -> Answer {
+    match outgoing {
+        Outgoing::Whole(answer) => answer,
+        Outgoing::Streamed { .. } => panic!("an answer that is not whole"),
+    }
 }
 
 async fn nothing(_: Request, _: RequestLog) -> Result<Response<Body>, Problem> {
@@ -138,13 +151,15 @@ async fn a_panic_is_an_internal_error_without_its_message() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_does_not_return_is_answered_for_before_lambda_ends() {
-    let handler = |_: Request, _: RequestLog| std::future::pending();
-    let server = Server { function: Function::Manage, public_url: LOCAL.parse().unwrap(), handler };
+    let handler =
+        |_: Request, _: RequestLog| std::future::pending::<Result<Response<Body>, Problem>>();
+    let server = server(Function::Manage, handler);
     let mut context = Context::default();
     let deadline = SystemTime::now() + Duration::from_secs(30);
     let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     context.deadline = u64::try_from(deadline.as_millis()).unwrap();
-    let (answer, _) = server.answer(event("GET", "/health", &json!({})), context).await;
+    let (outgoing, _) = server.answer(event("GET", "/health", &json!({})), context).await;
+    let answer = whole(outgoing);
     assert_eq!(code(&answer), "service_unavailable");
     assert!(answer.headers.contains_key("retry-after"));
 }
@@ -248,9 +263,47 @@ async fn a_problem_can_clear_a_cookie_and_a_redirect_stays_one() {
 #[tokio::test]
 async fn tls_is_insisted_on_where_there_is_tls() {
     let https = "https://connect.mycompany.example".parse().unwrap();
-    let server = Server { function: Function::Manage, public_url: https, handler: nothing };
+    let server = Server { public_url: https, ..server(Function::Manage, nothing) };
     let (secure, _) = server.answer(event("GET", "/health", &json!({})), Context::default()).await;
-    assert!(secure.headers.contains_key("strict-transport-security"));
+    assert!(whole(secure).headers.contains_key("strict-transport-security"));
     let (local, _) = answer(Function::Manage, nothing, event("GET", "/health", &json!({}))).await;
     assert!(!local.headers.contains_key("strict-transport-security"));
+}
+
+#[tokio::test]
+async fn where_answers_are_streamed_each_is_a_prelude_and_a_body() {
+    use futures_util::StreamExt as _;
+    let chunked = |_: Request, _: RequestLog| async {
+        let chunks = futures_util::stream::iter([Ok("a".into()), Ok("b".into())]).boxed();
+        Ok(respond::passed_through(Response::new(Content::Chunks(chunks))))
+    };
+    let event = || event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
+    let streamed =
+        Server { response_mode: ResponseMode::Streamed, ..server(Function::Proxy, chunked) };
+    let (outgoing, entry) = streamed.answer(event(), Context::default()).await;
+    let Outgoing::Streamed { metadata_prelude, chunks } = outgoing else {
+        panic!("a whole answer")
+    };
+    assert_eq!(
+        (metadata_prelude.status_code, metadata_prelude.headers.contains_key(REQUEST_ID)),
+        (StatusCode::OK, true)
+    );
+    assert_eq!(chunks.map(Result::unwrap).collect::<Vec<_>>().await, ["a", "b"]);
+    assert!(
+        entry
+            .line(Some(Streamed { bytes: 2, end: StreamEnd::Complete }))
+            .contains("\"streamed_bytes\":2")
+    );
+
+    let refuses =
+        |_: Request, _: RequestLog| async { Err::<Response<Body>, _>(Code::UnknownHost.into()) };
+    let streamed =
+        Server { response_mode: ResponseMode::Streamed, ..server(Function::Proxy, refuses) };
+    let (outgoing, _) = streamed.answer(event(), Context::default()).await;
+    let Outgoing::Streamed { metadata_prelude, .. } = outgoing else { panic!("a whole answer") };
+    assert_eq!(metadata_prelude.status_code, Code::UnknownHost.status());
+
+    // Nothing else can be done with it where answers are buffered.
+    let (outgoing, _) = server(Function::Proxy, chunked).answer(event(), Context::default()).await;
+    assert_eq!(code(&whole(outgoing)), "internal_error");
 }

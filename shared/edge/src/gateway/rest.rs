@@ -1,0 +1,155 @@
+//! Both formats of events as they come: a REST API's (format 1.0) is turned into the other.
+//!
+//! A REST API decodes the query, and forgets in which order different names came. It is spelled anew, which
+//! means the same to Azure DevOps, though not byte for byte what the client sent.
+
+use std::collections::{BTreeMap, HashMap};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::{Event, EventContext, EventHttp};
+
+/// What stands in a query as itself (RFC 3986 `unreserved`, and what Azure DevOps' clients leave alone).
+const QUERY: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'$').remove(b',');
+
+/// The fields of both formats.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+pub(super) struct AnyEvent {
+    raw_path: String,
+    raw_query_string: String,
+    cookies: Vec<String>,
+    headers: Option<HashMap<String, String>>,
+    request_context: EventContext,
+    body: Option<String>,
+    is_base64_encoded: bool,
+    /// Format 1.0 only, as everything below.
+    http_method: Option<String>,
+    path: String,
+    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
+    query_string_parameters: Option<BTreeMap<String, String>>,
+    multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
+}
+
+impl From<AnyEvent> for Event {
+    fn from(event: AnyEvent) -> Self {
+        let Some(method) = event.http_method else {
+            return Self {
+                raw_path: event.raw_path,
+                raw_query_string: event.raw_query_string,
+                cookies: event.cookies,
+                headers: event.headers.unwrap_or_default(),
+                request_context: event.request_context,
+                body: event.body,
+                is_base64_encoded: event.is_base64_encoded,
+            };
+        };
+        Self {
+            // Without the stage already, and as it was sent.
+            raw_path: event.path,
+            raw_query_string: query(
+                event.multi_value_query_string_parameters,
+                event.query_string_parameters,
+            ),
+            cookies: Vec::new(),
+            headers: headers(event.multi_value_headers, event.headers),
+            request_context: EventContext {
+                request_id: event.request_context.request_id,
+                stage: String::new(),
+                http: EventHttp { method },
+            },
+            body: event.body,
+            is_base64_encoded: event.is_base64_encoded,
+        }
+    }
+}
+
+fn query(
+    all: Option<BTreeMap<String, Vec<String>>>,
+    last: Option<BTreeMap<String, String>>,
+) -> String {
+    let single = || last.unwrap_or_default().into_iter().map(|(name, value)| (name, vec![value]));
+    let all = all.unwrap_or_else(|| single().collect());
+    let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
+    let pairs = all.iter().flat_map(|(name, values)| {
+        values.iter().map(|value| format!("{}={}", encoded(name), encoded(value)))
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn headers(
+    all: Option<BTreeMap<String, Vec<String>>>,
+    last: Option<HashMap<String, String>>,
+) -> HashMap<String, String> {
+    let Some(all) = all else { return last.unwrap_or_default() };
+    let mut joined: HashMap<String, String> = HashMap::with_capacity(all.len());
+    for (name, values) in all {
+        // Names come as they were sent, so one may stand here in two spellings.
+        let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { "," };
+        let text = values.join(separator);
+        joined
+            .entry(name.to_ascii_lowercase())
+            .and_modify(|known| {
+                known.push_str(separator);
+                known.push_str(&text);
+            })
+            .or_insert(text);
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event(changes: &Value) -> Event {
+        let mut event = json!({
+            "resource": "/proxy/{proxy+}", "path": "/proxy/conn_1/dev.azure.com/mycompany/My%20Project/_apis",
+            "httpMethod": "GET",
+            "headers": {"Accept": "b"}, "multiValueHeaders": {"Accept": ["a", "b"], "Cookie": ["x=1; y=2"]},
+            "queryStringParameters": {"api-version": "7.1"},
+            "multiValueQueryStringParameters": {"api-version": ["7.1"], "$filter": ["a eq 'ü&'", "b"]},
+            "pathParameters": {"proxy": "conn_1/dev.azure.com/mycompany/My Project/_apis"},
+            "stageVariables": null,
+            "requestContext": {"stage": "live", "requestId": "r-1", "path": "/live/proxy/x", "httpMethod": "GET"},
+            "body": null, "isBase64Encoded": false,
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            event[name] = value.clone();
+        }
+        serde_json::from_value(event).unwrap()
+    }
+
+    #[test]
+    fn a_rest_api_s_event_becomes_the_request_that_was_sent() {
+        let event = event(&json!({}));
+        assert_eq!(event.path(), "/proxy/conn_1/dev.azure.com/mycompany/My%20Project/_apis");
+        assert_eq!(event.request_context.request_id, "r-1");
+        let request = event.into_request().unwrap();
+        assert_eq!(request.method(), http::Method::GET);
+        let query = request.uri().query().unwrap();
+        assert_eq!(query, "$filter=a%20eq%20%27%C3%BC%26%27&$filter=b&api-version=7.1");
+        assert_eq!(
+            (&request.headers()["accept"], &request.headers()["cookie"]),
+            (&"a,b".parse().unwrap(), &"x=1; y=2".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn what_a_rest_api_leaves_out_is_null() {
+        let bare = event(&json!({
+            "headers": null, "multiValueHeaders": null, "queryStringParameters": null,
+            "multiValueQueryStringParameters": null, "body": "e30=", "isBase64Encoded": true,
+        }));
+        let request = bare.into_request().unwrap();
+        assert_eq!(request.uri().query(), None);
+        assert!(request.headers().is_empty());
+        assert!(matches!(request.body(), lambda_http::Body::Binary(bytes) if bytes == b"{}"));
+    }
+}
