@@ -9,6 +9,7 @@ use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Matched;
+use edge::streaming::Content;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use http::{HeaderMap, Method, Response};
 use lambda_http::{Body, Request};
@@ -17,8 +18,9 @@ use vault::integrations::Integration;
 use vault::refresh::{AccessToken, Cause};
 
 use crate::connection::usable;
-use crate::send::{Answer, Call};
-use crate::{Proxy, limits, refusal};
+use crate::limits::Deadlines;
+use crate::send::{Answer, AnswerBody, Call, chunks};
+use crate::{Proxy, refusal};
 
 impl Proxy {
     pub(crate) async fn forward(
@@ -27,16 +29,15 @@ impl Proxy {
         matched: &Matched,
         request: Request,
         log: &RequestLog,
-    ) -> Result<Response<Body>, Problem> {
-        let deadline = limits::deadline(&request);
+    ) -> Result<Response<Content>, Problem> {
+        let deadlines = Deadlines::of(&request, self.response_mode);
         let id = matched.parameter("connection").unwrap_or_default();
         let (connection, integration) = self.visible(caller, id, log).await?;
         usable(&connection, &integration)?;
         let address = address(matched, &request, &connection, &integration)?;
         log.host(address.host());
         forwardable(request.method())?;
-        let gateway =
-            Gateway::new(self.public_url.as_str(), connection.id.as_str()).relative_to(&address);
+        let gateway = Gateway::new(&self.base_url, connection.id.as_str()).relative_to(&address);
         let mut upstream_headers = headers::upstream_request(request.headers());
         if devops::rewrite::is_discovery(&address) {
             upstream_headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -46,15 +47,17 @@ impl Proxy {
             headers: upstream_headers,
             address,
             body: body_bytes(request.into_body()),
-            deadline,
+            deadlines,
+            response_mode: self.response_mode,
         };
         let token = self
             .refresher
-            .access_token(&connection, &integration, deadline)
+            .access_token(&connection, &integration, deadlines.answer)
             .await
             .map_err(refusal::of_refresh)?;
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
-        let answer = self.send_judged(&call, &connection, &integration, token, log).await?;
+        let sent = self.send_judged(&call, &connection, &integration, token, log).await;
+        let answer = sent.map_err(|problem| self.naming_the_stream(problem, &call, matched))?;
         let now = self.clock.now();
         if let Err(error) = self
             .refresher
@@ -88,7 +91,7 @@ impl Proxy {
         let cause = Cause::Rejected { version: token.version, claims };
         let renewed = self
             .refresher
-            .renew(connection.clone(), integration, cause, call.deadline)
+            .renew(connection.clone(), integration, cause, call.deadlines.answer)
             .await
             .map_err(refusal::of_refresh)?;
         log.refresh("renewed_after_rejection");
@@ -104,13 +107,41 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// What is too large for this way is not too large for the other, if there is one.
+    fn naming_the_stream(&self, problem: Problem, call: &Call, matched: &Matched) -> Problem {
+        match (&self.streaming_url, problem.code()) {
+            (Some(streaming_url), Code::ResponseTooLarge) => {
+                let named = matched.parameter("connection").unwrap_or_default();
+                let there = Gateway::new(streaming_url.as_str(), named);
+                let there = there.address(&format!(
+                    "https://{}{}",
+                    call.address.host(),
+                    call.address.path()
+                ));
+                problem.detail(format!(
+                    "Answers of any size are streamed at {}.",
+                    there.as_deref().unwrap_or(streaming_url.as_str())
+                ))
+            }
+            _ => problem,
+        }
+    }
+}
+
 fn rejection(call: &Call, answer: &Answer) -> Option<Rejection> {
     let wants_html = call
         .headers
         .get(ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
-    Rejection::detect(&call.address, wants_html, answer.status, &answer.headers, &answer.body)
+    Rejection::detect(
+        &call.address,
+        wants_html,
+        answer.status,
+        &answer.headers,
+        answer.known_body(),
+    )
 }
 
 fn address(
@@ -155,11 +186,17 @@ fn body_bytes(body: Body) -> bytes::Bytes {
 }
 
 /// The answer as it came, but for what must not pass and the addresses that point back at the proxy.
-fn passed_through(answer: Answer, call: &Call, gateway: &Gateway) -> Response<Body> {
+fn passed_through(answer: Answer, call: &Call, gateway: &Gateway) -> Response<Content> {
     let mut headers: HeaderMap = headers::downstream_response(&answer.headers);
     gateway.rewrite_headers(&mut headers);
-    let body = gateway.rewrite_body(&call.address, &answer.headers, answer.body);
-    let mut response = Response::new(Body::from(body.to_vec()));
+    let content = match answer.body {
+        AnswerBody::Whole(body) => {
+            let body = gateway.rewrite_body(&call.address, &answer.headers, body);
+            Content::Whole(Body::from(body.to_vec()))
+        }
+        AnswerBody::Coming(response) => Content::Chunks(chunks(response, call.deadlines.body)),
+    };
+    let mut response = Response::new(content);
     *response.status_mut() = answer.status;
     *response.headers_mut() = headers;
     respond::passed_through(response)

@@ -20,15 +20,16 @@ use std::sync::Arc;
 
 use devops::client::DevopsClient;
 use edge::caller::Authenticator;
-use edge::config::{Config, PublicUrl, ResponseMode};
+use edge::config::{BaseUrl, Config, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::routes::{Function, Operation, matched};
 use edge::serve::{self, Server};
+use edge::streaming::Content;
 use entra::clock::Clock;
 use http::Response;
-use lambda_http::{Body, Request};
+use lambda_http::Request;
 use vault::refresh::Refresher;
 use vault::service::Service;
 
@@ -36,6 +37,10 @@ use vault::service::Service;
 pub struct Proxy {
     public_url: PublicUrl,
     response_mode: ResponseMode,
+    /// Where answers of any size can be had.
+    streaming_url: Option<BaseUrl>,
+    /// Where this proxy is reached, which addresses in answers point back at.
+    base_url: String,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
     refresher: Refresher,
@@ -50,12 +55,19 @@ impl Proxy {
     /// When the environment lacks something; the error names everything that is missing.
     pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
         let deployment = Deployment::new(Config::from_environment()?).await?;
+        let config = &deployment.config;
+        let base_url = match (&config.streaming_url, config.response_mode) {
+            (Some(own), ResponseMode::Streamed) => own.as_str(),
+            _ => config.public_url.as_str(),
+        };
         Ok(Self {
+            base_url: base_url.to_owned(),
+            response_mode: config.response_mode,
             authenticator: deployment.authenticator(),
             refresher: deployment.refresher(),
             devops: deployment.devops(),
             service: deployment.service(),
-            response_mode: deployment.config.response_mode,
+            streaming_url: deployment.config.streaming_url,
             public_url: deployment.config.public_url,
             clock: deployment.clock,
         })
@@ -88,7 +100,7 @@ impl Proxy {
         &self,
         request: Request,
         log: RequestLog,
-    ) -> Result<Response<Body>, Problem> {
+    ) -> Result<Response<Content>, Problem> {
         let Some(matched) = matched(&request).cloned() else {
             return Err(Problem::new(Code::NotFound));
         };
@@ -100,9 +112,13 @@ impl Proxy {
         match matched.route.operation {
             Operation::Proxy => self.forward(&caller, &matched, request, &log).await,
             Operation::RefreshConnection => {
-                self.refresh_now(&caller, path("connection"), &log).await
+                let renewed = self.refresh_now(&caller, path("connection"), &log).await;
+                renewed.map(|response| response.map(Content::from))
             }
-            Operation::HandOutToken => self.hand_out(&caller, path("connection"), &log).await,
+            Operation::HandOutToken => {
+                let handed_out = self.hand_out(&caller, path("connection"), &log).await;
+                handed_out.map(|response| response.map(Content::from))
+            }
             _ => Err(Problem::new(Code::NotFound)),
         }
     }

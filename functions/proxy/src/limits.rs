@@ -1,24 +1,44 @@
 //! Sizes and times that Lambda and API Gateway set.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use edge::config::ResponseMode;
 use lambda_http::{Context, Request, RequestExt as _};
 use tokio::time::Instant;
 
 /// The proxy's own deadline behind an HTTP API, whose limit is 30 s.
-const DEADLINE: Duration = Duration::from_secs(25);
+const BUFFERED: Duration = Duration::from_secs(25);
+/// How long an answer that is streamed may take to begin: a zip of a repository is made before it is sent.
+const STREAMED: Duration = Duration::from_secs(100);
 /// Time kept for answering before Lambda ends the invocation.
 const ANSWERING: Duration = Duration::from_millis(500);
+/// Time kept for breaking a body off and saying so in the log.
+const BREAKING_OFF: Duration = Duration::from_secs(1);
 
 /// Largest answer in bytes that is sure to fit into Lambda's 6 MB as base64.
 pub(crate) const LARGEST_ANSWER: usize = 4_500_000;
 
 /// When the work on a request must be done.
-pub(crate) fn deadline(request: &Request) -> Instant {
-    let left = request
-        .lambda_context_ref()
-        .map(Context::deadline)
-        .and_then(|end| end.duration_since(std::time::SystemTime::now()).ok())
-        .map_or(DEADLINE, |left| left.saturating_sub(ANSWERING));
-    Instant::now() + left.min(DEADLINE)
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadlines {
+    /// Until then Azure DevOps must have begun to answer; a buffered answer must be whole.
+    pub(crate) answer: Instant,
+    /// Until then a streamed body must have ended.
+    pub(crate) body: Instant,
+}
+
+impl Deadlines {
+    pub(crate) fn of(request: &Request, mode: ResponseMode) -> Self {
+        let (now, most) = match mode {
+            ResponseMode::Buffered => (Instant::now(), BUFFERED),
+            ResponseMode::Streamed => (Instant::now(), STREAMED),
+        };
+        let left = request
+            .lambda_context_ref()
+            .map(Context::deadline)
+            .and_then(|end| end.duration_since(SystemTime::now()).ok());
+        let answer = left.map_or(most, |left| left.saturating_sub(ANSWERING).min(most));
+        let body = left.map_or(most, |left| left.saturating_sub(BREAKING_OFF));
+        Self { answer: now + answer, body: now + body }
+    }
 }

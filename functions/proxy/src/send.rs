@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use devops::address::Address;
 use devops::client::DevopsClient;
 use devops::rate_limit::RateLimit;
+use edge::config::ResponseMode;
 use edge::problem::{Code, Problem};
+use edge::streaming::{BrokenOff, Chunks};
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use crate::limits::LARGEST_ANSWER;
+use crate::limits::{Deadlines, LARGEST_ANSWER};
 
 /// A call of Azure DevOps, ready to be sent with a token.
 pub(crate) struct Call {
@@ -20,14 +24,48 @@ pub(crate) struct Call {
     pub(crate) address: Address,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) deadline: Instant,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) response_mode: ResponseMode,
 }
 
-/// What Azure DevOps answered, whole.
+/// What Azure DevOps answered.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: AnswerBody,
+}
+
+/// The body of an answer.
+pub(crate) enum AnswerBody {
+    /// All of it.
+    Whole(Bytes),
+    /// Still to be read.
+    Coming(reqwest::Response),
+}
+
+impl Answer {
+    /// What is known of the body before it is passed on.
+    pub(crate) fn known_body(&self) -> &[u8] {
+        match &self.body {
+            AnswerBody::Whole(bytes) => bytes,
+            AnswerBody::Coming(_) => &[],
+        }
+    }
+}
+
+/// A body as it comes, until a deadline.
+pub(crate) fn chunks(response: reqwest::Response, end: Instant) -> Chunks {
+    stream::unfold(Some(response), move |response| async move {
+        let mut response = response?;
+        let why = match tokio::time::timeout_at(end, response.chunk()).await {
+            Ok(Ok(chunk)) => return Some((Ok(chunk?), Some(response))),
+            Ok(Err(error)) => error.without_url().to_string(),
+            Err(_) => "the time was up".to_owned(),
+        };
+        tracing::warn!("a streamed answer was broken off: {why}");
+        Some((Err(BrokenOff), None))
+    })
+    .boxed()
 }
 
 impl Call {
@@ -64,22 +102,24 @@ impl Call {
             .headers(self.with_our_headers(token)?)
             .body(self.body.clone());
         let answered = async {
-            let mut answer = request.send().await?;
+            let answer = request.send().await.map_err(|error| Trouble::of(&error))?;
             let (status, headers) = (answer.status(), answer.headers().clone());
-            let mut body = Vec::new();
-            while let Some(chunk) = answer.chunk().await? {
-                if body.len() + chunk.len() > LARGEST_ANSWER {
-                    return Ok(Err(Trouble::TooLarge));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Ok(Answer { status, headers, body: body.into() }))
+            let body = if self.is_read_whole(status) {
+                AnswerBody::Whole(whole(answer).await?)
+            } else {
+                AnswerBody::Coming(answer)
+            };
+            Ok(Answer { status, headers, body })
         };
-        match tokio::time::timeout_at(self.deadline, answered).await {
-            Err(_) => Err(Trouble::Timeout),
-            Ok(Err(error)) => Err(Trouble::of(&error)),
-            Ok(Ok(answer)) => answer,
-        }
+        let answered = tokio::time::timeout_at(self.deadlines.answer, answered).await;
+        answered.unwrap_or(Err(Trouble::Timeout))
+    }
+
+    /// Everything is, where answers are buffered; elsewhere only what must be understood.
+    fn is_read_whole(&self, status: StatusCode) -> bool {
+        self.response_mode == ResponseMode::Buffered
+            || status == StatusCode::UNAUTHORIZED
+            || devops::rewrite::is_discovery(&self.address)
     }
 
     fn with_our_headers(&self, token: &SecretString) -> Result<HeaderMap, Trouble> {
@@ -110,12 +150,23 @@ impl Call {
         }
         let pause = RateLimit::from_headers(&answer.headers).retry_after?;
         // Some time must be left for the call itself.
-        (Instant::now() + pause + Duration::from_secs(2) < self.deadline).then_some(pause)
+        (Instant::now() + pause + Duration::from_secs(2) < self.deadlines.answer).then_some(pause)
     }
 
     fn changes_nothing(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS)
     }
+}
+
+async fn whole(mut answer: reqwest::Response) -> Result<Bytes, Trouble> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| Trouble::of(&error))? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(Trouble::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }
 
 /// Why there is no answer.

@@ -13,8 +13,8 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// There are not four ports from this one on.
-    #[error("port {0} leaves no room for the three ports after it")]
+    /// There are not five ports from this one on.
+    #[error("port {0} leaves no room for the four ports after it")]
     NoRoom(u16),
     /// The functions could not be built.
     #[error("the functions could not be built: {0}")]

@@ -120,7 +120,7 @@ fn header_bytes(headers: &HeaderMap) -> usize {
 }
 
 /// What API Gateway says by itself.
-fn message(status: StatusCode, text: &str) -> Response<Body> {
+pub(crate) fn message(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(json!({"message": text}).to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

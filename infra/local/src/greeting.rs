@@ -75,6 +75,7 @@ impl Greeting {
         let (gateway, key) = (stack.public_url(), &self.application_key);
         println!();
         println!("  gateway            {gateway}");
+        println!("  streaming proxy    {}", stack.streaming_url());
         if let Some(entra) = stack.entra() {
             println!("  Entra ID           {}   (stand-in)", entra.base_url());
         }

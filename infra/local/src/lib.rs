@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  browser, curl ──> gateway ── payload 2.0 ──> runtime ── Runtime API ──> the functions' real processes
-//!                                                 ^                              │
+//!               └──> streaming front ──────────────^                              │
 //!                    schedule, queue ─────────────┘                              v
 //!                                              aws: embedded DynamoDB, Secrets Manager, KMS, SQS, EventBridge
 //!                                              emulators: Entra ID, Azure DevOps
@@ -25,6 +25,7 @@ mod runtime;
 mod runtime_api;
 mod schedule;
 mod stack;
+mod streaming_front;
 pub mod tables;
 
 pub use aws::{Aws, names};

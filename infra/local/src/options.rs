@@ -9,7 +9,7 @@ use url::{Host, Url};
 #[derive(Debug, Parser)]
 #[command(name = "local")]
 pub(crate) struct Options {
-    /// The gateway's port; Entra, Azure DevOps and the demo application take the next three.
+    /// The gateway's port; Entra, Azure DevOps, the demo application and the streaming proxy take the next four.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
     /// The operator key, instead of a fresh one.

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::options::{Options, Which};
 use crate::runtime::Sink;
-use crate::stack::{Stack, StackOptions, Upstream, listen};
+use crate::stack::{PORTS_AFTER, Stack, StackOptions, Upstream, listen};
 use crate::{Binaries, StartError, demo, greeting};
 
 /// Processes per function: enough to see requests run at the same time.
@@ -47,11 +47,11 @@ fn refuse(error: &clap::Error) -> ExitCode {
 async fn serve(options: Options) -> Result<(), StartError> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    if options.port > u16::MAX - 3 {
+    if options.port > u16::MAX - PORTS_AFTER {
         return Err(StartError::NoRoom(options.port));
     }
     // Before the build, so that a taken port is told at once.
-    for offset in 0..3 {
+    for offset in [0, 1, 2, 4] {
         drop(listen(Some(options.port + offset)).await?);
     }
     let demo_listener = listen(Some(options.port + 3)).await?;
@@ -94,6 +94,6 @@ fn sink(quiet: bool) -> Sink {
     if quiet {
         Arc::new(|_, _| {})
     } else {
-        Arc::new(|function, line| println!("{function:<9} {line}"))
+        Arc::new(|function, line| println!("{function:<15} {line}"))
     }
 }

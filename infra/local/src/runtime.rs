@@ -9,11 +9,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
-use crate::runtime_api::RuntimeApi;
+use crate::runtime_api::{Answer, BrokenOff, Pieces, RuntimeApi};
 
 /// Takes the lines that functions write: the function's name, and the line.
 pub type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -72,7 +74,7 @@ pub struct FunctionSettings {
 pub struct Function {
     settings: FunctionSettings,
     idle: Mutex<Vec<Environment>>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
     /// Told to all who are busy.
     killed: Notify,
 }
@@ -83,44 +85,111 @@ struct Environment {
     api: RuntimeApi,
 }
 
+/// An invocation whose answer is under way.
+struct Stream {
+    function: Arc<Function>,
+    environment: Environment,
+    room: Option<OwnedSemaphorePermit>,
+    end: Instant,
+}
+
+impl Stream {
+    /// The pieces, watched over: the environment is free again after the last one, and gone after anything else.
+    fn watched(mut self, mut pieces: Pieces) -> Pieces {
+        let (out, watched) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let passed_on = tokio::select! {
+                passed_on = pass_on(&mut pieces, &out) => passed_on,
+                () = tokio::time::sleep_until(self.end) => Err(BrokenOff),
+                () = self.function.killed.notified() => Err(BrokenOff),
+            };
+            match passed_on {
+                Ok(()) => self.function.idle.lock().await.push(self.environment),
+                Err(broken_off) => {
+                    let _ = self.environment.child.kill().await;
+                    let _ = out.send(Err(broken_off)).await;
+                }
+            }
+            drop(self.room);
+        });
+        watched
+    }
+}
+
+async fn pass_on(
+    pieces: &mut Pieces,
+    out: &mpsc::Sender<Result<Bytes, BrokenOff>>,
+) -> Result<(), BrokenOff> {
+    while let Some(piece) = pieces.recv().await {
+        // Whether or not the client is still there.
+        let _ = out.send(Ok(piece?)).await;
+    }
+    Ok(())
+}
+
 impl Function {
     /// Starts nothing yet.
     pub fn new(settings: FunctionSettings) -> Self {
-        let room = Semaphore::new(settings.environments);
+        let room = Arc::new(Semaphore::new(settings.environments));
         Self { settings, idle: Mutex::default(), room, killed: Notify::new() }
     }
 
-    /// Invokes the function with an event, and returns its answer.
+    /// Invokes the function with an event, and returns its answer as a whole.
     ///
     /// # Errors
     /// [`InvokeError`].
-    pub async fn invoke(&self, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+    pub async fn invoke(self: &Arc<Self>, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+        let mut pieces = match self.begin(event).await? {
+            Answer::Whole(answer) => return Ok(answer),
+            Answer::Streamed(pieces) => pieces,
+        };
+        let mut whole = Vec::new();
+        while let Some(piece) = pieces.recv().await {
+            whole.extend_from_slice(&piece.map_err(|_| self.ended())?);
+        }
+        Ok(whole)
+    }
+
+    /// Invokes the function with an event, and returns its answer as it comes.
+    ///
+    /// # Errors
+    /// [`InvokeError`].
+    pub(crate) async fn begin(self: &Arc<Self>, event: Vec<u8>) -> Result<Answer, InvokeError> {
         // The semaphore is never closed, so this only waits.
-        let _room = self.room.acquire().await.ok();
+        let room = Arc::clone(&self.room).acquire_owned().await.ok();
         let mut environment = self.environment().await?;
-        let function = || self.settings.name.to_owned();
+        let end = Instant::now() + self.settings.timeout;
         let answer = environment.api.invoke(event, self.settings.timeout);
         let answered = tokio::select! {
-            answer = tokio::time::timeout(self.settings.timeout, answer) => answer,
-            _ = environment.child.wait() => return Err(InvokeError::Ended { function: function() }),
+            answer = tokio::time::timeout_at(end, answer) => answer,
+            _ = environment.child.wait() => return Err(self.ended()),
             () = self.killed.notified() => {
                 // SIGKILL; the process is gone when this returns.
                 let _ = environment.child.kill().await;
-                return Err(InvokeError::Ended { function: function() });
+                return Err(self.ended());
             }
         };
         match answered {
             // Dropping the environment kills it.
-            Err(_) | Ok(None) => Err(InvokeError::TimedOut { function: function() }),
-            Ok(Some(Ok(answer))) => {
-                self.idle.lock().await.push(environment);
-                Ok(answer)
+            Err(_) | Ok(None) => {
+                Err(InvokeError::TimedOut { function: self.settings.name.to_owned() })
             }
-            Ok(Some(Err(error))) => {
+            Ok(Some(Ok(Answer::Streamed(pieces)))) => {
+                let stream = Stream { function: Arc::clone(self), environment, room, end };
+                Ok(Answer::Streamed(stream.watched(pieces)))
+            }
+            Ok(Some(answered)) => {
                 self.idle.lock().await.push(environment);
-                Err(InvokeError::Failed { function: function(), error })
+                answered.map_err(|error| InvokeError::Failed {
+                    function: self.settings.name.to_owned(),
+                    error,
+                })
             }
         }
+    }
+
+    fn ended(&self) -> InvokeError {
+        InvokeError::Ended { function: self.settings.name.to_owned() }
     }
 
     /// Kills all environments, those that are in the middle of an invocation, too.

@@ -6,18 +6,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::StatusCode;
+use axum::body::{Body, BodyDataStream, Bytes, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-/// An answer: the function's, or the error that it reported.
-type Answer = Result<Vec<u8>, String>;
+/// Largest answer that Lambda takes as one document is 6 MB; the gateway says so where somebody can be told.
+const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+
+/// Pieces of an answer; an error when the process broke it off.
+pub(crate) type Pieces = mpsc::Receiver<Result<Bytes, BrokenOff>>;
+
+/// The process ended in the middle of its answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the function broke its answer off")]
+pub(crate) struct BrokenOff;
+
+/// What a function answered.
+pub(crate) enum Answer {
+    /// One document.
+    Whole(Vec<u8>),
+    /// With `Lambda-Runtime-Function-Response-Mode: streaming`.
+    Streamed(Pieces),
+}
+
+/// An answer, or the error that the function reported.
+type Answered = Result<Answer, String>;
 
 /// An invocation on its way to the process.
 struct Invocation {
@@ -29,11 +49,11 @@ struct Invocation {
 struct Shared {
     function: &'static str,
     next: AsyncMutex<mpsc::Receiver<Invocation>>,
-    waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Answered>>>,
 }
 
 impl Shared {
-    fn answer(&self, id: &str, answer: Answer) -> StatusCode {
+    fn answer(&self, id: &str, answer: Answered) -> StatusCode {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         match waiting {
             // Nobody waits any more for an answer that came after the deadline.
@@ -73,8 +93,6 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            // Lambda takes 6 MB; the gateway says so where somebody can be told.
-            .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
             .with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
@@ -90,7 +108,7 @@ impl RuntimeApi {
     }
 
     /// Hands an event to the process and waits for its answer; `None` if the process will not answer.
-    pub(crate) async fn invoke(&self, event: Vec<u8>, timeout: Duration) -> Option<Answer> {
+    pub(crate) async fn invoke(&self, event: Vec<u8>, timeout: Duration) -> Option<Answered> {
         let id = Uuid::new_v4().to_string();
         let (answer, answered) = oneshot::channel();
         self.shared
@@ -122,9 +140,28 @@ async fn next_invocation(State(shared): State<Arc<Shared>>) -> Response {
 async fn response(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
-    body: Bytes,
+    headers: HeaderMap,
+    body: Body,
 ) -> StatusCode {
-    shared.answer(&id, Ok(body.to_vec()))
+    let mode = headers.get("lambda-runtime-function-response-mode");
+    if mode.is_some_and(|mode| mode == "streaming") {
+        // One piece at a time: a slow client slows the function down, and nothing piles up here.
+        let (pieces, taken) = mpsc::channel(1);
+        let status = shared.answer(&id, Ok(Answer::Streamed(taken)));
+        hand_over(body.into_data_stream(), &pieces).await;
+        return status;
+    }
+    match to_bytes(body, LARGEST_ANSWER).await {
+        Ok(body) => shared.answer(&id, Ok(Answer::Whole(body.to_vec()))),
+        Err(_) => StatusCode::PAYLOAD_TOO_LARGE,
+    }
+}
+
+async fn hand_over(mut body: BodyDataStream, pieces: &mpsc::Sender<Result<Bytes, BrokenOff>>) {
+    while let Some(piece) = body.next().await {
+        // A client that has gone does not end the invocation: Lambda lets it run to its end.
+        let _ = pieces.send(piece.map_err(|_| BrokenOff)).await;
+    }
 }
 
 async fn error(

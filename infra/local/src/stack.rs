@@ -20,6 +20,13 @@ use crate::gateway::Gateway;
 use crate::routes::Routes;
 use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
 use crate::schedule::Schedule;
+use crate::streaming_front::StreamingFront;
+
+/// The proxy once more, deployed to stream.
+const STREAMING_PROXY: &str = "streaming-proxy";
+/// How many ports after the gateway's are taken: Entra's, Azure DevOps', the demo application's, and the
+/// streaming front's.
+pub(crate) const PORTS_AFTER: u16 = 4;
 
 /// Which Entra and Azure DevOps the service talks to.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +43,8 @@ pub enum Upstream {
 /// How to start the service.
 #[derive(Clone)]
 pub struct StackOptions {
-    /// The gateway's port; Entra's and Azure DevOps' stand-ins get the next two. Without one, free ports.
+    /// The gateway's port; Entra's and Azure DevOps' stand-ins get the next two, and the
+    /// streaming front the fourth after it. Without one, free ports.
     pub port: Option<u16>,
     /// The first operator key, instead of a fresh one.
     pub operator_key: Option<String>,
@@ -59,6 +67,7 @@ pub struct StackOptions {
 /// The running service. Dropping it kills the functions' processes.
 pub struct Stack {
     public_url: String,
+    streaming_url: String,
     operator_key: String,
     entra: Option<Entra>,
     azure_devops: Option<AzureDevOps>,
@@ -83,13 +92,15 @@ impl Stack {
     /// [`StartError`], one clear line.
     pub async fn start(options: StackOptions) -> Result<Self, StartError> {
         if let Some(port) = options.port
-            && port > u16::MAX - 3
+            && port > u16::MAX - PORTS_AFTER
         {
             return Err(StartError::NoRoom(port));
         }
         let port_after = |offset| options.port.map(|port| port + offset);
         let front = listen(options.port).await?;
         let public_url = format!("http://localhost:{}", front.local_addr()?.port());
+        let streaming = listen(port_after(4)).await?;
+        let streaming_url = format!("http://localhost:{}", streaming.local_addr()?.port());
         let callback = format!("{public_url}/integration-callback");
         let (entra, entra_url) = start_entra(&options.entra, port_after(1), callback).await?;
         let (azure_devops, devops_url) =
@@ -98,7 +109,7 @@ impl Stack {
         let aws = Aws::start(&operator_key).await?;
 
         let mut variables = aws.variables().to_vec();
-        variables.extend(own_variables(&public_url, &aws.queue_url));
+        variables.extend(own_variables(&public_url, &streaming_url, &aws.queue_url));
         variables.extend(entra_url.map(|url| ("ENTRA_URL".to_owned(), url)));
         variables.extend(devops_url.map(|url| ("DEVOPS_URL".to_owned(), url)));
         variables.extend(options.variables.iter().cloned());
@@ -113,16 +124,34 @@ impl Stack {
             functions: Arc::clone(&functions),
             public_url: public_url.clone(),
         };
-        let mut listeners = vec![front];
-        listeners.extend(second_front(&listeners[0]).await);
-        let mut tasks = gateway.serve(listeners);
+        let streaming_front = StreamingFront {
+            function: Arc::clone(&functions[STREAMING_PROXY]),
+            host: streaming_url.trim_start_matches("http://").to_owned(),
+        };
+        let mut tasks = gateway.serve(on_both_addresses(front).await);
+        tasks.extend(streaming_front.serve(on_both_addresses(streaming).await));
         tasks.extend(options.tick.map(|tick| Arc::clone(&schedule).every(tick)));
-        Ok(Self { public_url, operator_key, entra, azure_devops, aws, functions, schedule, tasks })
+        Ok(Self {
+            public_url,
+            streaming_url,
+            operator_key,
+            entra,
+            azure_devops,
+            aws,
+            functions,
+            schedule,
+            tasks,
+        })
     }
 
     /// The gateway's own name, without a slash at the end.
     pub fn public_url(&self) -> &str {
         &self.public_url
+    }
+
+    /// Where the proxy that streams is reached, without a slash at the end.
+    pub fn streaming_url(&self) -> &str {
+        &self.streaming_url
     }
 
     /// The first operator key.
@@ -195,22 +224,32 @@ fn functions(
     variables: &[(String, String)],
 ) -> HashMap<&'static str, Arc<Function>> {
     let function = |name: &'static str| {
+        let streams = name == STREAMING_PROXY;
+        let mut variables = variables.to_vec();
+        if streams {
+            variables.push(("RESPONSE_MODE".to_owned(), "streamed".to_owned()));
+        }
         let settings = FunctionSettings {
             name,
-            executable: options.binaries.of(name),
-            variables: variables.to_vec(),
-            timeout: Duration::from_secs(if name == "refresh" { 60 } else { 28 }),
+            executable: options.binaries.of(if streams { "proxy" } else { name }),
+            variables,
+            timeout: Duration::from_secs(match name {
+                "refresh" => 60,
+                STREAMING_PROXY => 900,
+                _ => 28,
+            }),
             environments: options.environments,
             sink: Arc::clone(&options.sink),
         };
         (name, Arc::new(Function::new(settings)))
     };
-    FUNCTIONS.into_iter().map(function).collect()
+    FUNCTIONS.into_iter().chain([STREAMING_PROXY]).map(function).collect()
 }
 
-fn own_variables(public_url: &str, queue_url: &str) -> Vec<(String, String)> {
+fn own_variables(public_url: &str, streaming_url: &str, queue_url: &str) -> Vec<(String, String)> {
     [
         ("PUBLIC_URL", public_url),
+        ("STREAMING_URL", streaming_url),
         ("INTEGRATIONS_TABLE", names::INTEGRATIONS),
         ("SESSIONS_TABLE", names::SESSIONS),
         ("CONNECTIONS_TABLE", names::CONNECTIONS),
@@ -283,7 +322,12 @@ pub(crate) async fn listen(port: Option<u16>) -> Result<TcpListener, StartError>
 }
 
 /// `localhost` may mean the IPv6 loopback address first; it is served where there is one.
-async fn second_front(first: &TcpListener) -> Option<TcpListener> {
-    let port = first.local_addr().ok()?.port();
-    TcpListener::bind((IpAddr::V6(Ipv6Addr::LOCALHOST), port)).await.ok()
+async fn on_both_addresses(first: TcpListener) -> Vec<TcpListener> {
+    let second = match first.local_addr() {
+        Ok(address) => {
+            TcpListener::bind((IpAddr::V6(Ipv6Addr::LOCALHOST), address.port())).await.ok()
+        }
+        Err(_) => None,
+    };
+    std::iter::once(first).chain(second).collect()
 }

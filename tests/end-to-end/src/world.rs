@@ -136,6 +136,18 @@ impl World {
         self.watch.lines()
     }
 
+    /// A line that a function logs, now or soon.
+    pub async fn logged(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            if let Some(line) = self.log().into_iter().find(|line| wanted(line)) {
+                return line;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "nothing of that kind is logged");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
     /// Names a secret that must not be logged.
     pub fn secret(&self, secret: &str) {
         self.watch.secret(secret);
@@ -148,7 +160,17 @@ impl World {
 
     /// A request that the caller finishes.
     pub fn request(&self, caller: &Caller, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, self.url(path));
+        self.request_at(caller, method, &self.url(path))
+    }
+
+    /// A request to another address of the service than the gateway's, which the caller finishes.
+    pub fn request_at(
+        &self,
+        caller: &Caller,
+        method: Method,
+        url: &str,
+    ) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, url);
         match caller {
             Caller::Operator => request.bearer_auth(self.stack.operator_key()),
             Caller::Application => request.bearer_auth(&self.application_key),
@@ -295,6 +317,12 @@ impl World {
     /// The application's GET through the proxy.
     pub async fn proxied(&self, connection: &str, rest: &str) -> Answer {
         self.get(&Caller::Application, &format!("/proxy/{connection}/{rest}")).await
+    }
+
+    /// The application's GET through the proxy that streams.
+    pub async fn streamed(&self, connection: &str, rest: &str) -> Answer {
+        let url = format!("{}/proxy/{connection}/{rest}", self.stack.streaming_url());
+        self.send(self.request_at(&Caller::Application, Method::GET, &url)).await
     }
 
     /// Sets attributes of an item in a table, as time or an accident would.

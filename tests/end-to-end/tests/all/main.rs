@@ -11,4 +11,5 @@ mod proxy;
 mod races;
 mod refresh;
 mod refusals;
+mod streaming;
 mod walk;

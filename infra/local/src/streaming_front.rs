@@ -1,0 +1,96 @@
+//! The streaming front: a Lambda function URL with `RESPONSE_STREAM`, as far as a client and a function can tell.
+//!
+//! Its events are those of an HTTP API without routes, with the path as it came. Its answers are a JSON document
+//! with status and headers, eight zero bytes, and the body as it comes
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use futures_util::{StreamExt as _, stream};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::event;
+use crate::gateway::message;
+use crate::routes::{Matched, Route};
+use crate::runtime::Function;
+use crate::runtime_api::{Answer, BrokenOff, Pieces};
+
+/// Largest event that Lambda takes, in bytes; binary bodies are in it as base64.
+const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+/// What stands between status and headers, and the body.
+const SEPARATOR: [u8; 8] = [0; 8];
+
+/// What the streaming front needs.
+pub(crate) struct StreamingFront {
+    pub(crate) function: Arc<Function>,
+    /// `localhost:8084`
+    pub(crate) host: String,
+}
+
+impl StreamingFront {
+    /// Serves on these listeners.
+    pub(crate) fn serve(self, listeners: Vec<TcpListener>) -> Vec<JoinHandle<()>> {
+        let app = Router::new().fallback(answer).with_state(Arc::new(self));
+        let serve = |listener| {
+            let app = app.clone();
+            tokio::spawn(async move {
+                if let Err(error) = axum::serve(listener, app).await {
+                    eprintln!("the streaming front stopped: {error}");
+                }
+            })
+        };
+        listeners.into_iter().map(serve).collect()
+    }
+}
+
+async fn answer(State(front): State<Arc<StreamingFront>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let too_large = || message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    let Ok(body) = to_bytes(body, LARGEST_EVENT).await else { return too_large() };
+    let route = Route { key: "$default".to_owned(), function: "proxy".to_owned() };
+    let matched = Matched { route: &route, parameters: BTreeMap::new() };
+    let request_id = Uuid::new_v4().to_string();
+    let event = event::from_request(&parts, &body, &matched, &front.host, &request_id).to_string();
+    if event.len() > LARGEST_EVENT {
+        return too_large();
+    }
+    let answered = match front.function.begin(event.into_bytes()).await {
+        Ok(Answer::Streamed(pieces)) => streamed(pieces).await,
+        Ok(Answer::Whole(answer)) => event::to_response(&answer),
+        Err(error) => {
+            eprintln!("{error}");
+            None
+        }
+    };
+    answered.unwrap_or_else(|| message(StatusCode::BAD_GATEWAY, "Internal Server Error"))
+}
+
+/// The response whose prelude and body these pieces are; `None` if they are not.
+async fn streamed(mut pieces: Pieces) -> Option<Response<Body>> {
+    let mut prelude = Vec::new();
+    let end = loop {
+        prelude.extend_from_slice(&pieces.recv().await?.ok()?);
+        if let Some(end) = prelude.windows(SEPARATOR.len()).position(|bytes| bytes == SEPARATOR) {
+            break end;
+        }
+    };
+    let first = Bytes::copy_from_slice(&prelude[end + SEPARATOR.len()..]);
+    let response = event::to_response(&prelude[..end])?;
+    Some(response.map(|_| body(first, pieces)))
+}
+
+fn body(first: Bytes, pieces: Pieces) -> Body {
+    let begun = (!first.is_empty()).then_some(Ok::<_, BrokenOff>(first));
+    let rest = stream::unfold(pieces, |mut pieces| async move {
+        let piece = pieces.recv().await?;
+        Some((piece, pieces))
+    });
+    Body::from_stream(stream::iter(begun).chain(rest))
+}
