@@ -8,6 +8,7 @@ mod confirm;
 mod connect_sessions;
 mod connections;
 mod describe;
+mod integration_fields;
 mod integrations;
 pub mod openapi;
 mod pause;

@@ -50,3 +50,15 @@ pub(crate) fn usable(connection: &Connection, integration: &Integration) -> Resu
         }
     }
 }
+
+/// Tells a caller whose user must sign in again where that is done, if the integration says so.
+pub(crate) fn reconnecting(
+    problem: Problem,
+    connection: &Connection,
+    integration: &Integration,
+) -> Problem {
+    match (problem.code(), integration.reconnect_url(&connection.id)) {
+        (Code::ConnectionReauthorizationRequired, Some(url)) => problem.reconnect_url(&url),
+        _ => problem,
+    }
+}

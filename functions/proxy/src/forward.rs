@@ -1,7 +1,7 @@
 //! The proxied call, step by step.
 
-use devops::address::Address;
 use devops::headers;
+use devops::policy::METHODS;
 use devops::rejection::Rejection;
 use devops::rewrite::Gateway;
 use edge::caller::Caller;
@@ -10,6 +10,8 @@ use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Matched;
 use edge::streaming::Content;
+use futures_util::future::ready;
+use futures_util::{StreamExt as _, stream};
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use http::{HeaderMap, Method, Response};
 use lambda_http::{Body, Request};
@@ -17,10 +19,12 @@ use vault::connections::Connection;
 use vault::integrations::Integration;
 use vault::refresh::{AccessToken, Cause};
 
-use crate::connection::usable;
-use crate::limits::Deadlines;
+use crate::connection::reconnecting;
+use crate::deadlines::Deadlines;
+use crate::pace::Places;
 use crate::send::{Answer, AnswerBody, Call, chunks};
-use crate::{Proxy, refusal};
+use crate::target::Target;
+use crate::{Proxy, dry, refusal};
 
 impl Proxy {
     pub(crate) async fn forward(
@@ -31,42 +35,66 @@ impl Proxy {
         log: &RequestLog,
     ) -> Result<Response<Content>, Problem> {
         let deadlines = Deadlines::of(&request, self.response_mode);
-        let id = matched.parameter("connection").unwrap_or_default();
-        let (connection, integration) = self.visible(caller, id, log).await?;
-        usable(&connection, &integration)?;
-        let address = address(matched, &request, &connection, &integration)?;
-        log.host(address.host());
+        let target = self.target(caller, matched, &request, log).await?;
+        log.host(target.address.host());
         forwardable(request.method())?;
-        let gateway = Gateway::new(&self.base_url, connection.id.as_str()).relative_to(&address);
+        if dry::is_wanted(request.headers())? {
+            let described = self.describe_call(&target, request.method()).await;
+            return described.map(|response| response.map(Content::from));
+        }
+        if !target.integration.allowed_calls.allows(request.method(), &target.address) {
+            return Err(Problem::new(Code::CallNotAllowed));
+        }
+        self.wait_for_devops(&target.connection, &deadlines).await?;
+        let places = self.take_places(&target, &deadlines).await?;
+        let answered = self.answered(&target, request, deadlines, log).await;
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(problem) => {
+                places.give_back().await;
+                let problem = self.naming_the_stream(problem, &target);
+                return Err(reconnecting(problem, &target.connection, &target.integration));
+            }
+        };
+        places.describe(response.headers_mut());
+        Ok(giving_back(response, places).await)
+    }
+
+    /// Azure DevOps' answer to one call with the connection's token.
+    async fn answered(
+        &self,
+        target: &Target,
+        request: Request,
+        deadlines: Deadlines,
+        log: &RequestLog,
+    ) -> Result<Response<Content>, Problem> {
+        let Target { connection, integration, address, named } = target;
         let mut upstream_headers = headers::upstream_request(request.headers());
-        if devops::rewrite::is_discovery(&address) {
+        if devops::rewrite::is_discovery(address) {
             upstream_headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let call = Call {
             method: request.method().clone(),
             headers: upstream_headers,
-            address,
+            address: address.clone(),
             body: body_bytes(request.into_body()),
             deadlines,
             response_mode: self.response_mode,
         };
         let token = self
             .refresher
-            .access_token(&connection, &integration, deadlines.answer)
+            .access_token(connection, integration, deadlines.answer)
             .await
             .map_err(refusal::of_refresh)?;
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
-        let sent = self.send_judged(&call, &connection, &integration, token, log).await;
-        let answer = sent.map_err(|problem| self.naming_the_stream(problem, &call, matched))?;
+        let answer = self.send_judged(&call, connection, integration, token, log).await?;
+        self.heed(connection, &answer.headers).await;
         let now = self.clock.now();
-        if let Err(error) = self
-            .refresher
-            .connections
-            .record_use(&connection, now, &mut vault::random::system())
-            .await
-        {
+        let used = &self.refresher.connections;
+        if let Err(error) = used.record_use(connection, now, &mut vault::random::system()).await {
             tracing::warn!(connection = %connection.id, "the use could not be recorded: {error}");
         }
+        let gateway = Gateway::new(&self.base_url, named).relative_to(address);
         Ok(passed_through(answer, &call, &gateway))
     }
 
@@ -109,24 +137,33 @@ impl Proxy {
 
 impl Proxy {
     /// What is too large for this way is not too large for the other, if there is one.
-    fn naming_the_stream(&self, problem: Problem, call: &Call, matched: &Matched) -> Problem {
-        match (&self.streaming_url, problem.code()) {
-            (Some(streaming_url), Code::ResponseTooLarge) => {
-                let named = matched.parameter("connection").unwrap_or_default();
-                let there = Gateway::new(streaming_url.as_str(), named);
-                let there = there.address(&format!(
-                    "https://{}{}",
-                    call.address.host(),
-                    call.address.path()
-                ));
-                problem.detail(format!(
-                    "Answers of any size are streamed at {}.",
-                    there.as_deref().unwrap_or(streaming_url.as_str())
-                ))
-            }
-            _ => problem,
-        }
+    fn naming_the_stream(&self, problem: Problem, target: &Target) -> Problem {
+        let (Some(streaming_url), Code::ResponseTooLarge) = (&self.streaming_url, problem.code())
+        else {
+            return problem;
+        };
+        let (host, path) = (target.address.host(), target.address.path());
+        let there = Gateway::new(streaming_url.as_str(), &target.named);
+        let there = there.address(&format!("https://{host}{path}"));
+        let there = there.as_deref().unwrap_or(streaming_url.as_str());
+        problem.detail(format!("Answers of any size are streamed at {there}."))
     }
+}
+
+/// The answer; the call's places are free when all of it has left.
+async fn giving_back(response: Response<Content>, places: Places) -> Response<Content> {
+    let (parts, content) = response.into_parts();
+    let content = match content {
+        Content::Whole(body) => {
+            places.give_back().await;
+            Content::Whole(body)
+        }
+        Content::Chunks(chunks) => {
+            let end = stream::once(async move { places.give_back().await });
+            Content::Chunks(chunks.chain(end.filter_map(|()| ready(None))).boxed())
+        }
+    };
+    Response::from_parts(parts, content)
 }
 
 fn rejection(call: &Call, answer: &Answer) -> Option<Rejection> {
@@ -144,37 +181,13 @@ fn rejection(call: &Call, answer: &Answer) -> Option<Rejection> {
     )
 }
 
-fn address(
-    matched: &Matched,
-    request: &Request,
-    connection: &Connection,
-    integration: &Integration,
-) -> Result<Address, Problem> {
-    let allowed = integration.organizations.reachable(connection.organization.as_ref());
-    let host = matched.parameter("host").unwrap_or_default();
-    // Exactly as it came: the address is parsed once, and what was parsed is what is sent.
-    let path = format!("/{}", matched.parameter("path").unwrap_or_default());
-    Address::parse(host, &path, request.uri().query(), &allowed)
-        .map_err(|e| refusal::of_address(&e))
-}
-
 /// The methods of Azure DevOps' API (SECURITY S-36).
 fn forwardable(method: &Method) -> Result<(), Problem> {
-    const METHODS: [Method; 7] = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::OPTIONS,
-    ];
     if METHODS.contains(method) {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::MethodNotAllowed)
-            .allow("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        return Ok(());
     }
+    let names: Vec<_> = METHODS.iter().map(Method::as_str).collect();
+    Err(Problem::new(Code::MethodNotAllowed).allow(&names.join(", ")))
 }
 
 fn body_bytes(body: Body) -> bytes::Bytes {

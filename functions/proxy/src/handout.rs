@@ -10,10 +10,12 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
+use vault::connections::Connection;
+use vault::integrations::Integration;
 use vault::refresh::Cause;
 
 use crate::Proxy;
-use crate::connection::usable;
+use crate::connection::{reconnecting, usable};
 use crate::refusal;
 
 /// How long one of these requests waits for Entra, or for another caller who asks Entra.
@@ -27,18 +29,29 @@ impl Proxy {
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
         let (connection, integration) = self.visible(caller, id, log).await?;
-        usable(&connection, &integration)?;
-        let deadline = Instant::now() + BUDGET;
-        let version =
-            self.refresher.stored_version(&connection).await.map_err(refusal::of_refresh)?;
         let id = connection.id.clone();
-        self.refresher
-            .renew(connection, &integration, Cause::Requested { version }, deadline)
+        self.renew_now(&connection, &integration)
             .await
-            .map_err(refusal::of_refresh)?;
+            .map_err(|problem| reconnecting(problem, &connection, &integration))?;
         let renewed = self.refresher.connections.get(&id).await?;
         let renewed = renewed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
         respond::json(StatusCode::OK, &edge::wire::ConnectionView::from(&renewed))
+    }
+
+    async fn renew_now(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+    ) -> Result<(), Problem> {
+        usable(connection, integration)?;
+        let deadline = Instant::now() + BUDGET;
+        let version =
+            self.refresher.stored_version(connection).await.map_err(refusal::of_refresh)?;
+        let renewed = self
+            .refresher
+            .renew(connection.clone(), integration, Cause::Requested { version }, deadline)
+            .await;
+        renewed.map(drop).map_err(refusal::of_refresh)
     }
 
     pub(crate) async fn hand_out(
@@ -51,13 +64,14 @@ impl Proxy {
         if !integration.token_handout {
             return Err(Problem::new(Code::TokenHandoutDisabled));
         }
-        usable(&connection, &integration)?;
+        let reconnecting = |problem| reconnecting(problem, &connection, &integration);
+        usable(&connection, &integration).map_err(reconnecting)?;
         let deadline = Instant::now() + BUDGET;
         let token = self
             .refresher
             .access_token(&connection, &integration, deadline)
             .await
-            .map_err(refusal::of_refresh)?;
+            .map_err(|error| reconnecting(refusal::of_refresh(error)))?;
         tracing::info!(
             audit = "token_handed_out", caller = %caller.id, connection = %connection.id,
             integration = %connection.integration, "an access token was handed out",

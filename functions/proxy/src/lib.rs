@@ -1,20 +1,25 @@
 //! The proxy: `ANY /proxy/{connection}/{host}/{path…}` becomes a call of Azure DevOps with the user's token.
 //!
 //! ```text
-//!  authenticate ─> connection ─> address ─> request headers ─> token ─> send ─> judge ─> response headers
-//!                                                               ^                │ rejected: renew once,
-//!                                                               └────────────────┘ send once more
+//!  authenticate ─> connection, address ─> policy ─> limits ─> token ─> send ─> judge ─> response headers
+//!                                                              ^                │ rejected: renew once,
+//!                                                              └────────────────┘ send once more
 //! ```
 //!
 //! It also answers the two routes that need the same token: refresh now, and hand out the token. It
-//! never follows a redirect, never retries what might have been done, and writes nothing on the hot path.
+//! never follows a redirect, never retries what might have been done, and writes nothing on the hot path unless
+//! the operator has calls counted.
 
 mod connection;
+mod deadlines;
+mod dry;
 mod forward;
 mod handout;
-mod limits;
+mod me;
+mod pace;
 mod refusal;
 mod send;
+mod target;
 
 use std::sync::Arc;
 
@@ -30,8 +35,11 @@ use edge::streaming::Content;
 use entra::clock::Clock;
 use http::Response;
 use lambda_http::Request;
+use vault::limits::Limits;
 use vault::refresh::Refresher;
 use vault::service::Service;
+
+use crate::me::KnownIntegrations;
 
 /// Everything the proxy needs, made once per process.
 pub struct Proxy {
@@ -46,6 +54,8 @@ pub struct Proxy {
     refresher: Refresher,
     devops: DevopsClient,
     service: Service,
+    limits: Limits,
+    known_integrations: KnownIntegrations,
 }
 
 impl Proxy {
@@ -67,6 +77,8 @@ impl Proxy {
             refresher: deployment.refresher(),
             devops: deployment.devops(),
             service: deployment.service(),
+            limits: deployment.limits(),
+            known_integrations: KnownIntegrations::default(),
             streaming_url: deployment.config.streaming_url,
             public_url: deployment.config.public_url,
             clock: deployment.clock,

@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use crate::limits::{Deadlines, LARGEST_ANSWER};
+use crate::deadlines::{Deadlines, LARGEST_ANSWER};
 
 /// A call of Azure DevOps, ready to be sent with a token.
 pub(crate) struct Call {

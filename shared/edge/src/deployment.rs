@@ -14,6 +14,7 @@ use vault::client_credentials::ClientCredentials;
 use vault::connections::Connections;
 use vault::events::Events;
 use vault::integrations::Integrations;
+use vault::limits::Limits;
 use vault::operator_key::OperatorKey;
 use vault::random::Random;
 use vault::refresh::Refresher;
@@ -85,6 +86,11 @@ impl Deployment {
     /// Connect sessions and authorization requests.
     pub fn sessions(&self) -> Sessions {
         Sessions::new(self.aws.dynamodb.clone(), self.config.tables.sessions.clone())
+    }
+
+    /// What has been used of the operator's limits on proxied calls.
+    pub fn limits(&self) -> Limits {
+        Limits::new(self.aws.dynamodb.clone(), self.config.tables.sessions.clone())
     }
 
     /// Connections.

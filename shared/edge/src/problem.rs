@@ -97,7 +97,10 @@ impl Problem {
             | Code::EntraThrottled
             | Code::RefreshInProgress
             | Code::RefreshRefused
-            | Code::ServicePaused => Some(DEFAULT_RETRY_AFTER),
+            | Code::ServicePaused
+            | Code::RateLimited
+            | Code::ConcurrencyLimited
+            | Code::DevopsThrottled => Some(DEFAULT_RETRY_AFTER),
             _ => None,
         };
         Self(Box::new(Facts {
@@ -359,8 +362,10 @@ mod tests {
     }
 
     #[test]
-    fn every_503_says_when_to_try_again() {
-        for code in Code::ALL.iter().filter(|code| code.status() == 503) {
+    fn every_503_and_what_is_too_much_for_now_says_when_to_try_again() {
+        let too_much = [Code::RateLimited, Code::ConcurrencyLimited, Code::DevopsThrottled];
+        let busy = Code::ALL.iter().filter(|code| code.status() == 503);
+        for code in busy.chain(&too_much) {
             let response = Problem::new(*code).response(Format::Json, &public_url(), "r");
             assert!(response.headers().contains_key(RETRY_AFTER), "{code:?}");
         }

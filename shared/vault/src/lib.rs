@@ -6,7 +6,7 @@
 //!   ┌───────────────────────┴────────────────────────────────┐
 //!   │ vault                                                  │
 //!   │  integrations ─ api_keys, service table `integrations` │
-//!   │  sessions                         table `sessions`     │
+//!   │  sessions, limits                 table `sessions`     │
 //!   │  connections ── schedule          table `connections`  │
 //!   │  tokens ─────── sealing           table `tokens`, KMS  │
 //!   │  client_credentials, operator_key   Secrets Manager    │
@@ -31,6 +31,7 @@ mod error;
 pub mod events;
 pub mod ids;
 pub mod integrations;
+pub mod limits;
 pub mod operator_key;
 pub mod random;
 pub mod refresh;

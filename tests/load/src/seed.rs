@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use devops::organization::OrganizationName;
+use devops::policy::CallPolicy;
 use entra::clock::SystemClock;
 use futures_util::stream::{self, TryStreamExt as _};
 use indicatif::ProgressBar;
@@ -17,6 +18,7 @@ use vault::integrations::{
     Confirmation, CredentialDescription, CredentialKind, Integration, Integrations, Organizations,
     Status, TenantSetting,
 };
+use vault::limits::ProxyLimits;
 use vault::random;
 use vault::schedule::Lifetime;
 use vault::sealing::Sealer;
@@ -64,6 +66,9 @@ impl Seed {
             confirmation: Confirmation::None,
             token_handout: false,
             always_warm: false,
+            allowed_calls: CallPolicy::default(),
+            proxy_limits: ProxyLimits::default(),
+            reconnect_url: None,
             status: Status::Ready,
             probed_at: None,
             created_at: now,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use devops::organization::OrganizationName;
+use devops::policy::CallPolicy;
 use entra::clock::Clock;
 use entra::cloud::{Authority, Cloud as EntraCloud};
 use entra::metadata::MetadataCache;
@@ -19,6 +20,7 @@ use vault::integrations::{
     Confirmation, CredentialDescription, CredentialKind, Integration, Integrations, Organizations,
     Status, TenantSetting,
 };
+use vault::limits::ProxyLimits;
 use vault::random::Random;
 use vault::refresh::Refresher;
 use vault::refresh::drain::{Drain, Limits};
@@ -124,6 +126,9 @@ impl Process {
             confirmation: Confirmation::None,
             token_handout: false,
             always_warm: false,
+            allowed_calls: CallPolicy::default(),
+            proxy_limits: ProxyLimits::default(),
+            reconnect_url: None,
             status: Status::Ready,
             probed_at: None,
             created_at: now,

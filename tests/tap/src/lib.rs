@@ -136,8 +136,10 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
         let stop = state.stop.clone().filter(Stop::is_next);
         (format!("{}{}", state.target, parts.uri), stop)
     };
-    if let Some(stop) = &stop {
-        stop.hold(When::Before).await;
+    if let Some(stop) = &stop
+        && !stop.hold(When::Before).await
+    {
+        return broken();
     }
     let body = if of_dynamodb { asking_for_capacity(&body) } else { body };
     let mut headers = parts.headers;
@@ -152,8 +154,10 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     } else if !status.is_success() {
         *shared.state().counts.refused.entry(operation).or_default() += 1;
     }
-    if let Some(stop) = &stop {
-        stop.hold(When::After).await;
+    if let Some(stop) = &stop
+        && !stop.hold(When::After).await
+    {
+        return broken();
     }
     response(status, &headers, body)
 }

@@ -1,7 +1,7 @@
 //! Stopping one request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -21,13 +21,15 @@ pub struct Stop {
     to_come: Arc<AtomicU64>,
     reached: Arc<Semaphore>,
     released: Arc<Semaphore>,
+    cut: Arc<AtomicBool>,
 }
 
 impl Stop {
     pub(crate) fn new(number: u64, when: When) -> Self {
         let to_come = Arc::new(AtomicU64::new(number + 1));
         let closed = || Arc::new(Semaphore::new(0));
-        Self { when, to_come, reached: closed(), released: closed() }
+        let cut = Arc::default();
+        Self { when, to_come, reached: closed(), released: closed(), cut }
     }
 
     /// Counts a request, and tells whether it is the one.
@@ -36,17 +38,25 @@ impl Stop {
         self.to_come.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1)
     }
 
-    pub(crate) async fn hold(&self, when: When) {
+    /// Holds the request on this side, and returns whether it goes on.
+    pub(crate) async fn hold(&self, when: When) -> bool {
         if when == self.when {
             self.reached.add_permits(1);
             // The semaphore is never closed, so this only waits.
             let _released = self.released.acquire().await.ok();
         }
+        !self.cut.load(Ordering::SeqCst)
     }
 
     /// Resolves when the request is stopped.
     pub async fn reached(&self) {
         let _reached = self.reached.acquire().await.ok();
+    }
+
+    /// Lets it get lost: it never arrives, or its answer does not.
+    pub fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        self.go_on();
     }
 
     /// Lets it go on.

@@ -229,7 +229,23 @@ codes! {
         "Ask for less at once, for example with paging, or try again.";
     ResponseTooLarge = "response_too_large", BAD_GATEWAY,
         "The answer is too large to pass through",
-        "Ask for less at once, for example with paging or a byte range.";
+        "Ask for less at once, for example with paging or a byte range, or use the proxy that streams.";
+
+    CallNotAllowed = "call_not_allowed", FORBIDDEN,
+        "The integration does not let this call through",
+        "Ask the operator which methods and paths the integration's allowed_calls name.";
+    ConnectionAmbiguous = "connection_ambiguous", CONFLICT,
+        "More than one of your connections reaches this address",
+        "Name one integration in the header x-ado-connect-integration, or a connection in place of `me`.";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS,
+        "Too many calls for the limit that the operator has set",
+        "Try again after the time in the Retry-After header; the RateLimit header tells how many calls are left.";
+    ConcurrencyLimited = "concurrency_limited", TOO_MANY_REQUESTS,
+        "Too many calls at the same time for the limit that the operator has set",
+        "Try again when one of the calls under way has ended.";
+    DevopsThrottled = "devops_throttled", TOO_MANY_REQUESTS,
+        "Azure DevOps has asked to be called later for this user",
+        "Try again after the time in the Retry-After header.";
 
     // API keys
     ApiKeyNotFound = "api_key_not_found", NOT_FOUND,

@@ -363,6 +363,7 @@ fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Conne
         refusals: 0,
         rejected_version: None,
         rejected_until: None,
+        call_after: None,
         due_at: None,
         due_shard: None,
     }

@@ -85,6 +85,9 @@ pub struct Connection {
     /// Until when a rejection of that version is not worth a refresh.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
     pub rejected_until: Option<Timestamp>,
+    /// Azure DevOps asked not to be called for this user before this.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    pub call_after: Option<Timestamp>,
     /// When the schedule looks at it next; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
     pub due_at: Option<Timestamp>,

@@ -1,4 +1,5 @@
-//! What proxied calls leave on the small item: that it was used, and that its token was rejected.
+//! What proxied calls leave on the small item: that it was used, that its token was rejected, and that Azure
+//! DevOps wants to be left alone for a while.
 
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
@@ -70,6 +71,30 @@ impl Connections {
             .update(&connection.id)
             .condition_expression("revision = :known")
             .expression_attribute_values(":known", n(connection.revision));
+        sent(change.apply(update).send().await).map(drop)
+    }
+
+    /// Notes when Azure DevOps may be called next, unless a later time is known.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn record_call_after(
+        &self,
+        connection: &Connection,
+        call_after: Timestamp,
+    ) -> Result<(), Error> {
+        if connection.call_after.is_some_and(|known| known >= call_after) {
+            return Ok(());
+        }
+        let mut change = Change::default();
+        change.set("call_after", n(call_after.as_second()));
+        let update = self
+            .update(&connection.id)
+            .condition_expression(
+                "revision = :known AND (attribute_not_exists(call_after) OR call_after < :call_after)",
+            )
+            .expression_attribute_values(":known", n(connection.revision))
+            .expression_attribute_values(":call_after", n(call_after.as_second()));
         sent(change.apply(update).send().await).map(drop)
     }
 }

@@ -3,13 +3,15 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValue;
 use devops::organization::OrganizationName;
+use devops::policy::CallPolicy;
 use entra::identifiers::{ClientId, Tenant, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::{Origin, Url};
 
 use crate::Error;
-use crate::ids::IntegrationId;
+use crate::ids::{ConnectionId, IntegrationId};
+use crate::limits::ProxyLimits;
 use crate::schedule::Warmth;
 use crate::table::{from_item, s, to_item};
 
@@ -47,6 +49,15 @@ pub struct Integration {
     /// Whether access tokens are kept fresh even where nobody uses them.
     #[serde(default)]
     pub always_warm: bool,
+    /// Which calls of Azure DevOps go through; without rules, all.
+    #[serde(default)]
+    pub allowed_calls: CallPolicy,
+    /// How many calls go through.
+    #[serde(default)]
+    pub proxy_limits: ProxyLimits,
+    /// The application's page where a user connects again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnect_url: Option<Url>,
     /// Whether it can be used.
     pub status: Status,
     /// When a rejected credential was last tried.
@@ -62,6 +73,14 @@ impl Integration {
     /// What keeps the tokens of one of its connections warm.
     pub fn warmth(&self, last_used_at: Option<Timestamp>) -> Warmth {
         if self.always_warm { Warmth::Always } else { Warmth::WhileUsed(last_used_at) }
+    }
+
+    /// Where the user of a connection connects again, if the operator said so: the page, told which
+    /// connection it is about.
+    pub fn reconnect_url(&self, connection: &ConnectionId) -> Option<Url> {
+        let mut url = self.reconnect_url.clone()?;
+        url.query_pairs_mut().append_pair("connection_id", connection.as_str());
+        Some(url)
     }
 
     /// Whether its users come from any tenant: then what one tenant's administrator did to the app there

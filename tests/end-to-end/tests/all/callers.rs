@@ -113,3 +113,56 @@ async fn tokens_of_others_or_for_others_are_refused() {
     world.get(&forged, "/connections").await.expect_problem(401, "invalid_credentials");
     world.get(&provider.token(&json!({})), "/connections").await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_s_program_needs_no_connection_id() {
+    let provider = Provider::start().await;
+    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
+    let world = World::with_variables(&variables).await;
+    let caller = provider.token(&json!({}));
+    let me = format!("/proxy/me/{PROJECTS}");
+    world.get(&caller, &me).await.expect_problem(404, "connection_not_found");
+    world.connect("grace", "grace").await;
+    world.get(&caller, &me).await.expect_problem(404, "connection_not_found");
+    world.connect("ada", "ada").await;
+    world.get(&caller, &me).await.expect(200);
+    // Addresses go on with the name that the program knows.
+    let areas = world.get(&caller, "/proxy/me/dev.azure.com/mycompany/_apis/resourceAreas").await;
+    let location = areas.expect(200).json()["value"][0]["locationUrl"].clone();
+    assert!(location.as_str().unwrap().starts_with(&world.url("/proxy/me/")), "{location}");
+    world
+        .get(&caller, "/proxy/me/dev.azure.com/contoso/_apis/projects")
+        .await
+        .expect_problem(403, "organization_not_allowed");
+    world.get(&Caller::Application, &me).await.expect_problem(404, "connection_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_connections_the_one_that_reaches_the_address_is_taken() {
+    let provider = Provider::start().await;
+    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
+    let world = World::with_variables(&variables).await;
+    let caller = provider.token(&json!({}));
+    world.put_integration("fabrikam", json!({"organizations": ["fabrikam"]})).await.expect(201);
+    world.put_integration("another", json!({})).await.expect(201);
+    let first = world.connect("ada", "ada").await;
+    for integration in ["fabrikam", "another"] {
+        let wish =
+            json!({"integration": integration, "user": "ada", "return_to": world.return_to()});
+        let link = world.connect_url_for(wish).await;
+        let returned = world.browser().finish(&link, "ada").await.expect(303);
+        world.confirm(&returned, "ada").await.expect(200);
+    }
+    world.get(&caller, "/proxy/me/dev.azure.com/fabrikam/_apis/projects").await.expect(200);
+    let me = format!("/proxy/me/{PROJECTS}");
+    let ambiguous = world.get(&caller, &me).await.expect_problem(409, "connection_ambiguous");
+    assert!(ambiguous.text().contains("another"), "{}", ambiguous.text());
+    let request = world.request(&caller, Method::GET, &me);
+    let request = request.header("x-ado-connect-integration", "another");
+    world.send(request).await.expect(200);
+    let request = world.request(&caller, Method::GET, &me);
+    let request = request.header("x-ado-connect-integration", "nosuch");
+    world.send(request).await.expect_problem(404, "connection_not_found");
+    world.ask(&caller, Method::DELETE, &format!("/connections/{first}")).await.expect(204);
+    world.get(&caller, &me).await.expect(200);
+}

@@ -4,9 +4,11 @@
 mod callers;
 mod contract;
 mod kills;
+mod limits;
 mod management;
 mod operations;
 mod outages;
+mod policy;
 mod proxy;
 mod races;
 mod refresh;

@@ -28,6 +28,11 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
+    /// When nothing of the call goes on any more.
+    pub(crate) fn end(&self) -> Instant {
+        self.answer.max(self.body)
+    }
+
     pub(crate) fn of(request: &Request, mode: ResponseMode) -> Self {
         let (now, most) = match mode {
             ResponseMode::Buffered => (Instant::now(), BUFFERED),

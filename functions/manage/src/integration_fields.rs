@@ -1,0 +1,199 @@
+//! The fields of an integration, from what was sent to what is stored; each refusal names its field.
+
+use std::num::NonZeroU32;
+
+use devops::organization::OrganizationName;
+use devops::policy::{self, CallPolicy};
+use devops::scopes::Scope;
+use edge::problem::Problem;
+use entra::identifiers::Tenant;
+use url::Url;
+use vault::client_credentials::NewCredential;
+use vault::integrations::{
+    CredentialDescription, CredentialKind, Organizations, ReturnOrigin, TenantSetting,
+};
+use vault::limits;
+
+use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits};
+
+/// Most entries of each list in an integration.
+const MOST_ENTRIES: usize = 200;
+/// Most rules of an integration, and most methods or paths of a rule.
+const MOST_RULES: usize = 50;
+/// Longest time over which calls are counted, in seconds.
+const LONGEST_PERIOD: u32 = 86_400;
+/// Most calls in a time that can be counted.
+const MOST_REQUESTS: u32 = 1_000_000;
+/// Most calls at a time that can be counted: each is written down by name in one item.
+const MOST_CONCURRENT: u32 = 200;
+
+pub(crate) fn credential(
+    given: &ClientCredential,
+) -> Result<(NewCredential, CredentialDescription), Problem> {
+    let (credential, kind, mut expires_at) = match given {
+        ClientCredential::ClientSecret { client_secret, expires_at } => (
+            NewCredential::ClientSecret(client_secret.clone()),
+            CredentialKind::ClientSecret,
+            *expires_at,
+        ),
+        ClientCredential::Certificate { certificate_pem, private_key_pem } => (
+            NewCredential::Certificate {
+                certificate_pem: certificate_pem.clone(),
+                private_key_pem: private_key_pem.clone(),
+            },
+            CredentialKind::Certificate,
+            None,
+        ),
+        ClientCredential::Federated {} => {
+            return Err(Problem::field(
+                "client_credential.kind",
+                "federated credentials are not part of this version; use client_secret or certificate",
+            ));
+        }
+    };
+    let parsed =
+        credential.parse().map_err(|e| Problem::field("client_credential", e.to_string()))?;
+    if let entra::credential::ClientCredential::Certificate(certificate) = &parsed {
+        expires_at = Some(certificate.not_after());
+    }
+    Ok((credential, CredentialDescription { kind, expires_at }))
+}
+
+pub(crate) fn organizations(given: OneOrMany) -> Result<Organizations, Problem> {
+    let refuse = |message: &str| Problem::field("organizations", message);
+    let names = match given {
+        OneOrMany::One(word) if word == "any" => return Ok(Organizations::Any),
+        OneOrMany::One(_) => return Err(refuse("a list of organization names, or \"any\"")),
+        OneOrMany::Many(names) => names,
+    };
+    if names.is_empty() || names.len() > MOST_ENTRIES {
+        return Err(refuse("1 to 200 organization names, or \"any\""));
+    }
+    let mut parsed: Vec<OrganizationName> = Vec::with_capacity(names.len());
+    for name in names {
+        let name = name.parse().map_err(|_| {
+            refuse("an organization is named as in https://dev.azure.com/{organization}: letters, digits and hyphens")
+        })?;
+        if !parsed.contains(&name) {
+            parsed.push(name);
+        }
+    }
+    Ok(Organizations::Named(parsed))
+}
+
+pub(crate) fn scopes(given: Vec<String>) -> Result<Vec<String>, Problem> {
+    let refuse = |message: String| Problem::field("scopes", message);
+    if given.is_empty() || given.len() > MOST_ENTRIES {
+        return Err(refuse("1 to 200 scopes".to_owned()));
+    }
+    if given.len() > 1 && given.iter().any(|name| name == "user_impersonation") {
+        return Err(refuse("user_impersonation stands alone: it contains the others".to_owned()));
+    }
+    let mut checked = Vec::with_capacity(given.len());
+    for name in given {
+        if Scope::parse(&name).is_none() {
+            return Err(refuse(
+                "a scope of Azure DevOps, such as vso.code, or user_impersonation".to_owned(),
+            ));
+        }
+        if !checked.contains(&name) {
+            checked.push(name);
+        }
+    }
+    Ok(checked)
+}
+
+pub(crate) fn tenant(given: &str) -> Result<TenantSetting, Problem> {
+    match given {
+        "auto" => Ok(TenantSetting::Auto),
+        "organizations" => Ok(TenantSetting::Fixed(Tenant::Organizations)),
+        id => id.parse().map(|id| TenantSetting::Fixed(Tenant::Id(id))).map_err(|_| {
+            Problem::field("tenant", "auto, organizations, or the tenant's id (a GUID)")
+        }),
+    }
+}
+
+pub(crate) fn origins(given: Vec<String>) -> Result<Vec<ReturnOrigin>, Problem> {
+    if given.len() > MOST_ENTRIES {
+        return Err(Problem::field("allowed_return_origins", "at most 200 origins"));
+    }
+    given
+        .into_iter()
+        .map(|text| {
+            text.try_into().map_err(|e: vault::integrations::InvalidOrigin| {
+                Problem::field("allowed_return_origins", e.to_string())
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn allowed_calls(given: Vec<CallRule>) -> Result<CallPolicy, Problem> {
+    if given.len() > MOST_RULES {
+        return Err(Problem::field("allowed_calls", "at most 50 rules"));
+    }
+    let rules = given.into_iter().enumerate().map(|(index, rule)| {
+        let field = |name: &str| format!("allowed_calls[{index}].{name}");
+        for (name, length) in [("methods", rule.methods.len()), ("paths", rule.paths.len())] {
+            if length > MOST_RULES {
+                return Err(Problem::field(field(name), "at most 50"));
+            }
+        }
+        let method = |text: String| {
+            text.try_into()
+                .map_err(|e: policy::InvalidMethod| Problem::field(field("methods"), e.to_string()))
+        };
+        let path = |text: String| {
+            text.try_into().map_err(|e: policy::InvalidPathPrefix| {
+                Problem::field(field("paths"), e.to_string())
+            })
+        };
+        Ok(policy::CallRule {
+            methods: rule.methods.into_iter().map(method).collect::<Result<_, _>>()?,
+            paths: rule.paths.into_iter().map(path).collect::<Result<_, _>>()?,
+        })
+    });
+    Ok(CallPolicy::new(rules.collect::<Result<_, _>>()?))
+}
+
+pub(crate) fn proxy_limits(given: &ProxyLimits) -> Result<limits::ProxyLimits, Problem> {
+    let limit = |name: &str, given: &Option<ProxyLimit>| {
+        given.as_ref().map(|given| proxy_limit(name, given)).transpose()
+    };
+    Ok(limits::ProxyLimits {
+        connection: limit("proxy_limits.connection", &given.connection)?,
+        integration: limit("proxy_limits.integration", &given.integration)?,
+    })
+}
+
+fn proxy_limit(field: &str, given: &ProxyLimit) -> Result<limits::Limit, Problem> {
+    let number = |name: &str, given: Option<u32>, most: u32| {
+        let usable = |number: u32| NonZeroU32::new(number).filter(|number| number.get() <= most);
+        let refusal = || Problem::field(format!("{field}.{name}"), format!("1 to {most}"));
+        given.map(|number| usable(number).ok_or_else(refusal)).transpose()
+    };
+    let requests = number("requests", given.requests, MOST_REQUESTS)?;
+    let per_seconds = number("per_seconds", given.per_seconds, LONGEST_PERIOD)?;
+    let concurrent = number("concurrent", given.concurrent, MOST_CONCURRENT)?;
+    let rate = match (requests, per_seconds) {
+        (Some(requests), Some(per_seconds)) => Some(limits::Rate { requests, per_seconds }),
+        (None, None) if concurrent.is_some() => None,
+        _ => {
+            let message = "requests and per_seconds together, concurrent, or all three";
+            return Err(Problem::field(field, message));
+        }
+    };
+    Ok(limits::Limit { rate, concurrent })
+}
+
+pub(crate) fn reconnect_url(
+    given: Option<&str>,
+    origins: &[ReturnOrigin],
+) -> Result<Option<Url>, Problem> {
+    let Some(text) = given else { return Ok(None) };
+    let refuse = |message: &str| Problem::field("reconnect_url", message);
+    let url = Url::parse(text).map_err(|_| refuse("an absolute address"))?;
+    if !origins.iter().any(|origin| origin.covers(&url)) {
+        return Err(refuse("an address under one of allowed_return_origins"));
+    }
+    Ok(Some(url))
+}

@@ -1,0 +1,109 @@
+//! `/proxy/me/…`: the caller's own connection that reaches the address, so that a user's program needs no id.
+
+use edge::caller::Caller;
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use futures_util::future::try_join_all;
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+use vault::connections::{self, Connection};
+use vault::ids::{IntegrationId, UserId};
+use vault::integrations::{Integration, Integrations};
+
+use crate::Proxy;
+use crate::connection::{reconnecting, usable};
+use crate::target::{Destination, ME, Target};
+
+/// Picks an integration where several connections would do.
+const INTEGRATION: &str = "x-ado-connect-integration";
+/// How long the names of integrations are believed; what stands in them is always read.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// The names of all integrations, read now and then.
+#[derive(Default)]
+pub(crate) struct KnownIntegrations(Mutex<Option<(Timestamp, Vec<IntegrationId>)>>);
+
+impl KnownIntegrations {
+    async fn names(
+        &self,
+        integrations: &Integrations,
+        now: Timestamp,
+    ) -> Result<Vec<IntegrationId>, vault::Error> {
+        // Held while reading: concurrent callers share one read.
+        let mut known = self.0.lock().await;
+        if let Some((read_at, names)) = &*known
+            && now.duration_since(*read_at).abs() < KNOWN_FOR
+        {
+            return Ok(names.clone());
+        }
+        let names: Vec<_> = integrations.list().await?.into_iter().map(|i| i.id).collect();
+        *known = Some((now, names.clone()));
+        Ok(names)
+    }
+}
+
+impl Proxy {
+    /// The one connection of the calling user that may call the address.
+    pub(crate) async fn own_target(
+        &self,
+        caller: &Caller,
+        destination: &Destination<'_>,
+        headers: &HeaderMap,
+        log: &RequestLog,
+    ) -> Result<Target, Problem> {
+        let not_found = |detail: &str| Problem::new(Code::ConnectionNotFound).detail(detail);
+        let user = caller
+            .user()
+            .ok_or_else(|| not_found("`me` is for callers with a user's own token."))?;
+        let wanted = headers.get(INTEGRATION).and_then(|value| value.to_str().ok());
+        let mut reaching = Vec::new();
+        let mut refusal = None;
+        for (connection, integration) in self.connections_of(user, wanted).await? {
+            match destination.address(&connection, &integration) {
+                Ok(address) => reaching.push((connection, integration, address)),
+                Err(problem) => refusal = Some(problem),
+            }
+        }
+        if reaching.iter().filter(|(connection, ..)| is_active(connection)).count() == 1 {
+            reaching.retain(|(connection, ..)| is_active(connection));
+        }
+        let Some((connection, integration, address)) = reaching.pop() else {
+            return Err(refusal.unwrap_or_else(|| not_found("You have no connection yet.")));
+        };
+        if let Some((_, other, _)) = reaching.first() {
+            let (one, other) = (&integration.id, &other.id);
+            let detail = format!("Among others, those under {other} and {one} reach it.");
+            return Err(Problem::new(Code::ConnectionAmbiguous).detail(detail));
+        }
+        log.connection(&connection.id);
+        log.integration(&connection.integration);
+        usable(&connection, &integration)
+            .map_err(|problem| reconnecting(problem, &connection, &integration))?;
+        Ok(Target { connection, integration, address, named: ME.to_owned() })
+    }
+
+    /// A user's connections, under one integration or under all.
+    async fn connections_of(
+        &self,
+        user: &UserId,
+        integration: Option<&str>,
+    ) -> Result<Vec<(Connection, Integration)>, Problem> {
+        let (connections, integrations) =
+            (&self.refresher.connections, &self.refresher.integrations);
+        let names = match integration {
+            Some(name) => name.parse().into_iter().collect(),
+            None => self.known_integrations.names(integrations, self.clock.now()).await?,
+        };
+        let found = names.iter().map(|name| async move {
+            let Some(connection) = connections.find(name, user).await? else { return Ok(None) };
+            let integration = integrations.get(name).await?;
+            Ok::<_, vault::Error>(integration.map(|integration| (connection, integration)))
+        });
+        Ok(try_join_all(found).await?.into_iter().flatten().collect())
+    }
+}
+
+fn is_active(connection: &Connection) -> bool {
+    connection.status == connections::Status::Active
+}

@@ -1,0 +1,200 @@
+//! Limits of our own on proxied calls: how many in a time, and how many at a time, per connection and per
+//! integration.
+//!
+//! ```text
+//!  take ──> one conditional update of the subject's item ──┬─ written: the call may go on, and gives its place back
+//!                                                          └─ refused: the item as it is tells which limit, and for how long
+//! ```
+//!
+//! The rate is a token bucket, kept as the one time at which it would be full again (GCRA): it holds `requests`
+//! tokens and gains them evenly over `per_seconds`. Places at the same time are named, each with the time at which
+//! its call must have ended, so that a process that dies holds none for ever.
+
+mod ledger;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use ledger::{Limits, Place, Taken};
+
+use crate::ids::{ConnectionId, IntegrationId};
+
+/// The limits of an integration; none unless configured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyLimits {
+    /// For each of its connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Limit>,
+    /// For all of them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<Limit>,
+}
+
+/// A limit on calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// How many in a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// How many at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<NonZeroU32>,
+}
+
+/// So many calls in so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// The most calls that can come at once.
+    pub requests: NonZeroU32,
+    /// After how many seconds so many may come again.
+    pub per_seconds: NonZeroU32,
+}
+
+impl Rate {
+    /// How long one token takes to come back, in microseconds.
+    fn cost(self) -> i64 {
+        let period = i64::from(self.per_seconds.get()) * 1_000_000;
+        let requests = i64::from(self.requests.get());
+        (period + requests - 1) / requests
+    }
+
+    /// How long an empty bucket takes to be full, in microseconds.
+    fn capacity(self) -> i64 {
+        self.cost() * i64::from(self.requests.get())
+    }
+
+    /// How many tokens are left in a bucket that is full at `full_at`.
+    fn remaining(self, full_at: i64, now: i64) -> u32 {
+        let owed = (full_at - now).max(0);
+        u32::try_from((self.capacity() - owed).max(0) / self.cost()).unwrap_or(u32::MAX)
+    }
+
+    /// How long until a bucket that is full at `full_at` has a token.
+    fn wait(self, full_at: i64, now: i64) -> Duration {
+        microseconds(full_at.max(now) + self.cost() - self.capacity() - now)
+    }
+}
+
+/// Whose limit it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// One connection's.
+    Connection(ConnectionId),
+    /// All of an integration's connections' together.
+    Integration(IntegrationId),
+}
+
+impl Subject {
+    /// As it is called in headers: `connection` or `integration`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Connection(_) => "connection",
+            Self::Integration(_) => "integration",
+        }
+    }
+
+    fn key(&self) -> String {
+        match self {
+            Self::Connection(id) => format!("limit#connection#{id}"),
+            Self::Integration(id) => format!("limit#integration#{id}"),
+        }
+    }
+}
+
+/// How it stands with a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose limit it is.
+    pub subject: Subject,
+    /// The limit.
+    pub limit: Limit,
+    /// How many calls may come now, if their number is limited.
+    pub remaining: Option<u32>,
+    /// How long until [`Rate::requests`] may come again.
+    pub full_in: Duration,
+    /// How many calls are under way, if that is limited.
+    pub busy: Option<u32>,
+}
+
+impl Standing {
+    fn new(subject: Subject, limit: Limit, state: &ledger::State, now: Timestamp) -> Self {
+        let at = now.as_microsecond();
+        Self {
+            subject,
+            limit,
+            remaining: limit.rate.map(|rate| rate.remaining(state.full_at, at)),
+            full_in: limit.rate.map_or(Duration::ZERO, |_| microseconds(state.full_at - at)),
+            busy: limit.concurrent.map(|_| state.busy(now)),
+        }
+    }
+}
+
+/// Which limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exceeded {
+    /// Too many calls came; one may come after this time.
+    Rate {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// Too many are under way.
+    Concurrency,
+}
+
+fn microseconds(span: i64) -> Duration {
+    Duration::from_micros(u64::try_from(span).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rate(requests: u32, per_seconds: u32) -> Rate {
+        Rate {
+            requests: requests.try_into().unwrap(),
+            per_seconds: per_seconds.try_into().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_bucket_empties_and_fills_again() {
+        let rate = rate(4, 2);
+        assert_eq!(rate.remaining(0, 10_000_000), 4);
+        assert_eq!(rate.remaining(11_000_000, 10_000_000), 2);
+        assert_eq!(rate.remaining(12_000_000, 10_000_000), 0);
+        assert_eq!(rate.wait(12_000_000, 10_000_000), Duration::from_millis(500));
+        assert_eq!(rate.wait(11_500_000, 10_000_000), Duration::ZERO);
+        assert_eq!(rate.wait(0, 10_000_000), Duration::ZERO);
+    }
+
+    proptest! {
+        /// In no window of `per_seconds` come more than two buckets' worth, and never more than one at once.
+        #[test]
+        fn no_more_pass_than_the_limit_says(requests in 1_u32..50, per_seconds in 1_u32..100, steps in prop::collection::vec(0_i64..3_000_000, 1..300)) {
+            let rate = rate(requests, per_seconds);
+            let (mut full_at, mut now, mut passed) = (0_i64, 1_000_000_000_i64, Vec::new());
+            for step in steps {
+                now += step;
+                if rate.wait(full_at, now).is_zero() {
+                    prop_assert!(rate.remaining(full_at, now) >= 1);
+                    full_at = full_at.max(now) + rate.cost();
+                    passed.push(now);
+                } else {
+                    prop_assert_eq!(rate.remaining(full_at, now), 0);
+                }
+            }
+            for (index, begun) in passed.iter().enumerate() {
+                let at_once = passed[index..].iter().take_while(|time| **time == *begun).count();
+                let in_window = passed[index..].iter().take_while(|time| **time < begun + rate.capacity()).count();
+                prop_assert!(at_once <= requests as usize);
+                prop_assert!(in_window <= 2 * requests as usize);
+            }
+        }
+    }
+}

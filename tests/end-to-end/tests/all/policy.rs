@@ -1,0 +1,117 @@
+//! Which calls an integration lets through.
+
+use end_to_end::{Answer, Caller, INTEGRATION, World};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+async fn call(world: &World, connection: &str, method: Method, rest: &str) -> Answer {
+    let path = format!("/proxy/{connection}/{rest}");
+    world.send(world.request(&Caller::Application, method, &path).body("[]")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_integration_reads_and_nothing_else() {
+    let world = World::start().await;
+    let rules = json!([{"methods": ["GET", "OPTIONS"]}, {"methods": ["POST"], "paths": ["/*/_apis/wit/wiql"]}]);
+    let shown = world.put_integration(INTEGRATION, json!({"allowed_calls": rules})).await;
+    assert_eq!(
+        shown.expect(200).json()["allowed_calls"],
+        json!([{"methods": ["GET", "OPTIONS"], "paths": []}, {"methods": ["POST"], "paths": ["/*/_apis/wit/wiql"]}])
+    );
+    let connection = world.connect("ada", "ada").await;
+    world.devops().reset_counts();
+    for method in [Method::GET, Method::HEAD] {
+        call(&world, &connection, method, "dev.azure.com/mycompany/_apis/projects")
+            .await
+            .expect(200);
+    }
+    let sent = world.devops().requests().len();
+    for (method, rest) in [
+        (Method::POST, "dev.azure.com/mycompany/Website/_apis/wit/workitems/$Task"),
+        (Method::PATCH, "dev.azure.com/mycompany/_apis/wit/workitems/1"),
+        (Method::DELETE, "dev.azure.com/mycompany/_apis/wit/workitems/1"),
+        (Method::PUT, "mycompany.visualstudio.com/DefaultCollection/Website/_apis/wiki/wikis/w"),
+        (Method::POST, "dev.azure.com/mycompany/Website/_apis/wit/wiqlx"),
+    ] {
+        call(&world, &connection, method, rest).await.expect_problem(403, "call_not_allowed");
+    }
+    assert_eq!(world.devops().requests().len(), sent);
+    let query = json!({"query": "SELECT [System.Id] FROM WorkItems"});
+    let path = format!(
+        "/proxy/{connection}/dev.azure.com/mycompany/Website/_apis/wit/wiql?api-version=7.1"
+    );
+    world.post(&Caller::Application, &path, query).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integration_for_one_kind_of_things_refuses_others_and_says_so_beforehand() {
+    let world = World::start().await;
+    let rules = json!([{"paths": ["/_apis/projects", "/*/_apis/git"]}]);
+    world.put_integration(INTEGRATION, json!({"allowed_calls": rules})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    for (rest, allowed) in [
+        ("dev.azure.com/mycompany/_apis/projects", true),
+        ("dev.azure.com/mycompany/_APIS/Projects", true),
+        ("dev.azure.com/mycompany/Website/_apis/git/repositories", true),
+        ("dev.azure.com/mycompany/_apis/wit/fields", false),
+        ("dev.azure.com/mycompany/Website/_apis/wit/fields", false),
+        ("app.vssps.visualstudio.com/_apis/profile/profiles/me", false),
+    ] {
+        let path = format!("/proxy/{connection}/{rest}");
+        let request = world.request(&Caller::Application, Method::GET, &path);
+        let described = world.send(request.header("x-ado-connect-dry", "1")).await.expect(200);
+        assert_eq!(described.json()["allowed"], allowed, "{rest}");
+        let answer = world.proxied(&connection, rest).await;
+        assert_eq!(answer.status == 403, !allowed, "{rest}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_and_limits_that_make_no_sense_are_refused_by_field() {
+    let world = World::start().await;
+    for (changes, field) in [
+        (json!({"allowed_calls": [{"methods": ["get"]}]}), "allowed_calls[0].methods"),
+        (json!({"allowed_calls": [{}, {"paths": ["_apis"]}]}), "allowed_calls[1].paths"),
+        (json!({"allowed_calls": [{"paths": ["/a/../b"]}]}), "allowed_calls[0].paths"),
+        (json!({"proxy_limits": {"connection": {"requests": 3}}}), "proxy_limits.connection"),
+        (json!({"proxy_limits": {"integration": {}}}), "proxy_limits.integration"),
+        (
+            json!({"proxy_limits": {"connection": {"requests": 0, "per_seconds": 1}}}),
+            "proxy_limits.connection.requests",
+        ),
+        (
+            json!({"proxy_limits": {"connection": {"concurrent": 201}}}),
+            "proxy_limits.connection.concurrent",
+        ),
+        (json!({"reconnect_url": "https://evil.example/"}), "reconnect_url"),
+        (json!({"reconnect_url": "/settings"}), "reconnect_url"),
+    ] {
+        let refused = world.put_integration(INTEGRATION, changes.clone()).await;
+        let document = refused.expect_problem(400, "invalid_request").json();
+        let fields: Vec<&Value> =
+            document["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
+        assert_eq!(fields, [field], "{changes}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_must_sign_in_again_is_told_where() {
+    let world = World::start().await;
+    let page = "https://app.mycompany.example/settings?tab=azure";
+    world.put_integration(INTEGRATION, json!({"reconnect_url": page})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    let there = format!("{page}&connection_id={connection}");
+    let claims = r#"{"access_token":{"polids":{"essential":true,"values":["p1"]}}}"#;
+    world.entra().require_interaction("ada", claims).unwrap();
+    world.expire_tokens().await;
+    // While it is found out, and when it is known.
+    for _ in 0..2 {
+        let refused = world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects").await;
+        let refused = refused.expect_problem(401, "connection_reauthorization_required");
+        assert_eq!(refused.json()["reconnect_url"], there.as_str());
+    }
+    let path = format!("/connections/{connection}/refresh");
+    let refused = world.ask(&Caller::Application, Method::POST, &path).await;
+    let refused = refused.expect_problem(401, "connection_reauthorization_required");
+    assert_eq!(refused.json()["reconnect_url"], there.as_str());
+}
