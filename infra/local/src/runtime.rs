@@ -206,6 +206,13 @@ impl Function {
         }
     }
 
+    /// The most memory that one of the idle processes has held, in bytes.
+    pub async fn peak_memory(&self) -> Option<u64> {
+        let idle = self.idle.lock().await;
+        let processes = idle.iter().filter_map(|environment| environment.child.id());
+        processes.filter_map(peak_memory).max()
+    }
+
     async fn environment(&self) -> Result<Environment, InvokeError> {
         while let Some(mut environment) = self.idle.lock().await.pop() {
             if matches!(environment.child.try_wait(), Ok(None)) {
@@ -252,4 +259,11 @@ impl Function {
             }
         });
     }
+}
+
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
 }

@@ -185,6 +185,15 @@ impl Stack {
         self.functions[function].invoke(event).await
     }
 
+    /// The most memory that an idle process of a function has held so far, in bytes, where the operating system
+    /// tells it (`VmHWM` of `proc(5)`).
+    ///
+    /// # Panics
+    /// When there is no such function.
+    pub async fn peak_memory(&self, function: &str) -> Option<u64> {
+        self.functions[function].peak_memory().await
+    }
+
     /// Kills the idle processes of all functions, as Lambda does whenever it likes.
     pub async fn restart_functions(&self) {
         for function in self.functions.values() {

@@ -291,10 +291,10 @@ impl Fault {
     /// Puts headers, body and truncation of the fault onto an answer.
     pub(crate) fn decorate(&self, mut reply: Reply) -> Reply {
         if let Some(body) = &self.body {
-            reply.body = body.clone().into();
+            reply = reply.body(body.clone());
         }
         if let Some(body) = self.body_base64.as_ref().and_then(|body| STANDARD.decode(body).ok()) {
-            reply.body = body.into();
+            reply = reply.body(body);
         }
         if let Some(seconds) = self.retry_after {
             reply = reply.header("retry-after", seconds);

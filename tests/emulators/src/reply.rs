@@ -1,33 +1,79 @@
 //! An answer of an emulator before it is written to the socket.
 
 use std::fmt::Display;
+use std::io;
 
 use axum::body::Body;
-use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
+/// The pieces of a body that is made while it is sent.
+pub(crate) type Pieces = BoxStream<'static, io::Result<Bytes>>;
+
 /// One answer: status, headers, body.
-#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub status: u16,
     headers: Vec<(HeaderName, HeaderValue)>,
-    pub body: Bytes,
+    body: Content,
     /// Sent without `Content-Length`, as Azure DevOps sends lists.
     pub chunked: bool,
     /// Only this many bytes of the body are sent, then the connection breaks.
     pub truncate: Option<usize>,
 }
 
+/// What a body is made of.
+enum Content {
+    Whole(Bytes),
+    /// With its length in bytes, if that is known before the last piece is made.
+    Pieces(Pieces, Option<u64>),
+}
+
+impl Content {
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Whole(bytes) => u64::try_from(bytes.len()).ok(),
+            Self::Pieces(_, length) => *length,
+        }
+    }
+
+    fn into_pieces(self) -> Pieces {
+        match self {
+            Self::Whole(bytes) => stream::iter([Ok(bytes)]).boxed(),
+            Self::Pieces(pieces, _) => pieces,
+        }
+    }
+}
+
 impl Reply {
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new(), chunked: false, truncate: None }
+        let body = Content::Whole(Bytes::new());
+        Self { status, headers: Vec::new(), body, chunked: false, truncate: None }
     }
 
     pub fn bytes(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        let mut reply = Self::empty(status).header("content-type", content_type);
-        reply.body = body.into();
-        reply
+        Self::empty(status).header("content-type", content_type).body(body)
+    }
+
+    /// An answer whose body is made while it is sent; without `length` (in bytes) it goes out in chunks.
+    pub fn pieces(status: u16, content_type: &str, pieces: Pieces, length: Option<u64>) -> Self {
+        let reply = Self::empty(status).header("content-type", content_type);
+        Self { body: Content::Pieces(pieces, length), ..reply }
+    }
+
+    /// Puts another body in place of the one it has.
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: Content::Whole(body.into()), ..self }
+    }
+
+    /// The same answer with its body made to the end: the work behind it is done before anything is sent.
+    pub async fn completed(self) -> Self {
+        let Content::Pieces(mut pieces, _) = self.body else { return self };
+        let mut whole = BytesMut::new();
+        while let Some(Ok(piece)) = pieces.next().await {
+            whole.extend_from_slice(&piece);
+        }
+        Self { body: Content::Whole(whole.freeze()), ..self }
     }
 
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
@@ -75,13 +121,17 @@ impl Reply {
     }
 
     pub fn into_response(self) -> Response<Body> {
-        let length = self.body.len();
-        let body = match self.truncate {
-            Some(at) => broken_off(&self.body, at),
-            None if self.chunked => {
-                Body::from_stream(stream::once(async move { Ok::<_, std::io::Error>(self.body) }))
-            }
-            None => Body::from(self.body),
+        let length = self.body.length();
+        // A body that is there as a whole tells its length by itself.
+        let tells_length = match (&self.body, self.truncate) {
+            (_, Some(_)) => true,
+            (Content::Pieces(..), None) => !self.chunked,
+            (Content::Whole(_), None) => false,
+        };
+        let body = match (self.truncate, self.body) {
+            (Some(at), body) => broken_off(body.into_pieces(), at),
+            (None, Content::Whole(bytes)) if !self.chunked => Body::from(bytes),
+            (None, body) => Body::from_stream(body.into_pieces()),
         };
         let mut response = Response::new(body);
         *response.status_mut() =
@@ -89,20 +139,28 @@ impl Reply {
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);
         }
-        if self.truncate.is_some() {
+        if let Some(length) = length.filter(|_| tells_length) {
             response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         response
     }
 }
 
-fn broken_off(body: &Bytes, at: usize) -> Body {
-    let start = body.slice(..at.min(body.len()));
-    let broken = std::io::Error::new(
-        std::io::ErrorKind::ConnectionReset,
-        "the emulator broke this answer off",
-    );
-    Body::from_stream(stream::iter([Ok(start)]).chain(stream::once(async move {
+fn broken_off(body: Pieces, at: usize) -> Body {
+    let broken =
+        io::Error::new(io::ErrorKind::ConnectionReset, "the emulator broke this answer off");
+    let start = stream::unfold((body, at), |(mut body, left)| async move {
+        if left == 0 {
+            return None;
+        }
+        let mut piece = body.next().await?;
+        if let Ok(piece) = &mut piece {
+            piece.truncate(left);
+        }
+        let left = left - piece.as_ref().map_or(left, Bytes::len);
+        Some((piece, (body, left)))
+    });
+    Body::from_stream(start.chain(stream::once(async move {
         // Gives the part before it time to leave the process, so that clients see a truncated body, not a missing one.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         Err(broken)

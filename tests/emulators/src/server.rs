@@ -35,6 +35,14 @@ pub(crate) trait Emulator: Send + Sync + 'static {
     fn route(&self, request: &Received) -> String;
     /// The real answer. `spoil` is a fault that only changes details of it.
     fn answer(&self, request: &Received, spoil: Option<&Fault>) -> Reply;
+    /// As [`answer`](Self::answer), for an emulator that has answers which take time; this is what requests are met with.
+    fn respond(
+        &self,
+        request: &Received,
+        spoil: Option<&Fault>,
+    ) -> impl Future<Output = Reply> + Send {
+        async move { self.answer(request, spoil) }
+    }
     /// The service's own look of an error that a fault asks for.
     fn faulty_answer(&self, request: &Received, fault: &Fault) -> Reply;
     /// Admin routes besides those that both have; `path` is what follows `/_emulator/`.
@@ -118,17 +126,20 @@ async fn answer<E: Emulator>(
     fault: Option<&FaultHandle>,
 ) -> Reply {
     let Some(handle) = fault else {
-        return emulator.answer(request, None);
+        return emulator.respond(request, None).await;
     };
     let fault = handle.fault();
-    let early = fault.after.then(|| emulator.answer(request, Some(fault)));
-    handle.wait().await;
-    let reply = if fault.replaces_answer() {
-        emulator.faulty_answer(request, fault)
-    } else if fault.reset {
-        early.unwrap_or_else(|| Reply::empty(500))
+    let early = if fault.after {
+        Some(emulator.respond(request, Some(fault)).await.completed().await)
     } else {
-        early.unwrap_or_else(|| emulator.answer(request, Some(fault)))
+        None
+    };
+    handle.wait().await;
+    let reply = match early {
+        _ if fault.replaces_answer() => emulator.faulty_answer(request, fault),
+        Some(early) => early,
+        None if fault.reset => Reply::empty(500),
+        None => emulator.respond(request, Some(fault)).await,
     };
     fault.decorate(reply)
 }

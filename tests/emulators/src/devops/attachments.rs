@@ -1,5 +1,6 @@
 //! Attachments: bytes up, the same bytes down.
 
+use bytes::Bytes;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -65,11 +66,47 @@ fn chunk(call: &mut Call<'_>) -> Answer {
 
 fn download(call: &mut Call<'_>) -> Answer {
     let id = id(call)?;
+    if let Some(large) = call.organization.large_attachments.get(&id) {
+        return Ok(Reply::pieces(
+            200,
+            "application/octet-stream",
+            large.pieces(),
+            Some(large.bytes()),
+        ));
+    }
     let attachment = call.organization.attachments.get(&id);
     let attachment = attachment.ok_or_else(|| Failure::not_found("The attachment"))?;
     let name = attachment.file_name.replace(['"', '\r', '\n'], "_");
-    Ok(Reply::bytes(200, "application/octet-stream", attachment.content.clone())
+    let reply = match call.received.header("range") {
+        None => Reply::bytes(200, "application/octet-stream", attachment.content.clone()),
+        Some(range) => part(&attachment.content, range),
+    };
+    Ok(reply
+        .header("accept-ranges", "bytes")
         .header("content-disposition", format!("attachment; filename=\"{name}\"")))
+}
+
+/// One range of bytes (RFC 9110 section 14).
+fn part(content: &Bytes, range: &str) -> Reply {
+    let length = content.len();
+    let bounds = range.strip_prefix("bytes=").and_then(|bounds| bounds.split_once('-'));
+    let (first, last) = match bounds {
+        Some(("", suffix)) => {
+            (suffix.parse().ok().map(|suffix| length.saturating_sub(suffix)), Some(length))
+        }
+        Some((first, "")) => (first.parse().ok(), Some(length)),
+        Some((first, last)) => {
+            (first.parse().ok(), last.parse().ok().map(|last: usize| last.saturating_add(1)))
+        }
+        None => (None, None),
+    };
+    match (first, last.map(|last| last.min(length))) {
+        (Some(first), Some(end)) if first < end => {
+            Reply::bytes(206, "application/octet-stream", content.slice(first..end))
+                .header("content-range", format!("bytes {first}-{}/{length}", end - 1))
+        }
+        _ => Reply::empty(416).header("content-range", format!("bytes */{length}")),
+    }
 }
 
 fn id(call: &Call<'_>) -> Result<Uuid, Failure> {

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use super::State;
+use super::large_attachments::LargeAttachment;
 use super::organizations::{Access, Organization};
 use super::settings::AzureDevOpsSettings;
 use crate::entra::Entra;
@@ -186,6 +188,37 @@ impl AzureDevOps {
                 organization.add_project(&format!("{prefix} {number}"), "");
             }
         })
+    }
+
+    /// Adds an attachment of so many bytes, which are made while they are sent; `GET …/_apis/wit/attachments/{id}`
+    /// sends it. With a gate, the first piece leaves and the others wait for [`LargeAttachment::release`].
+    #[expect(clippy::missing_errors_doc, reason = "as above")]
+    pub fn add_large_attachment(
+        &self,
+        organization: &str,
+        bytes: u64,
+        gated: bool,
+    ) -> Result<LargeAttachment, UnknownOrganization> {
+        let attachment = LargeAttachment::new(bytes, gated);
+        self.in_organization(organization, |organization| {
+            organization.large_attachments.insert(attachment.id(), attachment.clone());
+        })?;
+        Ok(attachment)
+    }
+
+    /// The bare repository behind `https://dev.azure.com/{organization}/{project}/_git/{repository}`, made if it is
+    /// not there yet.
+    ///
+    /// # Errors
+    ///
+    /// If Git cannot be run.
+    pub async fn git_folder(
+        &self,
+        organization: &str,
+        project: &str,
+        repository: &str,
+    ) -> io::Result<PathBuf> {
+        self.state.git_folders.folder(organization, project, repository).await
     }
 
     /// Deactivates an organization (503 TF24668 to every call), or brings it back.

@@ -18,10 +18,12 @@ mod deployment;
 mod enumerations;
 mod failure;
 mod git;
+mod git_http;
 mod handle;
 mod headers;
 mod hosts;
 mod identity;
+mod large_attachments;
 mod locations;
 mod organizations;
 mod pipelines;
@@ -39,6 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 pub use handle::{AzureDevOps, AzureDevOpsOptions, UnknownOrganization};
+pub use large_attachments::LargeAttachment;
 pub use organizations::Access;
 pub use settings::{AzureDevOpsSettings, RateLimit, SignIn};
 
@@ -51,10 +54,11 @@ use crate::server::Emulator;
 use crate::traffic::Traffic;
 use call::Call;
 use failure::{Answer, Failure, percent_encode};
+use git_http::Exchange;
 use headers::{ServerIds, api_version, finish, rate_limited, supported};
 use identity::Identity;
 use organizations::Organization;
-use routes::{Route, Target};
+use routes::Target;
 
 /// What requests change.
 pub(crate) struct Content {
@@ -120,6 +124,7 @@ pub(crate) struct State {
     faults: Faults,
     ids: ServerIds,
     content: Mutex<Content>,
+    git_folders: git_http::Folders,
 }
 
 impl State {
@@ -129,6 +134,7 @@ impl State {
             faults: Faults::default(),
             ids: ServerIds::new(),
             content: Mutex::new(Content::new(&options, &entra)),
+            git_folders: git_http::Folders::default(),
             options,
             entra,
         }
@@ -227,20 +233,11 @@ impl State {
         let settings = content.settings.clone();
         let organization =
             content.organization(name).ok_or_else(|| Failure::not_found("The organization"))?;
-        if settings.conditional_access_blocks {
-            return Err(Failure::conditional_access());
-        }
-        let member = organization.members.get(&bearer.account).copied();
-        let Some(access) = member.filter(|_| bearer.tenant == organization.tenant) else {
-            return Err(with_status(
-                Failure::unauthorized(&caller.id.to_string()),
-                settings.non_member_status,
-            ));
-        };
+        let access = admitted(organization, bearer, &settings)?;
         let Some((route, parameters)) = target.route(method(received)) else {
             return Ok(unknown_route(target, received));
         };
-        check_scopes(route, bearer, &settings)?;
+        check_scopes(route.scopes, bearer, &settings)?;
         let query = received.query();
         if let Some(version) = api_version(received, &query).filter(|version| !supported(version)) {
             return Err(Failure::api_version(&version));
@@ -277,15 +274,31 @@ fn method(received: &Received) -> &str {
     }
 }
 
+/// What the bearer may do in an organization, as a member of it.
+fn admitted(
+    organization: &Organization,
+    bearer: &Bearer,
+    settings: &AzureDevOpsSettings,
+) -> Result<Access, Failure> {
+    if settings.conditional_access_blocks {
+        return Err(Failure::conditional_access());
+    }
+    let member = organization.members.get(&bearer.account).copied();
+    member.filter(|_| bearer.tenant == organization.tenant).ok_or_else(|| {
+        let user = Identity::of(bearer).id.to_string();
+        with_status(Failure::unauthorized(&user), settings.non_member_status)
+    })
+}
+
 fn check_scopes(
-    route: &Route,
+    scopes: &[&str],
     bearer: &Bearer,
     settings: &AzureDevOpsSettings,
 ) -> Result<(), Failure> {
     // For service principals scopes mean nothing: membership decides.
     let allowed = bearer.is_application
-        || route.scopes.is_empty()
-        || route.scopes.iter().any(|scope| allows(&bearer.scopes, scope));
+        || scopes.is_empty()
+        || scopes.iter().any(|scope| allows(&bearer.scopes, scope));
     if allowed {
         Ok(())
     } else {
@@ -350,6 +363,9 @@ impl Emulator for State {
         let Some(target) = Target::of(request) else {
             return "unknown_host".to_owned();
         };
+        if let Some(exchange) = Exchange::of(&target, request) {
+            return exchange.route().to_owned();
+        }
         let name = match (&target.organization, &target.rest) {
             (Some(_), None) if target.path == "/" => Some("organization_probe"),
             (Some(_), _) => target.route(method(request)).map(|(route, _)| route.name),
@@ -375,6 +391,15 @@ impl Emulator for State {
             None => reply,
         };
         finish(reply, request, &self.ids, caller.as_ref(), version.as_deref())
+    }
+
+    async fn respond(&self, request: &Received, spoil: Option<&Fault>) -> Reply {
+        let target = Target::of(request);
+        let exchange = target.as_ref().and_then(|target| Exchange::of(target, request));
+        match exchange {
+            Some(exchange) => self.git(request, &exchange).await,
+            None => self.answer(request, spoil),
+        }
     }
 
     fn faulty_answer(&self, request: &Received, fault: &Fault) -> Reply {

@@ -13,6 +13,7 @@ use super::core::Operation;
 use super::git::Repository;
 use super::git::pull_requests::PullRequest;
 use super::identity::Identity;
+use super::large_attachments::LargeAttachment;
 use super::work_items::WorkItem;
 
 /// What a member may do.
@@ -41,6 +42,7 @@ pub(crate) struct Organization {
     pub pull_requests: Vec<PullRequest>,
     pub work_items: BTreeMap<u64, WorkItem>,
     pub attachments: HashMap<Uuid, Attachment>,
+    pub large_attachments: HashMap<Uuid, LargeAttachment>,
     pub definitions: Vec<Definition>,
     pub builds: Vec<Build>,
     pub operations: HashMap<Uuid, Operation>,
@@ -79,6 +81,7 @@ impl Organization {
             pull_requests: Vec::new(),
             work_items: BTreeMap::new(),
             attachments: HashMap::new(),
+            large_attachments: HashMap::new(),
             definitions: Vec::new(),
             builds: Vec::new(),
             operations: HashMap::new(),

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod authorization;
+mod git_http;
+mod large_attachments;
 mod resources;
 
 use reqwest::header::HeaderMap;
