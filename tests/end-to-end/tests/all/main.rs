@@ -13,5 +13,6 @@ mod proxy;
 mod races;
 mod refresh;
 mod refusals;
+mod resets;
 mod streaming;
 mod walk;
