@@ -43,7 +43,7 @@ fn arrivals(world: &World, route: &str) -> HashMap<String, u32> {
 async fn of_ten_thousand_writes_over_breaking_connections_none_arrives_twice() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    let (route, patch) =
+    let (route, document) =
         ("wit.workitems.create", r#"[{"op":"add","path":"/fields/System.Title","value":"Once"}]"#);
     let (mut created, mut broken, mut struck) = (0, 0, 0);
     for batch in 0..CALLS / BATCH {
@@ -53,7 +53,7 @@ async fn of_ten_thousand_writes_over_breaking_connections_none_arrives_twice() {
             let rest = format!("dev.azure.com/mycompany/Website/_apis/wit/workitems/$Task?api-version=7.1&number={number}");
             let path = format!("/proxy/{connection}/{rest}");
             let request = world.request(&Caller::Application, Method::POST, &path);
-            let request = request.header("content-type", "application/json-patch+json").body(patch);
+            let request = request.header("content-type", "application/json-patch+json").body(document);
             world.send(request)
         });
         for answer in answers.buffer_unordered(AT_A_TIME).collect::<Vec<_>>().await {
