@@ -1,0 +1,80 @@
+"""Microsoft's Python client, unmodified, with the proxy as organization URL and our key as personal access token."""
+
+import io
+import os
+
+from azure.devops.connection import Connection
+from azure.devops.v7_1.git.models import GitPullRequestSearchCriteria
+from azure.devops.v7_1.pipelines.models import RunPipelineParameters
+from azure.devops.v7_1.work_item_tracking.models import JsonPatchOperation, Wiql
+from msrest.authentication import BasicAuthentication
+
+ORGANIZATION_URL = os.environ["ORGANIZATION_URL"]
+PROJECT = "Website"
+
+
+def main():
+    connection = Connection(ORGANIZATION_URL, BasicAuthentication("", os.environ["API_KEY"]))
+    clients = connection.clients_v7_1
+
+    locations = clients.get_location_client()
+    user = locations.get_connection_data().authenticated_user.provider_display_name
+    assert "Ada" in user, user
+    step("signed in", user)
+    areas = locations.get_resource_areas()
+    gateway = ORGANIZATION_URL.split("/dev.azure.com")[0]
+    assert all(area.location_url.startswith(gateway) for area in areas)
+    step("resource areas", len(areas))
+
+    core = clients.get_core_client()
+    names, page = set(), None
+    while page is None or page:
+        page = core.get_projects(top=100, skip=len(names))
+        names.update(project.name for project in page)
+    assert len(names) == 1000, len(names)
+    step("projects, page by page", len(names))
+
+    git = clients.get_git_client()
+    repositories = git.get_repositories(PROJECT)
+    assert repositories[0].name == PROJECT
+    step("repositories", len(repositories))
+    wanted = GitPullRequestSearchCriteria(status="all")
+    pull_requests = git.get_pull_requests(repositories[0].id, wanted, project=PROJECT)
+    assert pull_requests and pull_requests[0].title
+    step("pull requests", len(pull_requests))
+
+    work_items(clients.get_work_item_tracking_client())
+
+    pipelines = clients.get_pipelines_client()
+    pipeline = pipelines.list_pipelines(PROJECT)[0]
+    run = pipelines.run_pipeline(RunPipelineParameters(), PROJECT, pipeline.id)
+    assert run.id > 0
+    step("pipeline run", run.id)
+
+
+def work_items(wit):
+    def put(path, value, op="add"):
+        return JsonPatchOperation(op=op, path=path, value=value)
+
+    title = f"From Python, übermäßig {os.getpid()}"
+    created = wit.create_work_item([put("/fields/System.Title", title)], PROJECT, "Task")
+    assert wit.get_work_item(created.id).fields["System.Title"] == title
+    changes = [put("/rev", created.rev, "test"), put("/fields/System.State", "Active")]
+    assert wit.update_work_item(changes, created.id).fields["System.State"] == "Active"
+    query = f"SELECT [System.Id] FROM WorkItems WHERE [System.Title] = '{title}'"
+    found = wit.query_by_wiql(Wiql(query=query)).work_items
+    assert [item.id for item in found] == [created.id]
+    step("work item", created.id)
+
+    content = bytes(i * 2654435761 % 251 for i in range(1_000_000))
+    file = wit.create_attachment(io.BytesIO(content), PROJECT, file_name="a.bin")
+    received = b"".join(wit.get_attachment_content(file.id, PROJECT))
+    assert received == content, "the attachment is not what it was"
+    step("attachment, bytes", len(content))
+
+
+def step(what, result):
+    print(f"  python: {what}: {result}", flush=True)
+
+
+main()

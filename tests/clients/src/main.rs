@@ -1,0 +1,96 @@
+//! Azure DevOps' own clients through the proxy: Microsoft's for Node and for Python, and Git.
+//!
+//! ```text
+//!   client, unmodified ──our key──> gateway, proxy ──the user's token──> Azure DevOps (stand-in)
+//!        │ guard: refuses and notes                                          │ record: every request,
+//!        └─ every other connection                                           └─ with its credentials
+//! ```
+//!
+//! `cargo run -p clients` installs the clients below `target/clients`, pinned by their lock files, and needs Node,
+//! Python and Git on the machine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure ends the run, with its place"
+)]
+
+mod guard;
+mod install;
+mod record;
+mod repository;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use end_to_end::{INTEGRATION, World};
+use serde_json::json;
+
+use crate::walk::Walk;
+
+/// Enough projects for ten pages.
+const PROJECTS: usize = 1000;
+/// What is cloned through the proxy that streams, in bytes.
+const LARGE_REPOSITORY: usize = 60_000_000;
+/// What is pushed to it, in bytes; a request of the gateway holds 4.5 MB.
+const LARGE_PUSH: usize = 3_000_000;
+/// What is cloned through the gateway, where an answer holds 4.5 MB.
+const SMALL_REPOSITORY: usize = 300_000;
+
+#[tokio::main]
+async fn main() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = sources.join("../../target/clients");
+    std::fs::create_dir_all(&target).expect("a folder below target");
+    let target = target.canonicalize().unwrap();
+    let clients = install::all(sources, &target);
+    let world = World::start().await;
+    let scopes =
+        ["vso.code_write", "vso.work_write", "vso.build_execute", "vso.project", "vso.profile"];
+    world.put_integration(INTEGRATION, json!({"scopes": scopes})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    let key = world.new_key("application", Some(INTEGRATION)).await;
+    let seeded = 3;
+    world.devops().add_projects("mycompany", "Project", PROJECTS - seeded).unwrap();
+
+    let scratch = Scratch::new();
+    let walk = |base: &str| Walk {
+        sources: sources.to_owned(),
+        scratch: scratch.0.clone(),
+        organization_url: format!("{base}/proxy/{connection}/dev.azure.com/mycompany"),
+        key: key.clone(),
+    };
+    let (gateway, streaming) = (walk(world.stack.public_url()), walk(world.stack.streaming_url()));
+    guard::check(&gateway, &clients);
+    world.devops().reset_counts();
+
+    gateway.node(&clients);
+    gateway.python(&clients);
+    for (walk, project, bytes, push) in [
+        (&gateway, "Payments Service", SMALL_REPOSITORY, 100_000),
+        (&streaming, "Website", LARGE_REPOSITORY, LARGE_PUSH),
+    ] {
+        let folder = world.devops().git_folder("mycompany", project, project).await.unwrap();
+        repository::fill(&folder, bytes);
+        walk.git(project, push);
+    }
+    record::check(&world, &key);
+    println!("the clients reached Azure DevOps through the proxy, and nothing else");
+}
+
+/// A folder that goes at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("clients-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        Self(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the operating system.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

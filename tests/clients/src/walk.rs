@@ -1,0 +1,103 @@
+//! Running one client against one front of the proxy.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::install::Clients;
+
+/// What every client is told.
+pub(crate) struct Walk {
+    pub sources: PathBuf,
+    pub scratch: PathBuf,
+    /// `http://localhost:8080/proxy/<connection>/dev.azure.com/mycompany`
+    pub organization_url: String,
+    /// Our key, where the client expects a personal access token.
+    pub key: String,
+}
+
+impl Walk {
+    pub fn node(&self, clients: &Clients) {
+        self.finish("Node", self.guarded_node(clients).arg("walk.cjs"));
+    }
+
+    pub fn python(&self, clients: &Clients) {
+        let walk = self.sources.join("python/walk.py");
+        self.finish("Python", self.guarded_python(clients).arg(walk));
+    }
+
+    pub fn git(&self, project: &str, push: usize) {
+        let project = project.replace(' ', "%20");
+        let folder = self.scratch.join(&project);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut git = self.told(&self.sources.join("git/walk.sh").display().to_string());
+        git.current_dir(folder)
+            .env("REPOSITORY_URL", format!("{}/{project}/_git/{project}", self.organization_url))
+            .env("PUSH_BYTES", push.to_string())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0");
+        for role in ["AUTHOR", "COMMITTER"] {
+            git.env(format!("GIT_{role}_NAME"), "Ada");
+            git.env(format!("GIT_{role}_EMAIL"), "ada@mycompany.example");
+        }
+        self.finish("Git", &mut git);
+    }
+
+    /// Node with its guard.
+    pub fn guarded_node(&self, clients: &Clients) -> Command {
+        let guard = self.sources.join("guard/node.cjs");
+        let mut node = self.told("node");
+        node.env("NODE_OPTIONS", format!("--require {}", guard.display()));
+        node.current_dir(&clients.node);
+        node
+    }
+
+    /// Python with its guard.
+    pub fn guarded_python(&self, clients: &Clients) -> Command {
+        let mut python = self.told(&clients.python.display().to_string());
+        python.env("PYTHONPATH", self.sources.join("guard")).env("PYTHONDONTWRITEBYTECODE", "1");
+        python
+    }
+
+    /// Connections that the guards refused.
+    pub fn bypasses(&self) -> String {
+        std::fs::read_to_string(self.bypass_log()).unwrap_or_default()
+    }
+
+    pub fn forget_bypasses(&self) {
+        let _ = std::fs::remove_file(self.bypass_log());
+    }
+
+    fn bypass_log(&self) -> PathBuf {
+        self.scratch.join("bypasses")
+    }
+
+    fn authority(&self) -> &str {
+        let rest = self.organization_url.trim_start_matches("http://");
+        rest.split('/').next().unwrap_or_default()
+    }
+
+    /// A program that knows nothing but what it is told: no home of anybody's, no proxy settings.
+    fn told(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &self.scratch)
+            .env("LANG", "C.UTF-8")
+            .env("ORGANIZATION_URL", &self.organization_url)
+            .env("API_KEY", &self.key)
+            .env("PROXY_AUTHORITY", self.authority())
+            .env("BYPASS_LOG", self.bypass_log());
+        command
+    }
+
+    fn finish(&self, client: &str, command: &mut Command) {
+        let begun = std::time::Instant::now();
+        println!("{client}:");
+        let status = command.status();
+        let succeeded = status.as_ref().is_ok_and(std::process::ExitStatus::success);
+        assert!(succeeded, "{client} failed: {status:?}");
+        assert_eq!(self.bypasses(), "", "{client} tried to leave the proxy");
+        println!("  done in {} ms", begun.elapsed().as_millis());
+    }
+}
