@@ -69,7 +69,7 @@ async fn main() {
         (&gateway, "Payments Service", SMALL_REPOSITORY, 100_000),
         (&streaming, "Website", LARGE_REPOSITORY, LARGE_PUSH),
     ] {
-        let folder = world.devops().git_folder("mycompany", project, project).await.unwrap();
+        let folder = world.devops().git_folder("mycompany", project, project).unwrap();
         repository::fill(&folder, bytes);
         walk.git(project, push);
     }

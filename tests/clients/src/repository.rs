@@ -10,12 +10,12 @@ use rand::{RngCore as _, SeedableRng as _};
 /// The size of a file, in bytes.
 const FILE: usize = 1_000_000;
 
-/// Commits files of so many bytes in all to `main` of a bare repository.
+/// Commits files of so many bytes in all to `main` of a bare repository, in place of what is there.
 pub(crate) fn fill(folder: &Path, bytes: usize) {
     let mut git = Command::new("git")
         .arg("-C")
         .arg(folder)
-        .args(["fast-import", "--quiet"])
+        .args(["fast-import", "--quiet", "--force"])
         .stdin(Stdio::piped())
         .spawn()
         .expect("Git is on this machine");

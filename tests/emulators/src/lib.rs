@@ -63,17 +63,36 @@
 //! One server for all hosts: the real name comes in the `Host` header, a loopback name stands for `dev.azure.com`.
 //! Organizations `mycompany` (projects `Website`, `Payments Service`, `Data Platform`), `fabrikam` (`Fabrikam Fiber`) in
 //! tenant A, `contoso` (`Portal`) in tenant B. `Website` has a repository with `README.md`, `src/…`, a binary file,
-//! branches `main`, `docs` and `feature/login`, pull request 1, work items 1 to 5, definitions 12 and 13, builds 41 to 45.
+//! branches `main`, `docs` and `feature/login`, pull request 1, work items 1 to 5, definitions 12 and 13, builds 41 to 45,
+//! wiki page `/Home`. Wiki pages are changed with `If-Match`; attachments are read in parts with `Range`; `items` answers a
+//! folder as an archive with `$format=zip`.
 //!
 //! Route names: `connection_data`, `resource_areas.{list,get}`, `service_definitions`, `options`, `options.area`,
 //! `organization_probe`, `projects.{list,get,create,delete}`, `teams.{all,list}`, `operations.get`,
 //! `git.repositories.{list,create,get,delete}`, `git.refs.{list,update}`, `git.items.get`, `git.commits.{list,get}`,
-//! `git.pushes.{list,create}`, `git.http.{refs,upload_pack,receive_pack}`,
-//! `git.pullrequests.{list,create,get,update}`, `git.threads.{list,create}`,
+//! `git.pushes.{list,create}`, `git.pullrequests.{list,create,get,update}`, `git.threads.{list,create}`,
+//! `git.http.{refs,upload_pack,receive_pack}`,
 //! `wit.workitems.{list,get,create,update,delete,batch}`, `wit.wiql`, `wit.attachments.{create,chunk,get}`,
 //! `build.builds.{list,queue,get,update}`, `build.logs.{list,get}`, `build.definitions.{list,get}`,
-//! `pipelines.{list,get}`, `pipelines.runs.{list,create,get}`, `graph.users`, `identities`, `userentitlements`, `profile`,
-//! `accounts`, `status`, `deployment.…`, `unknown`, `unknown_host`.
+//! `wiki.wikis.{list,get}`, `wiki.pages.{get,put,update,delete}`, `pipelines.{list,get}`,
+//! `pipelines.runs.{list,create,get}`, `graph.users`, `identities`, `userentitlements`, `profile`, `accounts`, `status`,
+//! `deployment.{options,connection_data}`, `deployment.resource_areas.{list,get}`, `unknown`, `unknown_host`.
+//!
+//! **Large answers**: [`AzureDevOps::add_large_attachment`] adds an attachment whose content ([`devops::LargeContent`],
+//! which also tells the SHA-256) is made while it is sent. With a [`devops::Gate`] the first 64 KiB leave at once and
+//! the rest when the test opens it, so that the first byte is seen before the last without looking at a clock.
+//!
+//! **Git over HTTP**: `git clone https://dev.azure.com/{organization}/{project}/_git/{repository}` and its other forms,
+//! fetching and pushing, answered by `git http-backend` (501 where Git is not installed). The token comes as `Bearer` or
+//! as the password of `Basic`. The bare repository is made at first use from what the REST routes show then, with ids of
+//! its own; [`AzureDevOps::git_folder`] tells where it is, for a test to put a history in.
+//!
+//! **Load**: [`AzureDevOpsSettings::throttling`] counts requests per user against a budget. Answers tell about it from
+//! half of the budget on, are delayed beyond it (`X-RateLimit-Delay`, `Retry-After` on 200), and end in 429 TF400733. The
+//! window ends by the emulated clock (`Entra::advance_clock`) or by [`AzureDevOps::reset_usage`].
+//! [`AzureDevOpsSettings::rate_limit`] puts fixed values on every answer instead.
+//!
+//! **Long lists**: [`AzureDevOps::add_projects`] and [`AzureDevOps::add_work_items`].
 //!
 //! # Admin routes
 //!
@@ -98,6 +117,11 @@
 //! | Azure DevOps: `GET /_emulator/organizations` | organizations, members, projects |
 //! | Azure DevOps: `POST /_emulator/organizations/{name}/members` | `{"account", "access": "contributor" \| "reader"}`; `DELETE …/members/{account}` |
 //! | Azure DevOps: `POST /_emulator/organizations/{name}/stop`, `…/start` | deactivate (503), bring back |
+//! | Azure DevOps: `POST /_emulator/organizations/{name}/projects` | `{"prefix", "count"}`: projects named `{prefix} 1` and so on |
+//! | Azure DevOps: `POST /_emulator/organizations/{name}/work-items` | `{"project", "count"}`: tasks; answers `{"ids"}` |
+//! | Azure DevOps: `POST /_emulator/organizations/{name}/attachments` | `{"project", "file_name", "bytes", "gated"?}`: an attachment made while it is sent; answers `{"id", "url", "sha256"}` |
+//! | Azure DevOps: `POST /_emulator/usage/reset` | give everybody the whole budget of `throttling` again |
+//! | Azure DevOps: `POST /_emulator/attachments/{id}/release` | open the gate of an attachment |
 
 mod control;
 pub mod devops;

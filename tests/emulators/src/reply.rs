@@ -2,10 +2,12 @@
 
 use std::fmt::Display;
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 /// The pieces of a body that is made while it is sent.
@@ -20,12 +22,14 @@ pub(crate) struct Reply {
     pub chunked: bool,
     /// Only this many bytes of the body are sent, then the connection breaks.
     pub truncate: Option<usize>,
+    /// How long an emulator under load holds it back.
+    pub delay: Option<Duration>,
 }
 
 /// What a body is made of.
 enum Content {
     Whole(Bytes),
-    /// With its length in bytes, if that is known before the last piece is made.
+    /// The length if it is known before the last piece is made.
     Pieces(Pieces, Option<u64>),
 }
 
@@ -47,8 +51,14 @@ impl Content {
 
 impl Reply {
     pub fn empty(status: u16) -> Self {
-        let body = Content::Whole(Bytes::new());
-        Self { status, headers: Vec::new(), body, chunked: false, truncate: None }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Content::Whole(Bytes::new()),
+            chunked: false,
+            truncate: None,
+            delay: None,
+        }
     }
 
     pub fn bytes(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
@@ -57,23 +67,49 @@ impl Reply {
 
     /// An answer whose body is made while it is sent; without `length` (in bytes) it goes out in chunks.
     pub fn pieces(status: u16, content_type: &str, pieces: Pieces, length: Option<u64>) -> Self {
-        let reply = Self::empty(status).header("content-type", content_type);
-        Self { body: Content::Pieces(pieces, length), ..reply }
+        let mut reply = Self::empty(status).header("content-type", content_type);
+        reply.body = Content::Pieces(pieces, length);
+        reply
     }
 
     /// Puts another body in place of the one it has.
-    pub fn body(self, body: impl Into<Bytes>) -> Self {
-        Self { body: Content::Whole(body.into()), ..self }
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Content::Whole(body.into());
+        self
     }
 
-    /// The same answer with its body made to the end: the work behind it is done before anything is sent.
-    pub async fn completed(self) -> Self {
-        let Content::Pieces(mut pieces, _) = self.body else { return self };
-        let mut whole = BytesMut::new();
-        while let Some(Ok(piece)) = pieces.next().await {
-            whole.extend_from_slice(&piece);
+    /// The same answer with its body made to the end, for when the work behind it must be done before anything is sent.
+    pub async fn completed(mut self) -> Self {
+        if let Content::Pieces(mut pieces, length) = self.body {
+            let mut whole = BytesMut::new();
+            let mut failure = None;
+            while let Some(piece) = pieces.next().await {
+                match piece {
+                    Ok(piece) => whole.extend_from_slice(&piece),
+                    Err(error) => {
+                        failure = Some(error);
+                        break;
+                    }
+                }
+            }
+            let whole = whole.freeze();
+            self.body = match failure {
+                None => Content::Whole(whole),
+                Some(error) => {
+                    Content::Pieces(stream::iter([Ok(whole), Err(error)]).boxed(), length)
+                }
+            };
         }
-        Self { body: Content::Whole(whole.freeze()), ..self }
+        self
+    }
+
+    /// As [`completed`](Self::completed), for an answer that nobody will see: its body is made and let go.
+    pub async fn exhausted(mut self) -> Self {
+        if let Content::Pieces(mut pieces, _) = self.body {
+            while let Some(Ok(_)) = pieces.next().await {}
+            self.body = Content::Whole(Bytes::new());
+        }
+        self
     }
 
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
@@ -162,7 +198,60 @@ fn broken_off(body: Pieces, at: usize) -> Body {
     });
     Body::from_stream(start.chain(stream::once(async move {
         // Gives the part before it time to leave the process, so that clients see a truncated body, not a missing one.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         Err(broken)
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn pieces(length: Option<u64>) -> Reply {
+        let pieces =
+            ["one ", "two ", "three"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+        Reply::pieces(200, "text/plain", stream::iter(pieces).boxed(), length)
+    }
+
+    async fn sent(reply: Reply) -> (Option<String>, Result<Bytes, axum::Error>) {
+        let response = reply.into_response();
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let length = length.map(|length| length.to_str().unwrap().to_owned());
+        (length, axum::body::to_bytes(response.into_body(), usize::MAX).await)
+    }
+
+    #[tokio::test]
+    async fn pieces_are_sent_with_their_length_if_it_is_known() {
+        let (length, body) = sent(pieces(Some(13))).await;
+        assert_eq!(
+            (length.as_deref(), body.unwrap().as_ref()),
+            (Some("13"), &b"one two three"[..])
+        );
+        let (length, body) = sent(pieces(None)).await;
+        assert_eq!((length, body.unwrap().as_ref()), (None, &b"one two three"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_truncated_stream_breaks_off_within_a_piece() {
+        let mut reply = pieces(Some(13));
+        reply.truncate = Some(6);
+        let response = reply.into_response();
+        assert_eq!(response.headers()[header::CONTENT_LENGTH], "13");
+        let sent: Vec<_> = response.into_body().into_data_stream().collect().await;
+        let start: Vec<u8> = sent.iter().flatten().flatten().copied().collect();
+        assert_eq!(start, b"one tw");
+        assert!(sent.last().unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_completed_answer_has_its_whole_body_and_another_may_replace_it() {
+        let (length, body) = sent(pieces(None).completed().await.body("other")).await;
+        assert_eq!((length, body.unwrap().as_ref()), (None, &b"other"[..]));
+        let (_, body) = sent(pieces(None).completed().await).await;
+        assert_eq!(body.unwrap().as_ref(), b"one two three");
+        let (_, body) = sent(pieces(None).exhausted().await).await;
+        assert!(body.unwrap().is_empty());
+    }
 }

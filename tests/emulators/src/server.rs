@@ -130,16 +130,21 @@ async fn answer<E: Emulator>(
     };
     let fault = handle.fault();
     let early = if fault.after {
-        Some(emulator.respond(request, Some(fault)).await.completed().await)
+        let reply = emulator.respond(request, Some(fault)).await;
+        let unseen = fault.reset || fault.replaces_answer();
+        Some(if unseen { reply.exhausted().await } else { reply.completed().await })
     } else {
         None
     };
     handle.wait().await;
-    let reply = match early {
-        _ if fault.replaces_answer() => emulator.faulty_answer(request, fault),
-        Some(early) => early,
-        None if fault.reset => Reply::empty(500),
-        None => emulator.respond(request, Some(fault)).await,
+    let reply = if fault.replaces_answer() {
+        emulator.faulty_answer(request, fault)
+    } else {
+        match early {
+            Some(early) => early,
+            None if fault.reset => Reply::empty(500),
+            None => emulator.respond(request, Some(fault)).await,
+        }
     };
     fault.decorate(reply)
 }

@@ -252,6 +252,22 @@ pub(crate) const LOCATIONS: &[Location] = &[
         RELEASED,
     ),
     location(
+        "288d122c-dbd4-451d-aa5f-7dbbba070728",
+        "wiki",
+        "wikis",
+        "{project}/_apis/{area}/{resource}/{wikiIdentifier}",
+        2,
+        RELEASED,
+    ),
+    location(
+        "25d3fbc7-fe3d-46cb-b5a5-0b6f79caf27b",
+        "wiki",
+        "pages",
+        "{project}/_apis/{area}/wikis/{wikiIdentifier}/{resource}/{*path}",
+        1,
+        RELEASED,
+    ),
+    location(
         "0cd358e1-9217-4d94-8269-1c1ee6f93dcf",
         "build",
         "Builds",

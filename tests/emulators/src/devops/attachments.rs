@@ -1,12 +1,13 @@
 //! Attachments: bytes up, the same bytes down.
 
-use bytes::Bytes;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::call::{Call, created};
 use super::failure::{Answer, Failure};
-use super::organizations::Attachment;
+use super::large::LargeContent;
+use super::organizations::{Attachment, AttachmentContent};
+use super::ranges::Asked;
 use super::routes::{Level, Route};
 use crate::reply::Reply;
 
@@ -41,7 +42,7 @@ pub(crate) const ROUTES: &[Route] = &[
 fn upload(call: &mut Call<'_>) -> Answer {
     let id = Uuid::new_v4();
     let file_name = call.query.get_any_case("fileName").unwrap_or("attachment").to_owned();
-    let content = call.body().clone();
+    let content = AttachmentContent::Uploaded(call.body().clone());
     let url = url(call, id, &file_name);
     call.organization.attachments.insert(id, Attachment { file_name, content });
     created(&json!({"id": id, "url": url}))
@@ -56,56 +57,48 @@ fn chunk(call: &mut Call<'_>) -> Answer {
         range.trim_start_matches("bytes ").split('-').next().and_then(|start| start.parse().ok());
     let attachment = call.organization.attachments.get_mut(&id);
     let attachment = attachment.ok_or_else(|| Failure::not_found("The attachment"))?;
-    if start.is_some_and(|start| start != attachment.content.len()) {
+    let AttachmentContent::Uploaded(content) = &mut attachment.content else {
+        return Err(Failure::argument("The attachment is complete."));
+    };
+    if start.is_some_and(|start| start != content.len()) {
         return Err(Failure::argument("The content range does not follow the previous chunk."));
     }
-    attachment.content = [attachment.content.as_ref(), chunk.as_ref()].concat().into();
+    *content = [content.as_ref(), chunk.as_ref()].concat().into();
     let file_name = attachment.file_name.clone();
     created(&json!({"id": id, "url": url(call, id, &file_name)}))
 }
 
 fn download(call: &mut Call<'_>) -> Answer {
     let id = id(call)?;
-    if let Some(large) = call.organization.large_attachments.get(&id) {
-        return Ok(Reply::pieces(
-            200,
-            "application/octet-stream",
-            large.pieces(),
-            Some(large.bytes()),
-        ));
-    }
     let attachment = call.organization.attachments.get(&id);
     let attachment = attachment.ok_or_else(|| Failure::not_found("The attachment"))?;
     let name = attachment.file_name.replace(['"', '\r', '\n'], "_");
-    let reply = match call.received.header("range") {
-        None => Reply::bytes(200, "application/octet-stream", attachment.content.clone()),
-        Some(range) => part(&attachment.content, range),
+    let length = attachment.length();
+    let reply = match Asked::of(call.received.header("range"), length) {
+        Asked::All => part(attachment, 200, 0, length),
+        Asked::Part { start, end } => part(attachment, 206, start, end)
+            .header("content-range", format!("bytes {start}-{}/{length}", end - 1)),
+        Asked::Unsatisfiable => {
+            return Ok(Reply::empty(416).header("content-range", format!("bytes */{length}")));
+        }
     };
     Ok(reply
         .header("accept-ranges", "bytes")
         .header("content-disposition", format!("attachment; filename=\"{name}\"")))
 }
 
-/// One range of bytes (RFC 9110 section 14).
-fn part(content: &Bytes, range: &str) -> Reply {
-    let length = content.len();
-    let bounds = range.strip_prefix("bytes=").and_then(|bounds| bounds.split_once('-'));
-    let (first, last) = match bounds {
-        Some(("", suffix)) => {
-            (suffix.parse().ok().map(|suffix| length.saturating_sub(suffix)), Some(length))
+/// The bytes from `start` up to `end`, as an answer.
+fn part(attachment: &Attachment, status: u16, start: u64, end: u64) -> Reply {
+    let media_type = "application/octet-stream";
+    match &attachment.content {
+        AttachmentContent::Uploaded(content) => {
+            let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(content.len());
+            Reply::bytes(status, media_type, content.slice(position(start)..position(end)))
         }
-        Some((first, "")) => (first.parse().ok(), Some(length)),
-        Some((first, last)) => {
-            (first.parse().ok(), last.parse().ok().map(|last: usize| last.saturating_add(1)))
+        AttachmentContent::Made { gate, .. } => {
+            let pieces = LargeContent::part(start, end).pieces(gate.clone());
+            Reply::pieces(status, media_type, pieces, Some(end - start))
         }
-        None => (None, None),
-    };
-    match (first, last.map(|last| last.min(length))) {
-        (Some(first), Some(end)) if first < end => {
-            Reply::bytes(206, "application/octet-stream", content.slice(first..end))
-                .header("content-range", format!("bytes {first}-{}/{length}", end - 1))
-        }
-        _ => Reply::empty(416).header("content-range", format!("bytes */{length}")),
     }
 }
 
@@ -114,6 +107,11 @@ fn id(call: &Call<'_>) -> Result<Uuid, Failure> {
 }
 
 fn url(call: &Call<'_>, id: Uuid, file_name: &str) -> String {
+    public_url(&call.base(), id, file_name)
+}
+
+/// The address of an attachment below `base`, an organization or a project in it.
+pub(crate) fn public_url(base: &str, id: Uuid, file_name: &str) -> String {
     let file_name: String = url::form_urlencoded::byte_serialize(file_name.as_bytes()).collect();
-    format!("{}/_apis/wit/attachments/{id}?fileName={file_name}", call.base())
+    format!("{base}/_apis/wit/attachments/{id}?fileName={file_name}")
 }

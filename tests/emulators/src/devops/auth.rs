@@ -76,15 +76,21 @@ pub(crate) fn sign_in_redirect(received: &Received) -> Reply {
 }
 
 /// The three ways to sign in, and the tenant of the organization.
-fn challenges(mut reply: Reply, tenant: Option<Uuid>) -> Reply {
+fn challenges(reply: Reply, tenant: Option<Uuid>) -> Reply {
+    challenges_in(reply, tenant, "https://tfsprodweu1.app.visualstudio.com/")
+}
+
+/// As Git meets them: its credential helpers look at the realm.
+pub(crate) fn challenges_of_git(reply: Reply, tenant: Option<Uuid>) -> Reply {
+    challenges_in(reply, tenant, "https://dev.azure.com/")
+}
+
+fn challenges_in(mut reply: Reply, tenant: Option<Uuid>, realm: &str) -> Reply {
     if let Some(tenant) = tenant {
         reply = tenant_headers(reply, tenant);
     }
     reply
-        .another_header(
-            "www-authenticate",
-            "Basic realm=\"https://tfsprodweu1.app.visualstudio.com/\"",
-        )
+        .another_header("www-authenticate", format!("Basic realm=\"{realm}\""))
         .another_header("www-authenticate", "TFS-Federated")
 }
 

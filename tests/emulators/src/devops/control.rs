@@ -3,8 +3,11 @@
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::State;
+use super::handle::Missing;
+use super::large::{Gate, LargeContent};
 use super::organizations::Access;
 use crate::control::{body, done, merged, ok};
 use crate::reply::Reply;
@@ -23,6 +26,10 @@ pub(crate) fn answer(state: &State, request: &Received, path: &str) -> Option<Re
         })),
         (&Method::GET, ["settings"]) => ok(&json!(state.content().settings)),
         (&Method::POST, ["settings"]) => change_settings(state, request),
+        (&Method::POST, ["usage", "reset"]) => {
+            state.usage.clear();
+            done()
+        }
         (&Method::GET, ["organizations"]) => ok(&organizations(state)),
         (&Method::POST, ["organizations", name, "members"]) => add_member(state, request, name),
         (&Method::DELETE, ["organizations", name, "members", account]) => {
@@ -36,6 +43,14 @@ pub(crate) fn answer(state: &State, request: &Received, path: &str) -> Option<Re
         (&Method::POST, ["organizations", name, "start"]) => {
             with_organization(state, name, |organization| organization.stopped = false)
         }
+        (&Method::POST, ["organizations", name, "projects"]) => add_projects(state, request, name),
+        (&Method::POST, ["organizations", name, "work-items"]) => {
+            add_work_items(state, request, name)
+        }
+        (&Method::POST, ["organizations", name, "attachments"]) => {
+            add_attachment(state, request, name)
+        }
+        (&Method::POST, ["attachments", id, "release"]) => release(state, id),
         _ => return None,
     })
 }
@@ -91,6 +106,76 @@ fn add_member(state: &State, request: &Received, name: &str) -> Reply {
     });
     state.introduce(name, &member.account);
     reply
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewProjects {
+    prefix: String,
+    count: usize,
+}
+
+fn add_projects(state: &State, request: &Received, name: &str) -> Reply {
+    match body::<NewProjects>(request) {
+        Ok(new) => with_organization(state, name, |organization| {
+            organization.add_projects(&new.prefix, new.count);
+        }),
+        Err(refusal) => refusal,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewWorkItems {
+    project: String,
+    count: usize,
+}
+
+fn add_work_items(state: &State, request: &Received, name: &str) -> Reply {
+    match body::<NewWorkItems>(request) {
+        Ok(new) => match state.add_work_items(name, &new.project, new.count) {
+            Ok(ids) => Reply::json(201, &json!({"ids": ids})),
+            Err(missing) => not_there(&missing),
+        },
+        Err(refusal) => refusal,
+    }
+}
+
+fn not_there(missing: &Missing) -> Reply {
+    Reply::json(404, &json!({"error": missing.to_string()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewAttachment {
+    project: String,
+    file_name: String,
+    bytes: u64,
+    #[serde(default)]
+    gated: bool,
+}
+
+fn add_attachment(state: &State, request: &Received, name: &str) -> Reply {
+    let new: NewAttachment = match body(request) {
+        Ok(new) => new,
+        Err(refusal) => return refusal,
+    };
+    let gate = new.gated.then(Gate::closed);
+    match state.add_large_attachment(name, &new.project, &new.file_name, new.bytes, gate) {
+        Ok(added) => {
+            let sha256 = LargeContent::new(new.bytes).sha256();
+            Reply::json(201, &json!({"id": added.id, "url": added.url, "sha256": sha256}))
+        }
+        Err(missing) => not_there(&missing),
+    }
+}
+
+fn release(state: &State, id: &str) -> Reply {
+    if Uuid::parse_str(id).is_ok_and(|id| state.open_gate(id)) {
+        done()
+    } else {
+        Reply::json(404, &json!({"error": "no attachment has this id"}))
+    }
 }
 
 fn with_organization(

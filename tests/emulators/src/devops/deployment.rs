@@ -1,6 +1,7 @@
 //! What stands above organizations: profile and accounts, the public resource areas, the service's health.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::call::{list, time};
 use super::failure::{Answer, Failure};
@@ -13,8 +14,11 @@ use crate::reply::Reply;
 use crate::request::Parameters;
 use crate::scopes::allows;
 
-/// Id of the area that only the deployment level has.
-const PROFILE_AREA: &str = "8ccfef3d-2b87-4e99-8ccb-66e343d2daa8";
+/// Id and name of the areas whose home is the deployment level.
+const AREAS: &[(&str, &str)] = &[
+    ("8ccfef3d-2b87-4e99-8ccb-66e343d2daa8", "profile"),
+    ("0d55247a-1c47-4462-9b1f-5e2125590ee6", "Account"),
+];
 
 /// The route's name, or `None` if there is nothing of the kind.
 pub(crate) fn route(target: &Target, method: &str) -> Option<&'static str> {
@@ -34,32 +38,48 @@ pub(crate) fn route(target: &Target, method: &str) -> Option<&'static str> {
 }
 
 /// Answers that nobody has to sign in for.
-pub(crate) fn anonymous(route: &str, target: &Target, query: &Parameters) -> Option<Reply> {
-    let last = || {
-        target.rest.as_ref().and_then(|rest| rest.last()).map(String::as_str).unwrap_or_default()
-    };
+pub(crate) fn anonymous(
+    route: &str,
+    target: &Target,
+    query: &Parameters,
+    organizations: &[Organization],
+) -> Option<Reply> {
     match route {
         "deployment.options" => {
             let area = target.rest.as_ref().and_then(|rest| rest.first()).map(String::as_str);
             Some(locations(area))
         }
-        "deployment.resource_areas.list" => Some(list(&[])),
+        "deployment.resource_areas.list" => {
+            Some(list(&AREAS.iter().map(|(id, name)| own_area(id, name)).collect::<Vec<_>>()))
+        }
         "deployment.resource_areas.get" => {
-            let organization = ["accountName", "organizationName"]
-                .iter()
-                .find_map(|name| query.get_any_case(name));
-            let area = if last().eq_ignore_ascii_case(PROFILE_AREA) {
-                Some(
-                    json!({"id": PROFILE_AREA, "name": "profile", "locationUrl": "https://app.vssps.visualstudio.com/"}),
-                )
-            } else {
-                organization.and_then(|organization| area_of(&target.site, organization, last()))
+            let id = target.rest.as_ref().and_then(|rest| rest.last())?;
+            let area = match organization_asked(query, organizations) {
+                Some(organization) => area_of(&target.site, &organization, id),
+                None => AREAS
+                    .iter()
+                    .find(|(known, _)| known.eq_ignore_ascii_case(id))
+                    .map(|(id, name)| own_area(id, name)),
             };
             Some(Reply::json(200, &area.unwrap_or(Value::Null)))
         }
         "status" => Some(health()),
         _ => None,
     }
+}
+
+fn own_area(id: &str, name: &str) -> Value {
+    json!({"id": id, "name": name, "locationUrl": "https://app.vssps.visualstudio.com/"})
+}
+
+/// The organization whose area is asked for, by name or by id.
+fn organization_asked(query: &Parameters, organizations: &[Organization]) -> Option<String> {
+    let name = ["accountName", "organizationName"].iter().find_map(|name| query.get_any_case(name));
+    let by_id = || {
+        let id = Uuid::parse_str(query.get_any_case("hostId")?).ok()?;
+        organizations.iter().find(|known| known.id == id).map(|known| known.name.clone())
+    };
+    name.map(str::to_owned).or_else(by_id)
 }
 
 /// Answers for somebody.

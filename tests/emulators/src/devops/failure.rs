@@ -18,6 +18,7 @@ pub(crate) type Answer = Result<Reply, Failure>;
 
 const FRAMEWORK: &str = "Microsoft.TeamFoundation.Framework.Server";
 const GIT: &str = "Microsoft.TeamFoundation.Git.Server";
+const WIKI: &str = "Microsoft.TeamFoundation.Wiki.Server";
 const TRACKING: &str = "Microsoft.TeamFoundation.WorkItemTracking.Server";
 
 impl Failure {
@@ -51,13 +52,15 @@ impl Failure {
     }
 
     /// TF400733: too much, too fast.
-    pub fn blocked() -> Self {
+    pub fn blocked(resource: &str) -> Self {
         Self::new(
             429,
             FRAMEWORK,
             "RequestBlockedException",
-            "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource \
-             'Concurrency' in namespace 'User'.",
+            format!(
+                "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource \
+                 '{resource}' in namespace 'User'."
+            ),
         )
     }
 
@@ -212,6 +215,50 @@ impl Failure {
             "Microsoft.VisualStudio.Services.WebApi.Patch",
             "TestPatchOperationFailedException",
             format!("VS403351: Test Operation for path {path} failed."),
+        )
+    }
+
+    pub fn wiki(name: &str) -> Self {
+        Self::new(
+            404,
+            WIKI,
+            "WikiNotFoundException",
+            format!(
+                "Wiki not found: {name}. Make sure that the wiki exists and you have access to it."
+            ),
+        )
+    }
+
+    pub fn wiki_page(path: &str) -> Self {
+        Self::new(
+            404,
+            WIKI,
+            "WikiPageNotFoundException",
+            format!(
+                "Wiki page '{path}' could not be found. Ensure that the path of the page is correct and the page exists."
+            ),
+        )
+    }
+
+    /// Microsoft's own answers to this have status 500.
+    pub fn wiki_page_exists(path: &str) -> Self {
+        Self::new(
+            500,
+            WIKI,
+            "WikiPageAlreadyExistsException",
+            format!(
+                "The page '{path}' specified in the add operation already exists in the wiki. Please specify a new page path."
+            ),
+        )
+    }
+
+    /// The `If-Match` of a change is not the page's `ETag`.
+    pub fn wiki_conflict(path: &str) -> Self {
+        Self::new(
+            412,
+            WIKI,
+            "WikiPageHasConflictsException",
+            format!("The page '{path}' has conflicting changes: it was changed since it was read."),
         )
     }
 

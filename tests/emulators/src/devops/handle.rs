@@ -1,15 +1,17 @@
 //! The handle by which tests hold, watch and disturb the stand-in.
 
+mod filling;
+
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+pub use filling::{LargeAttachment, Missing};
+
 use super::State;
-use super::large_attachments::LargeAttachment;
 use super::organizations::{Access, Organization};
 use super::settings::AzureDevOpsSettings;
 use crate::entra::Entra;
@@ -64,6 +66,7 @@ impl AzureDevOps {
     /// Stops accepting and waits for open connections to end.
     pub async fn shutdown(&self) {
         self.state.faults().release_all();
+        self.state.open_gates();
         self.server.shutdown().await;
     }
 
@@ -126,6 +129,16 @@ impl AzureDevOps {
         change(&mut self.state.content().settings);
     }
 
+    /// TSTU that an account (by key) has used in its window, while [`AzureDevOpsSettings::throttling`] is set.
+    pub fn usage(&self, account: &str) -> u64 {
+        self.state.usage.of(account)
+    }
+
+    /// Gives every account the whole budget of [`AzureDevOpsSettings::throttling`] again.
+    pub fn reset_usage(&self) {
+        self.state.usage.clear();
+    }
+
     // Organizations.
 
     /// Names and tenants.
@@ -175,7 +188,7 @@ impl AzureDevOps {
         })
     }
 
-    /// Adds projects named `{prefix} 1` to `{prefix} {count}`.
+    /// Adds projects named `{prefix} 1` to `{prefix} {count}`, those that there are already left as they are.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn add_projects(
         &self,
@@ -184,41 +197,8 @@ impl AzureDevOps {
         count: usize,
     ) -> Result<(), UnknownOrganization> {
         self.in_organization(organization, |organization| {
-            for number in 1..=count {
-                organization.add_project(&format!("{prefix} {number}"), "");
-            }
+            organization.add_projects(prefix, count);
         })
-    }
-
-    /// Adds an attachment of so many bytes, which are made while they are sent; `GET …/_apis/wit/attachments/{id}`
-    /// sends it. With a gate, the first piece leaves and the others wait for [`LargeAttachment::release`].
-    #[expect(clippy::missing_errors_doc, reason = "as above")]
-    pub fn add_large_attachment(
-        &self,
-        organization: &str,
-        bytes: u64,
-        gated: bool,
-    ) -> Result<LargeAttachment, UnknownOrganization> {
-        let attachment = LargeAttachment::new(bytes, gated);
-        self.in_organization(organization, |organization| {
-            organization.large_attachments.insert(attachment.id(), attachment.clone());
-        })?;
-        Ok(attachment)
-    }
-
-    /// The bare repository behind `https://dev.azure.com/{organization}/{project}/_git/{repository}`, made if it is
-    /// not there yet.
-    ///
-    /// # Errors
-    ///
-    /// If Git cannot be run.
-    pub async fn git_folder(
-        &self,
-        organization: &str,
-        project: &str,
-        repository: &str,
-    ) -> io::Result<PathBuf> {
-        self.state.git_folders.folder(organization, project, repository).await
     }
 
     /// Deactivates an organization (503 TF24668 to every call), or brings it back.

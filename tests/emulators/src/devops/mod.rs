@@ -7,6 +7,7 @@
     reason = "handlers share one signature, also those that cannot fail"
 )]
 
+mod answering;
 mod areas;
 mod attachments;
 mod auth;
@@ -18,18 +19,20 @@ mod deployment;
 mod enumerations;
 mod failure;
 mod git;
-mod git_http;
 mod handle;
 mod headers;
 mod hosts;
 mod identity;
-mod large_attachments;
+mod large;
 mod locations;
 mod organizations;
 mod pipelines;
+mod ranges;
 mod routes;
 mod seed;
 mod settings;
+mod throttling;
+mod wiki;
 mod wiql;
 mod work_items;
 
@@ -38,15 +41,13 @@ mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-
-pub use handle::{AzureDevOps, AzureDevOpsOptions, UnknownOrganization};
-pub use large_attachments::LargeAttachment;
+pub use handle::{AzureDevOps, AzureDevOpsOptions, LargeAttachment, Missing, UnknownOrganization};
+pub use large::{Gate, LargeContent};
 pub use organizations::Access;
-pub use settings::{AzureDevOpsSettings, RateLimit, SignIn};
+pub use settings::{AzureDevOpsSettings, RateLimit, SignIn, Throttling};
 
 use crate::entra::{self, Bearer, Inspection};
-use crate::faults::{Fault, Faults, Page};
+use crate::faults::Faults;
 use crate::reply::Reply;
 use crate::request::Received;
 use crate::scopes::allows;
@@ -54,11 +55,12 @@ use crate::server::Emulator;
 use crate::traffic::Traffic;
 use call::Call;
 use failure::{Answer, Failure, percent_encode};
-use git_http::Exchange;
-use headers::{ServerIds, api_version, finish, rate_limited, supported};
+use git::folders::Folders;
+use headers::{ServerIds, api_version, supported};
 use identity::Identity;
 use organizations::Organization;
 use routes::Target;
+use throttling::{Charge, Usage};
 
 /// What requests change.
 pub(crate) struct Content {
@@ -124,7 +126,8 @@ pub(crate) struct State {
     faults: Faults,
     ids: ServerIds,
     content: Mutex<Content>,
-    git_folders: git_http::Folders,
+    git: Arc<Folders>,
+    usage: Usage,
 }
 
 impl State {
@@ -134,7 +137,8 @@ impl State {
             faults: Faults::default(),
             ids: ServerIds::new(),
             content: Mutex::new(Content::new(&options, &entra)),
-            git_folders: git_http::Folders::default(),
+            git: Arc::new(Folders::new("git")),
+            usage: Usage::default(),
             options,
             entra,
         }
@@ -170,7 +174,7 @@ impl State {
         let Some(route) = deployment::route(target, method(received)) else {
             return (no_controller(&target.path), None);
         };
-        if let Some(reply) = deployment::anonymous(route, target, &query) {
+        if let Some(reply) = deployment::anonymous(route, target, &query, &content.organizations) {
             return (reply, None);
         }
         let bearer = match self.authenticate(received, content, None) {
@@ -197,13 +201,7 @@ impl State {
         content: &mut Content,
     ) -> (Reply, Option<Identity>) {
         let Some(organization) = content.organization(name) else {
-            return (
-                Reply::html(
-                    404,
-                    "<html><head><title>404</title></head><body>The resource cannot be found.</body></html>",
-                ),
-                None,
-            );
+            return (no_organization(), None);
         };
         let (tenant, stopped) = (organization.tenant, organization.stopped);
         if target.rest.is_none() && target.path == "/" {
@@ -217,8 +215,22 @@ impl State {
             Err(reply) => return (reply, None),
         };
         let identity = Identity::of(&bearer);
-        let answer = self.authorized(received, target, name, content, &bearer, identity.clone());
-        (answer.unwrap_or_else(Failure::into_reply), Some(identity))
+        let charge = self.charge(&bearer, &content.settings);
+        let answer = charge.as_ref().map_or(Ok(()), Charge::check).and_then(|()| {
+            self.authorized(received, target, name, content, &bearer, identity.clone())
+        });
+        let reply = answer.unwrap_or_else(Failure::into_reply);
+        let reply = match charge {
+            Some(charge) => charge.mark(reply),
+            None => reply,
+        };
+        (reply, Some(identity))
+    }
+
+    /// Counts a request of a known account, if usage is limited.
+    fn charge(&self, bearer: &Bearer, settings: &AzureDevOpsSettings) -> Option<Charge> {
+        let throttling = settings.throttling.as_ref()?;
+        Some(self.usage.charge(&bearer.account, throttling, self.now()))
     }
 
     fn authorized(
@@ -233,7 +245,7 @@ impl State {
         let settings = content.settings.clone();
         let organization =
             content.organization(name).ok_or_else(|| Failure::not_found("The organization"))?;
-        let access = admitted(organization, bearer, &settings)?;
+        let access = organization.admit(bearer, &caller, &settings)?;
         let Some((route, parameters)) = target.route(method(received)) else {
             return Ok(unknown_route(target, received));
         };
@@ -274,22 +286,7 @@ fn method(received: &Received) -> &str {
     }
 }
 
-/// What the bearer may do in an organization, as a member of it.
-fn admitted(
-    organization: &Organization,
-    bearer: &Bearer,
-    settings: &AzureDevOpsSettings,
-) -> Result<Access, Failure> {
-    if settings.conditional_access_blocks {
-        return Err(Failure::conditional_access());
-    }
-    let member = organization.members.get(&bearer.account).copied();
-    member.filter(|_| bearer.tenant == organization.tenant).ok_or_else(|| {
-        let user = Identity::of(bearer).id.to_string();
-        with_status(Failure::unauthorized(&user), settings.non_member_status)
-    })
-}
-
+/// Whether any of `scopes` is among what the token allows.
 fn check_scopes(
     scopes: &[&str],
     bearer: &Bearer,
@@ -326,6 +323,13 @@ fn organization_probe(target: &Target, tenant: uuid::Uuid) -> Reply {
         .header("x-tfs-fedauthissuer", "https://www.visualstudio.com/")
 }
 
+fn no_organization() -> Reply {
+    Reply::html(
+        404,
+        "<html><head><title>404</title></head><body>The resource cannot be found.</body></html>",
+    )
+}
+
 fn unknown_route(target: &Target, received: &Received) -> Reply {
     if target.knows_path() {
         return Reply::json(
@@ -344,93 +348,4 @@ fn no_controller(path: &str) -> Reply {
     );
     let header = percent_encode(&message);
     Reply::bytes(404, "text/plain; charset=utf-8", message).header("x-tfs-serviceerror", header)
-}
-
-impl Emulator for State {
-    fn traffic(&self) -> &Arc<Traffic> {
-        &self.traffic
-    }
-
-    fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    fn now(&self) -> Timestamp {
-        self.entra.now()
-    }
-
-    fn route(&self, request: &Received) -> String {
-        let Some(target) = Target::of(request) else {
-            return "unknown_host".to_owned();
-        };
-        if let Some(exchange) = Exchange::of(&target, request) {
-            return exchange.route().to_owned();
-        }
-        let name = match (&target.organization, &target.rest) {
-            (Some(_), None) if target.path == "/" => Some("organization_probe"),
-            (Some(_), _) => target.route(method(request)).map(|(route, _)| route.name),
-            (None, _) => deployment::route(&target, method(request)),
-        };
-        name.unwrap_or("unknown").to_owned()
-    }
-
-    fn answer(&self, request: &Received, _spoil: Option<&Fault>) -> Reply {
-        let Some(target) = Target::of(request) else {
-            return Reply::html(404, "<h2>Our services aren't available right now</h2>");
-        };
-        let mut content = self.content();
-        let limit = content.settings.rate_limit.clone();
-        let (reply, caller) = match &target.organization {
-            Some(name) => self.in_organization(request, &target, name, &mut content),
-            None => self.deployment(request, &target, &content),
-        };
-        drop(content);
-        let version = api_version(request, &request.query()).filter(|_| reply.status < 400);
-        let reply = match limit {
-            Some(limit) => rate_limited(reply, &limit, self.now()),
-            None => reply,
-        };
-        finish(reply, request, &self.ids, caller.as_ref(), version.as_deref())
-    }
-
-    async fn respond(&self, request: &Received, spoil: Option<&Fault>) -> Reply {
-        let target = Target::of(request);
-        let exchange = target.as_ref().and_then(|target| Exchange::of(target, request));
-        match exchange {
-            Some(exchange) => self.git(request, &exchange).await,
-            None => self.answer(request, spoil),
-        }
-    }
-
-    fn faulty_answer(&self, request: &Received, fault: &Fault) -> Reply {
-        let settings = self.content().settings.clone();
-        let reply = match (fault.page, fault.status) {
-            (Some(Page::SignIn203), _) => auth::sign_in_page(203),
-            (Some(Page::SignIn200), _) => auth::sign_in_page(200),
-            (Some(Page::SignIn302), _) => auth::sign_in_redirect(request),
-            (Some(Page::Unauthorized401), _) => auth::sign_in_page(401),
-            (Some(Page::Unavailable503), _) => {
-                Reply::html(503, "<h2>Our services aren't available right now</h2>")
-            }
-            (None, Some(401)) => auth::refuse(request, &settings, None),
-            (None, Some(429)) => {
-                let reply = Failure::blocked().into_reply();
-                match fault.retry_after {
-                    None => reply.header("retry-after", 30),
-                    Some(_) => reply,
-                }
-            }
-            (None, Some(status)) if status < 300 => Reply::json(status, &serde_json::json!({})),
-            (None, status) => Failure::of_status(status.unwrap_or(500)).into_reply(),
-        };
-        finish(reply, request, &self.ids, None, None)
-    }
-
-    fn control(&self, request: &Received, path: &str) -> Option<Reply> {
-        control::answer(self, request, path)
-    }
-
-    fn restore(&self) {
-        *self.content() = Content::new(&self.options, &self.entra);
-    }
 }

@@ -10,11 +10,15 @@ use uuid::{Builder, Uuid};
 
 use super::builds::{Build, Definition};
 use super::core::Operation;
+use super::failure::Failure;
 use super::git::Repository;
 use super::git::pull_requests::PullRequest;
 use super::identity::Identity;
-use super::large_attachments::LargeAttachment;
+use super::large::Gate;
+use super::settings::AzureDevOpsSettings;
+use super::wiki::Page;
 use super::work_items::WorkItem;
+use crate::entra::Bearer;
 
 /// What a member may do.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub(crate) struct Organization {
     pub pull_requests: Vec<PullRequest>,
     pub work_items: BTreeMap<u64, WorkItem>,
     pub attachments: HashMap<Uuid, Attachment>,
-    pub large_attachments: HashMap<Uuid, LargeAttachment>,
+    pub wiki_pages: Vec<Page>,
     pub definitions: Vec<Definition>,
     pub builds: Vec<Build>,
     pub operations: HashMap<Uuid, Operation>,
@@ -63,7 +67,36 @@ pub(crate) struct Project {
 /// An uploaded file.
 pub(crate) struct Attachment {
     pub file_name: String,
-    pub content: Bytes,
+    pub content: AttachmentContent,
+}
+
+/// What is in a file.
+pub(crate) enum AttachmentContent {
+    Uploaded(Bytes),
+    /// Made while it is sent, and held at the gate if it has one.
+    Made {
+        bytes: u64,
+        gate: Option<Gate>,
+    },
+}
+
+impl Attachment {
+    /// In bytes.
+    pub fn length(&self) -> u64 {
+        match &self.content {
+            AttachmentContent::Uploaded(content) => {
+                u64::try_from(content.len()).unwrap_or(u64::MAX)
+            }
+            AttachmentContent::Made { bytes, .. } => *bytes,
+        }
+    }
+
+    pub fn gate(&self) -> Option<&Gate> {
+        match &self.content {
+            AttachmentContent::Uploaded(_) => None,
+            AttachmentContent::Made { gate, .. } => gate.as_ref(),
+        }
+    }
 }
 
 impl Organization {
@@ -81,7 +114,7 @@ impl Organization {
             pull_requests: Vec::new(),
             work_items: BTreeMap::new(),
             attachments: HashMap::new(),
-            large_attachments: HashMap::new(),
+            wiki_pages: Vec::new(),
             definitions: Vec::new(),
             builds: Vec::new(),
             operations: HashMap::new(),
@@ -93,6 +126,28 @@ impl Organization {
     pub fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
+    }
+
+    /// What the bearer of a token may do here.
+    ///
+    /// # Errors
+    ///
+    /// If a policy keeps everybody out, or the bearer is no member.
+    pub fn admit(
+        &self,
+        bearer: &Bearer,
+        caller: &Identity,
+        settings: &AzureDevOpsSettings,
+    ) -> Result<Access, Failure> {
+        if settings.conditional_access_blocks {
+            return Err(Failure::conditional_access());
+        }
+        let member = self.members.get(&bearer.account).copied();
+        member.filter(|_| bearer.tenant == self.tenant).ok_or_else(|| {
+            let mut failure = Failure::unauthorized(&caller.id.to_string());
+            failure.status = settings.non_member_status;
+            failure
+        })
     }
 
     /// Position of a project by name (any case) or id.
@@ -120,6 +175,28 @@ impl Organization {
         });
         self.repositories.push(Repository::new(id, name, &self.name));
         id
+    }
+
+    /// Adds projects named `{prefix} 1` to `{prefix} {count}` unless they are there.
+    pub fn add_projects(&mut self, prefix: &str, count: usize) {
+        for name in (1..=count).map(|number| format!("{prefix} {number}")) {
+            if self.project_position(&name).is_none() {
+                self.add_project(&name, "");
+            }
+        }
+    }
+
+    /// Adds tasks to the project at `position`, and tells their ids.
+    pub fn add_work_items(&mut self, position: usize, count: usize) -> Vec<u64> {
+        let Project { id: project, name, .. } = self.projects[position].clone();
+        (1..=count)
+            .map(|number| {
+                let (id, title) = (self.next_id(), format!("Task {number}"));
+                let item = WorkItem::seeded(id, project, &name, "Task", &title, "New");
+                self.work_items.insert(id, item);
+                id
+            })
+            .collect()
     }
 }
 

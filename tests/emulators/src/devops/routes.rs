@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::call::Call;
 use super::failure::Answer;
 use super::hosts::Site;
-use super::{attachments, builds, core, git, identity, locations, pipelines, work_items};
+use super::{attachments, builds, core, git, identity, locations, pipelines, wiki, work_items};
 use crate::request::Received;
 
 /// Where in the path a resource may stand.
@@ -63,6 +63,7 @@ fn tables(family: &str) -> Vec<&'static [Route]> {
             attachments::ROUTES,
             builds::ROUTES,
             pipelines::ROUTES,
+            wiki::ROUTES,
         ]),
         "vssps" => tables.push(identity::ROUTES),
         "vsaex" => tables.push(identity::ENTITLEMENT_ROUTES),

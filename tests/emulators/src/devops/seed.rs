@@ -6,6 +6,7 @@ use super::builds::{Build, Definition};
 use super::git::pull_requests::PullRequest;
 use super::git::{Author, Repository};
 use super::organizations::{Access, Organization, seed_time};
+use super::wiki::Page;
 use super::work_items::WorkItem;
 use crate::entra::{TENANT_A, TENANT_B};
 
@@ -44,6 +45,7 @@ fn mycompany() -> Organization {
             .work_items
             .insert(id, WorkItem::seeded(id, website, "Website", kind, title, state));
     }
+    organization.wiki_pages.push(Page::new(1, website, "/Home", "# Welcome\n"));
     organization.definitions.push(Definition::new(12, website, "website-ci"));
     organization.definitions.push(Definition::new(13, website, "website-release"));
     for id in 41..=45 {

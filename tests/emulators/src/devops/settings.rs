@@ -10,6 +10,8 @@ pub struct AzureDevOpsSettings {
     pub sign_in: SignIn,
     /// Rate-limit headers on every answer.
     pub rate_limit: Option<RateLimit>,
+    /// Limits by usage: delays, then refusals.
+    pub throttling: Option<Throttling>,
     /// Status for valid tokens of people outside the organization: 401 (TF400813), 403 or 404.
     pub non_member_status: u16,
     /// Status when the token's scopes do not allow the call.
@@ -49,6 +51,43 @@ pub struct RateLimit {
     pub retry_after: Option<u64>,
 }
 
+/// Everybody's budget of requests in a window of time, in TSTU, the unit that Azure DevOps counts in.
+///
+/// From half of the budget on, answers carry the `X-RateLimit-…` headers. Beyond it they are delayed, with
+/// `X-RateLimit-Delay` and `Retry-After` on an otherwise good answer, and at last refused: 429 TF400733.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Throttling {
+    /// `X-RateLimit-Resource`, and the resource that the refusal names.
+    pub resource: String,
+    /// TSTU in a window.
+    pub limit: u64,
+    /// TSTU beyond the limit that are delayed and not refused.
+    pub delayed: u64,
+    /// TSTU that a request costs.
+    pub cost: u64,
+    /// Length of the window in seconds of the emulated clock.
+    pub window_seconds: u64,
+    /// Milliseconds by which each request beyond the limit is delayed, really.
+    pub delay_ms: u64,
+    /// `Retry-After` in seconds; without it, the time to the end of the window.
+    pub retry_after: Option<u64>,
+}
+
+impl Default for Throttling {
+    fn default() -> Self {
+        Self {
+            resource: "Concurrency".to_owned(),
+            limit: 200,
+            delayed: 50,
+            cost: 1,
+            window_seconds: 300,
+            delay_ms: 100,
+            retry_after: None,
+        }
+    }
+}
+
 impl Default for RateLimit {
     fn default() -> Self {
         Self {
@@ -67,6 +106,7 @@ impl Default for AzureDevOpsSettings {
         Self {
             sign_in: SignIn::Page203,
             rate_limit: None,
+            throttling: None,
             non_member_status: 401,
             missing_scope_status: 401,
             conditional_access_blocks: false,

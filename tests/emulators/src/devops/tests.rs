@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod authorization;
-mod git_http;
-mod large_attachments;
+mod downloads;
+mod git_over_http;
+mod large_answers;
+mod load;
+mod long_lists;
 mod resources;
+mod wikis;
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;

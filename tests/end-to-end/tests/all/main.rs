@@ -3,6 +3,7 @@
 
 mod callers;
 mod contract;
+mod headers;
 mod kills;
 mod limits;
 mod management;

@@ -1,6 +1,7 @@
 //! The same proxy where answers are streamed.
 
 use emulators::Fault;
+use emulators::devops::{Gate, LargeContent};
 use end_to_end::{Caller, World};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -126,35 +127,41 @@ async fn a_rest_api_s_events_are_understood_as_well() {
 
 const ATTACHMENTS: &str = "dev.azure.com/mycompany/Website/_apis/wit/attachments";
 
+fn large_attachment(world: &World, bytes: u64, gate: Option<&Gate>) -> String {
+    let added = world.devops().add_large_attachment("mycompany", "Website", "a.bin", bytes, gate);
+    added.unwrap().id.to_string()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_byte_arrives_before_the_last_is_made() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    let large = world.devops().add_large_attachment("mycompany", 1_000_000, true).unwrap();
+    let gate = Gate::closed();
+    let large = large_attachment(&world, 1_000_000, Some(&gate));
     let base = world.stack.streaming_url();
-    let url = format!("{base}/proxy/{connection}/{ATTACHMENTS}/{}", large.id());
+    let url = format!("{base}/proxy/{connection}/{ATTACHMENTS}/{large}");
     let request = world.request_at(&Caller::Application, Method::GET, &url);
     let mut answer = request.send().await.unwrap();
     let first = answer.chunk().await.unwrap().unwrap();
     assert!(!first.is_empty() && first.len() < 100_000, "{}", first.len());
-    large.release();
+    gate.open();
     let mut received = first.to_vec();
     while let Some(chunk) = answer.chunk().await.unwrap() {
         received.extend_from_slice(&chunk);
     }
-    assert_eq!(received, large.content().collect::<Vec<_>>().concat());
+    assert_eq!(received, LargeContent::new(1_000_000).collect::<Vec<_>>().concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_megabytes_pass_through_little_memory() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    let large = world.devops().add_large_attachment("mycompany", 200_000_000, false).unwrap();
+    let large = large_attachment(&world, 200_000_000, None);
     let base = world.stack.streaming_url();
-    let url = format!("{base}/proxy/{connection}/{ATTACHMENTS}/{}", large.id());
+    let url = format!("{base}/proxy/{connection}/{ATTACHMENTS}/{large}");
     let request = world.request_at(&Caller::Application, Method::GET, &url);
     let mut answer = request.send().await.unwrap().error_for_status().unwrap();
-    let mut expected = large.content().flatten();
+    let mut expected = LargeContent::new(200_000_000).flatten();
     let mut received = 0_u64;
     while let Some(chunk) = answer.chunk().await.unwrap() {
         received += chunk.len() as u64;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Commit, Repository, blob_id, position};
+use super::{Commit, Repository, archive, blob_id, position};
 use crate::devops::call::{self, Call, ok};
 use crate::devops::enumerations::{RECURSION, VERSION_TYPE};
 use crate::devops::failure::{Answer, Failure};
@@ -20,6 +20,9 @@ pub(crate) fn get(call: &mut Call<'_>) -> Answer {
     let wanted = ["path", "scopePath"].iter().find_map(|name| call.query.get_any_case(name));
     let path = format!("/{}", wanted.unwrap_or_default().trim_matches('/'));
     let recursion = RECURSION.name(call.query.get_any_case("recursionLevel").unwrap_or("none"));
+    if wants_zip(call) {
+        return zipped(repository, commit, &path);
+    }
     if let Some(content) = commit.files.get(&path) {
         return file(call, commit, &url, &path, content);
     }
@@ -44,6 +47,38 @@ pub(crate) fn get(call: &mut Call<'_>) -> Answer {
         items.extend(folders.iter().map(|name| folder_json(commit, &url, name)));
     }
     Ok(call::list(&items))
+}
+
+/// `$format=zip`, or the same by `Accept`; or a folder that is to be downloaded and not described.
+fn wants_zip(call: &Call<'_>) -> bool {
+    let query = |name: &str| call.query.get_any_case(name).unwrap_or_default().to_ascii_lowercase();
+    let (format, path) = (query("$format"), query("path"));
+    let accept = call.received.header("accept").unwrap_or_default();
+    let whole = path.is_empty() || path.ends_with('/');
+    match format.as_str() {
+        "zip" => true,
+        "" => {
+            accept.contains("application/zip")
+                || (whole && query("download") == "true" && !accept.contains("json"))
+        }
+        _ => false,
+    }
+}
+
+/// A file, or a folder with all that is below it.
+fn zipped(repository: &Repository, commit: &Commit, path: &str) -> Answer {
+    let folder = if path == "/" { path.to_owned() } else { format!("{path}/") };
+    let files = commit.files.iter().filter(|(file, _)| *file == path || file.starts_with(&folder));
+    let mut files = files.map(|(file, content)| (file.trim_start_matches('/'), content)).peekable();
+    if files.peek().is_none() {
+        return Err(Failure::git_item(path, &commit.id));
+    }
+    let archive =
+        archive::zip(files).ok_or_else(|| Failure::argument("The folder is too large."))?;
+    let name = path.rsplit('/').next().filter(|name| !name.is_empty());
+    let name = name.unwrap_or(&repository.name);
+    Ok(Reply::bytes(200, "application/zip", archive)
+        .header("content-disposition", format!("attachment; filename=\"{name}.zip\"")))
 }
 
 /// The commit that `versionDescriptor` (or the default branch) means.

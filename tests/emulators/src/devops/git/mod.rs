@@ -1,6 +1,10 @@
 //! Git: the routes, and the operations on repositories.
 
+mod archive;
+mod backend;
 mod commits;
+pub(crate) mod folders;
+pub(crate) mod http;
 mod items;
 pub(crate) mod pull_requests;
 mod refs;

@@ -185,6 +185,35 @@ async fn clients_find_their_way() {
 }
 
 #[tokio::test]
+async fn areas_and_locations_are_found_without_an_organization_and_without_a_token() {
+    let world = world(&["user_impersonation"]).await;
+    let anonymous = async |method: &str, host: &'static str, path: &str| {
+        let url = format!("{}/{path}", world.devops.base_url());
+        send(signing_in::http().request(method.parse().unwrap(), url).header("host", host)).await
+    };
+    let id = world.get("_apis/connectionData").await.json()["instanceId"].clone();
+    let git = "_apis/resourceAreas/4e080c62-fa21-4fbc-8fef-2a10a2b38049";
+    for host in ["dev.azure.com", "app.vssps.visualstudio.com"] {
+        assert!(anonymous("OPTIONS", host, "_apis").await.count() > 20, "{host}");
+        assert_eq!(anonymous("OPTIONS", host, "_apis/profile").await.count(), 1, "{host}");
+        let areas = anonymous("GET", host, "_apis/ResourceAreas").await;
+        assert_eq!(areas.count(), 2, "{host}");
+        assert_eq!(areas.json()["value"][1]["name"], "Account");
+        let account = "_apis/resourceAreas/0D55247A-1c47-4462-9b1f-5e2125590ee6";
+        let account = anonymous("GET", host, account).await.json();
+        assert_eq!(account["locationUrl"], "https://app.vssps.visualstudio.com/");
+        for query in
+            ["accountName=mycompany".to_owned(), format!("hostId={}", id.as_str().unwrap())]
+        {
+            let area = anonymous("GET", host, &format!("{git}?{query}")).await.json();
+            assert_eq!(area["locationUrl"], "https://dev.azure.com/mycompany/", "{host} {query}");
+        }
+        assert_eq!(anonymous("GET", host, git).await.json(), Value::Null, "{host}");
+        assert_ne!(anonymous("GET", host, "_apis/connectionData").await.status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn profile_and_accounts_tell_who_and_where() {
     let world = world(&["vso.profile"]).await;
     let me = world

@@ -1,0 +1,45 @@
+//! The corpus of the fuzz target `address`, once more on every test run.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod oracle;
+
+use std::path::Path;
+
+use oracle::{SEPARATOR, judge};
+
+#[test]
+fn of_everything_the_fuzzer_found_only_what_is_sent_is_authorized() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/address");
+    let (mut inputs, mut authorized) = (0, 0);
+    for file in std::fs::read_dir(corpus).unwrap() {
+        let input = std::fs::read(file.unwrap().path()).unwrap();
+        inputs += 1;
+        authorized += usize::from(judge(&input));
+    }
+    assert!(inputs >= 100 && authorized >= 20, "{authorized} of {inputs} were authorized");
+}
+
+#[test]
+fn each_form_of_an_address_is_authorized_and_its_disguises_are_not() {
+    let input = |host: &str, path: &str| format!("{host}{SEPARATOR}{path}").into_bytes();
+    for (host, path) in [
+        ("dev.azure.com", "/mycompany/_apis/projects"),
+        ("vssps.dev.azure.com", "/my-other/_apis/graph/users"),
+        ("mycompany.visualstudio.com", "/DefaultCollection/My Project/_apis/git"),
+        ("mycompany.vsrm.visualstudio.com", "/p/_apis/release"),
+        ("app.vssps.visualstudio.com", "/_apis/profile/profiles/me"),
+        ("dev.azure.com", "/_apis"),
+    ] {
+        assert!(judge(&input(host, path)), "{host}{path}");
+    }
+    for (host, path) in [
+        ("dev.azure.com", "/mycompany/../fabrikam/_apis/projects"),
+        ("dev.azure.com", "/mycompany/%2e%2e/fabrikam"),
+        ("dev.azure.com", "/mycompany/%2ffabrikam"),
+        ("dev.azure.com@evil.example", "/mycompany"),
+        ("evil.example", "/mycompany"),
+        ("fabrikam.visualstudio.com", "/mycompany"),
+    ] {
+        assert!(!judge(&input(host, path)), "{host}{path}");
+    }
+}

@@ -1,0 +1,318 @@
+//! Headers, up and down: exactly what the tables of the README say.
+
+use std::collections::BTreeMap;
+
+use emulators::Fault;
+use end_to_end::World;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+const README: &str = include_str!("../../../../README.md");
+/// How many random sets of headers go each way.
+const CASES: usize = 150;
+/// What HTTP itself reads, so that a real answer cannot carry it at random.
+const FRAMING: [&str; 4] = ["connection", "content-length", "transfer-encoding", "upgrade"];
+
+/// What becomes of a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Passed,
+    Changed,
+    Replaced,
+    Dropped,
+}
+
+/// A table of the README.
+struct Table {
+    /// Names, or beginnings of names.
+    rules: Vec<(String, Fate)>,
+    underscores: Fate,
+}
+
+impl Table {
+    fn of_readme(name: &str) -> Self {
+        let (begin, end) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
+        let table = README.split_once(&begin).unwrap().1.split_once(&end).unwrap().0;
+        let mut found = Self { rules: Vec::new(), underscores: Fate::Passed };
+        for line in table.lines().skip(3) {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let fate = match cells[2] {
+                "passed" => Fate::Passed,
+                "changed" => Fate::Changed,
+                "replaced" => Fate::Replaced,
+                "dropped" => Fate::Dropped,
+                other => panic!("{other} is no fate"),
+            };
+            if cells[1].contains("underscore") {
+                found.underscores = fate;
+            }
+            let names = cells[1].split('`').skip(1).step_by(2);
+            found.rules.extend(names.map(|name| (name.to_owned(), fate)));
+        }
+        assert!(found.rules.len() > 20, "{:?}", found.rules);
+        found
+    }
+
+    fn fate(&self, name: &str) -> Fate {
+        if name.contains('_') {
+            return self.underscores;
+        }
+        let rule = self.rules.iter().find(|(pattern, _)| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == pattern,
+        });
+        rule.map_or(Fate::Passed, |(_, fate)| *fate)
+    }
+
+    /// Names of the table, their neighbours, and others.
+    fn names(&self) -> impl Strategy<Value = String> + use<> {
+        let known = self.rules.iter().map(|(pattern, _)| pattern.replace('*', "a"));
+        let known: Vec<String> = known.filter(|name| name != "authorization").collect();
+        let neighbours = proptest::sample::select(known.clone()).prop_flat_map(|name| {
+            let shorter = name[..name.len() - 1].trim_end_matches('-').to_owned();
+            prop_oneof![
+                Just(format!("{name}x")),
+                Just(format!("x-{name}")),
+                Just(shorter),
+                Just(name.replacen('-', "_", 1)),
+            ]
+        });
+        prop_oneof![4 => proptest::sample::select(known), 2 => neighbours, 2 => "[a-z][a-z0-9-]{0,10}[a-z0-9]"]
+    }
+
+    /// Headers, and whether `Connection` names one of them.
+    fn headers(&self) -> impl Strategy<Value = BTreeMap<String, String>> + use<> {
+        // No number, so that none is a time to wait.
+        proptest::collection::btree_map(self.names(), "v[!-~]{0,12}", 1..14)
+    }
+}
+
+/// Random but the same on every run.
+fn cases<S: Strategy>(strategy: &S) -> Vec<S::Value> {
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+        ),
+    );
+    (0..CASES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+/// An application that calls with any headers, past the gateway, which would not take all of them.
+struct Caller<'a> {
+    world: &'a World,
+    connection: String,
+    key: String,
+}
+
+impl<'a> Caller<'a> {
+    async fn of(world: &'a World) -> Self {
+        let connection = world.connect("ada", "ada").await;
+        Self { world, connection, key: world.new_key("application", None).await }
+    }
+
+    /// The answer's headers.
+    async fn call(&self, headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let path = format!("/proxy/{}/dev.azure.com/mycompany/_apis/projects", self.connection);
+        let mut headers = headers.clone();
+        headers.insert("authorization".to_owned(), format!("Bearer {}", self.key));
+        let event = json!({
+            "rawPath": path, "rawQueryString": "", "headers": headers, "isBase64Encoded": false,
+            "requestContext": {"requestId": "r-1", "stage": "$default", "http": {"method": "GET", "path": path}},
+        });
+        let event = event.to_string().into_bytes();
+        let answer = self.world.stack.invoke("proxy", event).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(answer["statusCode"], 200, "{answer}");
+        assert_eq!(answer["cookies"], json!([]));
+        serde_json::from_value(answer["headers"].clone()).unwrap()
+    }
+
+    /// What the last request had when it arrived.
+    fn arrived(&self) -> BTreeMap<String, String> {
+        let requests = self.world.devops().requests();
+        let last = requests.last().unwrap();
+        assert_eq!(last.route, "projects.list");
+        last.headers.iter().cloned().collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_up_is_what_the_table_says() {
+    let world = World::start().await;
+    let caller = Caller::of(&world).await;
+    let table = Table::of_readme("request headers");
+    for (number, mut sent) in cases(&table.headers()).into_iter().enumerate() {
+        let named = sent.keys().nth(number % sent.len()).cloned().filter(|_| number % 3 == 0);
+        if let Some(named) = &named {
+            sent.insert("connection".to_owned(), format!("close, {named}"));
+        }
+        caller.call(&sent).await;
+        let arrived = caller.arrived();
+        for (name, value) in &sent {
+            let fate = if named.as_ref() == Some(name) { Fate::Dropped } else { table.fate(name) };
+            let arrived = arrived.get(name);
+            match fate {
+                Fate::Passed => assert_eq!(arrived, Some(value), "{name} of {sent:?}"),
+                Fate::Changed => {
+                    assert!(arrived.unwrap().ends_with(value.as_str()), "{name}: {arrived:?}");
+                    assert_ne!(arrived, Some(value), "{name}");
+                }
+                Fate::Replaced => assert_ne!(arrived.unwrap(), value, "{name}"),
+                Fate::Dropped if matches!(name.as_str(), "user-agent" | "accept" | "host") => {
+                    assert_ne!(arrived, Some(value), "{name} of {sent:?}");
+                }
+                Fate::Dropped => assert_eq!(arrived, None, "{name} of {sent:?}"),
+            }
+        }
+        for name in arrived.keys().filter(|name| !sent.contains_key(*name)) {
+            let ours = ["authorization", "host", "user-agent", "accept", "x-tfs-fedauthredirect"];
+            assert!(ours.contains(&name.as_str()), "{name} was added");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_down_is_what_the_table_says() {
+    let world = World::start().await;
+    let caller = Caller::of(&world).await;
+    let table = Table::of_readme("answer headers");
+    let usual = caller.call(&BTreeMap::new()).await;
+    for mut sent in cases(&table.headers()) {
+        sent.retain(|name, _| !FRAMING.contains(&name.as_str()));
+        for name in ["location", "link"] {
+            if let Some(value) = sent.get_mut(name) {
+                let address = "https://vssps.dev.azure.com/mycompany/_apis/x";
+                *value = if name == "link" {
+                    format!("<{address}>; rel=\"next\"")
+                } else {
+                    address.to_owned()
+                };
+            }
+        }
+        let fault = sent
+            .iter()
+            .fold(Fault::on("projects.list").status(200).body("{}"), |fault, (name, value)| {
+                fault.header(name, value)
+            });
+        world.devops().inject(fault);
+        let came = caller.call(&BTreeMap::new()).await;
+        for (name, value) in &sent {
+            let came = came.get(name);
+            // An answer's names may have an underscore.
+            let fate = if name.contains('_') { Fate::Passed } else { table.fate(name) };
+            match fate {
+                Fate::Passed => assert_eq!(came, Some(value), "{name} of {sent:?}"),
+                Fate::Changed => {
+                    assert!(came.unwrap().contains("/proxy/conn_"), "{name}: {came:?}");
+                }
+                Fate::Replaced => assert_ne!(came.unwrap(), value, "{name}"),
+                Fate::Dropped => assert_eq!(came, None, "{name} of {sent:?}"),
+            }
+        }
+        for name in came.keys().filter(|name| !sent.contains_key(*name)) {
+            assert!(usual.contains_key(name), "{name} was added");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_odd_headers_go_up_and_come_down_like_this() {
+    let world = World::start().await;
+    let caller = Caller::of(&world).await;
+    let pairs = |text: &str| -> BTreeMap<String, String> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect()
+    };
+    let sent = pairs(
+        "Accept: application/json;api-version=7.1;excludeUrls=true
+        accept-language: de-CH, de;q=0.9
+        CONTENT-TYPE: application/json-patch+json; charset=utf-8
+        If-Match: \"3\", W/\"4\"
+        if-none-match: *
+        Range: bytes=0-99, 200-
+        Prefer: return=minimal
+        traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+        tracestate: rojo=00f067aa0ba902b7
+        baggage: user=ada
+        X-VSS-E2EID: 2c9a8c1e-0000-4000-8000-000000000001
+        X-TFS-Session: 7e0f1c2a-0000-4000-8000-000000000002
+        X-TFS-FedAuthRedirect: Follow
+        x-vss-forcemsapassthrough: true
+        X-Requested-With: XMLHttpRequest
+        git-protocol: version=2
+        User-Agent: VSServices/7.1 (NetStandard; Linux)
+        Origin: https://app.mycompany.example
+        Referer: https://app.mycompany.example/page
+        Sec-Fetch-Mode: cors
+        DNT: 1
+        Cache-Control: no-cache
+        Pragma: no-cache
+        Cookie: UserAuthentication=x
+        X-Forwarded-Host: evil.example
+        X_Forwarded_For: 10.0.0.1
+        X-HTTP-Method-Override: DELETE
+        X-Original-URL: /fabrikam
+        X-Ado-Connect-User: grace
+        Connection: close, x-hop
+        x-hop: 1
+        TE: trailers
+        x-empty-ish: .
+        x-quotes: \"a\\\"b\", 'c'
+        x-percent: %00%0d%0a
+        x-long-1234567890123456789012345678901234567890: 1",
+    );
+    let came = pairs(
+        "Content-Type: application/octet-stream
+        Content-Disposition: attachment; filename*=UTF-8''%c3%bc.txt
+        Content-Encoding: gzip
+        Content-Language: en-US
+        Content-Range: bytes 0-99/1000
+        ETag: W/\"0815\"
+        Last-Modified: Mon, 23 Nov 2026 10:00:00 GMT
+        Link: <https://dev.azure.com/mycompany/_apis/a?x=1>; rel=\"next\", </other>; rel=\"prev\"
+        Location: https://mycompany.visualstudio.com/_apis/b
+        X-MS-ContinuationToken: 2026-01-05T08:00:00.0000000Z;17+/=
+        X-RateLimit-Remaining: 0
+        ActivityId: 2c9a8c1e-0000-4000-8000-000000000003
+        X-TFS-ProcessId: 2c9a8c1e-0000-4000-8000-000000000004
+        X-VSS-UserData: 2c9a8c1e-0000-4000-8000-000000000005:ada@mycompany.example
+        X-VSS-E2EID: 2c9a8c1e-0000-4000-8000-000000000001
+        X-TFS-Session: 7e0f1c2a-0000-4000-8000-000000000002
+        X-VSS-SenderDeploymentId: 2c9a8c1e-0000-4000-8000-000000000006
+        X-MSEdge-Ref: Ref A: 0 Ref B: EMULATED
+        Request-Context: appId=cid-v1:0
+        Cache-Control: private, max-age=3600
+        Server: Microsoft-IIS/10.0
+        Set-Cookie: VstsSession=x; domain=.visualstudio.com
+        WWW-Authenticate: Basic realm=\"https://tfsprodweu1.app.visualstudio.com/\"
+        Strict-Transport-Security: max-age=31536000
+        Access-Control-Allow-Origin: *
+        Content-Security-Policy: script-src *
+        X-Frame-Options: SAMEORIGIN
+        Alt-Svc: h3=\":443\"
+        NEL: {}
+        Keep-Alive: timeout=5",
+    );
+    let fault = Fault::on("projects.list").status(200).body("x");
+    world
+        .devops()
+        .inject(came.iter().fold(fault, |fault, (name, value)| fault.header(name, value)));
+    let mut down = caller.call(&sent).await;
+    let mut up = caller.arrived();
+    // Different on each run.
+    assert!(down.remove("date").is_some());
+    for (name, what) in [("authorization", "Bearer <token of Entra ID>"), ("host", "<host>")] {
+        up.insert(name.to_owned(), what.to_owned());
+    }
+    let gateway = world.url(&format!("/proxy/{}", caller.connection));
+    for value in down.values_mut() {
+        *value = value.replace(&gateway, "<proxy>");
+    }
+    insta::assert_json_snapshot!("forty_odd_headers", json!({"up": up, "down": down}));
+}
