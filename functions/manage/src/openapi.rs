@@ -64,9 +64,10 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         let roles: Vec<&str> = route.callers.iter().map(|role: &Role| role.as_str()).collect();
         operation["description"] = format!("Callers: {}.", roles.join(", ")).into();
     }
-    let query = query_parameters(route.operation);
-    if !query.is_empty() {
-        operation["parameters"] = query.into();
+    let mut parameters = query_parameters(route.operation);
+    parameters.extend(header_parameters(route.operation));
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
     }
     if let Some(schema) = request_body(route.operation, generator) {
         let content = json!({"application/json": {"schema": schema}});
@@ -179,6 +180,19 @@ fn query_parameters(operation: Operation) -> Vec<Value> {
             json!({"name": name, "in": "query", "required": required, "schema": {"type": "string"}})
         })
         .collect()
+}
+
+/// What the proxy reads itself; every other header is Azure DevOps'.
+fn header_parameters(operation: Operation) -> Vec<Value> {
+    let headers: &[(&str, &str)] = match operation {
+        Operation::Proxy => &[
+            ("x-ado-connect-dry", "`1`: describe the call and the limits, and call nothing"),
+            ("x-ado-connect-integration", "with `me`: the integration whose connection is meant"),
+        ],
+        _ => &[],
+    };
+    let parameter = |(name, description): &(&str, &str)| json!({"name": name, "in": "header", "required": false, "description": description, "schema": {"type": "string"}});
+    headers.iter().map(parameter).collect()
 }
 
 fn path_parameters(route: &Route) -> Vec<Value> {
