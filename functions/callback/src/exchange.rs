@@ -107,11 +107,8 @@ impl Callback {
             suberror = error.suberror.as_deref(), codes = ?error.codes,
             correlation_id = error.correlation_id.as_deref(), "a code could not be redeemed",
         );
-        // Of one tenant's making, if users come from any: the others are not concerned.
-        let elsewhere = error.error.as_deref() == Some("unauthorized_client")
-            && integration.serves_any_tenant();
         if error.class == ErrorClass::ApplicationBroken
-            && !elsewhere
+            && !integration.is_about_one_tenant(error)
             && let Err(error) = self.reject_credential(integration, error).await
         {
             tracing::warn!(integration = %integration.id, "the integration could not be marked: {error}");

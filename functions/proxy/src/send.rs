@@ -53,14 +53,18 @@ impl Answer {
     }
 }
 
-/// A body as it comes, until a deadline.
+/// The longest silence in the middle of a body.
+const LONGEST_SILENCE: Duration = Duration::from_mins(2);
+
+/// A body as it comes, until a deadline or a long silence.
 pub(crate) fn chunks(response: reqwest::Response, end: Instant) -> Chunks {
     stream::unfold(Some(response), move |response| async move {
         let mut response = response?;
-        let why = match tokio::time::timeout_at(end, response.chunk()).await {
+        let next = end.min(Instant::now() + LONGEST_SILENCE);
+        let why = match tokio::time::timeout_at(next, response.chunk()).await {
             Ok(Ok(chunk)) => return Some((Ok(chunk?), Some(response))),
             Ok(Err(error)) => error.without_url().to_string(),
-            Err(_) => "the time was up".to_owned(),
+            Err(_) => "nothing came, or the time was up".to_owned(),
         };
         tracing::warn!("a streamed answer was broken off: {why}");
         Some((Err(BrokenOff), None))

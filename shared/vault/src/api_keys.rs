@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::ids::{ApiKeyId, IntegrationId};
 use crate::secret_token::{self, SecretHash};
-use crate::table::{from_item, s, to_item};
+use crate::table::{from_item, read, s, to_item};
 
 const PREFIX: &str = "api_key#";
 const WHAT: &str = "API key";
@@ -153,20 +153,10 @@ impl ApiKeys {
         let Some((id, secret)) = split(presented) else {
             return Ok(None);
         };
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", s(format!("{PREFIX}{id}")))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
-        let Some(item) = answer.item else {
-            return Ok(None);
-        };
-        let record: Record = from_item(WHAT, item)?;
-        Ok(record.secret_hash.matches(&secret).then_some(record.key))
+        let record: Option<Record> =
+            read(&self.client, &self.table, format!("{PREFIX}{id}"), WHAT).await?;
+        let matching = record.filter(|record| record.secret_hash.matches(&secret));
+        Ok(matching.map(|record| record.key))
     }
 }
 

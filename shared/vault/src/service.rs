@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::Error;
-use crate::table::{from_item, n, s, sent, to_value};
+use crate::table::{n, read, s, sent, to_value};
 
 const KEY: &str = "service";
 const WHAT: &str = "service settings";
@@ -60,16 +60,7 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn settings(&self) -> Result<Settings, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", s(KEY))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
-        answer.item.map_or_else(|| Ok(Settings::default()), |item| from_item(WHAT, item))
+        Ok(read(&self.client, &self.table, KEY, WHAT).await?.unwrap_or_default())
     }
 
     /// Whether the operator stopped the service, as of at most three seconds ago. While DynamoDB does

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -19,6 +20,24 @@ pub(crate) fn to_item<T: Serialize>(what: &'static str, record: &T) -> Result<It
         serde_dynamo::aws_sdk_dynamodb_1::to_item(record).map_err(|e| Error::corrupt(what, e))?;
     item.retain(|_, value| !matches!(value, AttributeValue::Null(_)));
     Ok(item)
+}
+
+/// The record with a key, strongly read.
+pub(crate) async fn read<T: DeserializeOwned>(
+    client: &Client,
+    table: &str,
+    key: impl Into<String>,
+    what: &'static str,
+) -> Result<Option<T>, Error> {
+    let answer = client
+        .get_item()
+        .table_name(table)
+        .key("pk", s(key))
+        .consistent_read(true)
+        .send()
+        .await
+        .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+    answer.item.map(|item| from_item(what, item)).transpose()
 }
 
 /// An item as a record.

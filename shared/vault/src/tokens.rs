@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId, IntegrationId};
 use crate::sealing::{Place, Sealer};
-use crate::table::{Item, from_item, n, s, to_item};
+use crate::table::{Item, n, read, s, to_item};
 
 const WHAT: &str = "tokens item";
 
@@ -167,16 +167,7 @@ impl Tokens {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn get(&self, owner: Owner<'_>) -> Result<Option<SealedTokens>, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", s(owner.pk()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
-        answer.item.map(|item| from_item(WHAT, item)).transpose()
+        read(&self.client, &self.table, owner.pk(), WHAT).await
     }
 
     /// Opens the access token.

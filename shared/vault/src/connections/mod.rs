@@ -34,7 +34,7 @@ use aws_sdk_dynamodb::Client;
 
 use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId, UserId, owner_key};
-use crate::table::{from_item, s};
+use crate::table::read;
 
 /// How long a finished browser flow waits for the application's confirmation.
 pub const CONFIRMATION_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
@@ -68,16 +68,7 @@ impl Connections {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn get(&self, id: &ConnectionId) -> Result<Option<Connection>, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", s(id.as_str()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
-        answer.item.map(|item| from_item(WHAT, item)).transpose()
+        read(&self.client, &self.table, id.as_str(), WHAT).await
     }
 
     /// The connection of a user, if there is one.
@@ -89,17 +80,12 @@ impl Connections {
         integration: &IntegrationId,
         user: &UserId,
     ) -> Result<Option<Connection>, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", s(owner_key(integration, user)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
-        let Some(item) = answer.item else { return Ok(None) };
-        let owner: record::Owner = from_item("connection owner", item)?;
-        self.get(&owner.connection).await
+        let key = owner_key(integration, user);
+        let owner: Option<record::Owner> =
+            read(&self.client, &self.table, key, "connection owner").await?;
+        match owner {
+            Some(owner) => self.get(&owner.connection).await,
+            None => Ok(None),
+        }
     }
 }

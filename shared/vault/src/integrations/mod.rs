@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use devops::organization::OrganizationName;
 use devops::policy::CallPolicy;
 use entra::identifiers::{ClientId, Tenant, TenantId};
+use entra::token::TokenError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::{Origin, Url};
@@ -13,7 +14,7 @@ use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
 use crate::limits::ProxyLimits;
 use crate::schedule::Warmth;
-use crate::table::{from_item, s, to_item};
+use crate::table::{from_item, read, s, to_item};
 
 mod status;
 
@@ -83,9 +84,14 @@ impl Integration {
         Some(url)
     }
 
-    /// Whether its users come from any tenant: then what one tenant's administrator did to the app there
-    /// must not stop the others.
-    pub fn serves_any_tenant(&self) -> bool {
+    /// Whether an error concerns only the tenant that it came from: users come from any, and what one
+    /// tenant's administrator did to the app there must not stop the others.
+    pub fn is_about_one_tenant(&self, error: &TokenError) -> bool {
+        error.error.as_deref() == Some("unauthorized_client") && self.serves_any_tenant()
+    }
+
+    /// Whether its users come from any tenant.
+    fn serves_any_tenant(&self) -> bool {
         self.organizations == Organizations::Any
             && !matches!(self.tenant, TenantSetting::Fixed(Tenant::Id(_)))
             && self.allowed_tenants.len() != 1
@@ -260,19 +266,8 @@ impl Integrations {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn get(&self, id: &IntegrationId) -> Result<Option<Integration>, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", s(key(id)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
-        answer
-            .item
-            .map(|item| from_item::<Record>(WHAT, item).map(|record| record.integration))
-            .transpose()
+        let record: Option<Record> = read(&self.client, &self.table, key(id), WHAT).await?;
+        Ok(record.map(|record| record.integration))
     }
 
     /// All integrations, by id.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{Exceeded, Limit, Standing, Subject};
 use crate::Error;
-use crate::table::{Item, from_item, n, s, sent};
+use crate::table::{Item, from_item, n, read, s, sent};
 
 const WHAT: &str = "limit";
 /// Each try follows a change by somebody else, who got through.
@@ -166,16 +166,7 @@ impl Limits {
         limit: Limit,
         now: Timestamp,
     ) -> Result<Standing, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", s(subject.key()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
-        let state = answer.item.map(|item| from_item(WHAT, item)).transpose()?.unwrap_or_default();
+        let state = read(&self.client, &self.table, subject.key(), WHAT).await?.unwrap_or_default();
         Ok(Standing::new(subject.clone(), limit, &state, now))
     }
 

@@ -164,10 +164,7 @@ impl Refresher {
             ErrorClass::Suspect => {
                 self.refused(connection, cause, error, 3, CONFIRM_UNEXPLAINED_AFTER, now)
             }
-            ErrorClass::ApplicationBroken
-                if error.error.as_deref() == Some("unauthorized_client")
-                    && integration.serves_any_tenant() =>
-            {
+            ErrorClass::ApplicationBroken if integration.is_about_one_tenant(error) => {
                 let wait = schedule::postponement(rng);
                 later(connection, RefreshFailure::ApplicationNotInTenant, wait, now)
             }
