@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::event;
+use crate::front;
 use crate::routes::Routes;
 use crate::runtime::{Function, InvokeError};
 
@@ -39,15 +40,7 @@ impl Gateway {
     /// Serves on these listeners.
     pub(crate) fn serve(self, listeners: Vec<TcpListener>) -> Vec<JoinHandle<()>> {
         let app = Router::new().fallback(answer).with_state(Arc::new(self));
-        let serve = |listener| {
-            let app = app.clone();
-            tokio::spawn(async move {
-                if let Err(error) = axum::serve(listener, app).await {
-                    eprintln!("the gateway stopped: {error}");
-                }
-            })
-        };
-        listeners.into_iter().map(serve).collect()
+        front::serve(&app, listeners, "gateway")
     }
 
     /// A refusal of the gateway itself, in the form of our own problems.

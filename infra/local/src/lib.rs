@@ -16,6 +16,7 @@ mod binaries;
 mod demo;
 mod error;
 mod event;
+mod front;
 mod gateway;
 mod greeting;
 mod options;

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::event;
+use crate::front;
 use crate::gateway::message;
 use crate::routes::{Matched, Route};
 use crate::runtime::Function;
@@ -38,15 +39,7 @@ impl StreamingFront {
     /// Serves on these listeners.
     pub(crate) fn serve(self, listeners: Vec<TcpListener>) -> Vec<JoinHandle<()>> {
         let app = Router::new().fallback(answer).with_state(Arc::new(self));
-        let serve = |listener| {
-            let app = app.clone();
-            tokio::spawn(async move {
-                if let Err(error) = axum::serve(listener, app).await {
-                    eprintln!("the streaming front stopped: {error}");
-                }
-            })
-        };
-        listeners.into_iter().map(serve).collect()
+        front::serve(&app, listeners, "streaming front")
     }
 }
 
