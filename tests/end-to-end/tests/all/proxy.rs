@@ -192,6 +192,36 @@ async fn bytes_pass_both_ways_unchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ranges_archives_and_versions_pass_both_ways() {
+    let world = World::start().await;
+    let scopes = json!(["vso.code", "vso.work_write", "vso.wiki_write"]);
+    world.put_integration(INTEGRATION, json!({"scopes": scopes})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    let call = |method, rest: &str| {
+        let target = path(&connection, &format!("dev.azure.com/mycompany/Website/_apis/{rest}"));
+        world.request(&Caller::Application, method, &target)
+    };
+    let file = call(Method::POST, "wit/attachments?fileName=a.txt").body("0123456789");
+    let file = world.send(file).await.expect(201).json();
+    let part = call(Method::GET, &format!("wit/attachments/{}", file["id"].as_str().unwrap()));
+    let part = world.send(part.header("range", "bytes=2-4")).await.expect(206);
+    assert_eq!((part.text().as_str(), part.header("content-range")), ("234", Some("bytes 2-4/10")));
+
+    let archive = call(Method::GET, "git/repositories/Website/items?path=/&$format=zip");
+    let archive = world.send(archive).await.expect(200);
+    assert_eq!(archive.header("content-type"), Some("application/zip"));
+    assert!(archive.body.starts_with(b"PK"));
+
+    let page = "wiki/wikis/Website.wiki/pages?path=/Home&api-version=7.1";
+    let read = world.send(call(Method::GET, page)).await.expect(200);
+    let version = read.header("etag").unwrap();
+    for status in [200, 412] {
+        let change = call(Method::PUT, page).header("if-match", version);
+        world.send(change.json(&json!({"content": "New"}))).await.expect(status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_and_answers_beyond_the_limits_are_refused() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
