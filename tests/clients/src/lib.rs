@@ -6,8 +6,8 @@
 //!        └─ every other connection                                           └─ with its credentials
 //! ```
 //!
-//! `cargo run -p clients` installs the clients below `target/clients`, pinned by their lock files, and needs Node,
-//! Python and Git on the machine.
+//! `cargo test -p clients -- --ignored` installs the clients below `target/clients`, pinned by their lock files, and
+//! needs Node, Python and Git on the machine.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -36,8 +36,11 @@ const LARGE_PUSH: usize = 3_000_000;
 /// What is cloned through the gateway, where an answer holds 4.5 MB.
 const SMALL_REPOSITORY: usize = 300_000;
 
-#[tokio::main]
-async fn main() {
+/// Runs all of them.
+///
+/// # Panics
+/// When one does not get what it asks for, leaves the proxy, or sends our key to Azure DevOps.
+pub async fn run() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = sources.join("../../target/clients");
     std::fs::create_dir_all(&target).expect("a folder below target");
