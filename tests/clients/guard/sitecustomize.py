@@ -1,29 +1,36 @@
-"""Refuses and notes every connection that does not go to the proxy. Loaded with `PYTHONPATH`."""
+"""Refuses and notes every connection and every lookup of a name that is not for the proxy. Loaded with `PYTHONPATH`.
+
+An audit hook sits below every library, sees each use of the socket module, and cannot be taken off.
+"""
 
 import os
 import socket
-
-_HOST, _PORT = os.environ["PROXY_AUTHORITY"].rsplit(":", 1)
-_LOOPBACK = {_HOST, "127.0.0.1", "::1"}
-_connect, _getaddrinfo = socket.socket.connect, socket.getaddrinfo
+import sys
 
 
-def _check(host, port):
-    if host not in _LOOPBACK or str(port) != _PORT:
-        with open(os.environ["BYPASS_LOG"], "a", encoding="utf-8") as log:
-            log.write(f"{host}:{port}\n")
-        raise ConnectionRefusedError(f"a connection to {host}:{port} is not one to the proxy")
+_HOST, _, _PORT = os.environ["PROXY_AUTHORITY"].rpartition(":")
+_RESOLVED = socket.getaddrinfo(_HOST, int(_PORT), type=socket.SOCK_STREAM)
+_ALLOWED = {(_HOST, int(_PORT))} | {address[:2] for *_, address in _RESOLVED}
+_HOSTS = {host for host, _ in _ALLOWED}
+_LOG = os.environ["BYPASS_LOG"]
 
 
-def _guarded_connect(self, address):
-    _check(address[0], address[1])
-    return _connect(self, address)
+def _guard(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        if isinstance(address, tuple) and address[:2] in _ALLOWED:
+            return
+        what = "connect " + (":".join(map(str, address[:2])) if isinstance(address, tuple) else str(address))
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        host = arguments[0].decode() if isinstance(arguments[0], bytes) else arguments[0]
+        if host in _HOSTS:
+            return
+        what = f"lookup {host}"
+    else:
+        return
+    with open(_LOG, "a", encoding="utf-8") as log:
+        log.write(what + "\n")
+    raise PermissionError(f"only the proxy may be reached: {what}")
 
 
-def _guarded_getaddrinfo(host, port, *rest, **named):
-    _check(host, port)
-    return _getaddrinfo(host, port, *rest, **named)
-
-
-socket.socket.connect = _guarded_connect
-socket.getaddrinfo = _guarded_getaddrinfo
+sys.addaudithook(_guard)

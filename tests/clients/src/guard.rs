@@ -1,20 +1,41 @@
 //! Proof that the guards see what they are there for.
 
+use std::process::Command;
+
 use crate::install::Clients;
 use crate::walk::Walk;
 
-/// Lets both languages try to leave the proxy; each must be stopped and noted.
-pub(crate) fn check(walk: &Walk, clients: &Clients) {
-    let script =
-        "require('node:http').get('http://127.0.0.1:9/').on('error', () => process.exit(7))";
-    let node = walk.guarded_node(clients).args(["-e", script]).output().unwrap();
-    assert!(!node.status.success(), "Node's guard let a connection through");
-    assert_eq!(walk.bypasses(), "127.0.0.1:9\n");
-    walk.forget_bypasses();
+/// What `guard/escape.cjs` tries, in its order.
+const NODE: &[&str] = &[
+    "connect dev.azure.com:443",
+    "connect app.vssps.visualstudio.com:443",
+    "connect 127.0.0.2:443",
+    "connect localhost:9",
+    "lookup vssps.dev.azure.com",
+    "lookup vsrm.dev.azure.com",
+    "resolve4 vsaex.dev.azure.com",
+    "datagram",
+];
+/// What `guard/escape.py` tries, in its order.
+const PYTHON: &[&str] = &[
+    "lookup dev.azure.com",
+    "connect 127.0.0.2:443",
+    "connect 127.0.0.1:9",
+    "lookup app.vssps.visualstudio.com",
+    "lookup vssps.dev.azure.com",
+    "connect 127.0.0.1:53",
+];
 
-    let script = "import urllib.request; urllib.request.urlopen('http://dev.azure.com/')";
-    let python = walk.guarded_python(clients).args(["-c", script]).output().unwrap();
-    assert!(!python.status.success(), "Python's guard let a connection through");
-    assert_eq!(walk.bypasses(), "dev.azure.com:80\n");
+/// Lets both languages try to leave the proxy in the ways that a client could; each must be stopped and noted.
+pub(crate) fn check(walk: &Walk, clients: &Clients) {
+    let script = |name| walk.sources.join("guard").join(name);
+    stopped(walk, walk.guarded_node(clients).arg(script("escape.cjs")), NODE);
+    stopped(walk, walk.guarded_python(clients).arg(script("escape.py")), PYTHON);
+}
+
+fn stopped(walk: &Walk, command: &mut Command, tries: &[&str]) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(walk.bypasses().lines().collect::<Vec<_>>(), tries);
     walk.forget_bypasses();
 }
