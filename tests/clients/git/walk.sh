@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Clone, fetch and push through the proxy, with our key as a header and as a password.
+# Clone, fetch and push through the proxy, with our key as a header, as a password, and in the address.
 #   REPOSITORY_URL   https://<gateway>/proxy/<connection>/dev.azure.com/mycompany/Website/_git/Website
 #   API_KEY          an application's key
 #   PUSH_BYTES       how much is pushed
@@ -20,6 +20,11 @@ step 'cloned with the key in a header, kB' "$(git -C one count-objects -v | awk 
 with_password clone --quiet "$REPOSITORY_URL" two
 [ "$(git -C one rev-parse HEAD)" = "$(git -C two rev-parse HEAD)" ]
 step 'cloned with the key as password, at' "$(git -C two rev-parse --short HEAD)"
+
+# A clone would keep the address, and the key in it, in its configuration.
+listed=$(git -c credential.helper= ls-remote "${REPOSITORY_URL/:\/\//://any:$API_KEY@}" refs/heads/main | cut -f 1)
+[ "$listed" = "$(git -C one rev-parse HEAD)" ]
+step 'listed with the key in the address, at' "${listed:0:7}"
 
 head -c "$PUSH_BYTES" /dev/urandom > one/pushed.bin
 git -C one add pushed.bin

@@ -20,6 +20,10 @@ async function main() {
     assert.ok(area.locationUrl.startsWith(ORGANIZATION_URL.split('/dev.azure.com')[0]), area.locationUrl);
   }
   step('resource areas', areas.length);
+  // Above the organizations: an area that Azure DevOps does not list for any of them.
+  const profile = await (await connection.getProfileApi()).getProfile('me');
+  assert.equal(profile.id.length, 36);
+  step('profile', profile.id);
 
   const core = await connection.getCoreApi();
   const names = new Set();

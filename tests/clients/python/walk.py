@@ -18,13 +18,23 @@ def main():
     clients = connection.clients_v7_1
 
     locations = clients.get_location_client()
-    user = locations.get_connection_data().authenticated_user.provider_display_name
+    gateway = ORGANIZATION_URL.split("/dev.azure.com")[0]
+    data = locations.get_connection_data(connect_options="includeServices")
+    user = data.authenticated_user.provider_display_name
     assert "Ada" in user, user
+    services = data.location_service_data
+    addresses = [mapping.access_point for mapping in services.access_mappings]
+    for definition in services.service_definitions:
+        addresses += [mapping.location for mapping in definition.location_mappings]
+    assert len(addresses) > 1 and all(address.startswith(gateway) for address in addresses), addresses
     step("signed in", user)
     areas = locations.get_resource_areas()
-    gateway = ORGANIZATION_URL.split("/dev.azure.com")[0]
     assert all(area.location_url.startswith(gateway) for area in areas)
     step("resource areas", len(areas))
+    # Above the organizations: an area that Azure DevOps does not list for any of them.
+    profile = clients.get_profile_client().get_profile("me")
+    assert len(profile.id) == 36, profile.id
+    step("profile", profile.id)
 
     core = clients.get_core_client()
     names, page = set(), None

@@ -56,18 +56,22 @@ pub async fn run() {
     world.devops().add_projects("mycompany", "Project", PROJECTS - seeded).unwrap();
 
     let scratch = Scratch::new();
-    let walk = |base: &str| Walk {
+    let walk = |front, base: &str| Walk {
+        front,
         sources: sources.to_owned(),
         scratch: scratch.0.clone(),
         organization_url: format!("{base}/proxy/{connection}/dev.azure.com/mycompany"),
         key: key.clone(),
     };
-    let (gateway, streaming) = (walk(world.stack.public_url()), walk(world.stack.streaming_url()));
+    let gateway = walk("gateway", world.stack.public_url());
+    let streaming = walk("streaming front", world.stack.streaming_url());
     guard::check(&gateway, &clients);
     world.devops().reset_counts();
 
-    gateway.node(&clients);
-    gateway.python(&clients);
+    for walk in [&gateway, &streaming] {
+        walk.node(&clients);
+        walk.python(&clients);
+    }
     for (walk, project, bytes, push) in [
         (&gateway, "Payments Service", SMALL_REPOSITORY, 100_000),
         (&streaming, "Website", LARGE_REPOSITORY, LARGE_PUSH),

@@ -7,6 +7,8 @@ use crate::install::Clients;
 
 /// What every client is told.
 pub(crate) struct Walk {
+    /// The front of the proxy, for whoever reads along.
+    pub front: &'static str,
     pub sources: PathBuf,
     pub scratch: PathBuf,
     /// `http://localhost:8080/proxy/<connection>/dev.azure.com/mycompany`
@@ -29,17 +31,35 @@ impl Walk {
         let project = project.replace(' ', "%20");
         let folder = self.scratch.join(&project);
         std::fs::create_dir_all(&folder).unwrap();
+        let trace = folder.join("trace");
         let mut git = self.told(&self.sources.join("git/walk.sh").display().to_string());
         git.current_dir(folder)
             .env("REPOSITORY_URL", format!("{}/{project}/_git/{project}", self.organization_url))
             .env("PUSH_BYTES", push.to_string())
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0");
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_TRACE_CURL", &trace)
+            .env("GIT_TRACE_CURL_NO_DATA", "1");
         for role in ["AUTHOR", "COMMITTER"] {
             git.env(format!("GIT_{role}_NAME"), "Ada");
             git.env(format!("GIT_{role}_EMAIL"), "ada@mycompany.example");
         }
         self.finish("Git", &mut git);
+        self.connected_nowhere_else(&std::fs::read_to_string(trace).unwrap());
+    }
+
+    /// Git takes no guard, but its HTTP client says where it connects: `== Info:   Trying [::1]:8080...`
+    fn connected_nowhere_else(&self, trace: &str) {
+        let tries: Vec<_> = trace
+            .lines()
+            .filter_map(|line| line.split_once("Trying ")?.1.strip_suffix("..."))
+            .collect();
+        let (_, port) = self.authority().rsplit_once(':').unwrap();
+        let proxy = [format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
+        assert!(!tries.is_empty(), "Git's trace tells of no connection");
+        for address in tries {
+            assert!(proxy.iter().any(|known| known == address), "Git tried to reach {address}");
+        }
     }
 
     /// Node with its guard.
@@ -93,7 +113,7 @@ impl Walk {
 
     fn finish(&self, client: &str, command: &mut Command) {
         let begun = std::time::Instant::now();
-        println!("{client}:");
+        println!("{client} at the {}:", self.front);
         let status = command.status();
         let succeeded = status.as_ref().is_ok_and(std::process::ExitStatus::success);
         assert!(succeeded, "{client} failed: {status:?}");
