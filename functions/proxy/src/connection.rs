@@ -37,7 +37,7 @@ impl Proxy {
     }
 }
 
-/// Refuses a connection that cannot be used, before anything else is looked at.
+/// Refuses a connection that cannot be used, before anything else is looked at; says where it can be mended.
 pub(crate) fn usable(connection: &Connection, integration: &Integration) -> Result<(), Problem> {
     if integration.status == integrations::Status::Paused {
         return Err(Problem::new(Code::IntegrationNotReady));
@@ -46,7 +46,8 @@ pub(crate) fn usable(connection: &Connection, integration: &Integration) -> Resu
         Status::Active => Ok(()),
         Status::Pending => Err(Problem::new(Code::ConnectionPending)),
         Status::ReauthorizationRequired => {
-            Err(Problem::new(Code::ConnectionReauthorizationRequired))
+            let problem = Problem::new(Code::ConnectionReauthorizationRequired);
+            Err(reconnecting(problem, connection, integration))
         }
     }
 }

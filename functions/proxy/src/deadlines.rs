@@ -15,6 +15,9 @@ const ANSWERING: Duration = Duration::from_millis(500);
 /// Time kept for breaking a body off and saying so in the log.
 const BREAKING_OFF: Duration = Duration::from_secs(1);
 
+/// What a call itself needs of the time that is left.
+const FOR_THE_CALL: Duration = Duration::from_secs(2);
+
 /// Largest answer in bytes that is sure to fit into Lambda's 6 MB as base64.
 pub(crate) const LARGEST_ANSWER: usize = 4_500_000;
 
@@ -28,15 +31,21 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
+    /// Whether there is time for a call after a pause.
+    pub(crate) fn leave_room_after(&self, pause: Duration) -> bool {
+        Instant::now() + pause + FOR_THE_CALL < self.answer
+    }
+
     /// When nothing of the call goes on any more.
     pub(crate) fn end(&self) -> Instant {
         self.answer.max(self.body)
     }
 
     pub(crate) fn of(request: &Request, mode: ResponseMode) -> Self {
-        let (now, most) = match mode {
-            ResponseMode::Buffered => (Instant::now(), BUFFERED),
-            ResponseMode::Streamed => (Instant::now(), STREAMED),
+        let now = Instant::now();
+        let most = match mode {
+            ResponseMode::Buffered => BUFFERED,
+            ResponseMode::Streamed => STREAMED,
         };
         let left = request
             .lambda_context_ref()

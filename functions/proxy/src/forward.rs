@@ -133,9 +133,7 @@ impl Proxy {
         }
         Ok(answer)
     }
-}
 
-impl Proxy {
     /// What is too large for this way is not too large for the other, if there is one.
     fn naming_the_stream(&self, problem: Problem, target: &Target) -> Problem {
         let (Some(streaming_url), Code::ResponseTooLarge) = (&self.streaming_url, problem.code())
@@ -205,7 +203,7 @@ fn passed_through(answer: Answer, call: &Call, gateway: &Gateway) -> Response<Co
     let content = match answer.body {
         AnswerBody::Whole(body) => {
             let body = gateway.rewrite_body(&call.address, &answer.headers, body);
-            Content::Whole(Body::from(body.to_vec()))
+            Content::Whole(Body::from(Vec::from(body)))
         }
         AnswerBody::Coming(response) => Content::Chunks(chunks(response, call.deadlines.body)),
     };

@@ -64,14 +64,11 @@ impl Proxy {
         if !integration.token_handout {
             return Err(Problem::new(Code::TokenHandoutDisabled));
         }
-        let reconnecting = |problem| reconnecting(problem, &connection, &integration);
-        usable(&connection, &integration).map_err(reconnecting)?;
+        usable(&connection, &integration)?;
         let deadline = Instant::now() + BUDGET;
-        let token = self
-            .refresher
-            .access_token(&connection, &integration, deadline)
-            .await
-            .map_err(|error| reconnecting(refusal::of_refresh(error)))?;
+        let token = self.refresher.access_token(&connection, &integration, deadline).await;
+        let token = token
+            .map_err(|error| reconnecting(refusal::of_refresh(error), &connection, &integration))?;
         tracing::info!(
             audit = "token_handed_out", caller = %caller.id, connection = %connection.id,
             integration = %connection.integration, "an access token was handed out",

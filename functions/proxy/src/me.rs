@@ -12,7 +12,7 @@ use vault::ids::{IntegrationId, UserId};
 use vault::integrations::{Integration, Integrations};
 
 use crate::Proxy;
-use crate::connection::{reconnecting, usable};
+use crate::connection::usable;
 use crate::target::{Destination, ME, Target};
 
 /// Picks an integration where several connections would do.
@@ -78,8 +78,7 @@ impl Proxy {
         }
         log.connection(&connection.id);
         log.integration(&connection.integration);
-        usable(&connection, &integration)
-            .map_err(|problem| reconnecting(problem, &connection, &integration))?;
+        usable(&connection, &integration)?;
         Ok(Target { connection, integration, address, named: ME.to_owned() })
     }
 

@@ -18,8 +18,6 @@ use crate::target::Target;
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// The longest wait that is waited here rather than by the caller.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
-/// What a call itself needs of the time that is left.
-const FOR_THE_CALL: Duration = Duration::from_secs(2);
 
 /// "`RateLimit` header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers).
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -60,8 +58,7 @@ impl Proxy {
         let Some(call_after) = connection.call_after else { return Ok(()) };
         let wait = call_after.duration_since(self.clock.now());
         let wait = Duration::try_from(wait).unwrap_or_default().min(LONGEST_WAIT);
-        let fits = Instant::now() + wait + FOR_THE_CALL < deadlines.answer;
-        if wait > LONGEST_PAUSE || !fits {
+        if wait > LONGEST_PAUSE || !deadlines.leave_room_after(wait) {
             return Err(Problem::new(Code::DevopsThrottled).retry_after(wait));
         }
         tokio::time::sleep(wait).await;
@@ -138,14 +135,13 @@ fn limits_of(target: &Target) -> impl Iterator<Item = (Subject, Limit)> {
 
 fn refused(exceeded: Exceeded, standing: &Standing) -> Problem {
     let whose = standing.subject.kind();
-    let problem = match exceeded {
-        Exceeded::Rate { retry_after } => Problem::new(Code::RateLimited)
-            .detail(format!("It is the limit of this {whose}."))
-            .retry_after(retry_after),
-        Exceeded::Concurrency => Problem::new(Code::ConcurrencyLimited)
-            .detail(format!("It is the limit of this {whose}."))
-            .retry_after(Duration::from_secs(1)),
+    let (code, retry_after) = match exceeded {
+        Exceeded::Rate { retry_after } => (Code::RateLimited, retry_after),
+        Exceeded::Concurrency => (Code::ConcurrencyLimited, Duration::from_secs(1)),
     };
+    let problem = Problem::new(code)
+        .detail(format!("It is the limit of this {whose}."))
+        .retry_after(retry_after);
     rate_limit_headers(std::slice::from_ref(standing))
         .into_iter()
         .fold(problem, |problem, (name, value)| problem.header(name, value))

@@ -153,8 +153,7 @@ impl Call {
             return None;
         }
         let pause = RateLimit::from_headers(&answer.headers).retry_after?;
-        // Some time must be left for the call itself.
-        (Instant::now() + pause + Duration::from_secs(2) < self.deadlines.answer).then_some(pause)
+        self.deadlines.leave_room_after(pause).then_some(pause)
     }
 
     fn changes_nothing(&self) -> bool {

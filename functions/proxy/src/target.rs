@@ -9,7 +9,7 @@ use lambda_http::Request;
 use vault::connections::Connection;
 use vault::integrations::Integration;
 
-use crate::connection::{reconnecting, usable};
+use crate::connection::usable;
 use crate::{Proxy, refusal};
 
 /// What a user's own connection is called in an address.
@@ -68,8 +68,7 @@ impl Proxy {
             return self.own_target(caller, &destination, request.headers(), log).await;
         }
         let (connection, integration) = self.visible(caller, named, log).await?;
-        usable(&connection, &integration)
-            .map_err(|problem| reconnecting(problem, &connection, &integration))?;
+        usable(&connection, &integration)?;
         let address = destination.address(&connection, &integration)?;
         Ok(Target { connection, integration, address, named: named.to_owned() })
     }

@@ -15,14 +15,12 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::event;
-use crate::front;
+use crate::front::{self, LARGEST_EVENT};
 use crate::routes::Routes;
 use crate::runtime::{Function, InvokeError};
 
 /// Largest request that an HTTP API takes, in bytes.
 const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
-/// Largest event that Lambda takes, in bytes.
-const LARGEST_EVENT: usize = 6 * 1024 * 1024;
 /// Largest header block that an HTTP API takes, in bytes.
 const LARGEST_HEADERS: usize = 10_240;
 /// How long an HTTP API waits for a function.

@@ -17,14 +17,12 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::event;
-use crate::front;
+use crate::front::{self, LARGEST_EVENT};
 use crate::gateway::message;
 use crate::routes::{Matched, Route};
 use crate::runtime::Function;
 use crate::runtime_api::{Answer, BrokenOff, Pieces};
 
-/// Largest event that Lambda takes, in bytes; binary bodies are in it as base64.
-const LARGEST_EVENT: usize = 6 * 1024 * 1024;
 /// What stands between status and headers, and the body.
 const SEPARATOR: [u8; 8] = [0; 8];
 

@@ -198,50 +198,41 @@ where
         format: Format,
         log: &RequestLog,
     ) -> (Outgoing, u16, bool) {
-        let response = self.render(result, format, log);
+        let response = match result {
+            Ok(response) => self.dressed(response, log),
+            Err(problem) => self.refusal(&problem, format, log).map(Content::from),
+        };
         let passed_through = is_passed_through(&response);
         let (parts, content) = response.into_parts();
         let status = parts.status.as_u16();
-        match (self.response_mode, content) {
+        let problem = match (self.response_mode, content) {
             (ResponseMode::Streamed, content) => {
                 let metadata_prelude = streaming::prelude(&parts);
                 let chunks = content.into_chunks();
-                (Outgoing::Streamed { metadata_prelude, chunks }, status, passed_through)
+                return (Outgoing::Streamed { metadata_prelude, chunks }, status, passed_through);
             }
             (ResponseMode::Buffered, Content::Whole(body)) => {
                 let answer = Answer::from(Response::from_parts(parts, body));
                 if answer.size() <= ANSWER_LIMIT {
                     return (Outgoing::Whole(answer), status, passed_through);
                 }
-                self.refuse(Problem::new(Code::ResponseTooLarge), format, log)
+                Problem::new(Code::ResponseTooLarge)
             }
-            (ResponseMode::Buffered, Content::Chunks(_)) => {
-                let cause = "an answer that is streamed where answers are buffered";
-                self.refuse(Problem::new(Code::InternalError).cause(cause), format, log)
-            }
-        }
-    }
-
-    fn refuse(&self, problem: Problem, format: Format, log: &RequestLog) -> (Outgoing, u16, bool) {
-        let status = problem.code().status().as_u16();
-        let (parts, content) = self.render(Err(problem), format, log).into_parts();
-        let body = match content {
-            Content::Whole(body) => body,
-            Content::Chunks(_) => Body::Empty,
+            (ResponseMode::Buffered, Content::Chunks(_)) => Problem::new(Code::InternalError)
+                .cause("an answer that is streamed where answers are buffered"),
         };
-        (Outgoing::Whole(Answer::from(Response::from_parts(parts, body))), status, false)
+        let refusal = self.refusal(&problem, format, log);
+        let status = refusal.status().as_u16();
+        (Outgoing::Whole(Answer::from(refusal)), status, false)
     }
 
-    fn render(
-        &self,
-        result: Result<Response<Content>, Problem>,
-        format: Format,
-        log: &RequestLog,
-    ) -> Response<Content> {
-        let mut response = result.unwrap_or_else(|problem| {
-            log.problem(&problem);
-            problem.response(format, &self.public_url, log.request_id()).map(Content::from)
-        });
+    fn refusal(&self, problem: &Problem, format: Format, log: &RequestLog) -> Response<Body> {
+        log.problem(problem);
+        self.dressed(problem.response(format, &self.public_url, log.request_id()), log)
+    }
+
+    /// An answer with the headers that every one has.
+    fn dressed<B>(&self, mut response: Response<B>, log: &RequestLog) -> Response<B> {
         let passed_through = is_passed_through(&response);
         let headers = response.headers_mut();
         if passed_through {
@@ -256,7 +247,7 @@ where
     }
 }
 
-fn is_passed_through(response: &Response<Content>) -> bool {
+fn is_passed_through<B>(response: &Response<B>) -> bool {
     response.extensions().get::<PassedThrough>().is_some()
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,6 +61,23 @@ pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
 /// A number attribute.
 pub(crate) fn n(number: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
+}
+
+/// The item as an update left it, or as it refused the update: none if there is none. The update asks for both
+/// (`ALL_NEW`, and `ALL_OLD` on a failed condition).
+pub(crate) fn updated<R>(
+    outcome: Result<UpdateItemOutput, SdkError<UpdateItemError, R>>,
+) -> Result<Result<Item, Option<Item>>, Error> {
+    let error = match outcome {
+        Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
+        Err(error) => error,
+    };
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+            Ok(Err(failed.item().filter(|item| !item.is_empty()).cloned()))
+        }
+        _ => Err(Error::sdk("dynamodb", "UpdateItem", &error)),
+    }
 }
 
 /// Whether an update was written: a refused condition is a result, not an error.

@@ -1,6 +1,5 @@
 //! The refresh protocol's writes on the small item: lease, fence, release.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +10,7 @@ use super::update::Change;
 use super::{Connection, Connections, RefreshFailure, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId};
-use crate::table::{from_item, n, s, sent, to_value};
+use crate::table::{from_item, n, s, sent, to_value, updated};
 use crate::{schedule, secret_token};
 
 /// How long a lease holds: longer than everything its holder may do (RELIABILITY B3).
@@ -152,20 +151,16 @@ impl Connections {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let (item, leased) = match outcome {
-            Ok(answer) => (answer.attributes, true),
-            Err(e) => match e.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    let item = failed.item().cloned();
-                    // The reply to our own write was lost: the lease is ours all the same.
-                    let own = item.as_ref().and_then(|item| item.get("lease_owner")?.as_s().ok())
-                        == Some(&owner);
-                    (item, own)
-                }
-                _ => return Err(Error::sdk("dynamodb", "UpdateItem", &e)),
-            },
+        let (item, leased) = match updated(outcome)? {
+            Ok(leased) => (leased, true),
+            Err(None) => return Ok(Acquired::Gone),
+            // The reply to our own write was lost: the lease is ours all the same.
+            Err(Some(refused)) => {
+                let holder = refused.get("lease_owner").and_then(|owner| owner.as_s().ok());
+                let own = holder == Some(&owner);
+                (refused, own)
+            }
         };
-        let Some(item) = item.filter(|item| !item.is_empty()) else { return Ok(Acquired::Gone) };
         let connection: Box<Connection> = Box::new(from_item(WHAT, item)?);
         match (leased, &connection.grant) {
             (true, Some(grant)) => {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Exceeded, Limit, Standing, Subject};
 use crate::Error;
-use crate::table::{Item, from_item, n, read, s, sent};
+use crate::table::{from_item, n, read, s, sent, updated};
 
 const WHAT: &str = "limit";
 /// Each try follows a change by somebody else, who got through.
@@ -192,16 +191,11 @@ impl Limits {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let state = |item: Item| from_item::<State>(WHAT, item);
-        match outcome {
-            Ok(answer) => Ok(Ok(state(answer.attributes.unwrap_or_default())?)),
-            Err(e) => match e.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(Err(failed.item().cloned().map(state).transpose()?))
-                }
-                _ => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
-            },
-        }
+        let state = |item| from_item::<State>(WHAT, item);
+        Ok(match updated(outcome)? {
+            Ok(written) => Ok(state(written)?),
+            Err(refused) => Err(refused.map(state).transpose()?),
+        })
     }
 
     /// Frees the places of calls that must have ended, unless they changed meanwhile.

@@ -26,7 +26,7 @@ use url::Url;
 use crate::Error;
 use crate::ids::{IntegrationId, UserId};
 use crate::secret_token::{self, SecretHash};
-use crate::table::{from_item, n, s, to_item};
+use crate::table::{from_item, n, s, to_item, updated};
 
 /// How long a connect session may be started and finished.
 pub const SESSION_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
@@ -162,20 +162,13 @@ impl Sessions {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let refused = match outcome {
-            Ok(answer) => {
-                let record: Record = from_item(WHAT, answer.attributes.unwrap_or_default())?;
+        let item = match updated(outcome)? {
+            Ok(started) => {
+                let record: Record = from_item(WHAT, started)?;
                 return Ok(Start::Started { session: Box::new(record.session), key });
             }
-            Err(e) => match e.as_service_error() {
-                Some(aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    failed.item().cloned()
-                }
-                _ => return Err(Error::sdk("dynamodb", "UpdateItem", &e)),
-            },
-        };
-        let Some(item) = refused else {
-            return Ok(Start::Unknown);
+            Err(None) => return Ok(Start::Unknown),
+            Err(Some(refused)) => refused,
         };
         let record: Record = from_item(WHAT, item)?;
         Ok(if record.expires_at <= now.as_second() { Start::Expired } else { Start::UsedUp })

@@ -119,3 +119,9 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Got {
         bytes: answer.bytes().await.unwrap().to_vec(),
     }
 }
+
+/// The work items that a query found.
+fn found_ids(found: &Value) -> Vec<u64> {
+    let items = found["workItems"].as_array().unwrap().iter();
+    items.map(|item| item["id"].as_u64().unwrap()).collect()
+}

@@ -234,6 +234,78 @@ async fn what_comes_down_is_what_the_table_says() {
     }
 }
 
+/// Headers of a request that no one client sends.
+const ODD_REQUEST: &str = "\
+Accept: application/json;api-version=7.1;excludeUrls=true
+accept-language: de-CH, de;q=0.9
+CONTENT-TYPE: application/json-patch+json; charset=utf-8
+If-Match: \"3\", W/\"4\"
+if-none-match: *
+Range: bytes=0-99, 200-
+Prefer: return=minimal
+traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+tracestate: rojo=00f067aa0ba902b7
+baggage: user=ada
+X-VSS-E2EID: 2c9a8c1e-0000-4000-8000-000000000001
+X-TFS-Session: 7e0f1c2a-0000-4000-8000-000000000002
+X-TFS-FedAuthRedirect: Follow
+x-vss-forcemsapassthrough: true
+X-Requested-With: XMLHttpRequest
+git-protocol: version=2
+User-Agent: VSServices/7.1 (NetStandard; Linux)
+Origin: https://app.mycompany.example
+Referer: https://app.mycompany.example/page
+Sec-Fetch-Mode: cors
+DNT: 1
+Cache-Control: no-cache
+Pragma: no-cache
+Cookie: UserAuthentication=x
+X-Forwarded-Host: evil.example
+X_Forwarded_For: 10.0.0.1
+X-HTTP-Method-Override: DELETE
+X-Original-URL: /fabrikam
+X-Ado-Connect-User: grace
+Connection: close, x-hop
+x-hop: 1
+TE: trailers
+x-empty-ish: .
+x-quotes: \"a\\\"b\", 'c'
+x-percent: %00%0d%0a
+x-long-1234567890123456789012345678901234567890: 1";
+
+/// Headers of an answer that no one service sends.
+const ODD_ANSWER: &str = "\
+Content-Type: application/octet-stream
+Content-Disposition: attachment; filename*=UTF-8''%c3%bc.txt
+Content-Encoding: gzip
+Content-Language: en-US
+Content-Range: bytes 0-99/1000
+ETag: W/\"0815\"
+Last-Modified: Mon, 23 Nov 2026 10:00:00 GMT
+Link: <https://dev.azure.com/mycompany/_apis/a?x=1>; rel=\"next\", </other>; rel=\"prev\"
+Location: https://mycompany.visualstudio.com/_apis/b
+X-MS-ContinuationToken: 2026-01-05T08:00:00.0000000Z;17+/=
+X-RateLimit-Remaining: 0
+ActivityId: 2c9a8c1e-0000-4000-8000-000000000003
+X-TFS-ProcessId: 2c9a8c1e-0000-4000-8000-000000000004
+X-VSS-UserData: 2c9a8c1e-0000-4000-8000-000000000005:ada@mycompany.example
+X-VSS-E2EID: 2c9a8c1e-0000-4000-8000-000000000001
+X-TFS-Session: 7e0f1c2a-0000-4000-8000-000000000002
+X-VSS-SenderDeploymentId: 2c9a8c1e-0000-4000-8000-000000000006
+X-MSEdge-Ref: Ref A: 0 Ref B: EMULATED
+Request-Context: appId=cid-v1:0
+Cache-Control: private, max-age=3600
+Server: Microsoft-IIS/10.0
+Set-Cookie: VstsSession=x; domain=.visualstudio.com
+WWW-Authenticate: Basic realm=\"https://tfsprodweu1.app.visualstudio.com/\"
+Strict-Transport-Security: max-age=31536000
+Access-Control-Allow-Origin: *
+Content-Security-Policy: script-src *
+X-Frame-Options: SAMEORIGIN
+Alt-Svc: h3=\":443\"
+NEL: {}
+Keep-Alive: timeout=5";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_odd_headers_go_up_and_come_down_like_this() {
     let world = World::start().await;
@@ -245,76 +317,8 @@ async fn forty_odd_headers_go_up_and_come_down_like_this() {
             .map(|(n, v)| (n.to_owned(), v.to_owned()))
             .collect()
     };
-    let sent = pairs(
-        "Accept: application/json;api-version=7.1;excludeUrls=true
-        accept-language: de-CH, de;q=0.9
-        CONTENT-TYPE: application/json-patch+json; charset=utf-8
-        If-Match: \"3\", W/\"4\"
-        if-none-match: *
-        Range: bytes=0-99, 200-
-        Prefer: return=minimal
-        traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
-        tracestate: rojo=00f067aa0ba902b7
-        baggage: user=ada
-        X-VSS-E2EID: 2c9a8c1e-0000-4000-8000-000000000001
-        X-TFS-Session: 7e0f1c2a-0000-4000-8000-000000000002
-        X-TFS-FedAuthRedirect: Follow
-        x-vss-forcemsapassthrough: true
-        X-Requested-With: XMLHttpRequest
-        git-protocol: version=2
-        User-Agent: VSServices/7.1 (NetStandard; Linux)
-        Origin: https://app.mycompany.example
-        Referer: https://app.mycompany.example/page
-        Sec-Fetch-Mode: cors
-        DNT: 1
-        Cache-Control: no-cache
-        Pragma: no-cache
-        Cookie: UserAuthentication=x
-        X-Forwarded-Host: evil.example
-        X_Forwarded_For: 10.0.0.1
-        X-HTTP-Method-Override: DELETE
-        X-Original-URL: /fabrikam
-        X-Ado-Connect-User: grace
-        Connection: close, x-hop
-        x-hop: 1
-        TE: trailers
-        x-empty-ish: .
-        x-quotes: \"a\\\"b\", 'c'
-        x-percent: %00%0d%0a
-        x-long-1234567890123456789012345678901234567890: 1",
-    );
-    let came = pairs(
-        "Content-Type: application/octet-stream
-        Content-Disposition: attachment; filename*=UTF-8''%c3%bc.txt
-        Content-Encoding: gzip
-        Content-Language: en-US
-        Content-Range: bytes 0-99/1000
-        ETag: W/\"0815\"
-        Last-Modified: Mon, 23 Nov 2026 10:00:00 GMT
-        Link: <https://dev.azure.com/mycompany/_apis/a?x=1>; rel=\"next\", </other>; rel=\"prev\"
-        Location: https://mycompany.visualstudio.com/_apis/b
-        X-MS-ContinuationToken: 2026-01-05T08:00:00.0000000Z;17+/=
-        X-RateLimit-Remaining: 0
-        ActivityId: 2c9a8c1e-0000-4000-8000-000000000003
-        X-TFS-ProcessId: 2c9a8c1e-0000-4000-8000-000000000004
-        X-VSS-UserData: 2c9a8c1e-0000-4000-8000-000000000005:ada@mycompany.example
-        X-VSS-E2EID: 2c9a8c1e-0000-4000-8000-000000000001
-        X-TFS-Session: 7e0f1c2a-0000-4000-8000-000000000002
-        X-VSS-SenderDeploymentId: 2c9a8c1e-0000-4000-8000-000000000006
-        X-MSEdge-Ref: Ref A: 0 Ref B: EMULATED
-        Request-Context: appId=cid-v1:0
-        Cache-Control: private, max-age=3600
-        Server: Microsoft-IIS/10.0
-        Set-Cookie: VstsSession=x; domain=.visualstudio.com
-        WWW-Authenticate: Basic realm=\"https://tfsprodweu1.app.visualstudio.com/\"
-        Strict-Transport-Security: max-age=31536000
-        Access-Control-Allow-Origin: *
-        Content-Security-Policy: script-src *
-        X-Frame-Options: SAMEORIGIN
-        Alt-Svc: h3=\":443\"
-        NEL: {}
-        Keep-Alive: timeout=5",
-    );
+    let sent = pairs(ODD_REQUEST);
+    let came = pairs(ODD_ANSWER);
     let fault = Fault::on("projects.list").status(200).body("x");
     world
         .devops()

@@ -49,12 +49,7 @@ async fn a_thousand_work_items_are_found_by_query_and_read_two_hundred_at_a_time
     let query =
         json!({"query": "SELECT [System.Id] FROM WorkItems WHERE [System.WorkItemType] = 'Task'"});
     let found = world.send_json("POST", "Data%20Platform/_apis/wit/wiql", &query).await.json();
-    let ids: Vec<u64> = found["workItems"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|item| item["id"].as_u64().unwrap())
-        .collect();
+    let ids = found_ids(&found);
     assert_eq!(ids, added);
     let batch = async |ids: &[u64]| {
         let batch = json!({"ids": ids, "fields": ["System.Title"]});

@@ -222,12 +222,7 @@ async fn queries_find_work_items() {
     let query = json!({"query": "SELECT [System.Id], [System.Title] FROM WorkItems WHERE [System.TeamProject] = @project \
                                  AND [System.State] <> 'Closed' ORDER BY [System.Id] DESC"});
     let found = world.send_json("POST", "Website/_apis/wit/wiql?$top=3", &query).await.json();
-    let ids: Vec<u64> = found["workItems"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|item| item["id"].as_u64().unwrap())
-        .collect();
+    let ids = found_ids(&found);
     assert_eq!(ids, [5, 3, 2]);
     assert_eq!(found["queryType"], "flat");
     assert_eq!(found["columns"][0]["name"], "ID");
