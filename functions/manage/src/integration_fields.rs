@@ -27,8 +27,10 @@ const MOST_REQUESTS: u32 = 1_000_000;
 /// Most calls at a time that can be counted: each is written down by name in one item.
 const MOST_CONCURRENT: u32 = 200;
 
+/// `can_federate`: whether the deployment has a role that Entra can trust.
 pub(crate) fn credential(
     given: &ClientCredential,
+    can_federate: bool,
 ) -> Result<(NewCredential, CredentialDescription), Problem> {
     let (credential, kind, mut expires_at) = match given {
         ClientCredential::ClientSecret { client_secret, expires_at } => (
@@ -44,16 +46,19 @@ pub(crate) fn credential(
             CredentialKind::Certificate,
             None,
         ),
+        ClientCredential::Federated {} if can_federate => {
+            (NewCredential::Federated, CredentialKind::Federated, None)
+        }
         ClientCredential::Federated {} => {
             return Err(Problem::field(
                 "client_credential.kind",
-                "federated credentials are not part of this version; use client_secret or certificate",
+                "this deployment has no role for a federated credential; deploy it with FederatedCredential=true",
             ));
         }
     };
     let parsed =
         credential.parse().map_err(|e| Problem::field("client_credential", e.to_string()))?;
-    if let entra::credential::ClientCredential::Certificate(certificate) = &parsed {
+    if let Some(entra::credential::ClientCredential::Certificate(certificate)) = &parsed {
         expires_at = Some(certificate.not_after());
     }
     Ok((credential, CredentialDescription { kind, expires_at }))

@@ -35,7 +35,9 @@ impl Manage {
         log.integration(&id);
         let wish: PutIntegration = json_body(request, JSON_LIMIT)?;
         let existing = self.integrations.get(&id).await?;
-        let credential = wish.client_credential.as_ref().map(fields::credential).transpose()?;
+        let can_federate = self.credentials.can_federate();
+        let given = wish.client_credential.as_ref();
+        let credential = given.map(|given| fields::credential(given, can_federate)).transpose()?;
         let description = match (&credential, &existing) {
             (Some((_, description)), _) => description.clone(),
             (None, Some(existing)) => existing.credential.clone(),

@@ -13,7 +13,7 @@ use http::{Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Body;
 use vault::client_credentials::Use;
-use vault::integrations::{Integration, Organizations, TenantSetting};
+use vault::integrations::{CredentialKind, Integration, Organizations, TenantSetting};
 
 use crate::Manage;
 use crate::wire::{Finding, FindingStatus, Verification};
@@ -59,6 +59,9 @@ impl Manage {
 
     fn check_expiry(&self, integration: &Integration) -> Finding {
         let check = "credential_expiry";
+        if integration.credential.kind == CredentialKind::Federated {
+            return ok(check, "a federated credential does not expire".to_owned());
+        }
         let Some(expires_at) = integration.credential.expires_at else {
             return warning(
                 check,
@@ -174,12 +177,21 @@ impl Manage {
                 "no credential is stored".to_owned(),
                 "Put the integration again with its client_credential.",
             ),
+            Err(Use::Vault(_)) if integration.credential.kind == CredentialKind::Federated => {
+                failed(
+                    check,
+                    "AWS gives no token for Entra".to_owned(),
+                    "Run `aws iam enable-outbound-web-identity-federation` once in the account, deploy with FederatedCredential=true, and verify again.",
+                )
+            }
             Err(Use::Vault(_)) => warning(
                 check,
                 "the stored credential could not be read".to_owned(),
                 "Verify again in a minute.",
             ),
-            Err(Use::Entra(error)) => credential_finding(check, &error),
+            Err(Use::Entra(error)) => {
+                credential_finding(check, integration.credential.kind, &error)
+            }
         }
     }
 
@@ -214,7 +226,11 @@ impl Manage {
     }
 }
 
-fn credential_finding(check: &str, error: &entra::token::TokenError) -> Finding {
+fn credential_finding(
+    check: &str,
+    kind: CredentialKind,
+    error: &entra::token::TokenError,
+) -> Finding {
     let said = error.reason();
     match error.class {
         ErrorClass::Transient | ErrorClass::Throttled => warning(
@@ -226,7 +242,17 @@ fn credential_finding(check: &str, error: &entra::token::TokenError) -> Finding 
             failed(
                 check,
                 format!("Entra rejects it ({said})"),
-                "Create a new client secret under Certificates & secrets and put its Value (not its Secret ID) into the integration.",
+                match kind {
+                    CredentialKind::ClientSecret => {
+                        "Create a new client secret under Certificates & secrets and put its Value (not its Secret ID) into the integration."
+                    }
+                    CredentialKind::Certificate => {
+                        "Upload the certificate under Certificates & secrets of this app, or put the one that is there into the integration."
+                    }
+                    CredentialKind::Federated => {
+                        "Under Certificates & secrets, Federated credentials, compare the issuer with the AWS account's, the subject with the stack's output FederationSubject, and the audience with api://AzureADTokenExchange. A new one works after some minutes."
+                    }
+                },
             )
         }
         _ => failed(

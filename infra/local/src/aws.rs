@@ -2,15 +2,21 @@
 //! wire protocols on loopback.
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Response};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Response};
+use serde_json::json;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use winterbaume_core::{MockRequest, MockService};
 
-use crate::{StartError, tables};
+use crate::aws_request::needed;
+use crate::permissions::Permissions;
+use crate::template::Template;
+use crate::{StartError, sts, tables};
 
 /// The region that the services believe they are in.
 const REGION: &str = "us-east-1";
@@ -57,7 +63,8 @@ pub struct Aws {
     /// The refresh queue.
     pub queue_url: String,
     variables: Vec<(String, String)>,
-    servers: Vec<JoinHandle<()>>,
+    dynamodb_stops: Arc<Notify>,
+    servers: [JoinHandle<()>; 2],
 }
 
 impl Drop for Aws {
@@ -74,19 +81,21 @@ impl Aws {
     /// # Errors
     /// [`StartError`] when a service cannot be started or does not take what it is asked for.
     pub async fn start(operator_key: &str) -> Result<Self, StartError> {
-        let (dynamodb_url, dynamodb_server) = start_dynamodb().await?;
-        let (services_url, services_server) = start_services().await?;
+        let dynamodb_stops = Arc::<Notify>::default();
+        let (dynamodb_url, dynamodb_server) = start_dynamodb(Arc::clone(&dynamodb_stops)).await?;
+        let permissions = Permissions::of(&Template::read()?)?;
+        let (services_url, services_server) = start_services(&dynamodb_url, permissions).await?;
+        // One address each, so that a test can come between a function and its tables only.
         let variables = [
             ("AWS_ENDPOINT_URL", services_url.as_str()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.as_str()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", services_url.as_str()),
             ("AWS_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
         let config = |endpoint: &str| {
             let credentials =
-                aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local");
+                aws_sdk_dynamodb::config::Credentials::new(NOBODY, "local", None, None, "local");
             aws_config::SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())
                 .region(aws_config::Region::from_static(REGION))
@@ -104,7 +113,8 @@ impl Aws {
             sqs: aws_sdk_sqs::Client::new(&services),
             queue_url: String::new(),
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-            servers: vec![dynamodb_server, services_server],
+            dynamodb_stops,
+            servers: [dynamodb_server, services_server],
         };
         tables::make(&aws.dynamodb).await?;
         aws.make_key().await?;
@@ -122,12 +132,11 @@ impl Aws {
 
     /// Ends DynamoDB: nobody can connect to it any more.
     pub fn stop_dynamodb(&self) {
-        if let Some(server) = self.servers.first() {
-            server.abort();
-        }
+        self.dynamodb_stops.notify_one();
     }
 
-    /// The environment that makes an SDK use these services.
+    /// The environment that makes an SDK use these services, except for who calls: the variable
+    /// `AWS_ACCESS_KEY_ID` is a function's name.
     pub fn variables(&self) -> &[(String, String)] {
         &self.variables
     }
@@ -170,14 +179,14 @@ async fn make_bus(config: &aws_config::SdkConfig) -> Result<(), StartError> {
         .map_err(|e| StartError::aws("CreateEventBus", &e))
 }
 
-async fn start_dynamodb() -> Result<(String, JoinHandle<()>), StartError> {
+async fn start_dynamodb(stops: Arc<Notify>) -> Result<(String, JoinHandle<()>), StartError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let database = dynoxide::Database::memory()
         .map_err(|e| StartError::Aws { operation: "DynamoDB", message: e.to_string() })?;
     let server = tokio::spawn(async move {
-        let served =
-            dynoxide::server::serve_with_shutdown(listener, database, std::future::pending());
+        let stopped = async move { stops.notified().await };
+        let served = dynoxide::server::serve_with_shutdown(listener, database, stopped);
         if let Err(error) = served.await {
             eprintln!("the embedded DynamoDB stopped: {error}");
         }
@@ -185,12 +194,16 @@ async fn start_dynamodb() -> Result<(String, JoinHandle<()>), StartError> {
     Ok((url, server))
 }
 
-/// The services that share a listener: `X-Amz-Target` names the one that is meant.
+/// The services that share a listener: `X-Amz-Target` names the one that is meant, and STS has none. Functions are answered what
+/// their roles allow, and whoever is no function is answered anything.
 struct Services {
+    dynamodb_url: String,
+    http: reqwest::Client,
     secrets_manager: winterbaume_secretsmanager::SecretsManagerService,
     kms: winterbaume_kms::KmsService,
     sqs: winterbaume_sqs::SqsService,
     eventbridge: winterbaume_eventbridge::EventBridgeService,
+    permissions: Permissions,
 }
 
 impl Services {
@@ -203,20 +216,53 @@ impl Services {
             _ => None,
         }
     }
+
+    /// The first thing that a caller may not do of those that a request needs.
+    fn forbidden(&self, headers: &HeaderMap, target: &str, body: &[u8]) -> Option<String> {
+        let caller = access_key_id(headers).filter(|caller| *caller != NOBODY)?;
+        let body = serde_json::from_slice(body).unwrap_or_default();
+        let needed = needed(target, &body);
+        let denied = needed.iter().find(|needed| !self.permissions.allow(caller, needed))?;
+        Some(format!(
+            "User: {caller} is not authorized to perform: {} on resource: {}",
+            denied.action, denied.resource
+        ))
+    }
+
+    /// DynamoDB has a listener of its own.
+    async fn dynamodb(&self, parts: Parts, body: Bytes) -> Result<Response<Body>, reqwest::Error> {
+        let request = self.http.post(&self.dynamodb_url).headers(parts.headers).body(body);
+        let answered = request.send().await?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = answered.status();
+        *response.headers_mut() = answered.headers().clone();
+        *response.body_mut() = Body::from(answered.bytes().await?);
+        Ok(response)
+    }
 }
 
-async fn start_services() -> Result<(String, JoinHandle<()>), StartError> {
+/// The access key id of whoever looks into the services without being a function.
+const NOBODY: &str = "local";
+
+async fn start_services(
+    dynamodb_url: &str,
+    permissions: Permissions,
+) -> Result<(String, JoinHandle<()>), StartError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let services = Arc::new(Services {
+        dynamodb_url: dynamodb_url.to_owned(),
+        http: reqwest::Client::new(),
         secrets_manager: winterbaume_secretsmanager::SecretsManagerService::new(),
         kms: winterbaume_kms::KmsService::new(),
         sqs: winterbaume_sqs::SqsService::new(),
         eventbridge: winterbaume_eventbridge::EventBridgeService::new(),
+        permissions,
     });
     let app = Router::new().fallback(serve).with_state(services);
     let server = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
+        let served = axum::serve(listener, app);
+        if let Err(error) = served.with_graceful_shutdown(std::future::pending()).await {
             eprintln!("the embedded AWS services stopped: {error}");
         }
     });
@@ -226,11 +272,26 @@ async fn start_services() -> Result<(String, JoinHandle<()>), StartError> {
 async fn serve(State(services): State<Arc<Services>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    let Some(service) = target.and_then(|target| services.named(target)) else {
-        return answer(400, "no service of this name is embedded");
-    };
+    let target = target.unwrap_or_default().to_owned();
     let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
-        return answer(413, "the request is too large");
+        return answer(413, "text/plain", "the request is too large".to_owned());
+    };
+    if target.is_empty() {
+        let caller = access_key_id(&parts.headers).unwrap_or_default();
+        return sts::answer(&services.permissions, caller, &body);
+    }
+    if let Some(denied) = services.forbidden(&parts.headers, &target, &body) {
+        eprintln!("{denied}");
+        let body = json!({"__type": "AccessDeniedException", "Message": denied, "message": denied});
+        return answer(400, "application/x-amz-json-1.1", body.to_string());
+    }
+    if target.starts_with("DynamoDB_") {
+        return services.dynamodb(parts, body).await.unwrap_or_else(|error| {
+            answer(503, "text/plain", format!("the embedded DynamoDB: {error}"))
+        });
+    }
+    let Some(service) = services.named(&target) else {
+        return answer(400, "text/plain", "no service of this name is embedded".to_owned());
     };
     let request = MockRequest {
         method: parts.method.to_string(),
@@ -245,9 +306,15 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     response
 }
 
-fn answer(status: u16, text: &'static str) -> Response<Body> {
+/// `AWS4-HMAC-SHA256 Credential=<access key id>/<date>/…`; the signature is not looked at.
+fn access_key_id(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get("authorization")?.to_str().ok()?;
+    authorization.split_once("Credential=")?.1.split('/').next()
+}
+
+pub(crate) fn answer(status: u16, content_type: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status.try_into().unwrap_or_default();
-    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     response
 }

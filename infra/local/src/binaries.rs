@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::StartError;
 
 /// The functions.
-pub const FUNCTIONS: [&str; 5] = ["authorize", "callback", "manage", "proxy", "refresh"];
+pub const FUNCTIONS: [&str; 6] = ["authorize", "callback", "manage", "proxy", "refresh", "rotate"];
 
 /// Where each function's executable is.
 #[derive(Debug, Clone)]

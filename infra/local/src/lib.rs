@@ -4,7 +4,7 @@
 //!  browser, curl ──> gateway ── payload 2.0 ──> runtime ── Runtime API ──> the functions' real processes
 //!               └──> streaming front ──────────────^                              │
 //!                    schedule, queue ─────────────┘                              v
-//!                                              aws: embedded DynamoDB, Secrets Manager, KMS, SQS, EventBridge
+//!                                              aws: embedded DynamoDB, Secrets Manager, KMS, SQS, EventBridge, STS
 //!                                              emulators: Entra ID, Azure DevOps
 //! ```
 //!
@@ -12,6 +12,7 @@
 //! contract and its environment variables, and nothing of its code.
 
 mod aws;
+mod aws_request;
 mod binaries;
 mod demo;
 mod error;
@@ -20,6 +21,7 @@ mod front;
 mod gateway;
 mod greeting;
 mod options;
+pub mod permissions;
 mod routes;
 mod run;
 mod runtime;
@@ -27,7 +29,9 @@ mod runtime_api;
 mod schedule;
 mod stack;
 mod streaming_front;
+pub mod sts;
 pub mod tables;
+pub mod template;
 
 pub use aws::{Aws, names};
 pub use binaries::Binaries;

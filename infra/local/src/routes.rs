@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::StartError;
-
-const TEMPLATE: &str = include_str!("../../template.yaml");
+use crate::template::Template;
 
 /// One route of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,31 +30,15 @@ pub struct Matched<'a> {
     pub parameters: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Template {
-    resources: BTreeMap<String, Resource>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Resource {
-    r#type: String,
-    #[serde(default)]
-    properties: Value,
-}
-
 impl Routes {
     /// The routes of the template that this was built with.
     ///
     /// # Errors
     /// [`StartError::Template`] when it is not what it should be.
     pub fn of_template() -> Result<Self, StartError> {
-        let template: Template =
-            serde_saphyr::from_str(TEMPLATE).map_err(|e| StartError::Template(e.to_string()))?;
-        let routes = template.resources.values().filter(|r| r.r#type == "AWS::ApiGatewayV2::Route");
-        routes
-            .map(|resource| route(&resource.properties))
+        Template::read()?
+            .of_type("AWS::ApiGatewayV2::Route")
+            .map(|(_, resource)| route(&resource.properties))
             .collect::<Option<_>>()
             .map(Self)
             .ok_or_else(|| StartError::Template("a route has no RouteKey or no Target".to_owned()))

@@ -21,9 +21,12 @@ use crate::routes::Routes;
 use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
 use crate::schedule::Schedule;
 use crate::streaming_front::StreamingFront;
+use crate::sts;
 
 /// The proxy once more, deployed to stream.
 const STREAMING_PROXY: &str = "streaming-proxy";
+/// The tenant of the emulated app registration.
+const APP_TENANT: &str = "a1a1a1a1-0000-4000-8000-00000000000a";
 /// How many ports after the gateway's are taken: Entra's, Azure DevOps', the demo application's, and the
 /// streaming front's.
 pub(crate) const PORTS_AFTER: u16 = 4;
@@ -110,7 +113,9 @@ impl Stack {
 
         let mut variables = aws.variables().to_vec();
         variables.extend(own_variables(&public_url, &streaming_url, &aws.queue_url));
-        variables.extend(entra_url.map(|url| ("ENTRA_URL".to_owned(), url)));
+        for name in ["ENTRA_URL", "GRAPH_URL"] {
+            variables.extend(entra_url.iter().map(|url| (name.to_owned(), url.clone())));
+        }
         variables.extend(devops_url.map(|url| ("DEVOPS_URL".to_owned(), url)));
         variables.extend(options.variables.iter().cloned());
         let functions = Arc::new(functions(&options, &variables));
@@ -235,6 +240,8 @@ fn functions(
     let function = |name: &'static str| {
         let streams = name == STREAMING_PROXY;
         let mut variables = variables.to_vec();
+        // Who calls the AWS services, as a role's credentials would tell them.
+        variables.push(("AWS_ACCESS_KEY_ID".to_owned(), name.to_owned()));
         if streams {
             variables.push(("RESPONSE_MODE".to_owned(), "streamed".to_owned()));
         }
@@ -244,6 +251,7 @@ fn functions(
             variables,
             timeout: Duration::from_secs(match name {
                 "refresh" => 60,
+                "rotate" => 120,
                 STREAMING_PROXY => 900,
                 _ => 28,
             }),
@@ -269,6 +277,8 @@ fn own_variables(public_url: &str, streaming_url: &str, queue_url: &str) -> Vec<
         ("REFRESH_QUEUE_URL", queue_url),
         ("REFRESH_DEAD_LETTERS_ARN", names::DEAD_LETTERS_ARN),
         ("EVENT_BUS", names::BUS),
+        ("FEDERATION_ROLE_ARN", sts::ROLE_ARN),
+        ("ROTATION_TENANT", APP_TENANT),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()

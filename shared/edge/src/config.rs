@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use entra::cloud::{Authority, Cloud};
+use entra::identifiers::Tenant;
 use url::{Host, Url};
 use vault::aws::TableNames;
 
@@ -26,10 +27,16 @@ pub struct Config {
     pub operator_key_secret: String,
     /// `EVENT_BUS`: where events go; without it there are none.
     pub event_bus: Option<String>,
+    /// `METRICS_NAMESPACE`: the `CloudWatch` namespace of our metrics; `ado-connect` unless set.
+    pub metrics_namespace: Option<String>,
     /// `REFRESH_SHARDS`: into how many parts the refresh schedule is split; 4 unless set.
     pub refresh_shards: NonZeroU32,
-    /// `ENTRA_CLOUD` (`public` unless set), or `ENTRA_URL` in its place.
+    /// `ENTRA_CLOUD`: Microsoft's cloud, `public` unless set.
+    pub cloud: Cloud,
+    /// The cloud's, or `ENTRA_URL` in its place.
     pub authority: Authority,
+    /// `FEDERATION_ROLE_ARN`: the role that a federated credential names; without it there are none.
+    pub federation_role_arn: Option<String>,
     /// `DEVOPS_URL`: takes the place of every Azure DevOps host.
     pub devops_url: Option<Url>,
     /// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_USER_CLAIM`: the application's own identity provider.
@@ -78,6 +85,17 @@ pub struct RefreshConfig {
     /// `REFRESH_RATE`: token requests per second that all workers together send to Entra for one
     /// tenant, at most; 100 unless set.
     pub rate: NonZeroU32,
+}
+
+/// What the function is told that renews client secrets.
+#[derive(Debug, Clone)]
+pub struct RotateConfig {
+    /// What every function is told.
+    pub common: Config,
+    /// `ROTATION_TENANT`: the tenant in which the Entra app is registered.
+    pub tenant: Tenant,
+    /// `GRAPH_URL`: takes Microsoft Graph's place.
+    pub graph_url: Option<Url>,
 }
 
 /// Which JSON Web Tokens name users of the application.
@@ -129,8 +147,11 @@ impl Config {
         let secrets_prefix = reader.required("SECRETS_PREFIX");
         let operator_key_secret = reader.required("OPERATOR_KEY_SECRET");
         let event_bus = reader.optional("EVENT_BUS");
+        let metrics_namespace = reader.optional("METRICS_NAMESPACE");
         let refresh_shards = reader.optional("REFRESH_SHARDS").unwrap_or(DEFAULT_REFRESH_SHARDS);
-        let authority = reader.authority();
+        let cloud = reader.optional("ENTRA_CLOUD").unwrap_or(Cloud::Public);
+        let authority = reader.authority(cloud);
+        let federation_role_arn = reader.optional("FEDERATION_ROLE_ARN");
         let devops_url = reader.optional::<UpstreamUrl>("DEVOPS_URL").map(|url| url.0);
         let jwt = reader.jwt();
         let response_mode = reader.optional("RESPONSE_MODE").unwrap_or_default();
@@ -150,8 +171,11 @@ impl Config {
             secrets_prefix: secrets_prefix?,
             operator_key_secret: operator_key_secret?,
             event_bus,
+            metrics_namespace,
             refresh_shards,
+            cloud,
             authority: authority?,
+            federation_role_arn,
             devops_url,
             jwt,
             response_mode,
@@ -196,6 +220,29 @@ impl RefreshConfig {
     }
 }
 
+impl RotateConfig {
+    /// Reads the process environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every fault.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::from_variables(environment)
+    }
+
+    /// Reads variables from anywhere. An empty value counts as none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every fault.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&variable);
+        let common = Config::read(&mut reader);
+        let tenant = reader.required("ROTATION_TENANT").map(Tenant::Id);
+        let graph_url = reader.optional::<UpstreamUrl>("GRAPH_URL").map(|url| url.0);
+        let config = common.zip(tenant).map(|(common, tenant)| Self { common, tenant, graph_url });
+        reader.finish(config)
+    }
+}
+
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -233,8 +280,7 @@ impl<'a> Reader<'a> {
         self.optional(name)
     }
 
-    fn authority(&mut self) -> Option<Authority> {
-        let cloud = self.optional("ENTRA_CLOUD").unwrap_or(Cloud::Public);
+    fn authority(&mut self, cloud: Cloud) -> Option<Authority> {
         let Some(url) = self.optional("ENTRA_URL") else {
             return Some(Authority::from(cloud));
         };

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use devops::client::DevopsClient;
 use entra::clock::{Clock, SystemClock};
+use entra::graph::Graph;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use url::Url;
 use vault::api_keys::ApiKeys;
 use vault::aws::Clients;
 use vault::client_credentials::ClientCredentials;
 use vault::connections::Connections;
 use vault::events::Events;
+use vault::federation::Federation;
 use vault::integrations::Integrations;
 use vault::limits::Limits;
 use vault::operator_key::OperatorKey;
@@ -26,6 +29,7 @@ use vault::tokens::Tokens;
 use crate::caller::Authenticator;
 use crate::caller::jwt::JwtVerifier;
 use crate::config::Config;
+use crate::metrics;
 
 /// The parts of a deployment.
 pub struct Deployment {
@@ -36,6 +40,7 @@ pub struct Deployment {
     /// The client for Entra and Azure DevOps; making one costs milliseconds, so there is one.
     pub http: reqwest::Client,
     aws: Clients,
+    federation: Option<Federation>,
 }
 
 impl Deployment {
@@ -44,12 +49,19 @@ impl Deployment {
     /// # Errors
     /// When the TLS back end cannot be set up.
     pub async fn new(config: Config) -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            config,
-            clock: Arc::new(SystemClock),
-            http: entra::http_client()?,
-            aws: Clients::from_environment().await,
-        })
+        if let Some(namespace) = &config.metrics_namespace {
+            metrics::use_namespace(namespace);
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let aws = Clients::from_environment().await;
+        let federation = match &config.federation_role_arn {
+            Some(role) => {
+                let audience = config.cloud.token_exchange_audience();
+                Some(Federation::new(aws.sts_as(role).await, audience, Arc::clone(&clock)))
+            }
+            None => None,
+        };
+        Ok(Self { config, clock, http: entra::http_client()?, aws, federation })
     }
 
     /// Who calls.
@@ -111,6 +123,7 @@ impl Deployment {
         ClientCredentials::new(
             self.aws.secrets_manager.clone(),
             self.config.secrets_prefix.clone(),
+            self.federation.clone(),
             Arc::clone(&self.clock),
         )
     }
@@ -129,6 +142,11 @@ impl Deployment {
     /// Entra's token endpoint.
     pub fn token_client(&self) -> TokenClient {
         TokenClient::new(self.http.clone(), Arc::clone(&self.clock))
+    }
+
+    /// Microsoft Graph, or another server in its place.
+    pub fn graph(&self, instead: Option<&Url>) -> Graph {
+        Graph::new(self.http.clone(), self.config.cloud, instead)
     }
 
     /// Azure DevOps.

@@ -3,13 +3,23 @@
 //!
 //! Source: "Specification: Embedded metric format", Amazon `CloudWatch` user guide.
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::log;
 
-/// The namespace of all our metrics.
+/// The namespace of our metrics, unless the deployment has one of its own.
 pub const NAMESPACE: &str = "ado-connect";
+
+/// What the deployment calls its namespace: two in one account must not add up.
+static OWN_NAMESPACE: OnceLock<String> = OnceLock::new();
+
+/// Gives the metrics of this process a namespace. The first call counts.
+pub(crate) fn use_namespace(name: &str) {
+    let _ = OWN_NAMESPACE.set(name.to_owned());
+}
 
 /// Requests, one each.
 pub const REQUESTS: &str = "Requests";
@@ -152,7 +162,8 @@ fn directive(dimensions: &Value, metrics: &[Metric]) -> Value {
         .iter()
         .map(|metric| json!({ "Name": metric.name, "Unit": metric.unit.as_str() }))
         .collect();
-    json!({ "Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics })
+    let namespace = OWN_NAMESPACE.get().map_or(NAMESPACE, String::as_str);
+    json!({ "Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics })
 }
 
 #[cfg(test)]

@@ -50,6 +50,16 @@ impl Cloud {
             Self::China => "https://login.partner.microsoftonline.cn",
         }
     }
+
+    /// The audience of a token by which another identity provider vouches for the app.
+    /// <https://learn.microsoft.com/graph/api/resources/federatedidentitycredential>
+    pub const fn token_exchange_audience(self) -> &'static str {
+        match self {
+            Self::Public => "api://AzureADTokenExchange",
+            Self::UsGovernment => "api://AzureADTokenExchangeUSGov",
+            Self::China => "api://AzureADTokenExchangeChina",
+        }
+    }
 }
 
 /// The address that takes the place of `https://login.microsoftonline.com`.

@@ -5,6 +5,7 @@
 //!   callback  ──> token           code -> tokens          id_token   who signed in
 //!   refresh   ──> token           refresh token -> tokens
 //!   manage    ──> token           client credentials, to verify a set-up
+//!   rotate    ──> graph           a new client secret
 //!                   │
 //!        credential (secret, certificate)   metadata, jwks (discovered, cached)
 //!                   │
@@ -22,6 +23,7 @@ pub mod cloud;
 pub mod credential;
 pub mod error_class;
 mod fetch;
+pub mod graph;
 pub mod id_token;
 pub mod identifiers;
 pub mod jwks;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_sts::config::SharedCredentialsProvider;
 
 /// The names of our tables.
 #[derive(Debug, Clone)]
@@ -46,6 +48,7 @@ pub struct Clients {
     pub eventbridge: aws_sdk_eventbridge::Client,
     /// SQS.
     pub sqs: aws_sdk_sqs::Client,
+    config: SdkConfig,
 }
 
 impl Clients {
@@ -67,6 +70,19 @@ impl Clients {
             kms: aws_sdk_kms::Client::new(config),
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
+            config: config.clone(),
         }
+    }
+
+    /// STS, called as another role, which is assumed when the client is first used.
+    pub async fn sts_as(&self, role_arn: &str) -> aws_sdk_sts::Client {
+        let role = AssumeRoleProvider::builder(role_arn)
+            .session_name("ado-connect")
+            .configure(&self.config)
+            .build()
+            .await;
+        let config =
+            self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(role));
+        aws_sdk_sts::Client::new(&config.build())
     }
 }

@@ -4,6 +4,8 @@
 //! `invalid_client` by Entra reads both anew and tries them, newest first:
 //! [`ClientCredentials::with_live`].
 
+pub mod rotation;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +19,11 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::federation::Federation;
 use crate::ids::IntegrationId;
 
 /// How long a credential is used before Secrets Manager is asked again.
@@ -38,20 +42,23 @@ pub enum NewCredential {
         /// Its PKCS #8 or PKCS #1 private key.
         private_key_pem: SecretString,
     },
+    /// A token of AWS, fetched whenever it is needed.
+    Federated,
 }
 
 impl NewCredential {
-    /// The credential ready for use.
+    /// The credential ready for use, unless it is fetched when it is used.
     ///
     /// # Errors
     /// [`CredentialError`] when a PEM is unreadable or the key is not the certificate's.
-    pub fn parse(&self) -> Result<ClientCredential, CredentialError> {
+    pub fn parse(&self) -> Result<Option<ClientCredential>, CredentialError> {
         match self {
-            Self::ClientSecret(secret) => Ok(ClientCredential::Secret(secret.clone())),
+            Self::ClientSecret(secret) => Ok(Some(ClientCredential::Secret(secret.clone()))),
             Self::Certificate { certificate_pem, private_key_pem } => {
                 CertificateCredential::from_pem(certificate_pem, private_key_pem)
-                    .map(ClientCredential::Certificate)
+                    .map(|certificate| Some(ClientCredential::Certificate(certificate)))
             }
+            Self::Federated => Ok(None),
         }
     }
 }
@@ -71,25 +78,45 @@ pub enum Use {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Stored {
-    ClientSecret { client_secret: Zeroizing<String> },
-    Certificate { certificate_pem: String, private_key_pem: Zeroizing<String> },
+    ClientSecret {
+        client_secret: Zeroizing<String>,
+        /// Entra's id of it, and when it ends: known of those that were made by a rotation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_id: Option<Uuid>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+    },
+    Certificate {
+        certificate_pem: String,
+        private_key_pem: Zeroizing<String>,
+    },
+    Federated {},
 }
 
 impl From<Stored> for NewCredential {
     fn from(stored: Stored) -> Self {
         let secret = |text: Zeroizing<String>| SecretString::from(text.as_str());
         match stored {
-            Stored::ClientSecret { client_secret } => Self::ClientSecret(secret(client_secret)),
+            Stored::ClientSecret { client_secret, .. } => Self::ClientSecret(secret(client_secret)),
             Stored::Certificate { certificate_pem, private_key_pem } => {
                 Self::Certificate { certificate_pem, private_key_pem: secret(private_key_pem) }
             }
+            Stored::Federated {} => Self::Federated,
         }
     }
 }
 
 struct Cached {
     read_at: Timestamp,
-    credential: Arc<ClientCredential>,
+    kept: Kept,
+}
+
+/// What is kept of a credential.
+#[derive(Clone)]
+enum Kept {
+    Credential(Arc<ClientCredential>),
+    /// That it is fetched when it is used.
+    Federated,
 }
 
 /// Reads and writes client credentials.
@@ -97,14 +124,25 @@ struct Cached {
 pub struct ClientCredentials {
     client: Client,
     prefix: String,
+    federation: Option<Federation>,
     clock: Arc<dyn Clock>,
     cached: Arc<Mutex<HashMap<IntegrationId, Cached>>>,
 }
 
 impl ClientCredentials {
     /// Credentials in secrets named `{prefix}integrations/{integration}`.
-    pub fn new(client: Client, prefix: String, clock: Arc<dyn Clock>) -> Self {
-        Self { client, prefix, clock, cached: Arc::default() }
+    pub fn new(
+        client: Client,
+        prefix: String,
+        federation: Option<Federation>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { client, prefix, federation, clock, cached: Arc::default() }
+    }
+
+    /// Whether a federated credential can be used here.
+    pub fn can_federate(&self) -> bool {
+        self.federation.is_some()
     }
 
     /// Stores a credential; the former one becomes `AWSPREVIOUS`.
@@ -167,6 +205,13 @@ impl ClientCredentials {
     /// [`Error::Unavailable`] when nothing is cached and Secrets Manager does not answer;
     /// [`Error::Corrupt`] for a secret that is not a credential.
     pub async fn get(&self, id: &IntegrationId) -> Result<Option<Arc<ClientCredential>>, Error> {
+        match self.kept(id).await? {
+            Some(kept) => self.ready(kept).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn kept(&self, id: &IntegrationId) -> Result<Option<Kept>, Error> {
         // The lock is held over the read on purpose: concurrent callers share one request.
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();
@@ -174,24 +219,36 @@ impl ClientCredentials {
         if let Some(entry) = cached.get(id)
             && age(entry) < CACHED_FOR
         {
-            return Ok(Some(Arc::clone(&entry.credential)));
+            return Ok(Some(entry.kept.clone()));
         }
         match self.read(id, "AWSCURRENT").await {
-            Ok(Some(credential)) => {
-                let credential = Arc::new(credential);
-                let entry = Cached { read_at: now, credential: Arc::clone(&credential) };
-                cached.insert(id.clone(), entry);
-                Ok(Some(credential))
+            Ok(Some(kept)) => {
+                cached.insert(id.clone(), Cached { read_at: now, kept: kept.clone() });
+                Ok(Some(kept))
             }
             Ok(None) => {
                 cached.remove(id);
                 Ok(None)
             }
             Err(error @ Error::Unavailable { .. }) => match cached.get(id) {
-                Some(entry) if age(entry) < USABLE_FOR => Ok(Some(Arc::clone(&entry.credential))),
+                Some(entry) if age(entry) < USABLE_FOR => Ok(Some(entry.kept.clone())),
                 _ => Err(error),
             },
             Err(error) => Err(error),
+        }
+    }
+
+    /// The credential itself, fetched if it is one of AWS.
+    async fn ready(&self, kept: Kept) -> Result<Arc<ClientCredential>, Error> {
+        match (kept, &self.federation) {
+            (Kept::Credential(credential), _) => Ok(credential),
+            (Kept::Federated, Some(federation)) => {
+                federation.assertion().await.map(ClientCredential::Assertion).map(Arc::new)
+            }
+            (Kept::Federated, None) => Err(Error::corrupt(
+                "client credential",
+                "it is federated, and this deployment has no role for that",
+            )),
         }
     }
 
@@ -210,15 +267,16 @@ impl ClientCredentials {
             Err(error) if error.class == ErrorClass::ApplicationBroken => error,
             answer => return answer.map_err(Use::Entra),
         };
-        for version in self.reread(id).await.map_err(Use::Vault)? {
+        for kept in self.reread(id).await.map_err(Use::Vault)? {
+            let version = self.ready(kept.clone()).await.map_err(Use::Vault)?;
             if version.is_same_as(&credential) {
                 continue;
             }
-            match ask(Arc::clone(&version)).await {
+            match ask(version).await {
                 Err(error) if error.class == ErrorClass::ApplicationBroken => {}
                 Err(error) => return Err(Use::Entra(error)),
                 Ok(answer) => {
-                    self.prefer(id, version).await;
+                    self.prefer(id, kept).await;
                     return Ok(answer);
                 }
             }
@@ -230,26 +288,35 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// As [`Self::get`], without the help of the cache.
-    async fn reread(&self, id: &IntegrationId) -> Result<Vec<Arc<ClientCredential>>, Error> {
+    async fn reread(&self, id: &IntegrationId) -> Result<Vec<Kept>, Error> {
         self.cached.lock().await.remove(id);
         let mut versions = Vec::with_capacity(2);
         for stage in ["AWSCURRENT", "AWSPREVIOUS"] {
-            versions.extend(self.read(id, stage).await?.map(Arc::new));
+            versions.extend(self.read(id, stage).await?);
         }
         Ok(versions)
     }
 
     /// Remembers the version that Entra accepted, so that the next call need not search again.
-    async fn prefer(&self, id: &IntegrationId, credential: Arc<ClientCredential>) {
-        let entry = Cached { read_at: self.clock.now(), credential };
+    async fn prefer(&self, id: &IntegrationId, kept: Kept) {
+        let entry = Cached { read_at: self.clock.now(), kept };
         self.cached.lock().await.insert(id.clone(), entry);
     }
 
-    async fn read(
+    async fn read(&self, id: &IntegrationId, stage: &str) -> Result<Option<Kept>, Error> {
+        let Some((_, stored)) = self.stored(id, stage).await? else { return Ok(None) };
+        let parsed = NewCredential::from(stored)
+            .parse()
+            .map_err(|e| Error::corrupt("client credential", e))?;
+        Ok(Some(parsed.map_or(Kept::Federated, |one| Kept::Credential(Arc::new(one)))))
+    }
+
+    /// The version with this stage, and its id.
+    async fn stored(
         &self,
         id: &IntegrationId,
         stage: &str,
-    ) -> Result<Option<ClientCredential>, Error> {
+    ) -> Result<Option<(String, Stored)>, Error> {
         let answer = self
             .client
             .get_secret_value()
@@ -257,21 +324,21 @@ impl ClientCredentials {
             .version_stage(stage)
             .send()
             .await;
-        let text = match answer {
-            Ok(answer) => Zeroizing::new(answer.secret_string.unwrap_or_default()),
+        let (version_id, text) = match answer {
+            Ok(answer) => (
+                answer.version_id.unwrap_or_default(),
+                Zeroizing::new(answer.secret_string.unwrap_or_default()),
+            ),
             Err(e) if e.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError::is_resource_not_found_exception) => {
                 return Ok(None);
             }
             Err(e) => return Err(Error::sdk("secretsmanager", "GetSecretValue", &e)),
         };
         // The parser's message could quote the secret; the line and column cannot.
-        let stored: Stored = serde_json::from_str(&text).map_err(|e| {
+        let stored = serde_json::from_str(&text).map_err(|e| {
             Error::corrupt("client credential", format!("not its JSON, line {}", e.line()))
         })?;
-        NewCredential::from(stored)
-            .parse()
-            .map(Some)
-            .map_err(|e| Error::corrupt("client credential", e))
+        Ok(Some((version_id, stored)))
     }
 
     fn name(&self, id: &IntegrationId) -> String {
@@ -282,11 +349,14 @@ impl ClientCredentials {
 fn serialize(credential: &NewCredential) -> Result<String, Error> {
     let secret = |secret: &SecretString| Zeroizing::new(secret.expose_secret().to_owned());
     let stored = match credential {
-        NewCredential::ClientSecret(value) => Stored::ClientSecret { client_secret: secret(value) },
+        NewCredential::ClientSecret(value) => {
+            Stored::ClientSecret { client_secret: secret(value), key_id: None, expires_at: None }
+        }
         NewCredential::Certificate { certificate_pem, private_key_pem } => Stored::Certificate {
             certificate_pem: certificate_pem.clone(),
             private_key_pem: secret(private_key_pem),
         },
+        NewCredential::Federated => Stored::Federated {},
     };
     serde_json::to_string(&stored).map_err(|e| Error::corrupt("client credential", e))
 }

@@ -29,6 +29,7 @@ pub mod client_credentials;
 pub mod connections;
 mod error;
 pub mod events;
+pub mod federation;
 pub mod ids;
 pub mod integrations;
 pub mod limits;

@@ -74,8 +74,12 @@ impl Seed {
             created_at: now,
             updated_at: now,
         };
-        let credentials =
-            ClientCredentials::new(aws.secrets_manager.clone(), names::SECRETS.to_owned(), clock);
+        let credentials = ClientCredentials::new(
+            aws.secrets_manager.clone(),
+            names::SECRETS.to_owned(),
+            None,
+            clock,
+        );
         let secret = NewCredential::ClientSecret(SecretString::from(
             "a secret of the usual length, 40 letters",
         ));

@@ -80,6 +80,7 @@ impl Process {
                 credentials: ClientCredentials::new(
                     aws.secrets_manager.clone(),
                     names::SECRETS.to_owned(),
+                    None,
                     Arc::clone(&shared),
                 ),
                 entra: TokenClient::new(transport.clone(), Arc::clone(&shared)),

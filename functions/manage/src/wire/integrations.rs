@@ -138,7 +138,7 @@ pub enum ClientCredential {
         #[schemars(with = "String")]
         private_key_pem: SecretString,
     },
-    /// A federated identity credential; not in this version.
+    /// A federated identity credential: a token of AWS in place of a secret. The deployment must have a role for it.
     Federated {},
 }
 
@@ -185,6 +185,7 @@ impl IntegrationView {
                 kind: match integration.credential.kind {
                     CredentialKind::ClientSecret => "client_secret",
                     CredentialKind::Certificate => "certificate",
+                    CredentialKind::Federated => "federated",
                 },
                 expires_at: integration.credential.expires_at.map(rfc3339),
             },

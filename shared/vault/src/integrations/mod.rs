@@ -116,6 +116,8 @@ pub enum CredentialKind {
     ClientSecret,
     /// A certificate whose key signs assertions (RFC 7523).
     Certificate,
+    /// A token of AWS (a federated identity credential of the app).
+    Federated,
 }
 
 /// The organizations that an integration serves.

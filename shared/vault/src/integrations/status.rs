@@ -74,6 +74,26 @@ impl Integrations {
         self.set_status(id, Status::Ready, "#status = :rejected", &values).await
     }
 
+    /// Notes that there is a new client secret, until when Entra accepts it, and that it is accepted.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn renew_client_secret(
+        &self,
+        id: &IntegrationId,
+        expires_at: Timestamp,
+    ) -> Result<bool, Error> {
+        let update = self
+            .update(id)
+            .update_expression("SET credential.expires_at = :expires_at")
+            .condition_expression("credential.kind = :client_secret")
+            .expression_attribute_values(":expires_at", s(expires_at.to_string()))
+            .expression_attribute_values(":client_secret", s("client_secret"));
+        let renewed = sent(update.send().await)?;
+        self.accept_credential(id).await?;
+        Ok(renewed)
+    }
+
     /// Claims the one try that a rejected credential gets every [`PROBE_INTERVAL`]; of all workers at
     /// most one is told `true`.
     ///

@@ -55,6 +55,9 @@ pub struct AppRegistration {
     /// Federated identity credentials.
     #[serde(default)]
     pub federated_credentials: Vec<FederatedCredential>,
+    /// Whether it has `Application.ReadWrite.OwnedBy` and owns itself, so that it may renew its own secrets.
+    #[serde(default)]
+    pub owns_itself: bool,
     /// Azure DevOps permissions in the registration: what `.default` grants.
     #[serde(default = "AppRegistration::default_permissions")]
     pub permissions: Vec<String>,
@@ -72,6 +75,7 @@ impl AppRegistration {
             secrets: Vec::new(),
             certificates: Vec::new(),
             federated_credentials: Vec::new(),
+            owns_itself: false,
             permissions: Self::default_permissions(),
         }
     }
@@ -102,6 +106,9 @@ pub struct ClientSecret {
     /// When it stops working; `None`: never.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
+    /// By which Microsoft Graph knows it (the *Secret ID* of the portal).
+    #[serde(default = "Uuid::new_v4")]
+    pub key_id: Uuid,
 }
 
 /// Trust in the tokens of another issuer instead of a secret.

@@ -215,7 +215,11 @@ impl Entra {
         expires_at: Option<Timestamp>,
     ) -> Result<(), UnknownName> {
         self.change_app(client_id, |app| {
-            app.secrets.push(ClientSecret { value: value.to_owned(), expires_at });
+            app.secrets.push(ClientSecret {
+                value: value.to_owned(),
+                expires_at,
+                key_id: Uuid::new_v4(),
+            });
         })
     }
 

@@ -11,6 +11,7 @@ mod certificates;
 mod control;
 mod errors;
 mod grants;
+mod graph;
 mod handle;
 mod inspection;
 mod issue;
@@ -78,9 +79,11 @@ impl Directory {
         };
         let mut registration = AppRegistration::new(DEFAULT_CLIENT_ID, "");
         registration.redirect_uris.clone_from(&options.redirect_uris);
-        registration
-            .secrets
-            .push(ClientSecret { value: DEFAULT_CLIENT_SECRET.to_owned(), expires_at: None });
+        registration.secrets.push(ClientSecret {
+            value: DEFAULT_CLIENT_SECRET.to_owned(),
+            expires_at: None,
+            key_id: Uuid::new_v4(),
+        });
         if let Ok(app) = App::new(registration) {
             directory.add_app(app);
         }
@@ -237,6 +240,10 @@ impl Emulator for State {
                 return format!("token.{}", form.get("grant_type").unwrap_or("none"));
             }
             [_, "oauth2", "v2.0", "logout"] => "logout",
+            ["v1.0", app, "addPassword"] if graph::app_id(app).is_some() => "graph.add_password",
+            ["v1.0", app, "removePassword"] if graph::app_id(app).is_some() => {
+                "graph.remove_password"
+            }
             [_, "adminconsent"] | [_, "v2.0", "adminconsent"] => "adminconsent",
             [_, "adminconsent", "decision"] | [_, "v2.0", "adminconsent", "decision"] => {
                 "adminconsent.decision"
@@ -249,6 +256,12 @@ impl Emulator for State {
     fn answer(&self, request: &Received, spoil: Option<&Fault>) -> Reply {
         let segments = request.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if let ["v1.0", app, action @ ("addPassword" | "removePassword")] = segments.as_slice()
+            && let Some(app) = graph::app_id(app)
+            && request.method == Method::POST
+        {
+            return graph::answer(self, request, app, action);
+        }
         match (&request.method, segments.as_slice()) {
             (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
                 metadata::configuration(self, request, tenant)

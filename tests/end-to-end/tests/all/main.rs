@@ -3,6 +3,7 @@
 
 mod callers;
 mod contract;
+mod federated;
 mod headers;
 mod kills;
 mod limits;
@@ -15,5 +16,7 @@ mod races;
 mod refresh;
 mod refusals;
 mod resets;
+mod rotation;
 mod streaming;
+mod template;
 mod walk;

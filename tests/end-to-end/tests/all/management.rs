@@ -86,7 +86,6 @@ async fn each_bad_field_of_an_integration_is_named() {
             json!({"allowed_return_origins": ["https://app.mycompany.example/path"]}),
             "allowed_return_origins",
         ),
-        (json!({"client_credential": {"kind": "federated"}}), "client_credential.kind"),
         (
             json!({"client_credential": {"kind": "certificate", "certificate_pem": "x", "private_key_pem": "hunter2"}}),
             "client_credential",

@@ -1,0 +1,95 @@
+//! Client secrets are renewed before they expire, by the app itself: no person, no outage.
+//!
+//! ```text
+//!  Secrets Manager ── createSecret ─> Graph addPassword ─> AWSPENDING
+//!                  ── setSecret    ─> nothing: Entra has it already
+//!                  ── testSecret   ─> a token with it, from Entra
+//!                  ── finishSecret ─> AWSCURRENT; the integration knows the new expiry;
+//!                                     the secret before the last is removed from Entra
+//! ```
+//!
+//! Secrets Manager calls each step until it succeeds, so each may be repeated.
+//!
+//! Source: "Lambda rotation functions", AWS Secrets Manager user guide.
+
+mod event;
+mod steps;
+
+use std::sync::Arc;
+
+use edge::config::RotateConfig;
+use edge::deployment::Deployment;
+use entra::clock::Clock;
+use entra::graph::Graph;
+use entra::identifiers::Tenant;
+use entra::metadata::MetadataCache;
+use entra::token::TokenClient;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use vault::client_credentials::ClientCredentials;
+use vault::integrations::Integrations;
+
+use crate::event::{RotationEvent, Step};
+
+/// Everything the function needs, made once per process.
+pub struct Rotate {
+    clock: Arc<dyn Clock>,
+    integrations: Integrations,
+    credentials: ClientCredentials,
+    metadata: MetadataCache,
+    entra: TokenClient,
+    graph: Graph,
+    tenant: Tenant,
+}
+
+impl Rotate {
+    /// Reads the configuration and makes the clients.
+    ///
+    /// # Errors
+    /// When the environment lacks something; the error names everything that is missing.
+    pub async fn from_environment() -> Result<Self, Error> {
+        let config = RotateConfig::from_environment()?;
+        let deployment = Deployment::new(config.common).await?;
+        Ok(Self {
+            integrations: deployment.integrations(),
+            credentials: deployment.client_credentials(),
+            metadata: deployment.metadata(),
+            entra: deployment.token_client(),
+            graph: deployment.graph(config.graph_url.as_ref()),
+            tenant: config.tenant,
+            clock: deployment.clock,
+        })
+    }
+
+    /// Handles events until the environment is shut down.
+    ///
+    /// # Errors
+    /// When the Lambda runtime API fails.
+    pub async fn run(self) -> Result<(), Error> {
+        let rotate = Arc::new(self);
+        lambda_runtime::run(service_fn(move |event| {
+            let rotate = Arc::clone(&rotate);
+            Box::pin(async move { rotate.handle(event).await })
+        }))
+        .await
+    }
+
+    /// Handles one step of a rotation.
+    ///
+    /// # Errors
+    /// When the step could not be done; Secrets Manager tries it again.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
+        let deadline = event.context.deadline();
+        let event: RotationEvent = serde_json::from_value(event.payload)?;
+        let rotation = self.begin(&event).await?;
+        tracing::info!(step = ?event.step, integration = %rotation.integration.id, "rotation");
+        match event.step {
+            Step::Create => self.create(&rotation).await?,
+            // Entra has the password since it made it.
+            Step::Set => {}
+            Step::Test => self.test(&rotation, deadline).await?,
+            Step::Finish => self.finish(&rotation).await?,
+        }
+        Ok(Value::Null)
+    }
+}

@@ -1,0 +1,9 @@
+//! The Lambda function `rotate`.
+
+use rotate::Rotate;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::log::initialize();
+    Rotate::from_environment().await?.run().await
+}

@@ -1,0 +1,128 @@
+//! What a request to AWS asks for, in IAM's words: actions on resources, and the keys that conditions look at.
+//!
+//! Source: "Actions, resources, and condition keys for AWS services", Service Authorization Reference.
+
+use serde_json::Value;
+
+/// Account and region that the embedded services believe in.
+const SCOPE: &str = "us-east-1:000000000000";
+
+/// One thing that must be permitted for a request to be answered.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Needed {
+    /// `dynamodb:GetItem`.
+    pub action: String,
+    /// The resource's ARN.
+    pub resource: String,
+    /// Condition keys and their values.
+    pub context: Vec<(String, Vec<String>)>,
+}
+
+impl Needed {
+    /// An action on a resource.
+    pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
+        Self { action: action.into(), resource: resource.into(), context: Vec::new() }
+    }
+
+    /// With a condition key that has one value.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.context.push((key.to_owned(), vec![value.to_owned()]));
+        self
+    }
+}
+
+/// What a request needs: `target` is the header `X-Amz-Target`. Nothing is known of other services.
+pub fn needed(target: &str, body: &Value) -> Vec<Needed> {
+    let (service, operation) = target.split_once('.').unwrap_or((target, ""));
+    match service {
+        "DynamoDB_20120810" => dynamodb(operation, body),
+        "secretsmanager" => {
+            let field = if operation == "CreateSecret" { "Name" } else { "SecretId" };
+            vec![Needed::new(format!("secretsmanager:{operation}"), secret_arn(text(body, field)))]
+        }
+        "TrentService" => vec![kms(operation, body)],
+        "AmazonSQS" => {
+            let queue = text(body, "QueueUrl").rsplit('/').next().unwrap_or_default();
+            vec![Needed::new(format!("sqs:{operation}"), format!("arn:aws:sqs:{SCOPE}:{queue}"))]
+        }
+        "AWSEvents" => list(body, "Entries")
+            .map(|entry| {
+                let bus = text(entry, "EventBusName");
+                let resource = format!("arn:aws:events:{SCOPE}:event-bus/{bus}");
+                Needed::new(format!("events:{operation}"), resource)
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Transactions and batches need what each of their parts would need alone; `BatchGetItem` is an action of its own.
+fn dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
+    match operation {
+        "TransactWriteItems" => list(body, "TransactItems")
+            .flat_map(|item| item.as_object().into_iter().flatten())
+            .map(|(part, item)| {
+                let action = if part == "ConditionCheck" {
+                    "ConditionCheckItem"
+                } else {
+                    &format!("{part}Item")
+                };
+                on_item(action, text(item, "TableName"), item)
+            })
+            .collect(),
+        "BatchGetItem" => body["RequestItems"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(table, _)| Needed::new("dynamodb:BatchGetItem", table_arn(table)))
+            .collect(),
+        _ => {
+            let mut needed = on_item(operation, text(body, "TableName"), body);
+            if let Some(index) = body["IndexName"].as_str() {
+                needed.resource.push_str("/index/");
+                needed.resource.push_str(index);
+            }
+            vec![needed]
+        }
+    }
+}
+
+/// `dynamodb:LeadingKeys` has the value of the partition key, where the request names it.
+fn on_item(operation: &str, table: &str, item: &Value) -> Needed {
+    let needed = Needed::new(format!("dynamodb:{operation}"), table_arn(table));
+    let key = item["Key"]["pk"]["S"].as_str().or_else(|| item["Item"]["pk"]["S"].as_str());
+    match key {
+        Some(key) => needed.with("dynamodb:LeadingKeys", key),
+        None => needed,
+    }
+}
+
+fn kms(operation: &str, body: &Value) -> Needed {
+    // A ciphertext names its key itself, and there is one key.
+    let mut needed =
+        Needed::new(format!("kms:{operation}"), format!("arn:aws:kms:{SCOPE}:key/tokens"));
+    for (name, value) in body["EncryptionContext"].as_object().into_iter().flatten() {
+        let key = format!("kms:EncryptionContext:{name}");
+        needed = needed.with(&key, value.as_str().unwrap_or_default());
+    }
+    needed
+}
+
+/// The ARN of a table of this name.
+pub fn table_arn(name: &str) -> String {
+    format!("arn:aws:dynamodb:{SCOPE}:table/{name}")
+}
+
+/// The ARN of a secret of this name, with six characters at its end as Secrets Manager's own have.
+pub fn secret_arn(name: &str) -> String {
+    format!("arn:aws:secretsmanager:{SCOPE}:secret:{name}-a1B2c3")
+}
+
+fn text<'a>(body: &'a Value, field: &str) -> &'a str {
+    body[field].as_str().unwrap_or_default()
+}
+
+fn list<'a>(body: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    body[field].as_array().into_iter().flatten()
+}

@@ -1,0 +1,141 @@
+//! STS, as far as a federated credential needs it: a function assumes the federation role, and the role asks for a
+//! token of AWS. The answers are the service's, in XML; the token is signed with a key of this process.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use axum::body::Body;
+use axum::http::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::aws_request::Needed;
+use crate::permissions::{FEDERATION, Permissions};
+
+/// The role that functions assume.
+pub const ROLE_ARN: &str = "arn:aws:iam::000000000000:role/ado-connect-federation";
+/// The account's issuer.
+pub const ISSUER: &str = "https://00000000-0000-4000-8000-000000000000.tokens.sts.global.api.aws";
+
+/// One key for all stacks of a process: making one takes a tenth of a second.
+static KEY: LazyLock<Result<(EncodingKey, String), String>> = LazyLock::new(|| {
+    let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|e| e.to_string())?;
+    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|e| e.to_string())?;
+    let private: Pkcs8V1Der<'_> = pair.as_der().map_err(|e| e.to_string())?;
+    let pem = |label: &str, der: &[u8]| {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+    };
+    let key = EncodingKey::from_rsa_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes())
+        .map_err(|e| e.to_string())?;
+    Ok((key, pem("PUBLIC KEY", public.as_ref())))
+});
+
+/// The account's public key in PEM: what the issuer's key set would have.
+///
+/// # Panics
+/// When no key can be made.
+pub fn public_key_pem() -> &'static str {
+    match &*KEY {
+        Ok((_, pem)) => pem,
+        Err(error) => panic!("no key can be made: {error}"),
+    }
+}
+
+/// Answers a request whose body is a form (the AWS query protocol), as far as the caller may ask it.
+pub(crate) fn answer(permissions: &Permissions, caller: &str, form: &[u8]) -> Response<Body> {
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(form).into_owned().collect();
+    let field = |name: &str| {
+        fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    };
+    let action = field("Action").unwrap_or_default();
+    let lifetime = field("DurationSeconds").and_then(|text| text.parse().ok()).unwrap_or(300);
+    let expires_at = Timestamp::now() + SignedDuration::from_secs(lifetime);
+    match action {
+        "AssumeRole" => {
+            let role = field("RoleArn").unwrap_or_default();
+            if !permissions.allow(caller, &Needed::new("sts:AssumeRole", role)) {
+                return denied(caller, action, role);
+            }
+            respond(action, &credentials(expires_at))
+        }
+        "GetWebIdentityToken" => {
+            let audience = field("Audience.member.1").unwrap_or_default();
+            let needed = Needed::new("sts:GetWebIdentityToken", "*")
+                .with("sts:IdentityTokenAudience", audience)
+                .with("sts:DurationSeconds", &lifetime.to_string())
+                .with("sts:SigningAlgorithm", field("SigningAlgorithm").unwrap_or_default());
+            if !permissions.allow(caller, &needed) {
+                return denied(caller, action, "*");
+            }
+            match token(audience, expires_at) {
+                Ok(token) => respond(
+                    action,
+                    &format!(
+                        "<WebIdentityToken>{token}</WebIdentityToken><Expiration>{expires_at:.0}</Expiration>"
+                    ),
+                ),
+                Err(error) => fault(500, "InternalFailure", &error),
+            }
+        }
+        _ => fault(400, "InvalidAction", "this is not embedded"),
+    }
+}
+
+fn credentials(expires_at: Timestamp) -> String {
+    format!(
+        "<Credentials><AccessKeyId>{FEDERATION}</AccessKeyId><SecretAccessKey>local</SecretAccessKey><SessionToken>local</SessionToken><Expiration>{expires_at:.0}</Expiration></Credentials><AssumedRoleUser><AssumedRoleId>AROALOCAL:ado-connect</AssumedRoleId><Arn>arn:aws:sts::000000000000:assumed-role/ado-connect-federation/ado-connect</Arn></AssumedRoleUser>"
+    )
+}
+
+/// The claims of a token of AWS: the subject is the role, not its session.
+fn token(audience: &str, expires_at: Timestamp) -> Result<String, String> {
+    let (key, _) = KEY.as_ref().map_err(Clone::clone)?;
+    let claims = json!({
+        "iss": ISSUER,
+        "aud": audience,
+        "sub": ROLE_ARN,
+        "iat": Timestamp::now().as_second(),
+        "exp": expires_at.as_second(),
+        "jti": Uuid::new_v4(),
+        "https://sts.amazonaws.com/": {"aws_account": "000000000000", "source_region": "us-east-1"},
+    });
+    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key).map_err(|e| e.to_string())
+}
+
+fn respond(action: &str, result: &str) -> Response<Body> {
+    xml(
+        200,
+        format!(
+            "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
+            Uuid::new_v4()
+        ),
+    )
+}
+
+fn denied(caller: &str, action: &str, resource: &str) -> Response<Body> {
+    let message = format!(
+        "User: {caller} is not authorized to perform: sts:{action} on resource: {resource}"
+    );
+    eprintln!("{message}");
+    fault(403, "AccessDenied", &message)
+}
+
+fn fault(status: u16, code: &str, message: &str) -> Response<Body> {
+    xml(
+        status,
+        format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
+            Uuid::new_v4()
+        ),
+    )
+}
+
+fn xml(status: u16, text: String) -> Response<Body> {
+    crate::aws::answer(status, "text/xml", text)
+}

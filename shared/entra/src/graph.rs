@@ -1,0 +1,157 @@
+//! Microsoft Graph, as far as an app renews its own client secret: adding a password and removing one.
+//!
+//! The app needs the application permission `Application.ReadWrite.OwnedBy`, and to be an owner of itself.
+//!
+//! Source: <https://learn.microsoft.com/graph/api/application-addpassword>,
+//! <https://learn.microsoft.com/graph/api/application-removepassword>.
+
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use crate::cloud::Cloud;
+use crate::identifiers::ClientId;
+use crate::transport::Transport;
+
+const TIMEOUT: Duration = Duration::from_secs(8);
+const LARGEST_ANSWER: usize = 100_000;
+
+/// A password that Entra made.
+pub struct Password {
+    /// By which it can be removed.
+    pub key_id: Uuid,
+    /// The client secret itself.
+    pub secret: SecretString,
+    /// When Entra stops accepting it.
+    pub expires_at: Timestamp,
+}
+
+/// Why Graph did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GraphError {
+    /// No answer in time, or none at all.
+    #[error("Microsoft Graph did not answer")]
+    NoAnswer,
+    /// 401 or 403: the permission is missing, or the app is not its own owner.
+    #[error(
+        "Microsoft Graph does not allow it: the app needs Application.ReadWrite.OwnedBy and must own itself"
+    )]
+    NotAllowed,
+    /// There is no such password, or no such app.
+    #[error("Microsoft Graph does not know it")]
+    NotFound,
+    /// Another refusal: the status, and Graph's own code for it.
+    #[error("Microsoft Graph refused: status {0}, {1}")]
+    Refused(u16, String),
+    /// Not the answer that it should be.
+    #[error("the answer of Microsoft Graph cannot be read")]
+    Malformed,
+}
+
+/// A client of Microsoft Graph.
+#[derive(Clone)]
+pub struct Graph {
+    transport: Transport,
+    /// Without a slash at the end.
+    base: String,
+    resource: &'static str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PasswordCredential {
+    key_id: Uuid,
+    secret_text: SecretString,
+    end_date_time: Timestamp,
+}
+
+impl Graph {
+    /// Graph of this cloud, or another server in its place.
+    pub fn new(transport: impl Into<Transport>, cloud: Cloud, instead: Option<&Url>) -> Self {
+        let resource = match cloud {
+            Cloud::Public => "https://graph.microsoft.com",
+            Cloud::UsGovernment => "https://graph.microsoft.us",
+            Cloud::China => "https://microsoftgraph.chinacloudapi.cn",
+        };
+        let base = instead.map_or(resource, Url::as_str).trim_end_matches('/').to_owned();
+        Self { transport: transport.into(), base, resource }
+    }
+
+    /// The scope of a token for it.
+    pub fn scope(&self) -> String {
+        format!("{}/.default", self.resource)
+    }
+
+    /// Adds a password to an app registration.
+    ///
+    /// # Errors
+    /// [`GraphError`]. Whether one was added is not known after [`GraphError::NoAnswer`] and
+    /// [`GraphError::Malformed`].
+    pub async fn add_password(
+        &self,
+        token: &SecretString,
+        client_id: &ClientId,
+        name: &str,
+        expires_at: Timestamp,
+    ) -> Result<Password, GraphError> {
+        let wish = json!({
+            "passwordCredential": {"displayName": name, "endDateTime": expires_at.to_string()},
+        });
+        let body = self.post(token, client_id, "addPassword", &wish).await?;
+        let made: PasswordCredential =
+            serde_json::from_slice(&body).map_err(|_| GraphError::Malformed)?;
+        Ok(Password {
+            key_id: made.key_id,
+            secret: made.secret_text,
+            expires_at: made.end_date_time,
+        })
+    }
+
+    /// Removes a password from an app registration.
+    ///
+    /// # Errors
+    /// [`GraphError`].
+    pub async fn remove_password(
+        &self,
+        token: &SecretString,
+        client_id: &ClientId,
+        key_id: Uuid,
+    ) -> Result<(), GraphError> {
+        let wish = json!({"keyId": key_id});
+        self.post(token, client_id, "removePassword", &wish).await.map(drop)
+    }
+
+    async fn post(
+        &self,
+        token: &SecretString,
+        client_id: &ClientId,
+        action: &str,
+        wish: &Value,
+    ) -> Result<Vec<u8>, GraphError> {
+        let url = format!("{}/v1.0/applications(appId='{client_id}')/{action}", self.base);
+        let request = Request::post(url)
+            .header("authorization", format!("Bearer {}", token.expose_secret()))
+            .header("content-type", "application/json")
+            .body(wish.to_string().into_bytes())
+            .map_err(|_| GraphError::Malformed)?;
+        let sent = tokio::time::timeout(TIMEOUT, self.transport.send(request, LARGEST_ANSWER));
+        let answer = sent.await.ok().and_then(Result::ok).ok_or(GraphError::NoAnswer)?;
+        match answer.status() {
+            status if status.is_success() => Ok(answer.into_body()),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(GraphError::NotAllowed),
+            StatusCode::NOT_FOUND => Err(GraphError::NotFound),
+            status => {
+                let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+                // The code is a word; the message may quote.
+                let code = body["error"]["code"].as_str().unwrap_or("no code").to_owned();
+                Err(GraphError::Refused(status.as_u16(), code))
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A federated credential: a token that AWS signs, by which Entra knows the app. There is no secret to keep, to leak
+//! or to renew.
+//!
+//! Source: "Outbound identity federation", AWS IAM user guide; "Workload identity federation", Microsoft Entra.
+
+use std::sync::Arc;
+
+use aws_sdk_sts::Client;
+use entra::clock::Clock;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use tokio::sync::Mutex;
+
+use crate::Error;
+
+/// What a token is asked to be valid for, in seconds; the role allows no more.
+const LIFETIME_SECONDS: i32 = 300;
+/// A token is not used in the last of its time: it has to arrive before it ends.
+const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+/// The one algorithm that Entra promises to take.
+const ALGORITHM: &str = "RS256";
+
+/// Fetches tokens of AWS, and keeps one while it is valid.
+#[derive(Clone)]
+pub struct Federation {
+    sts: Client,
+    audience: &'static str,
+    clock: Arc<dyn Clock>,
+    held: Arc<Mutex<Option<Held>>>,
+}
+
+struct Held {
+    token: SecretString,
+    expires_at: Timestamp,
+}
+
+impl Federation {
+    /// Tokens for this audience, with a client that acts as the role which Entra trusts.
+    pub fn new(sts: Client, audience: &'static str, clock: Arc<dyn Clock>) -> Self {
+        Self { sts, audience, clock, held: Arc::default() }
+    }
+
+    /// A token that is valid for another minute at least.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when STS is, or outbound web identity federation is off in the account.
+    pub async fn assertion(&self) -> Result<SecretString, Error> {
+        // The lock is held over the request on purpose: concurrent callers share one.
+        let mut held = self.held.lock().await;
+        if let Some(held) = held.as_ref()
+            && held.expires_at.duration_since(self.clock.now()) > MARGIN
+        {
+            return Ok(held.token.clone());
+        }
+        let answer = self
+            .sts
+            .get_web_identity_token()
+            .audience(self.audience)
+            .duration_seconds(LIFETIME_SECONDS)
+            .signing_algorithm(ALGORITHM)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("sts", "GetWebIdentityToken", &e))?;
+        let incomplete = || Error::corrupt("token of AWS", "STS answered without one");
+        let token = SecretString::from(answer.web_identity_token.ok_or_else(incomplete)?);
+        let expiration = answer.expiration.ok_or_else(incomplete)?;
+        let expires_at = Timestamp::from_second(expiration.secs())
+            .map_err(|e| Error::corrupt("token of AWS", e))?;
+        *held = Some(Held { token: token.clone(), expires_at });
+        Ok(token)
+    }
+}
