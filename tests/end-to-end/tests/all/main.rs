@@ -3,6 +3,7 @@
 
 mod callers;
 mod contract;
+mod events;
 mod federated;
 mod headers;
 mod kills;
