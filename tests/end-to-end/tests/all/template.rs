@@ -87,6 +87,63 @@ fn the_documentation_says_what_each_function_may_do() {
 }
 
 #[test]
+fn the_documentation_lists_every_parameter_and_every_alarm() {
+    let template = Template::read().unwrap();
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut parameters =
+        "<!-- parameters -->\n| parameter | default | meaning |\n| --- | --- | --- |\n".to_owned();
+    for (name, parameter) in &template.parameters {
+        let default = text(&parameter["Default"]);
+        let default = if default.is_empty() { default } else { format!("`{default}`") };
+        let meaning = text(&parameter["Description"]);
+        writeln!(parameters, "| `{name}` | {default} | {meaning} |").unwrap();
+    }
+    parameters.push_str("<!-- /parameters -->");
+    let alarms: BTreeMap<String, String> = template
+        .of_type("AWS::CloudWatch::Alarm")
+        .map(|(_, alarm)| {
+            (text(&alarm.properties["AlarmName"]), text(&alarm.properties["AlarmDescription"]))
+        })
+        .collect();
+    let mut table = "<!-- alarms -->\n| alarm | meaning |\n| --- | --- |\n".to_owned();
+    for (name, meaning) in alarms {
+        let name = name.trim_start_matches("${AWS::StackName} ");
+        writeln!(table, "| {name} | {meaning} |").unwrap();
+    }
+    table.push_str("<!-- /alarms -->");
+    let readme = include_str!("../../../../infra/README.md");
+    for expected in [parameters, table] {
+        assert!(readme.contains(&expected), "infra/README.md's table should be:\n{expected}");
+    }
+}
+
+#[test]
+fn every_alarm_looks_at_a_metric_that_there_is() {
+    let template = Template::read().unwrap();
+    let documented = include_str!("../../../../README.md");
+    let own = template
+        .of_type("AWS::CloudWatch::Alarm")
+        .filter(|(_, alarm)| alarm.properties["Namespace"] == "AWS::StackName");
+    let mut seen = 0;
+    for (id, alarm) in own {
+        let metric = alarm.properties["MetricName"].as_str().unwrap();
+        if metric == "Unauthorized" {
+            let filter = &template.resources["UnauthorizedFilter"].properties;
+            assert_eq!(filter["MetricTransformations"][0]["MetricName"], metric);
+        } else {
+            assert!(documented.contains(&format!("`{metric}`")), "{id}: {metric}");
+            assert_eq!(alarm.properties["Dimensions"][0]["Name"], "function", "{id}");
+            assert_eq!(alarm.properties["Dimensions"][0]["Value"], "refresh", "{id}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 6, "{seen}");
+}
+
+#[test]
 fn no_role_has_a_wildcard_or_reaches_what_is_not_the_stack_s() {
     let (template, permissions) = read();
     assert_eq!(faults(&permissions, &template), Vec::<String>::new());
