@@ -242,7 +242,7 @@ impl Services {
 }
 
 /// The access key id of whoever looks into the services without being a function.
-const NOBODY: &str = "local";
+pub(crate) const NOBODY: &str = "local";
 
 async fn start_services(
     dynamodb_url: &str,

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -36,6 +37,9 @@ pub(crate) struct Options {
     /// How often the refresh schedule runs, such as 60s or 2m.
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub(crate) tick: Duration,
+    /// Writes the functions' environment to this file, for `cargo lambda watch --env-file`.
+    #[arg(long)]
+    pub(crate) env_file: Option<PathBuf>,
     /// Without the functions' log lines.
     #[arg(long)]
     pub(crate) quiet: bool,

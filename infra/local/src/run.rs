@@ -59,6 +59,9 @@ async fn serve(options: Options) -> Result<(), StartError> {
         .await
         .map_err(|e| StartError::Build(e.to_string()))??;
     let stack = Stack::start(stack_options(&options, binaries)).await?;
+    if let Some(path) = &options.env_file {
+        tokio::fs::write(path, stack.env_file()).await?;
+    }
     let greeting = greeting::prepare(&stack, &options).await?;
     let demo = demo::serve(demo_listener, greeting.demo_settings(&stack));
     greeting.print(&stack);

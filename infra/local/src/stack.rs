@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::StartError;
-use crate::aws::{Aws, names};
+use crate::aws::{Aws, NOBODY, names};
 use crate::binaries::{Binaries, FUNCTIONS};
 use crate::gateway::Gateway;
 use crate::routes::Routes;
@@ -77,6 +77,7 @@ pub struct Stack {
     aws: Aws,
     functions: Arc<HashMap<&'static str, Arc<Function>>>,
     schedule: Arc<Schedule>,
+    variables: Vec<(String, String)>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -145,6 +146,7 @@ impl Stack {
             aws,
             functions,
             schedule,
+            variables,
             tasks,
         })
     }
@@ -172,6 +174,15 @@ impl Stack {
     /// The stand-in of Azure DevOps, if it is one.
     pub fn azure_devops(&self) -> Option<&AzureDevOps> {
         self.azure_devops.as_ref()
+    }
+
+    /// What functions are told that run elsewhere on this machine: one `NAME=value` on each line. They may do
+    /// anything with the embedded services, because nobody there knows which is which.
+    pub fn env_file(&self) -> String {
+        let anybody = ("AWS_ACCESS_KEY_ID".to_owned(), NOBODY.to_owned());
+        let variables = self.variables.iter().chain([&anybody]);
+        let lines = variables.map(|(name, value)| format!("{name}={value}"));
+        lines.collect::<Vec<_>>().join("\n") + "\n"
     }
 
     /// The embedded AWS services.

@@ -36,6 +36,27 @@ fn the_template_has_exactly_the_routes_of_the_contract() {
 }
 
 #[test]
+fn cargo_lambda_watch_has_exactly_the_routes_of_the_contract() {
+    let manifest = include_str!("../../../../Cargo.toml");
+    let (_, router) = manifest.split_once("[workspace.metadata.lambda.watch.router]").unwrap();
+    let router: BTreeSet<(String, String)> = router
+        .lines()
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(path, function)| (path.replace('"', ""), function.replace('"', "")))
+        .collect();
+    let contract: BTreeSet<(String, String)> = Routes::of_template()
+        .unwrap()
+        .iter()
+        .filter_map(|route| {
+            let (_, path) = route.key.split_once(' ')?;
+            Some((path.replace("{proxy+}", "{*proxy}"), route.function.clone()))
+        })
+        .collect();
+    assert_eq!(router, contract);
+}
+
+#[test]
 fn the_readme_lists_every_problem_code() {
     let mut expected = "<!-- problems -->\n| code | status | what it means | what to do |\n| --- | --- | --- | --- |\n".to_owned();
     for code in Code::ALL {
