@@ -1,0 +1,227 @@
+import { Aws, CfnOutput, Duration, SecretValue, Stack } from 'aws-cdk-lib';
+import { type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
+import { CfnEventBus, EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
+import { Architecture, CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import { type HttpFunction, makeApi, makeRoutes, makeStage } from './api';
+import { makeData } from './data';
+import { makeWebhook } from './events';
+import { type FunctionOptions, type FunctionSize, makeFunction } from './functions';
+import {
+  type FunctionName,
+  type Identities,
+  makeFederationRole,
+  makeIdentities,
+  makeTokensKey,
+} from './permissions';
+import type { AdoConnectProps } from './props';
+import { makeQueues, makeSchedule } from './schedule';
+import { makeStreamingApi, makeStreamingRoute, streamingUrl } from './streaming';
+import { makeWatch } from './watch';
+
+export type { AdoConnectProps } from './props';
+
+/**
+ * ado-connect: connects an application's users to Azure DevOps through Microsoft Entra ID, and calls Azure DevOps on
+ * their behalf. The same resources, routes and permissions as `infra/template.yaml`, which a test compares.
+ */
+export class AdoConnect extends Construct {
+  /** The base address for your application. */
+  readonly gatewayUrl: string;
+  /** To be registered in the Entra app, platform Web, exactly so. */
+  readonly redirectUri: string;
+  /** Where the proxy streams, if it does. */
+  readonly streamingUrl?: string;
+  /** The secret whose value is the operator key. */
+  readonly operatorKey: ISecret;
+  /** The bus that events are put on. */
+  readonly eventBus: IEventBus;
+  /** The tables, to watch them or to back them up. Nothing outside should write to them. */
+  readonly tables: Readonly<Record<'integrations' | 'sessions' | 'connections' | 'tokens', ITable>>;
+  /** The functions, to watch them. Their roles take no more permissions. */
+  readonly functions: Readonly<Partial<Record<FunctionName, LambdaFunction>> & Record<HttpFunction | 'Refresh', LambdaFunction>>;
+  /** The subject of the federated credential in the Entra app, if there is one. */
+  readonly federationSubject?: string;
+
+  constructor(scope: Construct, id: string, props: AdoConnectProps = {}) {
+    super(scope, id);
+    const name = props.name ?? Stack.of(this).stackName;
+    const throttle = { rate: props.throttle?.rate ?? 500, burst: props.throttle?.burst ?? 1000 };
+    const logRetentionDays = props.logRetentionDays ?? 30;
+    const workers = props.refresh?.workers ?? 4;
+
+    const data = makeData(this, name, props.deletionProtection ?? true);
+    const queues = makeQueues(this);
+    const eventBus = new CfnEventBus(this, 'EventBus', { name });
+    const identities = makeIdentities(this, {
+      name,
+      logRetentionDays,
+      data,
+      eventBus,
+      ...queues,
+      streams: props.streamingProxy ?? false,
+      rotates: props.secretRotation !== undefined,
+    });
+    const key = makeTokensKey(this, identities);
+    const federationRole = props.federatedCredential ? makeFederationRole(this, identities) : undefined;
+    this.federationSubject = federationRole?.attrArn;
+
+    const api = makeApi(this, { name, corsOrigins: props.corsOrigins ?? [], hasDomain: props.domain !== undefined });
+    const streamingApi = props.streamingProxy ? makeStreamingApi(this, name) : undefined;
+    this.streamingUrl = streamingApi && streamingUrl(streamingApi);
+    this.gatewayUrl = props.publicUrl ?? (props.domain ? `https://${props.domain.name}` : api.attrApiEndpoint);
+    this.redirectUri = `${this.gatewayUrl}/integration-callback`;
+
+    this.functions = this.makeFunctions(props, identities, {
+      PUBLIC_URL: this.gatewayUrl,
+      STREAMING_URL: this.streamingUrl ?? '',
+      INTEGRATIONS_TABLE: data.integrations.ref,
+      SESSIONS_TABLE: data.sessions.ref,
+      CONNECTIONS_TABLE: data.connections.ref,
+      TOKENS_TABLE: data.tokens.ref,
+      TOKENS_KEY_ID: key.attrArn,
+      SECRETS_PREFIX: `${name}/`,
+      OPERATOR_KEY_SECRET: data.operatorKey.ref,
+      EVENT_BUS: eventBus.ref,
+      METRICS_NAMESPACE: name,
+      REFRESH_SHARDS: String(props.refresh?.shards ?? 4),
+      FEDERATION_ROLE_ARN: federationRole?.attrArn ?? '',
+      JWT_ISSUER: props.jwt?.issuer ?? '',
+      JWT_AUDIENCE: props.jwt?.audience ?? '',
+      JWT_USER_CLAIM: props.jwt?.userClaim ?? 'sub',
+      ENTRA_CLOUD: props.entraCloud ?? 'public',
+      // These take Microsoft's place in tests.
+      ENTRA_URL: '',
+      DEVOPS_URL: '',
+    }, name, {
+      REFRESH_QUEUE_URL: queues.queue.ref,
+      REFRESH_DEAD_LETTERS_ARN: queues.deadLetters.attrArn,
+      REFRESH_CONCURRENCY: String(props.refresh?.concurrency ?? 16),
+      REFRESH_RATE: String(props.refresh?.rate ?? 100),
+    });
+
+    const { Authorize, Callback, Manage, Proxy, Refresh, StreamingProxy } = this.functions;
+    const { accessLogs, domain } = makeStage(this, api, { name, logRetentionDays, ...throttle, domain: props.domain });
+    makeRoutes(this, api, { Authorize, Callback, Manage, Proxy });
+    if (streamingApi && StreamingProxy) {
+      makeStreamingRoute(this, streamingApi, StreamingProxy, throttle);
+    }
+    makeSchedule(this, Refresh, queues, workers);
+    const webhookDeadLetters = props.webhook && makeWebhook(this, eventBus, props.webhook);
+    const dashboard = makeWatch(this, {
+      name,
+      api,
+      accessLogs,
+      proxy: Proxy,
+      queues,
+      webhookDeadLetters,
+      slowestMilliseconds: props.slowestMilliseconds ?? 10_000,
+      unauthorizedPerFiveMinutes: props.unauthorizedPerFiveMinutes ?? 100,
+      alarmTopicArn: props.alarmTopicArn,
+    });
+
+    this.operatorKey = Secret.fromSecretCompleteArn(this, 'OperatorKeyReference', data.operatorKey.ref);
+    this.eventBus = EventBus.fromEventBusArn(this, 'EventBusReference', eventBus.attrArn);
+    const table = (id: string, arn: string) => Table.fromTableArn(this, id, arn);
+    this.tables = {
+      integrations: table('IntegrationsReference', data.integrations.attrArn),
+      sessions: table('SessionsReference', data.sessions.attrArn),
+      connections: table('ConnectionsReference', data.connections.attrArn),
+      tokens: table('TokensReference', data.tokens.attrArn),
+    };
+    this.tell({
+      GatewayUrl: ['Where the API is reached.', this.gatewayUrl],
+      PortalUrl: ['Where operators sign in.', `${this.gatewayUrl}/`],
+      RedirectUri: ['To be registered in the Entra app, platform Web, exactly so.', this.redirectUri],
+      OperatorKeySecret: ['The secret whose value is the operator key.', data.operatorKey.ref],
+      StreamingUrl: [
+        "Where the proxy streams; takes the place of the gateway's address in calls with large answers.",
+        this.streamingUrl,
+      ],
+      DomainTarget: [
+        'Where your domain name has to point, by an alias or a CNAME record.',
+        domain?.attrRegionalDomainName,
+      ],
+      FederationSubject: ['The subject of the federated credential in the Entra app.', this.federationSubject],
+      RotationFunction: [
+        "Renews an integration's client secret; name it in rotate-secret.",
+        this.functions.Rotate?.functionArn,
+      ],
+      EventBusName: ['The bus that events are put on.', eventBus.ref],
+      DashboardUrl: [
+        'What there is to see.',
+        `https://${Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region=${Aws.REGION}#dashboards/dashboard/${dashboard.ref}`,
+      ],
+    });
+  }
+
+  private makeFunctions(
+    props: AdoConnectProps,
+    identities: Identities,
+    environment: Record<string, string>,
+    name: string,
+    refreshEnvironment: Record<string, string>,
+  ): AdoConnect['functions'] {
+    const options: FunctionOptions = {
+      name,
+      artifacts: props.artifacts,
+      architecture: props.architecture === 'x86_64' ? Architecture.X86_64 : Architecture.ARM_64,
+      environment,
+    };
+    const reserved = props.reservedConcurrency ?? {};
+    const make = <N extends FunctionName>(which: N, identity: NonNullable<Identities[N]>, size: FunctionSize) =>
+      makeFunction(this, which, identity, options, size);
+    const seconds = (amount: number) => Duration.seconds(amount);
+    const small = { memorySize: 256, timeout: seconds(28) };
+    const functions = {
+      Authorize: make('Authorize', identities.Authorize, { ...small, reserved: reserved.authorize }),
+      Callback: make('Callback', identities.Callback, { ...small, reserved: reserved.callback }),
+      Manage: make('Manage', identities.Manage, { ...small, reserved: reserved.manage }),
+      Proxy: make('Proxy', identities.Proxy, { memorySize: 512, timeout: seconds(28), reserved: reserved.proxy }),
+      Refresh: make('Refresh', identities.Refresh, {
+        memorySize: 512,
+        timeout: seconds(60),
+        reserved: reserved.refresh,
+        environment: refreshEnvironment,
+      }),
+      StreamingProxy:
+        identities.StreamingProxy &&
+        make('StreamingProxy', identities.StreamingProxy, {
+          memorySize: 512,
+          timeout: seconds(900),
+          reserved: reserved.proxy,
+          builtFrom: 'proxy',
+          environment: { RESPONSE_MODE: 'streamed' },
+        }),
+      Rotate:
+        identities.Rotate &&
+        make('Rotate', identities.Rotate, {
+          memorySize: 256,
+          timeout: seconds(120),
+          environment: { ROTATION_TENANT: props.secretRotation?.tenant ?? '', GRAPH_URL: '' },
+        }),
+    };
+    if (functions.Rotate) {
+      new CfnPermission(this, 'RotatePermission', {
+        action: 'lambda:InvokeFunction',
+        functionName: functions.Rotate.functionName,
+        principal: 'secretsmanager.amazonaws.com',
+        sourceAccount: Aws.ACCOUNT_ID,
+      });
+    }
+    return functions;
+  }
+
+  /** Outputs of the stack under the names that the documentation uses. */
+  private tell(outputs: Record<string, readonly [description: string, value: string | undefined]>): void {
+    for (const [id, [description, value]] of Object.entries(outputs)) {
+      if (value !== undefined) {
+        new CfnOutput(this, id, { description, value });
+      }
+    }
+  }
+}
+
+/** For a webhook's secret that is not in code: `SecretValue.secretsManager('…')`. */
+export { SecretValue };

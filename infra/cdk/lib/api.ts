@@ -1,0 +1,142 @@
+import { Aws } from 'aws-cdk-lib';
+import {
+  CfnApi,
+  CfnApiMapping,
+  CfnDomainName,
+  CfnIntegration,
+  CfnRoute,
+  CfnStage,
+} from 'aws-cdk-lib/aws-apigatewayv2';
+import { CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+
+export type HttpFunction = 'Authorize' | 'Callback' | 'Manage' | 'Proxy';
+
+/** The contract: each route, and the function that answers it. */
+export const ROUTES: Readonly<Record<string, readonly [routeKey: string, answeredBy: HttpFunction]>> = {
+  PutIntegrationRoute: ['PUT /integrations/{integration}', 'Manage'],
+  ListIntegrationsRoute: ['GET /integrations', 'Manage'],
+  GetIntegrationRoute: ['GET /integrations/{integration}', 'Manage'],
+  DeleteIntegrationRoute: ['DELETE /integrations/{integration}', 'Manage'],
+  VerifyIntegrationRoute: ['POST /integrations/{integration}/verify', 'Manage'],
+  PauseIntegrationRoute: ['POST /integrations/{integration}/pause', 'Manage'],
+  ResumeIntegrationRoute: ['POST /integrations/{integration}/resume', 'Manage'],
+  CreateConnectSessionRoute: ['POST /connect-sessions', 'Manage'],
+  AuthorizeRoute: ['GET /authorize', 'Authorize'],
+  IntegrationCallbackRoute: ['GET /integration-callback', 'Callback'],
+  ConfirmConnectionRoute: ['POST /connections/{connection}/confirm', 'Manage'],
+  ListConnectionsRoute: ['GET /connections', 'Manage'],
+  GetConnectionRoute: ['GET /connections/{connection}', 'Manage'],
+  DeleteConnectionRoute: ['DELETE /connections/{connection}', 'Manage'],
+  RefreshConnectionRoute: ['POST /connections/{connection}/refresh', 'Proxy'],
+  HandOutTokenRoute: ['POST /connections/{connection}/token', 'Proxy'],
+  ProxyRoute: ['ANY /proxy/{proxy+}', 'Proxy'],
+  CreateApiKeyRoute: ['POST /api-keys', 'Manage'],
+  ListApiKeysRoute: ['GET /api-keys', 'Manage'],
+  DeleteApiKeyRoute: ['DELETE /api-keys/{key}', 'Manage'],
+  GetServiceRoute: ['GET /service', 'Manage'],
+  PauseServiceRoute: ['POST /service/pause', 'Manage'],
+  ResumeServiceRoute: ['POST /service/resume', 'Manage'],
+  HealthRoute: ['GET /health', 'Manage'],
+  OpenApiRoute: ['GET /openapi.json', 'Manage'],
+  PortalRoute: ['GET /', 'Manage'],
+  DefaultRoute: ['$default', 'Manage'],
+};
+
+/** The route, and neither the path nor the query string: those name people and projects, and may hold secrets. */
+const ACCESS_LOG =
+  '{"time":"$context.requestTime","request_id":"$context.requestId","source_ip":"$context.identity.sourceIp","route":"$context.routeKey","status":$context.status,"bytes":$context.responseLength,"milliseconds":$context.responseLatency,"integration_error":"$context.integrationErrorMessage"}';
+
+const REQUEST_HEADERS = [
+  'authorization',
+  'content-type',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'range',
+  'x-ado-connect-integration',
+  'x-http-method-override',
+  'x-ms-continuationtoken',
+];
+
+export interface ApiOptions {
+  readonly name: string;
+  readonly corsOrigins: string[];
+  readonly hasDomain: boolean;
+}
+
+/** The API alone, because its address is in the functions' environment. */
+export function makeApi(scope: Construct, options: ApiOptions): CfnApi {
+  return new CfnApi(scope, 'Api', {
+    name: options.name,
+    protocolType: 'HTTP',
+    disableExecuteApiEndpoint: options.hasDomain,
+    corsConfiguration:
+      options.corsOrigins.length > 0
+        ? {
+            allowOrigins: options.corsOrigins,
+            allowMethods: ['*'],
+            allowHeaders: REQUEST_HEADERS,
+            exposeHeaders: ['*'],
+            maxAge: 600,
+          }
+        : undefined,
+  });
+}
+
+export interface StageOptions {
+  readonly name: string;
+  readonly logRetentionDays: number;
+  readonly rate: number;
+  readonly burst: number;
+  readonly domain?: { readonly name: string; readonly certificateArn: string };
+}
+
+/** The stage, its log, and the domain name that leads to it. */
+export function makeStage(scope: Construct, api: CfnApi, options: StageOptions): { accessLogs: CfnLogGroup; domain?: CfnDomainName } {
+  const accessLogs = new CfnLogGroup(scope, 'AccessLogs', {
+    logGroupName: `/${options.name}/access`,
+    retentionInDays: options.logRetentionDays,
+  });
+  const stage = new CfnStage(scope, 'Stage', {
+    apiId: api.ref,
+    stageName: '$default',
+    autoDeploy: true,
+    defaultRouteSettings: { throttlingRateLimit: options.rate, throttlingBurstLimit: options.burst },
+    accessLogSettings: { destinationArn: accessLogs.attrArn, format: ACCESS_LOG },
+  });
+  if (!options.domain) {
+    return { accessLogs };
+  }
+  const domain = new CfnDomainName(scope, 'Domain', {
+    domainName: options.domain.name,
+    domainNameConfigurations: [
+      { certificateArn: options.domain.certificateArn, endpointType: 'REGIONAL', securityPolicy: 'TLS_1_2' },
+    ],
+  });
+  new CfnApiMapping(scope, 'DomainMapping', { apiId: api.ref, domainName: domain.ref, stage: stage.ref });
+  return { accessLogs, domain };
+}
+
+/** Every route, led to its function. */
+export function makeRoutes(scope: Construct, api: CfnApi, functions: Record<HttpFunction, LambdaFunction>): void {
+  const integrations = {} as Record<HttpFunction, CfnIntegration>;
+  for (const [name, target] of Object.entries(functions) as [HttpFunction, LambdaFunction][]) {
+    integrations[name] = new CfnIntegration(scope, `${name}Integration`, {
+      apiId: api.ref,
+      integrationType: 'AWS_PROXY',
+      integrationUri: target.functionArn,
+      payloadFormatVersion: '2.0',
+    });
+    new CfnPermission(scope, `${name}Permission`, {
+      action: 'lambda:InvokeFunction',
+      functionName: target.functionName,
+      principal: 'apigateway.amazonaws.com',
+      sourceArn: `arn:${Aws.PARTITION}:execute-api:${Aws.REGION}:${Aws.ACCOUNT_ID}:${api.ref}/*`,
+    });
+  }
+  for (const [id, [routeKey, answeredBy]] of Object.entries(ROUTES)) {
+    new CfnRoute(scope, id, { apiId: api.ref, routeKey, target: `integrations/${integrations[answeredBy].ref}` });
+  }
+}

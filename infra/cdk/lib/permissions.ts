@@ -1,0 +1,241 @@
+import { Aws } from 'aws-cdk-lib';
+import { CfnPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnKey } from 'aws-cdk-lib/aws-kms';
+import type { CfnEventBus } from 'aws-cdk-lib/aws-events';
+import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
+import type { CfnQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { type Data, retain } from './data';
+import { allow, document, dynamodb, kinds, type Statement, trust } from './policies';
+
+/** A function's role, and the log that it may write to. */
+export interface Identity {
+  readonly role: CfnRole;
+  readonly logs: CfnLogGroup;
+}
+
+export type FunctionName = 'Authorize' | 'Callback' | 'Manage' | 'Proxy' | 'StreamingProxy' | 'Refresh' | 'Rotate';
+
+export type Identities = Partial<Record<FunctionName, Identity>> &
+  Record<'Authorize' | 'Callback' | 'Manage' | 'Proxy' | 'Refresh', Identity>;
+
+/** What the functions reach. */
+export interface Reach {
+  readonly name: string;
+  readonly logRetentionDays: number;
+  readonly data: Data;
+  readonly eventBus: CfnEventBus;
+  readonly queue: CfnQueue;
+  readonly deadLetters: CfnQueue;
+  readonly streams: boolean;
+  readonly rotates: boolean;
+}
+
+/** One role for each function, with exactly what it uses. */
+export function makeIdentities(scope: Construct, reach: Reach): Identities {
+  const { integrations, sessions, connections, tokens, operatorKey } = reach.data;
+  const secrets = `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:secret:${reach.name}/integrations/*`;
+  const readsCredentials = allow('secretsmanager:GetSecretValue', secrets);
+  const readsOperatorKey = allow('secretsmanager:GetSecretValue', operatorKey.ref);
+  const sendsEvents = allow('events:PutEvents', reach.eventBus.attrArn);
+  const proxy = [
+    allow(dynamodb('GetItem'), integrations.attrArn, kinds('api_key#*', 'integration#*', 'service')),
+    allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*')),
+    // A scan has no key, which is why it stands alone.
+    allow(dynamodb('Scan'), integrations.attrArn),
+    allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*')),
+    allow(dynamodb('GetItem', 'UpdateItem'), connections.attrArn),
+    allow(dynamodb('GetItem', 'UpdateItem'), tokens.attrArn),
+    readsCredentials,
+    readsOperatorKey,
+    sendsEvents,
+  ];
+  const make = (name: FunctionName, statements: Statement[]) => makeIdentity(scope, reach, name, statements);
+  return {
+    Authorize: make('Authorize', [
+      allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service')),
+      allow(dynamodb('GetItem'), connections.attrArn),
+      allow(dynamodb('PutItem'), sessions.attrArn, kinds('state#*')),
+      allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('session#*')),
+    ]),
+    Callback: make('Callback', [
+      allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service')),
+      allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*')),
+      allow(dynamodb('DeleteItem'), sessions.attrArn, kinds('session#*', 'state#*')),
+      allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), connections.attrArn),
+      allow(dynamodb('PutItem', 'DeleteItem'), tokens.attrArn),
+      readsCredentials,
+      sendsEvents,
+    ]),
+    Manage: make('Manage', [
+      allow(dynamodb('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Scan'), integrations.attrArn),
+      allow(dynamodb('PutItem'), sessions.attrArn, kinds('session#*')),
+      allow(dynamodb('GetItem', 'BatchGetItem', 'UpdateItem', 'DeleteItem'), connections.attrArn),
+      allow(dynamodb('Query'), `${connections.attrArn}/index/by_user`),
+      // Confirming and deleting name a tokens item; nothing here reads one.
+      allow(dynamodb('UpdateItem', 'DeleteItem'), tokens.attrArn),
+      allow(
+        ['CreateSecret', 'PutSecretValue', 'GetSecretValue', 'DeleteSecret'].map((one) => `secretsmanager:${one}`),
+        secrets,
+      ),
+      readsOperatorKey,
+      sendsEvents,
+    ]),
+    Proxy: make('Proxy', proxy),
+    ...(reach.streams ? { StreamingProxy: make('StreamingProxy', proxy) } : {}),
+    Refresh: make('Refresh', [
+      allow(dynamodb('GetItem', 'UpdateItem'), integrations.attrArn, kinds('integration#*', 'service')),
+      allow(dynamodb('Scan'), integrations.attrArn),
+      allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem', 'Scan'), connections.attrArn),
+      allow(dynamodb('Query'), `${connections.attrArn}/index/by_due`),
+      allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem'), tokens.attrArn),
+      readsCredentials,
+      sendsEvents,
+      allow(
+        ['sqs:SendMessage', 'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
+        reach.queue.attrArn,
+      ),
+      allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], reach.deadLetters.attrArn),
+    ]),
+    ...(reach.rotates
+      ? {
+          Rotate: make('Rotate', [
+            allow(dynamodb('GetItem', 'UpdateItem'), integrations.attrArn, kinds('integration#*')),
+            allow(
+              ['DescribeSecret', 'GetSecretValue', 'PutSecretValue', 'UpdateSecretVersionStage'].map(
+                (one) => `secretsmanager:${one}`,
+              ),
+              secrets,
+            ),
+          ]),
+        }
+      : {}),
+  };
+}
+
+/** `StreamingProxy` is the function `streaming-proxy`. */
+export function functionName(name: FunctionName): string {
+  return name.replace(/(?!^)[A-Z]/g, (letter) => `-${letter}`).toLowerCase();
+}
+
+function makeIdentity(scope: Construct, reach: Reach, name: FunctionName, statements: Statement[]): Identity {
+  const logs = new CfnLogGroup(scope, `${name}Logs`, {
+    logGroupName: `/${reach.name}/${functionName(name)}`,
+    retentionInDays: reach.logRetentionDays,
+  });
+  const role = new CfnRole(scope, `${name}Role`, {
+    assumeRolePolicyDocument: trust({ Service: 'lambda.amazonaws.com' }),
+    policies: [
+      {
+        policyName: functionName(name),
+        policyDocument: document([
+          allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logs.attrArn),
+          // These actions know no resources.
+          allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], '*'),
+          ...statements,
+        ]),
+      },
+    ],
+  });
+  return { role, logs };
+}
+
+/** The key that seals tokens: administrators administer it, and only these functions use it, and only for tokens. */
+export function makeTokensKey(scope: Construct, identities: Identities): CfnKey {
+  const users = [identities.Callback, identities.Proxy, identities.Refresh].map(({ role }) => role);
+  const streaming = identities.StreamingProxy?.role;
+  const uses = ['kms:GenerateDataKey', 'kms:Decrypt'];
+  const purpose = { StringEquals: { 'kms:EncryptionContext:ado-connect:purpose': 'tokens' } };
+  const key = new CfnKey(scope, 'TokensKey', {
+    description: "Wraps the data keys that seal ado-connect's tokens.",
+    enableKeyRotation: true,
+    pendingWindowInDays: 30,
+    keyPolicy: document([
+      {
+        Sid: 'Administer',
+        Effect: 'Allow',
+        Principal: { AWS: `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:root` },
+        Action: ADMINISTRATION.map((one) => `kms:${one}`),
+        Resource: '*',
+      },
+      {
+        Sid: 'SealTokens',
+        Effect: 'Allow',
+        Principal: { AWS: [...users, ...(streaming ? [streaming] : [])].map((role) => role.attrArn) },
+        Action: uses,
+        Resource: '*',
+        Condition: { ...purpose, Null: { 'kms:EncryptionContext:ado-connect:integration': 'false' } },
+      },
+    ]),
+  });
+  retain(key);
+  // Apart from the roles, because the key names the roles.
+  const policy = (id: string, roles: CfnRole[]) =>
+    new CfnPolicy(scope, id, {
+      policyName: 'seal-tokens',
+      roles: roles.map((role) => role.ref),
+      policyDocument: document([allow(uses, key.attrArn, purpose)]),
+    });
+  policy('SealTokens', users);
+  if (streaming) {
+    policy('SealTokensStreaming', [streaming]);
+  }
+  return key;
+}
+
+const ADMINISTRATION = [
+  'CancelKeyDeletion',
+  'CreateAlias',
+  'DeleteAlias',
+  'DescribeKey',
+  'DisableKey',
+  'DisableKeyRotation',
+  'EnableKey',
+  'EnableKeyRotation',
+  'GetKeyPolicy',
+  'GetKeyRotationStatus',
+  'ListGrants',
+  'ListKeyPolicies',
+  'ListResourceTags',
+  'ListKeyRotations',
+  'PutKeyPolicy',
+  'RotateKeyOnDemand',
+  'ScheduleKeyDeletion',
+  'TagResource',
+  'UntagResource',
+  'UpdateAlias',
+  'UpdateKeyDescription',
+];
+
+/** The one role that an Entra app trusts, which can do nothing but ask AWS for a token for Entra. */
+export function makeFederationRole(scope: Construct, identities: Identities): CfnRole {
+  const members = [identities.Callback, identities.Manage, identities.Proxy, identities.Refresh, identities.StreamingProxy]
+    .flatMap((identity) => (identity ? [identity.role] : []));
+  const role = new CfnRole(scope, 'FederationRole', {
+    assumeRolePolicyDocument: trust({ AWS: members.map((member) => member.attrArn) }),
+    policies: [
+      {
+        policyName: 'federation',
+        policyDocument: document([
+          allow('sts:GetWebIdentityToken', '*', {
+            'ForAllValues:StringEquals': {
+              'sts:IdentityTokenAudience': [
+                'api://AzureADTokenExchange',
+                'api://AzureADTokenExchangeUSGov',
+                'api://AzureADTokenExchangeChina',
+              ],
+            },
+            NumericLessThanEquals: { 'sts:DurationSeconds': 300 },
+            StringEquals: { 'sts:SigningAlgorithm': 'RS256' },
+          }),
+        ]),
+      },
+    ],
+  });
+  new CfnPolicy(scope, 'AssumeFederationRole', {
+    policyName: 'assume-federation-role',
+    roles: members.map((member) => member.ref),
+    policyDocument: document([allow('sts:AssumeRole', role.attrArn)]),
+  });
+  return role;
+}

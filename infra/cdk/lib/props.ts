@@ -1,0 +1,59 @@
+import type { SecretValue } from 'aws-cdk-lib';
+
+/** Where the functions come from, and what is asked of the deployment. Everything has a default. */
+export interface AdoConnectProps {
+  /** Begins the names of what has a name: functions, secrets, logs, alarms. The stack's name unless given. */
+  readonly name?: string;
+  /**
+   * A directory with `<function>/bootstrap` for each function, built before. Without it the functions are built from
+   * this repository with Cargo Lambda.
+   */
+  readonly artifacts?: string;
+  /** The functions' processor architecture; `arm64` unless given. */
+  readonly architecture?: 'arm64' | 'x86_64';
+  /** Where browsers reach the gateway; the domain name or the API's own address unless given. */
+  readonly publicUrl?: string;
+  /** A domain name of yours for the API, and its certificate in the stack's region. */
+  readonly domain?: { readonly name: string; readonly certificateArn: string };
+  /** Origins whose pages may call the API from browsers; none unless given. */
+  readonly corsOrigins?: string[];
+  /** The application's own identity provider, if users call with its tokens. */
+  readonly jwt?: { readonly issuer: string; readonly audience: string; readonly userClaim?: string };
+  /** Whether the proxy also answers through a REST API that streams, for answers of more than 6 MB. */
+  readonly streamingProxy?: boolean;
+  /** Whether integrations may sign in to Entra with a token of AWS instead of a secret. */
+  readonly federatedCredential?: boolean;
+  /** Renews client secrets through Microsoft Graph; the tenant is the one in which the Entra app is registered. */
+  readonly secretRotation?: { readonly tenant: string };
+  /** Where every event is posted to, and the header and value by which the receiver knows us. */
+  readonly webhook?: { readonly url: string; readonly header?: string; readonly secret: SecretValue };
+  /** The SNS topic that alarms are sent to; nobody is told unless given. */
+  readonly alarmTopicArn?: string;
+  /** Days for which logs are kept; 30 unless given. */
+  readonly logRetentionDays?: number;
+  /** Answers with status 401 in five minutes that raise an alarm; 100 unless given. */
+  readonly unauthorizedPerFiveMinutes?: number;
+  /** Milliseconds that one request in a hundred may take before an alarm is raised; 10,000 unless given. */
+  readonly slowestMilliseconds?: number;
+  /** Requests per second, and at once, that the API takes; 500 and 1000 unless given. */
+  readonly throttle?: { readonly rate?: number; readonly burst?: number };
+  /** Executions reserved for each function; 0 stops it, none are reserved unless given. */
+  readonly reservedConcurrency?: {
+    readonly authorize?: number;
+    readonly callback?: number;
+    readonly manage?: number;
+    readonly proxy?: number;
+    readonly refresh?: number;
+  };
+  /** The refresh schedule: its parts (which may only grow), workers, connections at once, requests per second. */
+  readonly refresh?: {
+    readonly shards?: number;
+    readonly workers?: number;
+    readonly concurrency?: number;
+    readonly rate?: number;
+  };
+  /** Whether tables refuse to be deleted; they do unless told otherwise. */
+  readonly deletionProtection?: boolean;
+  /** Microsoft's cloud; `public` unless given. */
+  readonly entraCloud?: 'public' | 'us_government' | 'china';
+}

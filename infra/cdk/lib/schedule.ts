@@ -1,0 +1,65 @@
+import { Aws } from 'aws-cdk-lib';
+import { CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnEventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
+import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { allow, document, trust } from './policies';
+
+export interface Queues {
+  readonly queue: CfnQueue;
+  readonly deadLetters: CfnQueue;
+}
+
+export function makeQueues(scope: Construct): Queues {
+  // Six times what a worker may take, so that no message is seen twice while it is handled.
+  const visibilityTimeout = 360;
+  const deadLetters = new CfnQueue(scope, 'RefreshDeadLetters', {
+    fifoQueue: true,
+    visibilityTimeout,
+    messageRetentionPeriod: 1_209_600,
+  });
+  const queue = new CfnQueue(scope, 'RefreshQueue', {
+    fifoQueue: true,
+    visibilityTimeout,
+    messageRetentionPeriod: 3600,
+    redrivePolicy: { deadLetterTargetArn: deadLetters.attrArn, maxReceiveCount: 5 },
+  });
+  return { queue, deadLetters };
+}
+
+/** What makes the function `refresh` run: two schedules and two queues. */
+export function makeSchedule(scope: Construct, refresh: LambdaFunction, queues: Queues, workers: number): void {
+  const source = (id: string, queue: CfnQueue, maximumConcurrency: number) =>
+    new CfnEventSourceMapping(scope, id, {
+      functionName: refresh.functionName,
+      eventSourceArn: queue.attrArn,
+      batchSize: 1,
+      functionResponseTypes: ['ReportBatchItemFailures'],
+      scalingConfig: { maximumConcurrency },
+    });
+  source('RefreshQueueSource', queues.queue, workers);
+  source('RefreshDeadLettersSource', queues.deadLetters, 2);
+
+  const role = new CfnRole(scope, 'SchedulerRole', {
+    assumeRolePolicyDocument: trust(
+      { Service: 'scheduler.amazonaws.com' },
+      { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+    ),
+    policies: [
+      {
+        policyName: 'invoke-refresh',
+        policyDocument: document([allow('lambda:InvokeFunction', refresh.functionArn)]),
+      },
+    ],
+  });
+  const schedule = (id: string, expression: string, event: string, retryPolicy?: { maximumRetryAttempts: number }) =>
+    new CfnSchedule(scope, id, {
+      scheduleExpression: expression,
+      flexibleTimeWindow: { mode: 'OFF' },
+      target: { arn: refresh.functionArn, roleArn: role.attrArn, input: `{"source": "${event}"}`, retryPolicy },
+    });
+  // The next minute's comes soon enough.
+  schedule('RefreshSchedule', 'rate(1 minute)', 'ado-connect.schedule', { maximumRetryAttempts: 0 });
+  schedule('SweepSchedule', 'rate(1 day)', 'ado-connect.sweep');
+}

@@ -1,0 +1,128 @@
+import { SecretValue } from 'aws-cdk-lib';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AdoConnectProps } from '../lib/ado-connect';
+import { ROUTES } from '../lib/api';
+import type { Json, Template } from './evaluate';
+import { cdkTemplate, samTemplate } from './templates';
+
+/** Every option, as a property of the construct and as parameters of the SAM template. */
+const EVERYTHING: { props: AdoConnectProps; parameters: Record<string, Json> } = {
+  props: {
+    architecture: 'x86_64',
+    domain: { name: 'ado.mycompany.example', certificateArn: 'arn:aws:acm:eu-west-1:123456789012:certificate/1' },
+    corsOrigins: ['https://app.mycompany.example', 'https://admin.mycompany.example'],
+    jwt: { issuer: 'https://id.mycompany.example', audience: 'ado-connect', userClaim: 'email' },
+    streamingProxy: true,
+    federatedCredential: true,
+    secretRotation: { tenant: 'a1a1a1a1-0000-4000-8000-00000000000a' },
+    webhook: {
+      url: 'https://app.mycompany.example/events',
+      header: 'x-secret',
+      secret: SecretValue.unsafePlainText('between us'),
+    },
+    alarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:alarms',
+    logRetentionDays: 90,
+    unauthorizedPerFiveMinutes: 7,
+    slowestMilliseconds: 5000,
+    throttle: { rate: 10, burst: 20 },
+    reservedConcurrency: { authorize: 1, callback: 2, manage: 3, proxy: 4, refresh: 0 },
+    refresh: { shards: 8, workers: 8, concurrency: 32, rate: 50 },
+    deletionProtection: false,
+    entraCloud: 'us_government',
+  },
+  parameters: {
+    Architecture: 'x86_64',
+    DomainName: 'ado.mycompany.example',
+    CertificateArn: 'arn:aws:acm:eu-west-1:123456789012:certificate/1',
+    CorsOrigins: 'https://app.mycompany.example,https://admin.mycompany.example',
+    JwtIssuer: 'https://id.mycompany.example',
+    JwtAudience: 'ado-connect',
+    JwtUserClaim: 'email',
+    StreamingProxy: 'true',
+    FederatedCredential: 'true',
+    SecretRotation: 'true',
+    RotationTenant: 'a1a1a1a1-0000-4000-8000-00000000000a',
+    WebhookUrl: 'https://app.mycompany.example/events',
+    WebhookHeader: 'x-secret',
+    WebhookSecret: 'between us',
+    AlarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:alarms',
+    LogRetentionDays: 90,
+    UnauthorizedPerFiveMinutes: 7,
+    SlowestMilliseconds: 5000,
+    ThrottleRate: 10,
+    ThrottleBurst: 20,
+    AuthorizeConcurrency: 1,
+    CallbackConcurrency: 2,
+    ManageConcurrency: 3,
+    ProxyConcurrency: 4,
+    RefreshReserved: 0,
+    RefreshShards: 8,
+    RefreshWorkers: 8,
+    RefreshConcurrency: 32,
+    RefreshRate: 50,
+    DeletionProtection: 'false',
+    EntraCloud: 'us_government',
+  },
+};
+
+/** The same resources with the same properties: routes, permissions, variables, sizes, alarms. */
+function assertSame(cdk: Template, sam: Template): void {
+  assert.deepEqual(Object.keys(cdk.Resources).sort(), Object.keys(sam.Resources).sort());
+  for (const [id, resource] of Object.entries(sam.Resources)) {
+    assert.deepEqual(cdk.Resources[id], resource, id);
+  }
+  assert.deepEqual(cdk.Outputs, sam.Outputs);
+}
+
+test('with nothing asked for, the construct deploys what the SAM template deploys', () => {
+  assertSame(cdkTemplate({}), samTemplate({}));
+});
+
+test('with everything asked for, the construct deploys what the SAM template deploys', () => {
+  const sam = samTemplate(EVERYTHING.parameters);
+  assert.ok(Object.keys(sam.Resources).length > Object.keys(samTemplate({}).Resources).length + 15);
+  assertSame(cdkTemplate(EVERYTHING.props), sam);
+});
+
+test('each option alone is the same in both', () => {
+  const alone: [AdoConnectProps, Record<string, Json>][] = [
+    [{ streamingProxy: true }, { StreamingProxy: 'true' }],
+    [{ federatedCredential: true }, { FederatedCredential: 'true' }],
+    [{ publicUrl: 'https://ado.mycompany.example' }, { PublicUrl: 'https://ado.mycompany.example' }],
+    [{ corsOrigins: ['https://app.mycompany.example'] }, { CorsOrigins: 'https://app.mycompany.example' }],
+    [{ reservedConcurrency: { refresh: 6 } }, { RefreshReserved: 6 }],
+  ];
+  for (const [props, parameters] of alone) {
+    assertSame(cdkTemplate(props), samTemplate(parameters));
+  }
+});
+
+test('another permission, route, variable or alarm in either is found', () => {
+  const cdk = cdkTemplate({});
+  const changes: [string, string][] = [
+    ['[dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]', '[dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Scan]'],
+    ["RouteKey: 'GET /health'", "RouteKey: 'GET /healthy'"],
+    ['EVENT_BUS: !Ref EventBus', 'EVENT_BUS: !Ref EventBus\n        ANOTHER: value'],
+    ['Threshold: 600', 'Threshold: 601'],
+    ['kms:EncryptionContext:ado-connect:purpose: tokens', 'kms:EncryptionContext:ado-connect:purpose: any'],
+    ['PointInTimeRecoveryEnabled: true', 'PointInTimeRecoveryEnabled: false'],
+  ];
+  for (const [from, to] of changes) {
+    const changed = samTemplate({}, (text) => {
+      assert.ok(text.includes(from), from);
+      return text.replace(from, to);
+    });
+    assert.throws(() => assertSame(cdk, changed), assert.AssertionError, to);
+  }
+});
+
+test('every route leads to the function that the SAM template names', () => {
+  const sam = samTemplate({});
+  const routes = Object.entries(sam.Resources).filter(([, { Type }]) => Type === 'AWS::ApiGatewayV2::Route');
+  assert.equal(routes.length, Object.keys(ROUTES).length);
+  for (const [id, { Properties }] of routes) {
+    const [routeKey, answeredBy] = ROUTES[id] ?? [];
+    assert.deepEqual([Properties['RouteKey'], Properties['Target']], [routeKey, `integrations/<${answeredBy}Integration>`]);
+  }
+});
