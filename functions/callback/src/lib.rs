@@ -72,7 +72,7 @@ impl Callback {
             integrations: deployment.integrations(),
             connections: deployment.connections(),
             tokens: deployment.tokens(),
-            credentials: deployment.client_credentials(),
+            credentials: deployment.client_credentials().await,
             metadata: deployment.metadata(),
             keys: deployment.signing_keys(),
             entra: deployment.token_client(),

@@ -161,7 +161,7 @@ impl Manage {
         Ok(Self {
             authenticator: deployment.authenticator(),
             integrations: deployment.integrations(),
-            credentials: deployment.client_credentials(),
+            credentials: deployment.client_credentials().await,
             sessions: deployment.sessions(),
             connections: deployment.connections(),
             api_keys: deployment.api_keys(),

@@ -74,7 +74,7 @@ impl Proxy {
             base_url: base_url.to_owned(),
             response_mode: config.response_mode,
             authenticator: deployment.authenticator(),
-            refresher: deployment.refresher(),
+            refresher: deployment.refresher().await,
             devops: deployment.devops(),
             service: deployment.service(),
             limits: deployment.limits(),

@@ -75,7 +75,7 @@ impl Refresh {
         let config = RefreshConfig::from_environment()?;
         let deployment = Deployment::new(config.common).await?;
         let shards = deployment.config.refresh_shards;
-        let refresher = deployment.refresher();
+        let refresher = deployment.refresher().await;
         let limits = Limits {
             concurrency: usize::try_from(config.concurrency.get())?,
             // Each shard has one worker at a time, so together they keep to the configured rate.

@@ -52,7 +52,7 @@ impl Rotate {
         let deployment = Deployment::new(config.common).await?;
         Ok(Self {
             integrations: deployment.integrations(),
-            credentials: deployment.client_credentials(),
+            credentials: deployment.client_credentials().await,
             metadata: deployment.metadata(),
             entra: deployment.token_client(),
             graph: deployment.graph(config.graph_url.as_ref()),

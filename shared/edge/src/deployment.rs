@@ -40,7 +40,6 @@ pub struct Deployment {
     /// The client for Entra and Azure DevOps; making one costs milliseconds, so there is one.
     pub http: reqwest::Client,
     aws: Clients,
-    federation: Option<Federation>,
 }
 
 impl Deployment {
@@ -52,16 +51,12 @@ impl Deployment {
         if let Some(namespace) = &config.metrics_namespace {
             metrics::use_namespace(namespace);
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let aws = Clients::from_environment().await;
-        let federation = match &config.federation_role_arn {
-            Some(role) => {
-                let audience = config.cloud.token_exchange_audience();
-                Some(Federation::new(aws.sts_as(role).await, audience, Arc::clone(&clock)))
-            }
-            None => None,
-        };
-        Ok(Self { config, clock, http: entra::http_client()?, aws, federation })
+        Ok(Self {
+            config,
+            clock: Arc::new(SystemClock),
+            http: entra::http_client()?,
+            aws: Clients::from_environment().await,
+        })
     }
 
     /// Who calls.
@@ -72,7 +67,7 @@ impl Deployment {
             .clone()
             .map(|jwt| JwtVerifier::new(jwt, self.http.clone(), Arc::clone(&self.clock)));
         let operator_key = OperatorKey::new(
-            self.aws.secrets_manager.clone(),
+            self.aws.secrets_manager(),
             self.config.operator_key_secret.clone(),
             Arc::clone(&self.clock),
         );
@@ -114,16 +109,23 @@ impl Deployment {
     /// Sealed tokens.
     pub fn tokens(&self) -> Tokens {
         let key_id = self.config.tokens_key_id.clone();
-        let sealer = Sealer::new(self.aws.kms.clone(), key_id, Arc::clone(&self.clock));
+        let sealer = Sealer::new(self.aws.kms(), key_id, Arc::clone(&self.clock));
         Tokens::new(self.aws.dynamodb.clone(), self.config.tables.tokens.clone(), sealer)
     }
 
+    /// Tokens of AWS for Entra, if there is a role for them.
+    async fn federation(&self) -> Option<Federation> {
+        let sts = self.aws.sts_as(self.config.federation_role_arn.as_ref()?).await;
+        let audience = self.config.cloud.token_exchange_audience();
+        Some(Federation::new(sts, audience, Arc::clone(&self.clock)))
+    }
+
     /// Client credentials.
-    pub fn client_credentials(&self) -> ClientCredentials {
+    pub async fn client_credentials(&self) -> ClientCredentials {
         ClientCredentials::new(
-            self.aws.secrets_manager.clone(),
+            self.aws.secrets_manager(),
             self.config.secrets_prefix.clone(),
-            self.federation.clone(),
+            self.federation().await,
             Arc::clone(&self.clock),
         )
     }
@@ -157,23 +159,23 @@ impl Deployment {
     /// Events, if there is a bus for them.
     pub fn events(&self) -> Events {
         match &self.config.event_bus {
-            Some(bus) => Events::to_bus(self.aws.eventbridge.clone(), bus.clone()),
+            Some(bus) => Events::to_bus(self.aws.eventbridge(), bus.clone()),
             None => Events::none(),
         }
     }
 
     /// The SQS client.
     pub fn queue(&self) -> aws_sdk_sqs::Client {
-        self.aws.sqs.clone()
+        self.aws.sqs()
     }
 
     /// The refresh protocol.
-    pub fn refresher(&self) -> Refresher {
+    pub async fn refresher(&self) -> Refresher {
         Refresher {
             connections: self.connections(),
             tokens: self.tokens(),
             integrations: self.integrations(),
-            credentials: self.client_credentials(),
+            credentials: self.client_credentials().await,
             entra: self.token_client(),
             metadata: self.metadata(),
             events: self.events(),

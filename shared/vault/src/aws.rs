@@ -35,19 +35,11 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// One client for each service.
+/// A client for each service, made when it is asked for: what a function does not ask for is not linked into it.
 #[derive(Debug, Clone)]
 pub struct Clients {
-    /// DynamoDB.
+    /// DynamoDB, which every function uses.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// Secrets Manager.
-    pub secrets_manager: aws_sdk_secretsmanager::Client,
-    /// KMS.
-    pub kms: aws_sdk_kms::Client,
-    /// EventBridge.
-    pub eventbridge: aws_sdk_eventbridge::Client,
-    /// SQS.
-    pub sqs: aws_sdk_sqs::Client,
     config: SdkConfig,
 }
 
@@ -64,14 +56,27 @@ impl Clients {
 
     /// Clients of this configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self {
-            dynamodb: aws_sdk_dynamodb::Client::new(config),
-            secrets_manager: aws_sdk_secretsmanager::Client::new(config),
-            kms: aws_sdk_kms::Client::new(config),
-            eventbridge: aws_sdk_eventbridge::Client::new(config),
-            sqs: aws_sdk_sqs::Client::new(config),
-            config: config.clone(),
-        }
+        Self { dynamodb: aws_sdk_dynamodb::Client::new(config), config: config.clone() }
+    }
+
+    /// Secrets Manager.
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.config)
+    }
+
+    /// KMS.
+    pub fn kms(&self) -> aws_sdk_kms::Client {
+        aws_sdk_kms::Client::new(&self.config)
+    }
+
+    /// EventBridge.
+    pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::new(&self.config)
+    }
+
+    /// SQS.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
     }
 
     /// STS, called as another role, which is assumed when the client is first used.

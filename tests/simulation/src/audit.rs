@@ -40,7 +40,7 @@ impl Audit {
     pub fn new(cloud: Cloud, clock: SimulatedClock) -> Self {
         let wire = Wire::new(cloud, Faults::none(), Sabotage::None, None);
         let aws = Clients::new(&wire.sdk_config());
-        let sealer = Sealer::new(aws.kms.clone(), names::KEY.to_owned(), Arc::new(clock));
+        let sealer = Sealer::new(aws.kms(), names::KEY.to_owned(), Arc::new(clock));
         let tokens = Tokens::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
         Self { aws, tokens, seen: Mutex::default() }
     }

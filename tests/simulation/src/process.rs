@@ -67,7 +67,7 @@ impl Process {
         let aws = Clients::new(&wire.sdk_config());
         let shared: Arc<dyn Clock> = Arc::new(clock);
         let transport = entra.transport(faults.clone());
-        let sealer = Sealer::new(aws.kms.clone(), names::KEY.to_owned(), Arc::clone(&shared));
+        let sealer = Sealer::new(aws.kms(), names::KEY.to_owned(), Arc::clone(&shared));
         let random = Random::seeded(seed);
         Self {
             refresher: Refresher {
@@ -78,7 +78,7 @@ impl Process {
                     names::INTEGRATIONS.to_owned(),
                 ),
                 credentials: ClientCredentials::new(
-                    aws.secrets_manager.clone(),
+                    aws.secrets_manager(),
                     names::SECRETS.to_owned(),
                     None,
                     Arc::clone(&shared),

@@ -15,8 +15,8 @@ pub async fn set(cloud: &Cloud) -> Result<(), String> {
     let wire = Wire::new(cloud.clone(), Faults::none(), Sabotage::None, None);
     let aws = Clients::new(&wire.sdk_config());
     local::tables::make(&aws.dynamodb).await.map_err(|e| e.to_string())?;
-    let made = aws.kms.create_key().send().await.map_err(|e| format!("{e:?}"))?;
+    let made = aws.kms().create_key().send().await.map_err(|e| format!("{e:?}"))?;
     let id = made.key_metadata.map(|key| key.key_id).unwrap_or_default();
-    let alias = aws.kms.create_alias().alias_name(names::KEY).target_key_id(id);
+    let alias = aws.kms().create_alias().alias_name(names::KEY).target_key_id(id);
     alias.send().await.map(drop).map_err(|e| format!("{e:?}"))
 }
