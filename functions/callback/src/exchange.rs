@@ -55,8 +55,10 @@ impl Callback {
             .await;
         let tokens = match asked {
             Ok(tokens) => tokens,
+            Err(Use::Missing | Use::Vault(vault::Error::NotFederated { .. })) => {
+                return Err(Problem::new(Code::IntegrationNotReady));
+            }
             Err(Use::Vault(error)) => return Err(error.into()),
-            Err(Use::Missing) => return Err(Problem::new(Code::IntegrationNotReady)),
             Err(Use::Entra(error)) => return Err(self.exchange_refused(integration, &error).await),
         };
         let identity = self.identify(integration, request, secrets, metadata, &tokens).await?;

@@ -7,6 +7,7 @@ use devops::policy::{self, CallPolicy};
 use devops::scopes::Scope;
 use edge::problem::Problem;
 use entra::identifiers::Tenant;
+use secrecy::ExposeSecret as _;
 use url::Url;
 use vault::client_credentials::NewCredential;
 use vault::integrations::{
@@ -56,12 +57,25 @@ pub(crate) fn credential(
             ));
         }
     };
+    if let NewCredential::ClientSecret(secret) = &credential
+        && !is_pasted_whole(secret.expose_secret())
+    {
+        return Err(Problem::field(
+            "client_credential.client_secret",
+            "the secret's Value as the Azure portal shows it once, without blanks around it",
+        ));
+    }
     let parsed =
         credential.parse().map_err(|e| Problem::field("client_credential", e.to_string()))?;
     if let Some(entra::credential::ClientCredential::Certificate(certificate)) = &parsed {
         expires_at = Some(certificate.not_after());
     }
     Ok((credential, CredentialDescription { kind, expires_at }))
+}
+
+/// Neither nothing, nor with the blanks that come along when something is copied.
+fn is_pasted_whole(secret: &str) -> bool {
+    !secret.is_empty() && !secret.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 pub(crate) fn organizations(given: OneOrMany) -> Result<Organizations, Problem> {

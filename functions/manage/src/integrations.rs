@@ -13,7 +13,7 @@ use vault::integrations::{Integration, Status};
 
 use crate::Manage;
 use crate::integration_fields as fields;
-use crate::wire::{IntegrationView, List, PutIntegration};
+use crate::wire::{ClientCredential, IntegrationView, List, PutIntegration};
 
 /// How long one delete request goes on deleting connections before it asks to be repeated.
 const DELETING_FOR: Duration = Duration::from_secs(15);
@@ -82,6 +82,25 @@ impl Manage {
         self.integrations.put(integration).await?;
         let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
         respond::json(status, &view)
+    }
+
+    /// Renewing a credential must not take the other fields along: whoever renews it may not know them.
+    pub(crate) async fn put_client_credential(
+        &self,
+        id: &str,
+        request: &Request,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let id = self.named_integration(id, log).await?.id;
+        let given: ClientCredential = json_body(request, JSON_LIMIT)?;
+        let (credential, description) =
+            fields::credential(&given, self.credentials.can_federate())?;
+        self.credentials.put(&id, &credential).await?;
+        self.integrations.put_credential(&id, &description, self.clock.now()).await?;
+        // Deleted meanwhile, perhaps.
+        let integration = self.integrations.get(&id).await?;
+        let integration = integration.ok_or_else(|| Problem::new(Code::IntegrationNotFound))?;
+        respond::json(StatusCode::OK, &self.view(&integration))
     }
 
     pub(crate) async fn list_integrations(&self) -> Result<Response<Body>, Problem> {

@@ -104,6 +104,9 @@ impl Manage {
             Operation::PutIntegration => {
                 self.put_integration(path("integration"), &request, &log).await
             }
+            Operation::PutClientCredential => {
+                self.put_client_credential(path("integration"), &request, &log).await
+            }
             Operation::ListIntegrations => self.list_integrations().await,
             Operation::GetIntegration => self.get_integration(path("integration"), &log).await,
             Operation::DeleteIntegration => {

@@ -109,7 +109,10 @@ fn success(operation: Operation, generator: &mut SchemaGenerator) -> Vec<Success
         Operation::ListIntegrations => {
             vec![("200", "All of them", schema::<wire::List<wire::IntegrationView>>(generator))]
         }
-        Operation::GetIntegration | Operation::PauseIntegration | Operation::ResumeIntegration => {
+        Operation::GetIntegration
+        | Operation::PutClientCredential
+        | Operation::PauseIntegration
+        | Operation::ResumeIntegration => {
             vec![("200", "The integration", schema::<wire::IntegrationView>(generator))]
         }
         Operation::VerifyIntegration => {
@@ -152,6 +155,7 @@ fn success(operation: Operation, generator: &mut SchemaGenerator) -> Vec<Success
 fn request_body(operation: Operation, generator: &mut SchemaGenerator) -> Option<Value> {
     match operation {
         Operation::PutIntegration => schema::<wire::PutIntegration>(generator),
+        Operation::PutClientCredential => schema::<wire::ClientCredential>(generator),
         Operation::CreateConnectSession => schema::<wire::CreateConnectSession>(generator),
         Operation::ConfirmConnection => schema::<wire::ConfirmConnection>(generator),
         Operation::CreateApiKey => schema::<wire::CreateApiKey>(generator),

@@ -8,11 +8,10 @@ use edge::respond;
 use edge::wire::rfc3339;
 use entra::error_class::ErrorClass;
 use entra::identifiers::Tenant;
-use entra::token::ClientCredentialsRequest;
+use entra::token::{ClientCredentialsRequest, TokenError};
 use http::{Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Body;
-use vault::client_credentials::Use;
 use vault::integrations::{CredentialKind, Integration, Organizations, TenantSetting};
 
 use crate::Manage;
@@ -22,6 +21,8 @@ use crate::wire::{Finding, FindingStatus, Verification};
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A clock that is further off than this makes tokens look expired, or not.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
+/// AADSTS70021: no federated credential fits the token, which is so for some minutes after one was added.
+const NO_FEDERATED_CREDENTIAL: u32 = 70021;
 /// Organizations that are looked up in one verification.
 const MOST_ORGANIZATIONS: usize = 10;
 
@@ -66,12 +67,12 @@ impl Manage {
             return warning(
                 check,
                 "it is not known when the client secret expires".to_owned(),
-                "Put the integration again with client_credential.expires_at from the Entra portal, so that you are warned in time.",
+                "Put the client credential again with expires_at from the Entra portal, so that you are warned in time.",
             );
         };
         let until = rfc3339(expires_at);
         let left = expires_at.duration_since(self.clock.now());
-        let renew = "Add a new secret or certificate to the app registration and put it into the integration; connections go on working.";
+        let renew = "Add a new secret or certificate to the app registration and put it as the integration's client credential; connections go on working.";
         if left <= SignedDuration::ZERO {
             failed(check, format!("it expired at {until}"), renew)
         } else if left < EXPIRES_SOON {
@@ -152,46 +153,75 @@ impl Manage {
         let Ok(metadata) = self.metadata.get(&tenant).await else {
             return warning(check, "Entra did not answer".to_owned(), "Verify again in a minute.");
         };
+        // Only the one that was put last: calls may go on with the former one, which is about to be removed.
+        let credential = match self.credentials.newest(&integration.id).await {
+            Ok(Some(credential)) => credential,
+            Ok(None) => {
+                return failed(
+                    check,
+                    "no credential is stored".to_owned(),
+                    "Put the integration's client credential.",
+                );
+            }
+            Err(error @ vault::Error::NotFederated { .. }) => {
+                return failed(
+                    check,
+                    error.to_string(),
+                    "Run `aws iam enable-outbound-web-identity-federation` once in the account, and verify again.",
+                );
+            }
+            Err(error) => {
+                return warning(check, error.to_string(), "Verify again in a minute.");
+            }
+        };
         let scope = format!("{}/.default", devops::scopes::RESOURCE_ID);
-        let tried = self
-            .credentials
-            .with_live(&integration.id, |credential| {
-                let (metadata, scope) = (&metadata, &scope);
-                async move {
-                    let client_id = &integration.client_id;
-                    let credential = &credential;
-                    let request = ClientCredentialsRequest { client_id, credential, scope };
-                    self.entra.client_credentials(metadata, request).await
-                }
-            })
-            .await;
-        match tried {
+        let client_id = &integration.client_id;
+        let credential = &credential;
+        let request = ClientCredentialsRequest { client_id, credential, scope: &scope };
+        match self.entra.client_credentials(&metadata, request).await {
             Ok(_) => {
                 if let Err(error) = self.integrations.accept_credential(&integration.id).await {
                     tracing::warn!("the integration stays marked: {error}");
                 }
                 ok(check, "Entra accepts it".to_owned())
             }
-            Err(Use::Missing) => failed(
-                check,
-                "no credential is stored".to_owned(),
-                "Put the integration again with its client_credential.",
-            ),
-            Err(Use::Vault(_)) if integration.credential.kind == CredentialKind::Federated => {
-                failed(
-                    check,
-                    "AWS gives no token for Entra".to_owned(),
-                    "Run `aws iam enable-outbound-web-identity-federation` once in the account, deploy with FederatedCredential=true, and verify again.",
-                )
+            Err(error) => self.credential_finding(check, integration.credential.kind, &error),
+        }
+    }
+
+    fn credential_finding(&self, check: &str, kind: CredentialKind, error: &TokenError) -> Finding {
+        let said = error.reason();
+        let audience = self.credentials.federated_audience().unwrap_or_default();
+        let fix = match kind {
+            CredentialKind::ClientSecret => {
+                "Create a new client secret under Certificates & secrets and put its Value (not its Secret ID) into the integration.".to_owned()
             }
-            Err(Use::Vault(_)) => warning(
+            CredentialKind::Certificate => {
+                "Upload the certificate under Certificates & secrets of this app, or put the one that is there into the integration.".to_owned()
+            }
+            CredentialKind::Federated => format!(
+                "Under Certificates & secrets, Federated credentials, compare the issuer with the AWS account's, the subject with the stack's output FederationSubject, and the audience with {audience}. A new one works after some minutes."
+            ),
+        };
+        let is_unknown_federated =
+            kind == CredentialKind::Federated && error.codes.contains(&NO_FEDERATED_CREDENTIAL);
+        match error.class {
+            _ if is_unknown_federated => {
+                failed(check, format!("Entra does not know it, or not yet ({said})"), &fix)
+            }
+            ErrorClass::Transient | ErrorClass::Throttled => warning(
                 check,
-                "the stored credential could not be read".to_owned(),
+                "Entra did not answer as it should".to_owned(),
                 "Verify again in a minute.",
             ),
-            Err(Use::Entra(error)) => {
-                credential_finding(check, integration.credential.kind, &error)
+            ErrorClass::ApplicationBroken if error.error.as_deref() == Some("invalid_client") => {
+                failed(check, format!("Entra rejects it ({said})"), &fix)
             }
+            _ => failed(
+                check,
+                format!("Entra does not know the app in this tenant ({said})"),
+                "Compare client_id with the Application (client) ID. If that is right, somebody in the tenant has to consent to the app once: connect the first user, or let an administrator consent.",
+            ),
         }
     }
 
@@ -223,43 +253,6 @@ impl Manage {
         let answer = self.http.get(url).timeout(timeout).send().await.ok()?;
         let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
         Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
-    }
-}
-
-fn credential_finding(
-    check: &str,
-    kind: CredentialKind,
-    error: &entra::token::TokenError,
-) -> Finding {
-    let said = error.reason();
-    match error.class {
-        ErrorClass::Transient | ErrorClass::Throttled => warning(
-            check,
-            "Entra did not answer as it should".to_owned(),
-            "Verify again in a minute.",
-        ),
-        ErrorClass::ApplicationBroken if error.error.as_deref() == Some("invalid_client") => {
-            failed(
-                check,
-                format!("Entra rejects it ({said})"),
-                match kind {
-                    CredentialKind::ClientSecret => {
-                        "Create a new client secret under Certificates & secrets and put its Value (not its Secret ID) into the integration."
-                    }
-                    CredentialKind::Certificate => {
-                        "Upload the certificate under Certificates & secrets of this app, or put the one that is there into the integration."
-                    }
-                    CredentialKind::Federated => {
-                        "Under Certificates & secrets, Federated credentials, compare the issuer with the AWS account's, the subject with the stack's output FederationSubject, and the audience with api://AzureADTokenExchange. A new one works after some minutes."
-                    }
-                },
-            )
-        }
-        _ => failed(
-            check,
-            format!("Entra does not know the app in this tenant ({said})"),
-            "Compare client_id with the Application (client) ID; a multitenant app must have been consented to in the tenant once.",
-        ),
     }
 }
 

@@ -28,6 +28,7 @@ use edge::caller::Authenticator;
 use edge::config::{BaseUrl, Config, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
+use edge::metrics::Unit;
 use edge::problem::{Code, Problem};
 use edge::routes::{Function, Operation, matched};
 use edge::serve::{self, Server};
@@ -121,7 +122,7 @@ impl Proxy {
         caller.require(matched.route.callers)?;
         edge::switch::running(&self.service).await?;
         let path = |name| matched.parameter(name).unwrap_or_default();
-        match matched.route.operation {
+        let answered = match matched.route.operation {
             Operation::Proxy => self.forward(&caller, &matched, request, &log).await,
             Operation::RefreshConnection => {
                 let renewed = self.refresh_now(&caller, path("connection"), &log).await;
@@ -132,6 +133,22 @@ impl Proxy {
                 handed_out.map(|response| response.map(Content::from))
             }
             _ => Err(Problem::new(Code::NotFound)),
+        };
+        self.tell_renewals(&log);
+        answered
+    }
+
+    /// What renewing cost, where anything was renewed.
+    fn tell_renewals(&self, log: &RequestLog) {
+        let metered = self.refresher.meter.take();
+        for (name, value) in [
+            ("TokenRequests", metered.token_requests),
+            ("TokensRenewed", metered.renewals),
+            ("TokensUnsaved", metered.unsaved_tokens),
+        ] {
+            if value > 0 {
+                log.metric(name, Unit::Count, value);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@
 //!                                     the secret before the last is removed from Entra
 //! ```
 //!
-//! Secrets Manager calls each step until it succeeds, so each may be repeated.
+//! When a step fails, Secrets Manager begins again with the first one, so each may be repeated.
 //!
 //! Source: "Lambda rotation functions", AWS Secrets Manager user guide.
 
@@ -16,6 +16,7 @@ mod event;
 mod steps;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use edge::config::RotateConfig;
 use edge::deployment::Deployment;
@@ -24,8 +25,10 @@ use entra::graph::Graph;
 use entra::identifiers::Tenant;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use jiff::SignedDuration;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
+use tokio::time::Instant;
 use vault::client_credentials::ClientCredentials;
 use vault::integrations::Integrations;
 
@@ -40,6 +43,8 @@ pub struct Rotate {
     entra: TokenClient,
     graph: Graph,
     tenant: Tenant,
+    /// For how long a new client secret is asked to be valid.
+    valid_for: SignedDuration,
 }
 
 impl Rotate {
@@ -57,6 +62,7 @@ impl Rotate {
             entra: deployment.token_client(),
             graph: deployment.graph(config.graph_url.as_ref()),
             tenant: config.tenant,
+            valid_for: config.valid_for,
             clock: deployment.clock,
         })
     }
@@ -79,7 +85,8 @@ impl Rotate {
     /// # Errors
     /// When the step could not be done; Secrets Manager tries it again.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
-        let deadline = event.context.deadline();
+        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let deadline = Instant::now() + left;
         let event: RotationEvent = serde_json::from_value(event.payload)?;
         let rotation = self.begin(&event).await?;
         tracing::info!(step = ?event.step, integration = %rotation.integration.id, "rotation");

@@ -1,50 +1,59 @@
 //! The steps.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use entra::credential::ClientCredential;
 use entra::error_class::ErrorClass;
-use entra::graph::{GraphError, Password};
+use entra::graph::{GraphError, ListedPassword};
 use entra::metadata::MetadataError;
 use entra::token::{ClientCredentialsRequest, TokenError};
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use uuid::Uuid;
-use vault::client_credentials::rotation::ClientSecretVersion;
+use tokio::time::Instant;
+use vault::client_credentials::rotation::{ClientSecretVersion, RotationState, Stage, VersionId};
 use vault::integrations::Integration;
 
 use crate::Rotate;
 use crate::event::RotationEvent;
 
-/// For how long a new client secret is asked to be valid. Microsoft recommends less than a year.
-const VALID_FOR: SignedDuration = SignedDuration::from_hours(180 * 24);
 /// Entra's servers learn of a new password one after the other.
-const BETWEEN_TRIES: Duration = Duration::from_secs(5);
+const BETWEEN_TRIES: Duration = Duration::from_secs(2);
 /// What one try may take, and what is left of the function's time then.
 const ONE_TRY: Duration = Duration::from_secs(15);
+/// For how long a client secret may be in use that is not in Secrets Manager any more: twice as long as it is cached.
+const SETTLES_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// Why a step could not be done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RotationError {
-    /// The secret is none of an integration.
+    /// The secret is none of an integration that there is.
     #[error("this is not the secret of an integration")]
     NotOurs,
     /// The integration's credential is a certificate, or federated.
     #[error("the integration has no client secret to renew")]
     NoClientSecret,
+    /// Secrets Manager says nothing of this rotation.
+    #[error("Secrets Manager has begun no such rotation")]
+    NotBegun,
     /// A later step came before `createSecret`.
-    #[error("there is no pending version with this token")]
+    #[error("there is no pending version yet")]
     NotPending,
-    /// Entra.
+    /// The operator has put another app or another client secret since the rotation began, or has removed the new one
+    /// from Entra.
+    #[error(
+        "the client secret was changed by somebody else; this rotation was given up, begin another"
+    )]
+    GivenUp,
+    /// Entra's metadata cannot be had.
     #[error("Entra's metadata: {0}")]
     Metadata(#[from] MetadataError),
-    /// Entra.
+    /// Entra does not let the app sign in.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Microsoft Graph.
+    /// Microsoft Graph does not do what it was asked.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// Secrets Manager or DynamoDB.
+    /// Secrets Manager or DynamoDB fails.
     #[error(transparent)]
     Vault(#[from] vault::Error),
 }
@@ -52,51 +61,56 @@ pub(crate) enum RotationError {
 /// What a step is about.
 pub(crate) struct Rotation {
     pub(crate) integration: Integration,
-    token: String,
+    version: VersionId,
+    is_finished: bool,
     current: ClientSecretVersion,
+    /// The description of its passwords in Entra: by it they are told from everybody else's.
+    name: String,
 }
 
 impl Rotate {
     pub(crate) async fn begin(&self, event: &RotationEvent) -> Result<Rotation, RotationError> {
         let id = self.credentials.integration_of(&event.secret_id).ok_or(RotationError::NotOurs)?;
         let integration = self.integrations.get(&id).await?.ok_or(RotationError::NotOurs)?;
-        let current = self.credentials.client_secret_version(&id, "AWSCURRENT").await?;
+        let version = VersionId::new(&event.client_request_token);
+        let is_finished = match self.credentials.rotation_state(&id, &version).await? {
+            RotationState::Pending => false,
+            RotationState::Finished => true,
+            RotationState::Unknown => return Err(RotationError::NotBegun),
+        };
+        let current = self.credentials.client_secret_version(&id, Stage::Current).await?;
         let current = current.ok_or(RotationError::NoClientSecret)?;
-        Ok(Rotation { integration, token: event.client_request_token.clone(), current })
+        // The last characters of an ARN are random: another stack's secret of the same name has others.
+        let suffix = event.secret_id.rsplit('-').next().unwrap_or_default();
+        let name = format!("ado-connect {id} {suffix}");
+        Ok(Rotation { integration, version, is_finished, current, name })
     }
 
     /// Asks Entra for another password, unless an earlier try has got one.
     pub(crate) async fn create(&self, rotation: &Rotation) -> Result<(), RotationError> {
-        if rotation.is_finished() || self.pending(rotation).await?.is_some() {
+        if rotation.is_finished {
             return Ok(());
         }
-        let graph_token = self.graph_token(rotation, &rotation.current.credential).await?;
-        let now = self.clock.now();
-        let name = format!("ado-connect {}", now.strftime("%Y-%m-%d"));
-        let client_id = &rotation.integration.client_id;
-        let password =
-            self.graph.add_password(&graph_token, client_id, &name, now + VALID_FOR).await?;
-        self.keep(rotation, &graph_token, &password).await
-    }
-
-    /// A password that could not be stored would be valid and in nobody's hands: it is taken back.
-    async fn keep(
-        &self,
-        rotation: &Rotation,
-        graph_token: &SecretString,
-        password: &Password,
-    ) -> Result<(), RotationError> {
         let integration = &rotation.integration;
-        let kept = self.credentials.put_pending(&integration.id, &rotation.token, password).await;
-        if let Err(error) = kept {
-            let key_id = password.key_id;
-            let removed =
-                self.graph.remove_password(graph_token, &integration.client_id, key_id).await;
-            if let Err(error) = removed {
-                tracing::error!(%key_id, "a password stays in Entra that nobody knows: {error}");
-            }
-            return Err(error.into());
+        let client_id = &integration.client_id;
+        let token = self.graph_token(rotation, &rotation.current.credential).await?;
+        let listed = self.graph.passwords(&token, client_id).await?;
+        if let Some(pending) = self.pending(rotation).await? {
+            let is_known = listed.iter().any(|known| Some(known.key_id) == pending.key_id());
+            return if is_known { Ok(()) } else { self.give_up(rotation).await };
         }
+        let previous =
+            self.credentials.client_secret_version(&integration.id, Stage::Previous).await?;
+        self.remove_leftovers(rotation, &token, &listed, &rotation.current, previous.as_ref())
+            .await;
+        let expires_at = self.clock.now() + self.valid_for;
+        let password =
+            self.graph.add_password(&token, client_id, &rotation.name, expires_at).await?;
+        // One that cannot be stored is in nobody's hands, and a leftover of the next rotation.
+        let replaces = &rotation.current.version_id;
+        self.credentials
+            .put_pending(&integration.id, &rotation.version, &password, client_id, replaces)
+            .await?;
         Ok(())
     }
 
@@ -104,23 +118,19 @@ impl Rotate {
     pub(crate) async fn test(
         &self,
         rotation: &Rotation,
-        deadline: SystemTime,
+        deadline: Instant,
     ) -> Result<(), RotationError> {
-        if rotation.is_finished() {
+        if rotation.is_finished {
             return Ok(());
         }
         let pending = self.pending(rotation).await?.ok_or(RotationError::NotPending)?;
-        let scope = format!("{}/.default", devops::scopes::RESOURCE_ID);
         loop {
-            match self.sign_in(rotation, &pending.credential, &scope).await {
+            match self.graph_token(rotation, &pending.credential).await {
                 Ok(_) => return Ok(()),
                 Err(RotationError::Token(error))
-                    if error.class == ErrorClass::ApplicationBroken =>
+                    if error.class == ErrorClass::ApplicationBroken
+                        && Instant::now() + BETWEEN_TRIES + ONE_TRY < deadline =>
                 {
-                    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-                    if left < BETWEEN_TRIES + ONE_TRY {
-                        return Err(error.into());
-                    }
                     tokio::time::sleep(BETWEEN_TRIES).await;
                 }
                 Err(error) => return Err(error),
@@ -128,74 +138,112 @@ impl Rotate {
         }
     }
 
-    /// Makes the pending secret the current one, and removes from Entra the one before the last.
+    /// Makes the pending secret the current one, and removes from Entra what is neither that nor the one before it.
     pub(crate) async fn finish(&self, rotation: &Rotation) -> Result<(), RotationError> {
-        let id = &rotation.integration.id;
-        if !rotation.is_finished() {
-            let pending = self.pending(rotation).await?.ok_or(RotationError::NotPending)?;
-            let before_last = self.credentials.client_secret_version(id, "AWSPREVIOUS").await?;
-            let current = &rotation.current.version_id;
-            self.credentials.promote(id, current, &rotation.token).await?;
-            if let Some(key_id) = before_last.and_then(|version| version.key_id) {
-                self.remove(rotation, &pending.credential, key_id).await;
-            }
+        let integration = &rotation.integration;
+        let id = &integration.id;
+        if !rotation.is_finished {
+            self.pending(rotation).await?.ok_or(RotationError::NotPending)?;
+            let from = &rotation.current.version_id;
+            self.credentials.promote(id, from, &rotation.version).await?;
         }
-        let current = self.credentials.client_secret_version(id, "AWSCURRENT").await?;
-        if let Some(expires_at) = current.and_then(|version| version.expires_at) {
-            self.integrations.renew_client_secret(id, expires_at).await?;
+        let current = self.credentials.client_secret_version(id, Stage::Current).await?;
+        let current = current.ok_or(RotationError::NoClientSecret)?;
+        if let Some(made) = &current.made {
+            let now = self.clock.now();
+            self.integrations
+                .renew_client_secret(id, &made.client_id, made.expires_at, now)
+                .await?;
+        }
+        let previous = self.credentials.client_secret_version(id, Stage::Previous).await?;
+        if let Err(error) = self.tidy(rotation, &current, previous.as_ref()).await {
+            tracing::warn!("former client secrets stay in Entra until the next rotation: {error}");
         }
         Ok(())
     }
 
-    /// What cannot be removed expires by itself.
-    async fn remove(&self, rotation: &Rotation, credential: &ClientCredential, key_id: Uuid) {
-        let client_id = &rotation.integration.client_id;
-        let removed = match self.graph_token(rotation, credential).await {
-            Ok(token) => match self.graph.remove_password(&token, client_id, key_id).await {
-                Ok(()) | Err(GraphError::NotFound) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            },
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = removed {
-            tracing::warn!(%key_id, "a former client secret stays in Entra until it expires: {error}");
+    async fn tidy(
+        &self,
+        rotation: &Rotation,
+        current: &ClientSecretVersion,
+        previous: Option<&ClientSecretVersion>,
+    ) -> Result<(), RotationError> {
+        // The former one is known to all of Entra's servers.
+        let signs_in = previous.unwrap_or(current);
+        let token = self.graph_token(rotation, &signs_in.credential).await?;
+        let listed = self.graph.passwords(&token, &rotation.integration.client_id).await?;
+        self.remove_leftovers(rotation, &token, &listed, current, previous).await;
+        Ok(())
+    }
+
+    /// Removes the passwords of earlier rotations but for the two that count: those before the last one, and those that
+    /// could not be stored. What cannot be removed is tried again by the next rotation.
+    async fn remove_leftovers(
+        &self,
+        rotation: &Rotation,
+        token: &SecretString,
+        listed: &[ListedPassword],
+        current: &ClientSecretVersion,
+        previous: Option<&ClientSecretVersion>,
+    ) {
+        let settled = self.clock.now() - SETTLES_WITHIN;
+        let kept = [current.key_id(), previous.and_then(ClientSecretVersion::key_id)];
+        let is_kept = |password: &ListedPassword| kept.contains(&Some(password.key_id));
+        // While those are young, the one before them may still be cached somewhere; and a young one that is not kept may
+        // be that of a try which is still under way.
+        let is_young = |password: &ListedPassword| password.start_date_time > settled;
+        let former = |password: &&ListedPassword| Some(password.key_id) == kept[1];
+        if listed.iter().find(former).is_some_and(is_young) {
+            return;
+        }
+        let own = listed.iter().filter(|one| one.display_name.as_deref() == Some(&rotation.name));
+        for leftover in own.filter(|one| !is_kept(one) && !is_young(one)) {
+            let (client_id, key_id) = (&rotation.integration.client_id, leftover.key_id);
+            match self.graph.remove_password(token, client_id, key_id).await {
+                Ok(()) => tracing::info!(%key_id, "a former client secret was removed from Entra"),
+                Err(error) => {
+                    tracing::warn!(%key_id, "a former client secret stays in Entra: {error}")
+                }
+            }
         }
     }
 
+    /// The pending version, if it has a value; given up if it does not fit any more.
     async fn pending(
         &self,
         rotation: &Rotation,
     ) -> Result<Option<ClientSecretVersion>, RotationError> {
         let id = &rotation.integration.id;
-        let pending = self.credentials.client_secret_version(id, "AWSPENDING").await?;
-        Ok(pending.filter(|version| version.version_id == rotation.token))
+        let pending = self.credentials.client_secret_version(id, Stage::Pending).await?;
+        let Some(pending) = pending.filter(|version| version.version_id == rotation.version) else {
+            return Ok(None);
+        };
+        let fits = pending.made.as_ref().is_some_and(|made| {
+            made.client_id == rotation.integration.client_id
+                && made.replaces == rotation.current.version_id
+        });
+        if !fits {
+            self.give_up(rotation).await?;
+        }
+        Ok(Some(pending))
     }
 
+    /// Lets the pending version go, or no other rotation could ever begin.
+    async fn give_up(&self, rotation: &Rotation) -> Result<(), RotationError> {
+        self.credentials.give_up(&rotation.integration.id, &rotation.version).await?;
+        Err(RotationError::GivenUp)
+    }
+
+    /// A token for Graph of the app itself, in the tenant where it is registered.
     async fn graph_token(
         &self,
         rotation: &Rotation,
         credential: &ClientCredential,
     ) -> Result<SecretString, RotationError> {
-        self.sign_in(rotation, credential, &self.graph.scope()).await
-    }
-
-    /// A token of the app itself, in the tenant where it is registered.
-    async fn sign_in(
-        &self,
-        rotation: &Rotation,
-        credential: &ClientCredential,
-        scope: &str,
-    ) -> Result<SecretString, RotationError> {
         let metadata = self.metadata.get(&self.tenant).await?;
         let client_id = &rotation.integration.client_id;
+        let scope = &self.graph.scope();
         let request = ClientCredentialsRequest { client_id, credential, scope };
         Ok(self.entra.client_credentials(&metadata, request).await?.access_token)
-    }
-}
-
-impl Rotation {
-    /// Whether an earlier try has come to the end.
-    fn is_finished(&self) -> bool {
-        self.current.version_id == self.token
     }
 }

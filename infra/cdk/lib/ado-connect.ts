@@ -1,7 +1,8 @@
 import { Aws, CfnOutput, Duration, SecretValue, Stack } from 'aws-cdk-lib';
 import { type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnEventBus, EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
-import { Architecture, CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnRole } from 'aws-cdk-lib/aws-iam';
+import { Architecture, CfnPermission, type Function as LambdaFunction, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { type HttpFunction, makeApi, makeRoutes, makeStage } from './api';
@@ -17,6 +18,7 @@ import {
 } from './permissions';
 import type { AdoConnectProps } from './props';
 import { makeQueues, makeSchedule } from './schedule';
+import { validate } from './validate';
 import { makeStreamingApi, makeStreamingRoute, streamingUrl } from './streaming';
 import { makeWatch } from './watch';
 
@@ -47,6 +49,7 @@ export class AdoConnect extends Construct {
   constructor(scope: Construct, id: string, props: AdoConnectProps = {}) {
     super(scope, id);
     const name = props.name ?? Stack.of(this).stackName;
+    validate(name, props);
     const throttle = { rate: props.throttle?.rate ?? 500, burst: props.throttle?.burst ?? 1000 };
     const logRetentionDays = props.logRetentionDays ?? 30;
     const workers = props.refresh?.workers ?? 4;
@@ -102,28 +105,35 @@ export class AdoConnect extends Construct {
     });
 
     const { Authorize, Callback, Manage, Proxy, Refresh, StreamingProxy } = this.functions;
-    const { accessLogs, domain } = makeStage(this, api, { name, logRetentionDays, ...throttle, domain: props.domain });
+    const domain = makeStage(this, api, { name, logRetentionDays, ...throttle, domain: props.domain });
     makeRoutes(this, api, { Authorize, Callback, Manage, Proxy });
     if (streamingApi && StreamingProxy) {
       makeStreamingRoute(this, streamingApi, StreamingProxy, throttle);
     }
-    makeSchedule(this, Refresh, queues, workers);
+    const schedule = makeSchedule(this, Refresh, queues, workers);
     const webhookDeadLetters = props.webhook && makeWebhook(this, eventBus, props.webhook);
     const dashboard = makeWatch(this, {
       name,
       api,
-      accessLogs,
-      proxy: Proxy,
+      functions: this.functions,
+      logs: identities,
+      schedule,
       queues,
       webhookDeadLetters,
+      serverErrorsPerFiveMinutes: props.serverErrorsPerFiveMinutes ?? 10,
       slowestMilliseconds: props.slowestMilliseconds ?? 10_000,
       unauthorizedPerFiveMinutes: props.unauthorizedPerFiveMinutes ?? 100,
       alarmTopicArn: props.alarmTopicArn,
     });
 
+    if (props.permissionsBoundaryArn) {
+      this.bound(props.permissionsBoundaryArn);
+    }
+
     this.operatorKey = Secret.fromSecretCompleteArn(this, 'OperatorKeyReference', data.operatorKey.ref);
     this.eventBus = EventBus.fromEventBusArn(this, 'EventBusReference', eventBus.attrArn);
-    const table = (id: string, arn: string) => Table.fromTableArn(this, id, arn);
+    const table = (id: string, tableArn: string) =>
+      Table.fromTableAttributes(this, id, { tableArn, grantIndexPermissions: true });
     this.tables = {
       integrations: table('IntegrationsReference', data.integrations.attrArn),
       sessions: table('SessionsReference', data.sessions.attrArn),
@@ -143,6 +153,10 @@ export class AdoConnect extends Construct {
         'Where your domain name has to point, by an alias or a CNAME record.',
         domain?.attrRegionalDomainName,
       ],
+      DomainTargetZone: [
+        'The hosted zone of that target, which an alias record in Route 53 asks for.',
+        domain?.attrRegionalHostedZoneId,
+      ],
       FederationSubject: ['The subject of the federated credential in the Entra app.', this.federationSubject],
       RotationFunction: [
         "Renews an integration's client secret; name it in rotate-secret.",
@@ -156,6 +170,14 @@ export class AdoConnect extends Construct {
     });
   }
 
+  private bound(permissionsBoundary: string): void {
+    for (const child of this.node.findAll()) {
+      if (child instanceof CfnRole) {
+        child.permissionsBoundary = permissionsBoundary;
+      }
+    }
+  }
+
   private makeFunctions(
     props: AdoConnectProps,
     identities: Identities,
@@ -166,6 +188,7 @@ export class AdoConnect extends Construct {
     const options: FunctionOptions = {
       name,
       artifacts: props.artifacts,
+      source: props.source,
       architecture: props.architecture === 'x86_64' ? Architecture.X86_64 : Architecture.ARM_64,
       environment,
     };
@@ -184,6 +207,9 @@ export class AdoConnect extends Construct {
         timeout: seconds(60),
         reserved: reserved.refresh,
         environment: refreshEnvironment,
+        // It sends what its time did not allow back to its own queue. The maximum concurrency and one message a minute and
+        // shard keep that within bounds.
+        recursiveLoop: RecursiveLoop.ALLOW,
       }),
       StreamingProxy:
         identities.StreamingProxy &&
@@ -199,7 +225,11 @@ export class AdoConnect extends Construct {
         make('Rotate', identities.Rotate, {
           memorySize: 256,
           timeout: seconds(120),
-          environment: { ROTATION_TENANT: props.secretRotation?.tenant ?? '', GRAPH_URL: '' },
+          environment: {
+            ROTATION_TENANT: props.secretRotation?.tenant ?? '',
+            ROTATION_VALID_DAYS: String(props.secretRotation?.validDays ?? 180),
+            GRAPH_URL: '',
+          },
         }),
     };
     if (functions.Rotate) {

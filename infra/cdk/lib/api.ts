@@ -19,6 +19,7 @@ export const ROUTES: Readonly<Record<string, readonly [routeKey: string, answere
   ListIntegrationsRoute: ['GET /integrations', 'Manage'],
   GetIntegrationRoute: ['GET /integrations/{integration}', 'Manage'],
   DeleteIntegrationRoute: ['DELETE /integrations/{integration}', 'Manage'],
+  PutClientCredentialRoute: ['PUT /integrations/{integration}/client-credential', 'Manage'],
   VerifyIntegrationRoute: ['POST /integrations/{integration}/verify', 'Manage'],
   PauseIntegrationRoute: ['POST /integrations/{integration}/pause', 'Manage'],
   ResumeIntegrationRoute: ['POST /integrations/{integration}/resume', 'Manage'],
@@ -93,10 +94,11 @@ export interface StageOptions {
   readonly domain?: { readonly name: string; readonly certificateArn: string };
 }
 
-/** The stage, its log, and the domain name that leads to it. */
-export function makeStage(scope: Construct, api: CfnApi, options: StageOptions): { accessLogs: CfnLogGroup; domain?: CfnDomainName } {
+/** The stage, its log, and the domain name that leads to it, which it returns. */
+export function makeStage(scope: Construct, api: CfnApi, options: StageOptions): CfnDomainName | undefined {
   const accessLogs = new CfnLogGroup(scope, 'AccessLogs', {
-    logGroupName: `/${options.name}/access`,
+    // This prefix is known to the account's log policy already, so it needs no room in it.
+    logGroupName: `/aws/vendedlogs/${options.name}/access`,
     retentionInDays: options.logRetentionDays,
   });
   const stage = new CfnStage(scope, 'Stage', {
@@ -107,7 +109,7 @@ export function makeStage(scope: Construct, api: CfnApi, options: StageOptions):
     accessLogSettings: { destinationArn: accessLogs.attrArn, format: ACCESS_LOG },
   });
   if (!options.domain) {
-    return { accessLogs };
+    return undefined;
   }
   const domain = new CfnDomainName(scope, 'Domain', {
     domainName: options.domain.name,
@@ -116,7 +118,7 @@ export function makeStage(scope: Construct, api: CfnApi, options: StageOptions):
     ],
   });
   new CfnApiMapping(scope, 'DomainMapping', { apiId: api.ref, domainName: domain.ref, stage: stage.ref });
-  return { accessLogs, domain };
+  return domain;
 }
 
 /** Every route, led to its function. */

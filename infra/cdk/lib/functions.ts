@@ -1,15 +1,24 @@
 import { Duration } from 'aws-cdk-lib';
 import { Role } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  Code,
+  Function as LambdaFunction,
+  type RecursiveLoop,
+  Runtime,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { RustFunction } from 'cargo-lambda-cdk';
+import { cargoLambdaVersion, RustFunction } from 'cargo-lambda-cdk';
 import type { Construct } from 'constructs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FunctionName, functionName, type Identity } from './permissions';
 
 export interface FunctionOptions {
   readonly name: string;
   readonly artifacts?: string;
+  readonly source?: string;
   readonly architecture: Architecture;
   readonly environment: Record<string, string>;
 }
@@ -18,6 +27,7 @@ export interface FunctionSize {
   readonly memorySize: number;
   readonly timeout: Duration;
   readonly reserved?: number;
+  readonly recursiveLoop?: RecursiveLoop;
   /** The package, where it is not the function's own name. */
   readonly builtFrom?: string;
   readonly environment?: Record<string, string>;
@@ -40,11 +50,13 @@ export function makeFunction(
     timeout: size.timeout,
     tracing: Tracing.ACTIVE,
     reservedConcurrentExecutions: size.reserved,
+    recursiveLoop: size.recursiveLoop,
     environment: { ...options.environment, ...size.environment },
     role: Role.fromRoleArn(scope, `${name}RoleReference`, identity.role.attrArn, { mutable: false }),
     logGroup: LogGroup.fromLogGroupName(scope, `${name}LogsReference`, identity.logs.ref),
   };
   if (options.artifacts) {
+    checkProcessor(join(options.artifacts, built, 'bootstrap'), options.architecture);
     return new LambdaFunction(scope, id, {
       ...properties,
       runtime: Runtime.PROVIDED_AL2023,
@@ -54,7 +66,35 @@ export function makeFunction(
   }
   return new RustFunction(scope, id, {
     ...properties,
-    manifestPath: join(__dirname, '../../../../functions', built, 'Cargo.toml'),
-    bundling: { forcedDockerBundling: false, architecture: options.architecture },
+    manifestPath: manifest(options.source ?? join(__dirname, '../../../..'), built),
+    bundling: { forcedDockerBundling: false, architecture: options.architecture, cargoLambdaFlags: ['--locked'] },
   });
+}
+
+/** Where a function's package is, and that it can be built. Without Cargo Lambda a container would be tried, in vain. */
+function manifest(source: string, name: string): string {
+  const path = join(source, 'functions', name, 'Cargo.toml');
+  if (!existsSync(path)) {
+    throw new Error(`${path} is not there. Give \`source\`, a clone of the repository, or \`artifacts\`, what was built.`);
+  }
+  if (!cargoLambdaVersion()) {
+    throw new Error('Cargo Lambda is not installed: `pip install cargo-lambda ziglang`. Or give `artifacts`, what was built.');
+  }
+  return path;
+}
+
+/** The processor that an ELF file is for, if it is one. */
+function processor(path: string): 'arm64' | 'x86_64' | undefined {
+  const head = readFileSync(path).subarray(0, 20);
+  return head.length < 20 || head.readUInt32BE(0) !== 0x7f454c46
+    ? undefined
+    : ({ 0xb7: 'arm64', 0x3e: 'x86_64' } as const)[head.readUInt16LE(18) as 0xb7 | 0x3e];
+}
+
+/** What was built for another processor would be deployed without a word, and never start. */
+function checkProcessor(bootstrap: string, architecture: Architecture): void {
+  const found = processor(bootstrap);
+  if (found && found !== architecture.name) {
+    throw new Error(`${bootstrap} is built for ${found}, and the functions are to run on ${architecture.name}`);
+  }
 }

@@ -1,4 +1,4 @@
-import { Aws } from 'aws-cdk-lib';
+import { Aws, CfnDeletionPolicy } from 'aws-cdk-lib';
 import { CfnPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnKey } from 'aws-cdk-lib/aws-kms';
 import type { CfnEventBus } from 'aws-cdk-lib/aws-events';
@@ -169,6 +169,8 @@ export function makeTokensKey(scope: Construct, identities: Identities): CfnKey 
     ]),
   });
   retain(key);
+  // A deployment that fails at its first try leaves no key behind.
+  key.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE;
   // Apart from the roles, because the key names the roles.
   const policy = (id: string, roles: CfnRole[]) =>
     new CfnPolicy(scope, id, {

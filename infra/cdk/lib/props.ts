@@ -19,25 +19,37 @@ export interface AdoConnectProps {
   readonly corsOrigins?: string[];
   /** The application's own identity provider, if users call with its tokens. */
   readonly jwt?: { readonly issuer: string; readonly audience: string; readonly userClaim?: string };
-  /** Whether the proxy also answers through a REST API that streams, for answers of more than 6 MB. */
+  /**
+   * The clone of the repository that the functions are built from; the one that this construct is in unless given.
+   */
+  readonly source?: string;
+  /** Whether the proxy also answers through a REST API that streams, for answers of more than 4.5 MB. */
   readonly streamingProxy?: boolean;
   /** Whether integrations may sign in to Entra with a token of AWS instead of a secret. */
   readonly federatedCredential?: boolean;
-  /** Renews client secrets through Microsoft Graph; the tenant is the one in which the Entra app is registered. */
-  readonly secretRotation?: { readonly tenant: string };
+  /**
+   * Renews client secrets through Microsoft Graph; the tenant is the one in which the Entra app is registered. A new
+   * secret is valid for 180 days unless given.
+   */
+  readonly secretRotation?: { readonly tenant: string; readonly validDays?: number };
   /** Where every event is posted to, and the header and value by which the receiver knows us. */
   readonly webhook?: { readonly url: string; readonly header?: string; readonly secret: SecretValue };
   /** The SNS topic that alarms are sent to; nobody is told unless given. */
   readonly alarmTopicArn?: string;
   /** Days for which logs are kept; 30 unless given. */
   readonly logRetentionDays?: number;
-  /** Answers with status 401 in five minutes that raise an alarm; 100 unless given. */
+  /** Requests without a valid key or token in five minutes that raise an alarm; 100 unless given. */
   readonly unauthorizedPerFiveMinutes?: number;
+  /** Answers with a status of 500 or more in five minutes that raise an alarm; 10 unless given. */
+  readonly serverErrorsPerFiveMinutes?: number;
   /** Milliseconds that one request in a hundred may take before an alarm is raised; 10,000 unless given. */
   readonly slowestMilliseconds?: number;
   /** Requests per second, and at once, that the API takes; 500 and 1000 unless given. */
   readonly throttle?: { readonly rate?: number; readonly burst?: number };
-  /** Executions reserved for each function; 0 stops it, none are reserved unless given. */
+  /**
+   * Executions reserved for each function; 0 stops it, none are reserved unless given. `refresh` needs four more than it
+   * has workers.
+   */
   readonly reservedConcurrency?: {
     readonly authorize?: number;
     readonly callback?: number;
@@ -54,6 +66,8 @@ export interface AdoConnectProps {
   };
   /** Whether tables refuse to be deleted; they do unless told otherwise. */
   readonly deletionProtection?: boolean;
+  /** The policy that bounds every role, where your account lets nobody make roles without one. */
+  readonly permissionsBoundaryArn?: string;
   /** Microsoft's cloud; `public` unless given. */
   readonly entraCloud?: 'public' | 'us_government' | 'china';
 }

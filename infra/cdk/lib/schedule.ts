@@ -1,6 +1,6 @@
 import { Aws } from 'aws-cdk-lib';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
-import { CfnEventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnEventInvokeConfig, CfnEventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
@@ -12,8 +12,8 @@ export interface Queues {
 }
 
 export function makeQueues(scope: Construct): Queues {
-  // Six times what a worker may take, so that no message is seen twice while it is handled.
-  const visibilityTimeout = 360;
+  // As long as a worker may take, and no longer than that: until a message that failed is seen again, its shard waits.
+  const visibilityTimeout = 90;
   const deadLetters = new CfnQueue(scope, 'RefreshDeadLetters', {
     fifoQueue: true,
     visibilityTimeout,
@@ -28,8 +28,13 @@ export function makeQueues(scope: Construct): Queues {
   return { queue, deadLetters };
 }
 
-/** What makes the function `refresh` run: two schedules and two queues. */
-export function makeSchedule(scope: Construct, refresh: LambdaFunction, queues: Queues, workers: number): void {
+/** What makes the function `refresh` run: two schedules and two queues. Returns the schedule of renewals. */
+export function makeSchedule(
+  scope: Construct,
+  refresh: LambdaFunction,
+  queues: Queues,
+  workers: number,
+): CfnSchedule {
   const source = (id: string, queue: CfnQueue, maximumConcurrency: number) =>
     new CfnEventSourceMapping(scope, id, {
       functionName: refresh.functionName,
@@ -40,6 +45,14 @@ export function makeSchedule(scope: Construct, refresh: LambdaFunction, queues: 
     });
   source('RefreshQueueSource', queues.queue, workers);
   source('RefreshDeadLettersSource', queues.deadLetters, 2);
+
+  // An event of a schedule that comes late is of no use: the next one finds the same.
+  new CfnEventInvokeConfig(scope, 'RefreshEvents', {
+    functionName: refresh.functionName,
+    qualifier: '$LATEST',
+    maximumEventAgeInSeconds: 300,
+    maximumRetryAttempts: 0,
+  });
 
   const role = new CfnRole(scope, 'SchedulerRole', {
     assumeRolePolicyDocument: trust(
@@ -53,13 +66,14 @@ export function makeSchedule(scope: Construct, refresh: LambdaFunction, queues: 
       },
     ],
   });
-  const schedule = (id: string, expression: string, event: string, retryPolicy?: { maximumRetryAttempts: number }) =>
+  const schedule = (id: string, expression: string, event: string, retryPolicy?: CfnSchedule.RetryPolicyProperty) =>
     new CfnSchedule(scope, id, {
       scheduleExpression: expression,
       flexibleTimeWindow: { mode: 'OFF' },
       target: { arn: refresh.functionArn, roleArn: role.attrArn, input: `{"source": "${event}"}`, retryPolicy },
     });
   // The next minute's comes soon enough.
-  schedule('RefreshSchedule', 'rate(1 minute)', 'ado-connect.schedule', { maximumRetryAttempts: 0 });
+  const soon = { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 60 };
   schedule('SweepSchedule', 'rate(1 day)', 'ado-connect.sweep');
+  return schedule('RefreshSchedule', 'rate(1 minute)', 'ado-connect.schedule', soon);
 }

@@ -2,248 +2,258 @@ import { Aws } from 'aws-cdk-lib';
 import type { CfnApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { CfnAlarm, CfnDashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { type CfnLogGroup, CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
+import { CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
+import type { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import type { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import type { AdoConnect } from './ado-connect';
+import { type FunctionName, functionName, type Identities } from './permissions';
 import type { Queues } from './schedule';
 
 /** What is looked at, and from when on it is too much. */
 export interface Watched {
   readonly name: string;
   readonly api: CfnApi;
-  readonly accessLogs: CfnLogGroup;
-  readonly proxy: LambdaFunction;
+  readonly functions: AdoConnect['functions'];
+  readonly logs: Identities;
+  readonly schedule: CfnSchedule;
   readonly queues: Queues;
   readonly webhookDeadLetters?: CfnQueue;
+  readonly serverErrorsPerFiveMinutes: number;
   readonly slowestMilliseconds: number;
   readonly unauthorizedPerFiveMinutes: number;
   readonly alarmTopicArn?: string;
+}
+
+interface Metric {
+  readonly namespace: string;
+  readonly name: string;
+  readonly dimensions?: Record<string, string>;
+  readonly statistic: string;
 }
 
 interface Alarm {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  readonly namespace: string;
-  readonly metric: string;
-  readonly dimensions: Record<string, string>;
-  readonly statistic?: string;
-  readonly extendedStatistic?: string;
-  /** In seconds. */
-  readonly period: number;
-  readonly periods: number;
-  readonly threshold: number;
-  readonly operator: string;
-  readonly missing: string;
+  readonly looksAt: Metric;
+  /** In seconds; five minutes unless given. */
+  readonly period?: number;
+  /** How many periods in a row; one unless given. */
+  readonly periods?: number;
+  /** Zero unless given. */
+  readonly threshold?: number;
+  readonly operator?: string;
+  readonly missing?: string;
+  readonly dependsOn?: CfnSchedule;
 }
 
 /** Alarms and a dashboard. */
 export function makeWatch(scope: Construct, watched: Watched): CfnDashboard {
-  new CfnMetricFilter(scope, 'UnauthorizedFilter', {
-    logGroupName: watched.accessLogs.ref,
-    filterPattern: '{ $.status = 401 }',
-    metricTransformations: [
-      { metricNamespace: watched.name, metricName: 'Unauthorized', metricValue: '1', defaultValue: 0 },
-    ],
-  });
-  const actions = watched.alarmTopicArn ? [watched.alarmTopicArn] : undefined;
+  const { Manage, Proxy, StreamingProxy } = watched.logs;
+  for (const [name, identity] of Object.entries({ Manage, Proxy, StreamingProxy })) {
+    if (identity) {
+      new CfnMetricFilter(scope, `${name}UnauthorizedFilter`, {
+        logGroupName: identity.logs.ref,
+        filterPattern: '{ $.problem = "invalid_credentials" }',
+        metricTransformations: [
+          { metricNamespace: watched.name, metricName: 'Unauthorized', metricValue: '1', defaultValue: 0 },
+        ],
+      });
+    }
+  }
   for (const alarm of alarms(watched)) {
-    const dimensions = Object.entries(alarm.dimensions).map(([name, value]) => ({ name, value }));
-    new CfnAlarm(scope, alarm.id, {
-      alarmName: `${watched.name} ${alarm.name}`,
-      alarmDescription: alarm.description,
-      alarmActions: actions,
-      okActions: actions,
-      namespace: alarm.namespace,
-      metricName: alarm.metric,
-      dimensions: dimensions.length > 0 ? dimensions : undefined,
-      statistic: alarm.statistic,
-      extendedStatistic: alarm.extendedStatistic,
-      period: alarm.period,
-      evaluationPeriods: alarm.periods,
-      threshold: alarm.threshold,
-      comparisonOperator: alarm.operator,
-      treatMissingData: alarm.missing,
-    });
+    makeAlarm(scope, watched, alarm);
   }
   return new CfnDashboard(scope, 'Dashboard', { dashboardName: watched.name, dashboardBody: dashboard(watched) });
 }
 
+function makeAlarm(scope: Construct, watched: Watched, alarm: Alarm): void {
+  const { looksAt, period = 300 } = alarm;
+  const actions = watched.alarmTopicArn ? [watched.alarmTopicArn] : undefined;
+  const made = new CfnAlarm(scope, alarm.id, {
+    alarmName: `${watched.name} ${alarm.name}`,
+    alarmDescription: alarm.description,
+    alarmActions: actions,
+    okActions: actions,
+    evaluationPeriods: alarm.periods ?? 1,
+    threshold: alarm.threshold ?? 0,
+    comparisonOperator: alarm.operator ?? 'GreaterThanThreshold',
+    treatMissingData: alarm.missing ?? 'notBreaching',
+    namespace: looksAt.namespace,
+    metricName: looksAt.name,
+    dimensions: dimensions(looksAt),
+    ...(looksAt.statistic.startsWith('p')
+      ? { extendedStatistic: looksAt.statistic }
+      : { statistic: looksAt.statistic }),
+    period,
+  });
+  if (alarm.dependsOn) {
+    made.addResourceDependency(alarm.dependsOn);
+  }
+}
+
+function dimensions(metric: Metric): { name: string; value: string }[] | undefined {
+  return metric.dimensions && Object.entries(metric.dimensions).map(([name, value]) => ({ name, value }));
+}
+
 function alarms(watched: Watched): Alarm[] {
-  return [
+  const { Authorize, Callback, Manage, Proxy, Refresh, StreamingProxy, Rotate } = watched.functions;
+  const own = (name: string, statistic: string, by = 'refresh') => ({
+    namespace: watched.name,
+    name,
+    dimensions: { function: by },
+    statistic,
+  });
+  const ofFunction = (target: LambdaFunction, name: string) => ({
+    namespace: 'AWS/Lambda',
+    name,
+    dimensions: { FunctionName: target.functionName },
+    statistic: 'Sum',
+  });
+  const waiting = (queue: CfnQueue, which: 'Visible' | 'NotVisible') => ({
+    namespace: 'AWS/SQS',
+    name: `ApproximateNumberOfMessages${which}`,
+    dimensions: { QueueName: queue.attrQueueName },
+    statistic: 'Maximum',
+  });
+  const all: (Alarm | undefined)[] = [
     {
       id: 'ServerErrorsAlarm',
       name: 'server errors',
-      description: 'More than one request in a hundred was answered with 5xx.',
-      namespace: 'AWS/ApiGateway',
-      metric: '5xx',
-      dimensions: { ApiId: watched.api.ref },
-      statistic: 'Average',
-      period: 300,
-      periods: 2,
-      threshold: 0.01,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
+      description: 'Too many requests were answered with 5xx, by ado-connect or by Azure DevOps.',
+      looksAt: { namespace: 'AWS/ApiGateway', name: '5xx', dimensions: { ApiId: watched.api.ref }, statistic: 'Sum' },
+      threshold: watched.serverErrorsPerFiveMinutes,
+      operator: 'GreaterThanOrEqualToThreshold',
+    },
+    StreamingProxy && {
+      id: 'StreamingServerErrorsAlarm',
+      name: 'server errors of the streaming proxy',
+      description:
+        'Too many requests to the streaming address were answered with 5xx, by ado-connect or by Azure DevOps.',
+      looksAt: {
+        namespace: 'AWS/ApiGateway',
+        name: '5XXError',
+        dimensions: { ApiName: `${watched.name}-streaming`, Stage: 'live' },
+        statistic: 'Sum',
+      },
+      threshold: watched.serverErrorsPerFiveMinutes,
+      operator: 'GreaterThanOrEqualToThreshold',
     },
     {
       id: 'LatencyAlarm',
       name: 'slow answers',
       description: 'One request in a hundred takes longer than SlowestMilliseconds.',
-      namespace: 'AWS/ApiGateway',
-      metric: 'Latency',
-      dimensions: { ApiId: watched.api.ref },
-      extendedStatistic: 'p99',
-      period: 300,
+      looksAt: { namespace: 'AWS/ApiGateway', name: 'Latency', dimensions: { ApiId: watched.api.ref }, statistic: 'p99' },
       periods: 3,
       threshold: watched.slowestMilliseconds,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
     },
     {
       id: 'OverdueRefreshesAlarm',
       name: 'refreshes are overdue',
       description: 'A token has been due for renewal for more than ten minutes.',
-      namespace: watched.name,
-      metric: 'OldestOverdueSeconds',
-      dimensions: { function: 'refresh' },
-      statistic: 'Maximum',
-      period: 300,
+      looksAt: own('OldestOverdueSeconds', 'Maximum'),
       periods: 2,
       threshold: 600,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
     },
     {
       id: 'ScheduleSilentAlarm',
       name: 'the refresh schedule is silent',
-      description: 'The refresh schedule has not run for five minutes. No token is renewed.',
-      namespace: watched.name,
-      metric: 'DueShards',
-      dimensions: { function: 'refresh' },
-      statistic: 'SampleCount',
-      period: 300,
-      periods: 1,
+      description: 'The refresh schedule has not run for ten minutes. No token is renewed.',
+      looksAt: own('DueShards', 'SampleCount'),
+      periods: 2,
       threshold: 1,
       operator: 'LessThanThreshold',
       missing: 'breaching',
+      dependsOn: watched.schedule,
     },
     {
       id: 'BreakerOpenAlarm',
       name: 'a client credential is rejected',
       description: 'Entra rejects the credential of an integration. Its tokens are not renewed until it gets a new one.',
-      namespace: watched.name,
-      metric: 'IntegrationsCredentialRejected',
-      dimensions: { function: 'refresh' },
-      statistic: 'Maximum',
-      period: 300,
-      periods: 1,
-      threshold: 0,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
+      looksAt: own('IntegrationsCredentialRejected', 'Maximum'),
     },
     {
       id: 'TokensUnsavedAlarm',
       name: 'a renewed token was lost',
-      description: 'A renewed token could not be stored. Its user may have to connect again.',
-      namespace: watched.name,
-      metric: 'TokensUnsaved',
-      dimensions: { function: 'refresh' },
-      statistic: 'Sum',
-      period: 300,
-      periods: 1,
-      threshold: 0,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
+      description: 'A token that the schedule renewed could not be stored. Its user may have to connect again.',
+      looksAt: own('TokensUnsaved', 'Sum'),
+    },
+    {
+      id: 'ProxyTokensUnsavedAlarm',
+      name: 'a token renewed for a call was lost',
+      description: 'A token that was renewed for a call could not be stored. Its user may have to connect again.',
+      looksAt: own('TokensUnsaved', 'Sum', 'proxy'),
     },
     {
       id: 'DeadLettersAlarm',
       name: 'refresh messages fail',
       description: 'A message that no worker understands is among the dead letters of the refresh queue.',
-      namespace: 'AWS/SQS',
-      metric: 'ApproximateNumberOfMessagesVisible',
-      dimensions: { QueueName: watched.queues.deadLetters.attrQueueName },
-      statistic: 'Maximum',
-      period: 300,
-      periods: 1,
-      threshold: 0,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
+      // It is received again and again, and hidden for nearly all of the time.
+      looksAt: waiting(watched.queues.deadLetters, 'NotVisible'),
+      periods: 3,
     },
     {
       id: 'RefreshGivenUpAlarm',
       name: 'refreshes are given up',
       description: 'A refresh message failed five times, and what a worker died of was put aside for an hour.',
-      namespace: watched.name,
-      metric: 'DeadLetters',
-      dimensions: { function: 'refresh' },
-      statistic: 'Sum',
-      period: 300,
-      periods: 1,
-      threshold: 0,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
+      looksAt: own('DeadLetters', 'Sum'),
     },
-    ...(watched.webhookDeadLetters
-      ? [
-          {
-            id: 'WebhookDeadLettersAlarm',
-            name: 'events are not delivered',
-            description: 'The webhook has not taken an event for a day.',
-            namespace: 'AWS/SQS',
-            metric: 'ApproximateNumberOfMessagesVisible',
-            dimensions: { QueueName: watched.webhookDeadLetters.attrQueueName },
-            statistic: 'Maximum',
-            period: 300,
-            periods: 1,
-            threshold: 0,
-            operator: 'GreaterThanThreshold',
-            missing: 'notBreaching',
-          }
-        ]
-      : []),
+    watched.webhookDeadLetters && {
+      id: 'WebhookDeadLettersAlarm',
+      name: 'events are not delivered',
+      description: 'The webhook has not taken an event for a day.',
+      looksAt: waiting(watched.webhookDeadLetters, 'Visible'),
+    },
     {
       id: 'CredentialExpiringAlarm',
       name: 'a client credential expires',
       description: 'The client credential of an integration expires within 30 days.',
-      namespace: watched.name,
-      metric: 'CredentialsExpiring',
-      dimensions: { function: 'refresh' },
-      statistic: 'Maximum',
-      period: 86400,
-      periods: 1,
-      threshold: 0,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
+      looksAt: own('CredentialsExpiring', 'Maximum'),
+      period: 86_400,
+      // The sweep tells it once a day, and not always at the same second.
+      missing: 'ignore',
+    },
+    Rotate && {
+      id: 'RotationFailedAlarm',
+      name: 'a client secret was not renewed',
+      description: 'The function rotate failed. Its log says why; Secrets Manager tries again at the next rotation.',
+      looksAt: ofFunction(Rotate, 'Errors'),
     },
     {
       id: 'UnauthorizedAlarm',
       name: 'unauthorized requests',
-      description: 'Unusually many requests came without a valid credential.',
-      namespace: watched.name,
-      metric: 'Unauthorized',
-      dimensions: {},
-      statistic: 'Sum',
-      period: 300,
-      periods: 1,
+      description: 'Unusually many requests came without a valid key or token.',
+      looksAt: { namespace: watched.name, name: 'Unauthorized', statistic: 'Sum' },
       threshold: watched.unauthorizedPerFiveMinutes,
       operator: 'GreaterThanOrEqualToThreshold',
-      missing: 'notBreaching',
     },
-    {
-      id: 'ThrottledAlarm',
-      name: 'functions are throttled',
-      description: 'Requests found no free execution of a function. Raise its reserved concurrency, or the account quota.',
-      namespace: 'AWS/Lambda',
-      metric: 'Throttles',
-      dimensions: { FunctionName: watched.proxy.functionName },
-      statistic: 'Sum',
-      period: 300,
-      periods: 2,
-      threshold: 0,
-      operator: 'GreaterThanThreshold',
-      missing: 'notBreaching',
-    },
+    ...throttled({ Authorize, Callback, Manage, Proxy, StreamingProxy, Refresh }, ofFunction),
   ];
+  return all.filter((alarm) => alarm !== undefined);
+}
+
+/** For each function, whether its requests find no free execution. */
+function throttled(
+  functions: Partial<Record<FunctionName, LambdaFunction>>,
+  metric: (target: LambdaFunction, name: string) => Metric,
+): Alarm[] {
+  const names = Object.keys(functions) as FunctionName[];
+  return names.flatMap((name) => {
+    const target = functions[name];
+    const called = functionName(name);
+    return target
+      ? [
+          {
+            id: `${name}ThrottledAlarm`,
+            name: `${called} is throttled`,
+            description: `Requests found no free execution of the function ${called}. Raise its reserved concurrency, or the account quota.`,
+            looksAt: metric(target, 'Throttles'),
+            periods: 2,
+          },
+        ]
+      : [];
+  });
 }
 
 function dashboard(watched: Watched): string {

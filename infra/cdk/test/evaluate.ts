@@ -1,4 +1,4 @@
-import { parse, type ScalarTag, type CollectionTag } from 'yaml';
+import { parseDocument, type ScalarTag, type CollectionTag } from 'yaml';
 
 /** CloudFormation's JSON. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -11,6 +11,7 @@ export interface Template {
 export interface Resource {
   readonly Type: string;
   readonly Properties: Record<string, Json>;
+  readonly DependsOn?: Json;
   readonly DeletionPolicy?: Json;
   readonly UpdateReplacePolicy?: Json;
 }
@@ -28,7 +29,12 @@ export function readYaml(text: string): Record<string, Json> {
     collection: 'seq',
     resolve: (node) => ({ [name(tag)]: node.toJSON() as Json }),
   }));
-  return parse(text, { customTags: [...lists, ...scalars], logLevel: 'silent' }) as Record<string, Json>;
+  const document = parseDocument(text, { customTags: [...lists, ...scalars] });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem) {
+    throw problem;
+  }
+  return document.toJS() as Record<string, Json>;
 }
 
 /** What a template says once its parameters are known: references are named, conditions decided, texts put together. */

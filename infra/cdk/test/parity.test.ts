@@ -6,6 +6,8 @@ import { ROUTES } from '../lib/api';
 import type { Json, Template } from './evaluate';
 import { cdkTemplate, samTemplate } from './templates';
 
+const TENANT = 'b2b2b2b2-0000-4000-8000-00000000000b';
+
 /** Every option, as a property of the construct and as parameters of the SAM template. */
 const EVERYTHING: { props: AdoConnectProps; parameters: Record<string, Json> } = {
   props: {
@@ -15,7 +17,7 @@ const EVERYTHING: { props: AdoConnectProps; parameters: Record<string, Json> } =
     jwt: { issuer: 'https://id.mycompany.example', audience: 'ado-connect', userClaim: 'email' },
     streamingProxy: true,
     federatedCredential: true,
-    secretRotation: { tenant: 'a1a1a1a1-0000-4000-8000-00000000000a' },
+    secretRotation: { tenant: 'a1a1a1a1-0000-4000-8000-00000000000a', validDays: 90 },
     webhook: {
       url: 'https://app.mycompany.example/events',
       header: 'x-secret',
@@ -24,11 +26,13 @@ const EVERYTHING: { props: AdoConnectProps; parameters: Record<string, Json> } =
     alarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:alarms',
     logRetentionDays: 90,
     unauthorizedPerFiveMinutes: 7,
+    serverErrorsPerFiveMinutes: 3,
     slowestMilliseconds: 5000,
     throttle: { rate: 10, burst: 20 },
     reservedConcurrency: { authorize: 1, callback: 2, manage: 3, proxy: 4, refresh: 0 },
     refresh: { shards: 8, workers: 8, concurrency: 32, rate: 50 },
     deletionProtection: false,
+    permissionsBoundaryArn: 'arn:aws:iam::123456789012:policy/boundary',
     entraCloud: 'us_government',
   },
   parameters: {
@@ -43,12 +47,14 @@ const EVERYTHING: { props: AdoConnectProps; parameters: Record<string, Json> } =
     FederatedCredential: 'true',
     SecretRotation: 'true',
     RotationTenant: 'a1a1a1a1-0000-4000-8000-00000000000a',
+    RotationValidDays: 90,
     WebhookUrl: 'https://app.mycompany.example/events',
     WebhookHeader: 'x-secret',
     WebhookSecret: 'between us',
     AlarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:alarms',
     LogRetentionDays: 90,
     UnauthorizedPerFiveMinutes: 7,
+    ServerErrorsPerFiveMinutes: 3,
     SlowestMilliseconds: 5000,
     ThrottleRate: 10,
     ThrottleBurst: 20,
@@ -62,6 +68,7 @@ const EVERYTHING: { props: AdoConnectProps; parameters: Record<string, Json> } =
     RefreshConcurrency: 32,
     RefreshRate: 50,
     DeletionProtection: 'false',
+    PermissionsBoundaryArn: 'arn:aws:iam::123456789012:policy/boundary',
     EntraCloud: 'us_government',
   },
 };
@@ -92,6 +99,17 @@ test('each option alone is the same in both', () => {
     [{ publicUrl: 'https://ado.mycompany.example' }, { PublicUrl: 'https://ado.mycompany.example' }],
     [{ corsOrigins: ['https://app.mycompany.example'] }, { CorsOrigins: 'https://app.mycompany.example' }],
     [{ reservedConcurrency: { refresh: 6 } }, { RefreshReserved: 6 }],
+    [{ domain: { name: 'a.example', certificateArn: 'arn:x' } }, { DomainName: 'a.example', CertificateArn: 'arn:x' }],
+    [{ publicUrl: 'https://b.example', domain: { name: 'a.example', certificateArn: 'arn:x' } }, { PublicUrl: 'https://b.example', DomainName: 'a.example', CertificateArn: 'arn:x' }],
+    [{ jwt: { issuer: 'https://i.example', audience: 'a' } }, { JwtIssuer: 'https://i.example', JwtAudience: 'a' }],
+    [{ secretRotation: { tenant: TENANT } }, { SecretRotation: 'true', RotationTenant: TENANT }],
+    [{ webhook: { url: 'https://w', secret: SecretValue.unsafePlainText('s') } }, { WebhookUrl: 'https://w', WebhookSecret: 's' }],
+    [{ alarmTopicArn: 'arn:aws:sns:a' }, { AlarmTopicArn: 'arn:aws:sns:a' }],
+    [{ architecture: 'x86_64' }, { Architecture: 'x86_64' }],
+    [{ deletionProtection: false }, { DeletionProtection: 'false' }],
+    [{ permissionsBoundaryArn: 'arn:aws:iam::1:policy/b' }, { PermissionsBoundaryArn: 'arn:aws:iam::1:policy/b' }],
+    [{ logRetentionDays: 7 }, { LogRetentionDays: 7 }],
+    [{ entraCloud: 'china' }, { EntraCloud: 'china' }],
   ];
   for (const [props, parameters] of alone) {
     assertSame(cdkTemplate(props), samTemplate(parameters));
@@ -107,6 +125,10 @@ test('another permission, route, variable or alarm in either is found', () => {
     ['Threshold: 600', 'Threshold: 601'],
     ['kms:EncryptionContext:ado-connect:purpose: tokens', 'kms:EncryptionContext:ado-connect:purpose: any'],
     ['PointInTimeRecoveryEnabled: true', 'PointInTimeRecoveryEnabled: false'],
+    ['CodeUri: ../functions/manage', 'CodeUri: ../functions/authorize'],
+    ['DependsOn: RefreshSchedule', 'DependsOn: SweepSchedule'],
+    ["'${AWS::StackName}/operator-key'", "'ado-connect/operator-key'"],
+    ['DeletionPolicy: RetainExceptOnCreate', 'DeletionPolicy: Retain'],
   ];
   for (const [from, to] of changes) {
     const changed = samTemplate({}, (text) => {

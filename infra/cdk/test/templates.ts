@@ -1,19 +1,29 @@
 import { App, Stack } from 'aws-cdk-lib';
 import { Template as Synthesized } from 'aws-cdk-lib/assertions';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AdoConnect, type AdoConnectProps } from '../lib/ado-connect';
 import { Evaluation, type Json, readYaml, type Resource, type Template } from './evaluate';
 
+/** Unlike any name in the code, so that a name that is written out is found. */
+const STACK = 'parity';
 const SAM_TEMPLATE = join(__dirname, '../../../template.yaml');
+
+/** What is gone when the tests are. */
+const TEMPORARY = mkdtempSync(join(tmpdir(), 'ado-connect-'));
+process.on('exit', () => rmSync(TEMPORARY, { recursive: true }));
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(TEMPORARY, 'one-'));
+}
 
 /** Functions that are none, so that nothing has to be built. */
 export const ARTIFACTS = (() => {
-  const directory = mkdtempSync(join(tmpdir(), 'ado-connect-'));
+  const directory = temporaryDirectory();
   for (const name of ['authorize', 'callback', 'manage', 'proxy', 'refresh', 'rotate']) {
     mkdirSync(join(directory, name));
-    writeFileSync(join(directory, name, 'bootstrap'), '');
+    writeFileSync(join(directory, name, 'bootstrap'), name);
   }
   return directory;
 })();
@@ -22,7 +32,7 @@ export const ARTIFACTS = (() => {
 export function samTemplate(parameters: Record<string, Json>, change = (text: string) => text): Template {
   const template = readYaml(change(readFileSync(SAM_TEMPLATE, 'utf8')));
   const declared = template['Parameters'] as Record<string, { Type: string; Default: Json }>;
-  const values: Record<string, Json> = { 'AWS::StackName': 'ado-connect' };
+  const values: Record<string, Json> = { 'AWS::StackName': STACK };
   for (const [name, { Type, Default }] of Object.entries(declared)) {
     const value = parameters[name] ?? Default;
     values[name] = Type === 'CommaDelimitedList' ? String(value).split(',').filter(Boolean) : value;
@@ -43,7 +53,7 @@ function asCloudFormation(resource: Record<string, Json>, globals: Record<string
   if (resource['Type'] !== 'AWS::Serverless::Function') {
     return resource;
   }
-  const { CodeUri: _, Tracing, Environment, ...own } = { ...globals, ...(resource['Properties'] as Record<string, Json>) };
+  const { CodeUri, Tracing, Environment, ...own } = { ...globals, ...(resource['Properties'] as Record<string, Json>) };
   const variables = (environment: Json | undefined) =>
     ((environment ?? {}) as Record<string, Record<string, Json>>)['Variables'] ?? {};
   return {
@@ -51,6 +61,7 @@ function asCloudFormation(resource: Record<string, Json>, globals: Record<string
     Type: 'AWS::Lambda::Function',
     Properties: {
       ...own,
+      Code: String(CodeUri).split('/').pop() ?? null,
       TracingConfig: { Mode: Tracing ?? null },
       Environment: { Variables: { ...variables(globals['Environment']), ...variables(Environment) } },
     },
@@ -59,14 +70,14 @@ function asCloudFormation(resource: Record<string, Json>, globals: Record<string
 
 /** The CDK construct with these properties, as CloudFormation would see it. */
 export function cdkTemplate(props: AdoConnectProps): Template {
-  const synthesized = synthesize(props);
+  const { synthesized, outdir } = synthesizeWithAssets(props);
   const names = new Map<string, string>();
   for (const [id, resource] of Object.entries(synthesized['Resources'] as Record<string, Record<string, Json>>)) {
     const path = String((resource['Metadata'] as Record<string, Json> | undefined)?.['aws:cdk:path']);
-    names.set(id, path.replace(/^ado-connect\/AdoConnect\//, '').replace(/\/Resource$/, ''));
+    names.set(id, path.replace(`${STACK}/AdoConnect/`, '').replace(/\/Resource$/, ''));
   }
   const rename = (id: string) => names.get(id) ?? id;
-  const evaluation = new Evaluation({ 'AWS::StackName': 'ado-connect' }, {}, rename);
+  const evaluation = new Evaluation({ 'AWS::StackName': STACK }, {}, rename);
   const outputs = Object.entries((synthesized['Outputs'] ?? {}) as Record<string, Record<string, Json>>).map(
     ([id, output]) => [
       id.replace(/^AdoConnect/, '').replace(/[0-9A-F]{8}$/, ''),
@@ -78,32 +89,44 @@ export function cdkTemplate(props: AdoConnectProps): Template {
       const properties = { ...(resource['Properties'] as Record<string, Json>) };
       // Packaging is what differs.
       if (resource['Type'] === 'AWS::Lambda::Function') {
-        delete properties['Code'];
+        const key = String(((properties['Code'] as Record<string, Json>)['S3Key']) ?? '').replace(/\.zip$/, '');
+        properties['Code'] = readFileSync(join(outdir, `asset.${key}`, 'bootstrap'), 'utf8');
       }
       return [rename(id), { ...resource, Properties: properties }] as const;
     },
   );
-  return evaluated(evaluation, Object.fromEntries(resources), Object.fromEntries(outputs));
+  return evaluated(evaluation, Object.fromEntries(resources), Object.fromEntries(outputs), rename);
 }
 
 /** The synthesized template as it is. */
 export function synthesize(props: AdoConnectProps): Record<string, Json> {
-  const app = new App({ context: { 'aws:cdk:enable-path-metadata': true }, analyticsReporting: false });
-  const stack = new Stack(app, 'ado-connect');
+  return synthesizeWithAssets(props).synthesized;
+}
+
+function synthesizeWithAssets(props: AdoConnectProps): { synthesized: Record<string, Json>; outdir: string } {
+  const app = new App({
+    context: { 'aws:cdk:enable-path-metadata': true },
+    analyticsReporting: false,
+    outdir: temporaryDirectory(),
+  });
+  const stack = new Stack(app, STACK);
   new AdoConnect(stack, 'AdoConnect', { artifacts: ARTIFACTS, ...props });
-  return Synthesized.fromStack(stack).toJSON() as Record<string, Json>;
+  const synthesized = Synthesized.fromStack(stack).toJSON() as Record<string, Json>;
+  return { synthesized, outdir: app.outdir };
 }
 
 function evaluated(
   evaluation: Evaluation,
   resources: Record<string, Record<string, Json>>,
   outputs: Record<string, Json>,
+  rename: (id: string) => string = (id) => id,
 ): Template {
   const entries = Object.entries(resources).map(([id, resource]): [string, Resource] => [
     id,
     {
       Type: String(resource['Type']),
       Properties: canonical(evaluation.value(resource['Properties'] ?? {}) ?? {}) as Record<string, Json>,
+      ...(resource['DependsOn'] ? { DependsOn: [resource['DependsOn']].flat().map((id) => rename(String(id))) } : {}),
       ...(resource['DeletionPolicy'] ? { DeletionPolicy: resource['DeletionPolicy'] } : {}),
       ...(resource['UpdateReplacePolicy'] ? { UpdateReplacePolicy: resource['UpdateReplacePolicy'] } : {}),
     },

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 use winterbaume_core::{MockRequest, MockService};
 
 use crate::aws_request::needed;
 use crate::permissions::Permissions;
+use crate::sts::Sts;
 use crate::template::Template;
-use crate::{StartError, sts, tables};
+use crate::{StartError, tables};
 
 /// The region that the services believe they are in.
 const REGION: &str = "us-east-1";
@@ -62,7 +64,10 @@ pub struct Aws {
     pub sqs: aws_sdk_sqs::Client,
     /// The refresh queue.
     pub queue_url: String,
+    /// STS, to set what it answers.
+    pub sts: Arc<Sts>,
     variables: Vec<(String, String)>,
+    administrator: String,
     dynamodb_stops: Arc<Notify>,
     servers: [JoinHandle<()>; 2],
 }
@@ -83,8 +88,14 @@ impl Aws {
     pub async fn start(operator_key: &str) -> Result<Self, StartError> {
         let dynamodb_stops = Arc::<Notify>::default();
         let (dynamodb_url, dynamodb_server) = start_dynamodb(Arc::clone(&dynamodb_stops)).await?;
-        let permissions = Permissions::of(&Template::read()?)?;
-        let (services_url, services_server) = start_services(&dynamodb_url, permissions).await?;
+        let sts = Arc::<Sts>::default();
+        let administrator = Uuid::new_v4().simple().to_string();
+        let access = Access {
+            permissions: Permissions::of(&Template::read()?)?,
+            administrator: administrator.clone(),
+        };
+        let (services_url, services_server) =
+            start_services(&dynamodb_url, access, Arc::clone(&sts)).await?;
         // One address each, so that a test can come between a function and its tables only.
         let variables = [
             ("AWS_ENDPOINT_URL", services_url.as_str()),
@@ -94,8 +105,13 @@ impl Aws {
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
         let config = |endpoint: &str| {
-            let credentials =
-                aws_sdk_dynamodb::config::Credentials::new(NOBODY, "local", None, None, "local");
+            let credentials = aws_sdk_dynamodb::config::Credentials::new(
+                administrator.clone(),
+                "local",
+                None,
+                None,
+                "local",
+            );
             aws_config::SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())
                 .region(aws_config::Region::from_static(REGION))
@@ -113,6 +129,8 @@ impl Aws {
             sqs: aws_sdk_sqs::Client::new(&services),
             queue_url: String::new(),
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            sts,
+            administrator,
             dynamodb_stops,
             servers: [dynamodb_server, services_server],
         };
@@ -139,6 +157,11 @@ impl Aws {
     /// `AWS_ACCESS_KEY_ID` is a function's name.
     pub fn variables(&self) -> &[(String, String)] {
         &self.variables
+    }
+
+    /// The access key id of whoever may do anything here; it is new for each start.
+    pub(crate) fn administrator(&self) -> &str {
+        &self.administrator
     }
 
     async fn make_key(&self) -> Result<(), StartError> {
@@ -194,8 +217,29 @@ async fn start_dynamodb(stops: Arc<Notify>) -> Result<(String, JoinHandle<()>), 
     Ok((url, server))
 }
 
-/// The services that share a listener: `X-Amz-Target` names the one that is meant, and STS has none. Functions are answered what
-/// their roles allow, and whoever is no function is answered anything.
+/// Who may do what: functions what their roles allow, one administrator anything, and anybody else nothing.
+struct Access {
+    permissions: Permissions,
+    administrator: String,
+}
+
+impl Access {
+    /// The first thing that a caller may not do of those that a request needs.
+    fn forbidden(&self, caller: &str, target: &str, body: &[u8]) -> Option<String> {
+        if caller == self.administrator {
+            return None;
+        }
+        let body = serde_json::from_slice(body).unwrap_or_default();
+        let needed = needed(target, &body);
+        let denied = needed.iter().find(|needed| !self.permissions.allow(caller, needed))?;
+        Some(format!(
+            "User: {caller} is not authorized to perform: {} on resource: {}",
+            denied.action, denied.resource
+        ))
+    }
+}
+
+/// The services that share a listener: `X-Amz-Target` names the one that is meant, and STS has none.
 struct Services {
     dynamodb_url: String,
     http: reqwest::Client,
@@ -203,7 +247,8 @@ struct Services {
     kms: winterbaume_kms::KmsService,
     sqs: winterbaume_sqs::SqsService,
     eventbridge: winterbaume_eventbridge::EventBridgeService,
-    permissions: Permissions,
+    sts: Arc<Sts>,
+    access: Access,
 }
 
 impl Services {
@@ -215,18 +260,6 @@ impl Services {
             "AWSEvents" => Some(&self.eventbridge),
             _ => None,
         }
-    }
-
-    /// The first thing that a caller may not do of those that a request needs.
-    fn forbidden(&self, headers: &HeaderMap, target: &str, body: &[u8]) -> Option<String> {
-        let caller = access_key_id(headers).filter(|caller| *caller != NOBODY)?;
-        let body = serde_json::from_slice(body).unwrap_or_default();
-        let needed = needed(target, &body);
-        let denied = needed.iter().find(|needed| !self.permissions.allow(caller, needed))?;
-        Some(format!(
-            "User: {caller} is not authorized to perform: {} on resource: {}",
-            denied.action, denied.resource
-        ))
     }
 
     /// DynamoDB has a listener of its own.
@@ -241,12 +274,10 @@ impl Services {
     }
 }
 
-/// The access key id of whoever looks into the services without being a function.
-pub(crate) const NOBODY: &str = "local";
-
 async fn start_services(
     dynamodb_url: &str,
-    permissions: Permissions,
+    access: Access,
+    sts: Arc<Sts>,
 ) -> Result<(String, JoinHandle<()>), StartError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -257,7 +288,8 @@ async fn start_services(
         kms: winterbaume_kms::KmsService::new(),
         sqs: winterbaume_sqs::SqsService::new(),
         eventbridge: winterbaume_eventbridge::EventBridgeService::new(),
-        permissions,
+        sts,
+        access,
     });
     let app = Router::new().fallback(serve).with_state(services);
     let server = tokio::spawn(async move {
@@ -276,11 +308,12 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
         return answer(413, "text/plain", "the request is too large".to_owned());
     };
+    let caller = access_key_id(&parts.headers).unwrap_or_default();
     if target.is_empty() {
-        let caller = access_key_id(&parts.headers).unwrap_or_default();
-        return sts::answer(&services.permissions, caller, &body);
+        let permissions = &services.access.permissions;
+        return services.sts.answer(permissions, caller, &parts.headers, &body);
     }
-    if let Some(denied) = services.forbidden(&parts.headers, &target, &body) {
+    if let Some(denied) = services.access.forbidden(caller, &target, &body) {
         eprintln!("{denied}");
         let body = json!({"__type": "AccessDeniedException", "Message": denied, "message": denied});
         return answer(400, "application/x-amz-json-1.1", body.to_string());

@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use crate::aws::names;
+
 /// Account and region that the embedded services believe in.
 const SCOPE: &str = "us-east-1:000000000000";
 
@@ -32,7 +34,8 @@ impl Needed {
     }
 }
 
-/// What a request needs: `target` is the header `X-Amz-Target`. Nothing is known of other services.
+/// What a request needs: `target` is the header `X-Amz-Target`. Of other services nothing is known but that nobody may
+/// use them.
 pub fn needed(target: &str, body: &Value) -> Vec<Needed> {
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
     match service {
@@ -53,7 +56,7 @@ pub fn needed(target: &str, body: &Value) -> Vec<Needed> {
                 Needed::new(format!("events:{operation}"), resource)
             })
             .collect(),
-        _ => Vec::new(),
+        _ => vec![Needed::new(target, "*")],
     }
 }
 
@@ -99,9 +102,13 @@ fn on_item(operation: &str, table: &str, item: &Value) -> Needed {
 }
 
 fn kms(operation: &str, body: &Value) -> Needed {
-    // A ciphertext names its key itself, and there is one key.
+    let key = match text(body, "KeyId") {
+        // A ciphertext names its key itself, and there is one key.
+        "" | names::KEY => "tokens",
+        other => other,
+    };
     let mut needed =
-        Needed::new(format!("kms:{operation}"), format!("arn:aws:kms:{SCOPE}:key/tokens"));
+        Needed::new(format!("kms:{operation}"), format!("arn:aws:kms:{SCOPE}:key/{key}"));
     for (name, value) in body["EncryptionContext"].as_object().into_iter().flatten() {
         let key = format!("kms:EncryptionContext:{name}");
         needed = needed.with(&key, value.as_str().unwrap_or_default());

@@ -3,9 +3,9 @@
 //!
 //! Source: "Policy evaluation logic", IAM user guide. There are no `Deny` statements and no `Not…` elements.
 
-use std::collections::BTreeMap;
+mod reading;
 
-use serde_json::Value;
+use std::collections::BTreeMap;
 
 use crate::StartError;
 use crate::aws::names;
@@ -15,9 +15,20 @@ use crate::template::Template;
 /// Whom a function becomes that signs in to Entra with a token of AWS.
 pub const FEDERATION: &str = "federation";
 
-/// Statements, by function.
+/// What each role may do, by the function that has it, or else by the role's own name.
 #[derive(Debug, Clone)]
-pub struct Permissions(BTreeMap<String, Vec<Statement>>);
+pub struct Permissions(BTreeMap<String, Role>);
+
+/// A role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its logical id.
+    pub id: String,
+    /// Who becomes it: `lambda.amazonaws.com`, `ProxyRole.Arn`.
+    pub trusts: Vec<String>,
+    /// What it may do.
+    pub statements: Vec<Statement>,
+}
 
 /// What is allowed, in the template's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,40 +47,59 @@ impl Permissions {
     /// Reads the roles of a template.
     ///
     /// # Errors
-    /// [`StartError::Template`] when a function has no role of its own, or a statement is not understood.
+    /// [`StartError::Template`] when a function has no role of its own, a statement is not understood, or something
+    /// else grants permissions.
     pub fn of(template: &Template) -> Result<Self, StartError> {
-        let mut permissions = BTreeMap::new();
+        let of_template = |what: String| StartError::Template(what);
+        reading::nothing_else_grants(template).map_err(of_template)?;
+        let mut names: BTreeMap<&str, String> = template
+            .of_type("AWS::IAM::Role")
+            .map(|(id, _)| (id, kebab(id.strip_suffix("Role").unwrap_or(id))))
+            .collect();
+        let mut functions = BTreeMap::new();
         for (id, function) in template.of_type("AWS::Serverless::Function") {
-            let wrong = |what: &str| StartError::Template(format!("{id}: {what}"));
             let role =
                 function.properties["Role"].as_str().and_then(|role| role.strip_suffix(".Arn"));
-            let role = role.ok_or_else(|| wrong("it has no role of its own"))?;
-            let statements = statements_of(template, role).map_err(|what| wrong(&what))?;
-            permissions.insert(function_name(id), statements);
+            let known = role.filter(|role| names.contains_key(role));
+            let role = known.ok_or_else(|| of_template(format!("{id}: it has no role")))?;
+            if let Some(other) = functions.insert(role, id) {
+                return Err(of_template(format!("{id}: {other} has the same role")));
+            }
+            names.insert(role, function_name(id));
         }
-        if template.resources.contains_key("FederationRole") {
-            let statements =
-                statements_of(template, "FederationRole").map_err(StartError::Template)?;
-            permissions.insert(FEDERATION.to_owned(), statements);
+        let mut roles = BTreeMap::new();
+        for (id, name) in names {
+            let role = reading::read_role(template, id);
+            roles.insert(name, role.map_err(|what| of_template(format!("{id}: {what}")))?);
         }
-        Ok(Self(permissions))
+        Ok(Self(roles))
     }
 
-    /// Each function, and what it may do.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[Statement])> {
-        self.0.iter().map(|(function, statements)| (function.as_str(), statements.as_slice()))
+    /// Each function or role, and what it may do.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Role)> {
+        self.0.iter().map(|(name, role)| (name.as_str(), role))
     }
 
-    /// Whether a function may do something.
-    pub fn allow(&self, function: &str, needed: &Needed) -> bool {
-        let statements = self.0.get(function).into_iter().flatten();
+    /// Whether a function or role may do something.
+    pub fn allow(&self, name: &str, needed: &Needed) -> bool {
+        let statements = self.0.get(name).into_iter().flat_map(|role| &role.statements);
         statements.into_iter().any(|statement| statement.allows(needed))
+    }
+
+    /// Whether a role lets another become it.
+    pub fn trusts(&self, name: &str, other: &str) -> bool {
+        let arn = self.0.get(other).map(|role| format!("{}.Arn", role.id));
+        let trusted = self.0.get(name).map(|role| role.trusts.as_slice()).unwrap_or_default();
+        arn.is_some_and(|arn| trusted.contains(&arn))
     }
 }
 
 /// `ManageFunction` is the function `manage`, `StreamingProxyFunction` is `streaming-proxy`.
 pub fn function_name(id: &str) -> String {
-    let id = id.strip_suffix("Function").unwrap_or(id);
+    kebab(id.strip_suffix("Function").unwrap_or(id))
+}
+
+fn kebab(id: &str) -> String {
     let mut name = String::new();
     for character in id.chars() {
         if character.is_ascii_uppercase() && !name.is_empty() {
@@ -78,73 +108,6 @@ pub fn function_name(id: &str) -> String {
         name.push(character.to_ascii_lowercase());
     }
     name
-}
-
-/// A role's own policies, and those that are attached to it.
-fn statements_of(template: &Template, role: &str) -> Result<Vec<Statement>, String> {
-    let resource = template.resources.get(role).ok_or("its role is not in the template")?;
-    if resource.properties.get("ManagedPolicyArns").is_some() {
-        return Err("managed policies allow more than is needed".to_owned());
-    }
-    let mut statements = Vec::new();
-    for policy in resource.properties["Policies"].as_array().into_iter().flatten() {
-        statements.extend(read_document(&policy["PolicyDocument"], None)?);
-    }
-    for (_, attached) in template.of_type("AWS::IAM::Policy") {
-        if names(&attached.properties["Roles"], role) {
-            let document = &attached.properties["PolicyDocument"];
-            statements.extend(read_document(document, attached.condition.as_ref())?);
-        }
-    }
-    Ok(statements)
-}
-
-fn read_document(document: &Value, exists_if: Option<&String>) -> Result<Vec<Statement>, String> {
-    let statements = document["Statement"].as_array().ok_or("a policy without statements")?;
-    statements.iter().map(|statement| read_statement(statement, exists_if.cloned())).collect()
-}
-
-fn read_statement(statement: &Value, exists_if: Option<String>) -> Result<Statement, String> {
-    let fields = statement.as_object().ok_or("a statement that is none")?;
-    if let Some(unknown) = fields
-        .keys()
-        .find(|key| !["Effect", "Action", "Resource", "Condition"].contains(&key.as_str()))
-    {
-        return Err(format!("a statement with {unknown}"));
-    }
-    if statement["Effect"] != "Allow" {
-        return Err("a statement that does not allow".to_owned());
-    }
-    let mut condition = Vec::new();
-    for (operator, keys) in statement["Condition"].as_object().into_iter().flatten() {
-        for (key, values) in keys.as_object().into_iter().flatten() {
-            condition.push((operator.clone(), key.clone(), texts(values)));
-        }
-    }
-    Ok(Statement {
-        actions: texts(&statement["Action"]),
-        resources: texts(&statement["Resource"]),
-        condition,
-        exists_if,
-    })
-}
-
-/// Whether a role is in a list, be it under a condition.
-fn names(roles: &Value, role: &str) -> bool {
-    match roles {
-        Value::Array(roles) => roles.iter().any(|one| names(one, role)),
-        one => one == role,
-    }
-}
-
-/// One text or a list of them.
-fn texts(value: &Value) -> Vec<String> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match value {
-        Value::Array(values) => values.iter().map(text).collect(),
-        Value::Null => Vec::new(),
-        one => vec![text(one)],
-    }
 }
 
 impl Statement {

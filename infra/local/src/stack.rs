@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::StartError;
-use crate::aws::{Aws, NOBODY, names};
+use crate::aws::{Aws, names};
 use crate::binaries::{Binaries, FUNCTIONS};
 use crate::gateway::Gateway;
 use crate::routes::Routes;
@@ -179,7 +179,7 @@ impl Stack {
     /// What functions are told that run elsewhere on this machine: one `NAME=value` on each line. They may do
     /// anything with the embedded services, because nobody there knows which is which.
     pub fn env_file(&self) -> String {
-        let anybody = ("AWS_ACCESS_KEY_ID".to_owned(), NOBODY.to_owned());
+        let anybody = ("AWS_ACCESS_KEY_ID".to_owned(), self.aws.administrator().to_owned());
         let variables = self.variables.iter().chain([&anybody]);
         let lines = variables.map(|(name, value)| format!("{name}={value}"));
         lines.collect::<Vec<_>>().join("\n") + "\n"

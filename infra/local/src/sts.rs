@@ -1,13 +1,15 @@
 //! STS, as far as a federated credential needs it: a function assumes the federation role, and the role asks for a
 //! token of AWS. The answers are the service's, in XML; the token is signed with a key of this process.
+//!
+//! No token outlives the session that asks for it: `SessionDurationEscalation`, as on AWS.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -47,49 +49,108 @@ pub fn public_key_pem() -> &'static str {
     }
 }
 
-/// Answers a request whose body is a form (the AWS query protocol), as far as the caller may ask it.
-pub(crate) fn answer(permissions: &Permissions, caller: &str, form: &[u8]) -> Response<Body> {
-    let fields: Vec<(String, String)> = url::form_urlencoded::parse(form).into_owned().collect();
-    let field = |name: &str| {
-        fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    };
-    let action = field("Action").unwrap_or_default();
-    let lifetime = field("DurationSeconds").and_then(|text| text.parse().ok()).unwrap_or(300);
-    let expires_at = Timestamp::now() + SignedDuration::from_secs(lifetime);
-    match action {
-        "AssumeRole" => {
-            let role = field("RoleArn").unwrap_or_default();
-            if !permissions.allow(caller, &Needed::new("sts:AssumeRole", role)) {
-                return denied(caller, action, role);
-            }
-            respond(action, &credentials(expires_at))
-        }
-        "GetWebIdentityToken" => {
-            let audience = field("Audience.member.1").unwrap_or_default();
-            let needed = Needed::new("sts:GetWebIdentityToken", "*")
-                .with("sts:IdentityTokenAudience", audience)
-                .with("sts:DurationSeconds", &lifetime.to_string())
-                .with("sts:SigningAlgorithm", field("SigningAlgorithm").unwrap_or_default());
-            if !permissions.allow(caller, &needed) {
-                return denied(caller, action, "*");
-            }
-            match token(audience, expires_at) {
-                Ok(token) => respond(
-                    action,
-                    &format!(
-                        "<WebIdentityToken>{token}</WebIdentityToken><Expiration>{expires_at:.0}</Expiration>"
-                    ),
-                ),
-                Err(error) => fault(500, "InternalFailure", &error),
-            }
-        }
-        _ => fault(400, "InvalidAction", "this is not embedded"),
+/// The service, and what tests set about it.
+#[derive(Default)]
+pub struct Sts(Mutex<Settings>);
+
+/// What tests set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a session with the role lasts.
+    pub session: SignedDuration,
+    /// How long a token is said to last; as long as it was asked for unless set.
+    pub token: Option<SignedDuration>,
+    /// How far the service's clock is ahead.
+    pub ahead: SignedDuration,
+    /// The error that the account answers instead of a token.
+    pub refusal: Option<&'static str>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let session = SignedDuration::from_hours(1);
+        Self { session, token: None, ahead: SignedDuration::ZERO, refusal: None }
     }
 }
 
-fn credentials(expires_at: Timestamp) -> String {
+impl Sts {
+    /// Sets what is to be different.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Answers a request whose body is a form (the AWS query protocol), as far as the caller may ask it.
+    pub(crate) fn answer(
+        &self,
+        permissions: &Permissions,
+        caller: &str,
+        headers: &HeaderMap,
+        form: &[u8],
+    ) -> Response<Body> {
+        let fields: Vec<(String, String)> =
+            url::form_urlencoded::parse(form).into_owned().collect();
+        let field = |name: &str| {
+            fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        };
+        let settings = self.settings();
+        let now = Timestamp::now() + settings.ahead;
+        let action = field("Action").unwrap_or_default();
+        match action {
+            "AssumeRole" => {
+                let role = field("RoleArn").unwrap_or_default();
+                let may = permissions.allow(caller, &Needed::new("sts:AssumeRole", role));
+                if !may || !permissions.trusts(FEDERATION, caller) {
+                    return denied(caller, action, role);
+                }
+                respond(action, &credentials(now + settings.session))
+            }
+            "GetWebIdentityToken" => {
+                let audience = field("Audience.member.1").unwrap_or_default();
+                let seconds = field("DurationSeconds").and_then(|text| text.parse().ok());
+                let seconds: i64 = seconds.unwrap_or(300);
+                let needed = Needed::new("sts:GetWebIdentityToken", "*")
+                    .with("sts:IdentityTokenAudience", audience)
+                    .with("sts:DurationSeconds", &seconds.to_string())
+                    .with("sts:SigningAlgorithm", field("SigningAlgorithm").unwrap_or_default());
+                if !permissions.allow(caller, &needed) {
+                    return denied(caller, action, "*");
+                }
+                if let Some(refusal) = settings.refusal {
+                    return fault(400, refusal, "this account gives no tokens");
+                }
+                let expires_at = now + SignedDuration::from_secs(seconds);
+                if session_end(headers).is_none_or(|end| end < expires_at) {
+                    let message = "the token would outlive the session";
+                    return fault(400, "SessionDurationEscalation", message);
+                }
+                let told = settings.token.map_or(expires_at, |token| now + token);
+                match token(audience, expires_at) {
+                    Ok(token) => respond(
+                        action,
+                        &format!(
+                            "<WebIdentityToken>{token}</WebIdentityToken><Expiration>{told:.0}</Expiration>"
+                        ),
+                    ),
+                    Err(error) => fault(500, "InternalFailure", &error),
+                }
+            }
+            _ => fault(400, "InvalidAction", "this is not embedded"),
+        }
+    }
+}
+
+/// The session token says when its session ends.
+fn session_end(headers: &HeaderMap) -> Option<Timestamp> {
+    headers.get("x-amz-security-token")?.to_str().ok()?.parse().ok()
+}
+
+fn credentials(ends_at: Timestamp) -> String {
     format!(
-        "<Credentials><AccessKeyId>{FEDERATION}</AccessKeyId><SecretAccessKey>local</SecretAccessKey><SessionToken>local</SessionToken><Expiration>{expires_at:.0}</Expiration></Credentials><AssumedRoleUser><AssumedRoleId>AROALOCAL:ado-connect</AssumedRoleId><Arn>arn:aws:sts::000000000000:assumed-role/ado-connect-federation/ado-connect</Arn></AssumedRoleUser>"
+        "<Credentials><AccessKeyId>{FEDERATION}</AccessKeyId><SecretAccessKey>local</SecretAccessKey><SessionToken>{ends_at:.0}</SessionToken><Expiration>{ends_at:.0}</Expiration></Credentials><AssumedRoleUser><AssumedRoleId>AROALOCAL:ado-connect</AssumedRoleId><Arn>arn:aws:sts::000000000000:assumed-role/ado-connect-federation/ado-connect</Arn></AssumedRoleUser>"
     )
 }
 

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use entra::cloud::{Authority, Cloud};
 use entra::identifiers::Tenant;
+use jiff::SignedDuration;
 use url::{Host, Url};
 use vault::aws::TableNames;
 
@@ -94,6 +95,8 @@ pub struct RotateConfig {
     pub common: Config,
     /// `ROTATION_TENANT`: the tenant in which the Entra app is registered.
     pub tenant: Tenant,
+    /// `ROTATION_VALID_DAYS`: for how long a new client secret is asked to be valid; 180 days unless set.
+    pub valid_for: SignedDuration,
     /// `GRAPH_URL`: takes Microsoft Graph's place.
     pub graph_url: Option<Url>,
 }
@@ -187,6 +190,7 @@ impl Config {
 const DEFAULT_REFRESH_SHARDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
 const DEFAULT_REFRESH_CONCURRENCY: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
 const DEFAULT_REFRESH_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
+const DEFAULT_VALID_DAYS: NonZeroU32 = NonZeroU32::MIN.saturating_add(179);
 
 impl RefreshConfig {
     /// Reads the process environment.
@@ -237,8 +241,15 @@ impl RotateConfig {
         let mut reader = Reader::new(&variable);
         let common = Config::read(&mut reader);
         let tenant = reader.required("ROTATION_TENANT").map(Tenant::Id);
+        let valid_days = reader.optional("ROTATION_VALID_DAYS").unwrap_or(DEFAULT_VALID_DAYS);
+        let valid_for = SignedDuration::from_hours(24 * i64::from(valid_days.get()));
         let graph_url = reader.optional::<UpstreamUrl>("GRAPH_URL").map(|url| url.0);
-        let config = common.zip(tenant).map(|(common, tenant)| Self { common, tenant, graph_url });
+        let config = common.zip(tenant).map(|(common, tenant)| Self {
+            common,
+            tenant,
+            valid_for,
+            graph_url,
+        });
         reader.finish(config)
     }
 }

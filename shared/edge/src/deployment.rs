@@ -113,13 +113,6 @@ impl Deployment {
         Tokens::new(self.aws.dynamodb.clone(), self.config.tables.tokens.clone(), sealer)
     }
 
-    /// Tokens of AWS for Entra, if there is a role for them.
-    async fn federation(&self) -> Option<Federation> {
-        let sts = self.aws.sts_as(self.config.federation_role_arn.as_ref()?).await;
-        let audience = self.config.cloud.token_exchange_audience();
-        Some(Federation::new(sts, audience, Arc::clone(&self.clock)))
-    }
-
     /// Client credentials.
     pub async fn client_credentials(&self) -> ClientCredentials {
         ClientCredentials::new(
@@ -128,6 +121,13 @@ impl Deployment {
             self.federation().await,
             Arc::clone(&self.clock),
         )
+    }
+
+    /// Tokens of AWS for Entra, if there is a role for them.
+    async fn federation(&self) -> Option<Federation> {
+        let sts = self.aws.sts_as(self.config.federation_role_arn.as_ref()?).await;
+        let audience = self.config.cloud.token_exchange_audience();
+        Some(Federation::new(sts, audience, Arc::clone(&self.clock)))
     }
 
     /// Entra's discovery documents.

@@ -25,8 +25,18 @@ use crate::problem::Problem;
 
 /// Our own crates; everything else speaks from warnings upwards only, because what HTTP clients
 /// and SDKs say below that can hold headers and bodies.
-const OURS: &[&str] =
-    &["authorize", "callback", "devops", "edge", "entra", "manage", "proxy", "refresh", "vault"];
+const OURS: &[&str] = &[
+    "authorize",
+    "callback",
+    "devops",
+    "edge",
+    "entra",
+    "manage",
+    "proxy",
+    "refresh",
+    "rotate",
+    "vault",
+];
 
 /// Starts logging to standard output, once per process. Panics are logged with their place and
 /// without their message, which could be made of values.

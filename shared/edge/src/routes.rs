@@ -40,6 +40,7 @@ pub struct Route {
 #[expect(missing_docs, reason = "each is documented by its route's summary")]
 pub enum Operation {
     PutIntegration,
+    PutClientCredential,
     ListIntegrations,
     GetIntegration,
     DeleteIntegration,

@@ -1,13 +1,14 @@
-//! Microsoft Graph, as far as an app renews its own client secret: adding a password and removing one.
+//! Microsoft Graph, as far as an app renews its own client secret: listing its passwords, adding one and removing one.
 //!
 //! The app needs the application permission `Application.ReadWrite.OwnedBy`, and to be an owner of itself.
 //!
-//! Source: <https://learn.microsoft.com/graph/api/application-addpassword>,
+//! Source: <https://learn.microsoft.com/graph/api/application-get>,
+//! <https://learn.microsoft.com/graph/api/application-addpassword>,
 //! <https://learn.microsoft.com/graph/api/application-removepassword>.
 
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, request};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -32,6 +33,19 @@ pub struct Password {
     pub expires_at: Timestamp,
 }
 
+/// A password as Entra lists it: without the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedPassword {
+    /// By which it can be removed.
+    pub key_id: Uuid,
+    /// Its description in the portal.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// Since when it is there.
+    pub start_date_time: Timestamp,
+}
+
 /// Why Graph did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
@@ -43,8 +57,8 @@ pub enum GraphError {
         "Microsoft Graph does not allow it: the app needs Application.ReadWrite.OwnedBy and must own itself"
     )]
     NotAllowed,
-    /// There is no such password, or no such app.
-    #[error("Microsoft Graph does not know it")]
+    /// There is no such app.
+    #[error("Microsoft Graph does not know the app")]
     NotFound,
     /// Another refusal: the status, and Graph's own code for it.
     #[error("Microsoft Graph refused: status {0}, {1}")]
@@ -71,6 +85,13 @@ struct PasswordCredential {
     end_date_time: Timestamp,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Application {
+    #[serde(default)]
+    password_credentials: Vec<ListedPassword>,
+}
+
 impl Graph {
     /// Graph of this cloud, or another server in its place.
     pub fn new(transport: impl Into<Transport>, cloud: Cloud, instead: Option<&Url>) -> Self {
@@ -88,7 +109,23 @@ impl Graph {
         format!("{}/.default", self.resource)
     }
 
-    /// Adds a password to an app registration.
+    /// The passwords of an app registration.
+    ///
+    /// # Errors
+    /// [`GraphError`].
+    pub async fn passwords(
+        &self,
+        token: &SecretString,
+        client_id: &ClientId,
+    ) -> Result<Vec<ListedPassword>, GraphError> {
+        let url = format!("{}?$select=passwordCredentials", self.application(client_id));
+        let body = self.send(token, Request::get(url), Vec::new()).await?;
+        let application: Application =
+            serde_json::from_slice(&body).map_err(|_| GraphError::Malformed)?;
+        Ok(application.password_credentials)
+    }
+
+    /// Adds a password to an app registration; Entra knows seconds and nothing between them.
     ///
     /// # Errors
     /// [`GraphError`]. Whether one was added is not known after [`GraphError::NoAnswer`] and
@@ -101,7 +138,7 @@ impl Graph {
         expires_at: Timestamp,
     ) -> Result<Password, GraphError> {
         let wish = json!({
-            "passwordCredential": {"displayName": name, "endDateTime": expires_at.to_string()},
+            "passwordCredential": {"displayName": name, "endDateTime": format!("{expires_at:.0}")},
         });
         let body = self.post(token, client_id, "addPassword", &wish).await?;
         let made: PasswordCredential =
@@ -134,11 +171,24 @@ impl Graph {
         action: &str,
         wish: &Value,
     ) -> Result<Vec<u8>, GraphError> {
-        let url = format!("{}/v1.0/applications(appId='{client_id}')/{action}", self.base);
-        let request = Request::post(url)
+        let request = Request::post(format!("{}/{action}", self.application(client_id)));
+        let request = request.header("content-type", "application/json");
+        self.send(token, request, wish.to_string().into_bytes()).await
+    }
+
+    fn application(&self, client_id: &ClientId) -> String {
+        format!("{}/v1.0/applications(appId='{client_id}')", self.base)
+    }
+
+    async fn send(
+        &self,
+        token: &SecretString,
+        request: request::Builder,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, GraphError> {
+        let request = request
             .header("authorization", format!("Bearer {}", token.expose_secret()))
-            .header("content-type", "application/json")
-            .body(wish.to_string().into_bytes())
+            .body(body)
             .map_err(|_| GraphError::Malformed)?;
         let sent = tokio::time::timeout(TIMEOUT, self.transport.send(request, LARGEST_ANSWER));
         let answer = sent.await.ok().and_then(Result::ok).ok_or(GraphError::NoAnswer)?;

@@ -1,12 +1,16 @@
-//! The AWS clients, made once per process, and where things are.
+//! The AWS clients, and where things are.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_sts::config::SharedCredentialsProvider;
+use aws_sdk_sts::config::{IdentityCache, SharedCredentialsProvider};
+
+/// How long before its end an assumed role's session is not used any more; the SDK takes up to half of it off again.
+const SESSION_RENEWED_BEFORE: Duration = Duration::from_mins(12);
 
 /// The names of our tables.
 #[derive(Debug, Clone)]
@@ -35,11 +39,12 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// A client for each service, made when it is asked for: what a function does not ask for is not linked into it.
+/// A client for each service, made when it is first asked for: what a function does not ask for is not linked into it.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// DynamoDB, which every function uses.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
     config: SdkConfig,
 }
 
@@ -56,12 +61,17 @@ impl Clients {
 
     /// Clients of this configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { dynamodb: aws_sdk_dynamodb::Client::new(config), config: config.clone() }
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            secrets_manager: OnceLock::new(),
+            config: config.clone(),
+        }
     }
 
-    /// Secrets Manager.
+    /// Secrets Manager: one client for all who ask, because each has connections of its own.
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
-        aws_sdk_secretsmanager::Client::new(&self.config)
+        let made = || aws_sdk_secretsmanager::Client::new(&self.config);
+        self.secrets_manager.get_or_init(made).clone()
     }
 
     /// KMS.
@@ -79,15 +89,20 @@ impl Clients {
         aws_sdk_sqs::Client::new(&self.config)
     }
 
-    /// STS, called as another role, which is assumed when the client is first used.
+    /// STS, called as another role, which is assumed when the client is first used, and anew six to twelve minutes before
+    /// its session ends: no token of five minutes may outlive the session that asks for it.
     pub async fn sts_as(&self, role_arn: &str) -> aws_sdk_sts::Client {
         let role = AssumeRoleProvider::builder(role_arn)
             .session_name("ado-connect")
             .configure(&self.config)
             .build()
             .await;
-        let config =
-            self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(role));
+        let cache = IdentityCache::lazy().buffer_time(SESSION_RENEWED_BEFORE).build();
+        let config = self
+            .config
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(role))
+            .identity_cache(cache);
         aws_sdk_sts::Client::new(&config.build())
     }
 }

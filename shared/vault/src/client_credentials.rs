@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
+use aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use entra::clock::Clock;
 use entra::credential::{CertificateCredential, ClientCredential, CredentialError};
 use entra::error_class::ErrorClass;
@@ -19,12 +22,13 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::federation::Federation;
 use crate::ids::IntegrationId;
+
+use self::rotation::{Made, Stage, VersionId};
 
 /// How long a credential is used before Secrets Manager is asked again.
 const CACHED_FOR: Duration = Duration::from_mins(5);
@@ -80,11 +84,8 @@ pub enum Use {
 enum Stored {
     ClientSecret {
         client_secret: Zeroizing<String>,
-        /// Entra's id of it, and when it ends: known of those that were made by a rotation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        key_id: Option<Uuid>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires_at: Option<Timestamp>,
+        made: Option<Made>,
     },
     Certificate {
         certificate_pem: String,
@@ -145,6 +146,11 @@ impl ClientCredentials {
         self.federation.is_some()
     }
 
+    /// The audience of the tokens of AWS that are a federated credential, if there are any.
+    pub fn federated_audience(&self) -> Option<&'static str> {
+        self.federation.as_ref().map(Federation::audience)
+    }
+
     /// Stores a credential; the former one becomes `AWSPREVIOUS`.
     ///
     /// # Errors
@@ -162,7 +168,10 @@ impl ClientCredentials {
         self.cached.lock().await.remove(id);
         match created {
             Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::create_secret::CreateSecretError::is_resource_exists_exception) => {
+            Err(e)
+                if e.as_service_error()
+                    .is_some_and(CreateSecretError::is_resource_exists_exception) =>
+            {
                 self.client
                     .put_secret_value()
                     .secret_id(self.name(id))
@@ -191,7 +200,10 @@ impl ClientCredentials {
             .await;
         match outcome {
             Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError::is_resource_not_found_exception) => {
+            Err(e)
+                if e.as_service_error()
+                    .is_some_and(DeleteSecretError::is_resource_not_found_exception) =>
+            {
                 Ok(())
             }
             Err(e) => Err(Error::sdk("secretsmanager", "DeleteSecret", &e)),
@@ -211,6 +223,18 @@ impl ClientCredentials {
         }
     }
 
+    /// The credential that was put last, straight from Secrets Manager: neither the cache nor a former version takes
+    /// its place. `None` when the integration has no secret.
+    ///
+    /// # Errors
+    /// As [`Self::get`], without the help of the cache.
+    pub async fn newest(&self, id: &IntegrationId) -> Result<Option<Arc<ClientCredential>>, Error> {
+        match self.read(id, Stage::Current).await? {
+            Some(kept) => self.ready(kept).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn kept(&self, id: &IntegrationId) -> Result<Option<Kept>, Error> {
         // The lock is held over the read on purpose: concurrent callers share one request.
         let mut cached = self.cached.lock().await;
@@ -221,7 +245,7 @@ impl ClientCredentials {
         {
             return Ok(Some(entry.kept.clone()));
         }
-        match self.read(id, "AWSCURRENT").await {
+        match self.read(id, Stage::Current).await {
             Ok(Some(kept)) => {
                 cached.insert(id.clone(), Cached { read_at: now, kept: kept.clone() });
                 Ok(Some(kept))
@@ -276,6 +300,7 @@ impl ClientCredentials {
                 Err(error) if error.class == ErrorClass::ApplicationBroken => {}
                 Err(error) => return Err(Use::Entra(error)),
                 Ok(answer) => {
+                    tracing::warn!(integration = %id, "Entra refuses the credential that was cached and takes another version of it");
                     self.prefer(id, kept).await;
                     return Ok(answer);
                 }
@@ -291,7 +316,7 @@ impl ClientCredentials {
     async fn reread(&self, id: &IntegrationId) -> Result<Vec<Kept>, Error> {
         self.cached.lock().await.remove(id);
         let mut versions = Vec::with_capacity(2);
-        for stage in ["AWSCURRENT", "AWSPREVIOUS"] {
+        for stage in [Stage::Current, Stage::Previous] {
             versions.extend(self.read(id, stage).await?);
         }
         Ok(versions)
@@ -303,7 +328,7 @@ impl ClientCredentials {
         self.cached.lock().await.insert(id.clone(), entry);
     }
 
-    async fn read(&self, id: &IntegrationId, stage: &str) -> Result<Option<Kept>, Error> {
+    async fn read(&self, id: &IntegrationId, stage: Stage) -> Result<Option<Kept>, Error> {
         let Some((_, stored)) = self.stored(id, stage).await? else { return Ok(None) };
         let parsed = NewCredential::from(stored)
             .parse()
@@ -311,25 +336,28 @@ impl ClientCredentials {
         Ok(Some(parsed.map_or(Kept::Federated, |one| Kept::Credential(Arc::new(one)))))
     }
 
-    /// The version with this stage, and its id.
+    /// The version with this stage, and its id; `None` while it has no value.
     async fn stored(
         &self,
         id: &IntegrationId,
-        stage: &str,
-    ) -> Result<Option<(String, Stored)>, Error> {
+        stage: Stage,
+    ) -> Result<Option<(VersionId, Stored)>, Error> {
         let answer = self
             .client
             .get_secret_value()
             .secret_id(self.name(id))
-            .version_stage(stage)
+            .version_stage(stage.as_str())
             .send()
             .await;
         let (version_id, text) = match answer {
-            Ok(answer) => (
-                answer.version_id.unwrap_or_default(),
-                Zeroizing::new(answer.secret_string.unwrap_or_default()),
-            ),
-            Err(e) if e.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError::is_resource_not_found_exception) => {
+            Ok(answer) => {
+                let Some(text) = answer.secret_string.map(Zeroizing::new) else { return Ok(None) };
+                (VersionId::new(answer.version_id.unwrap_or_default()), text)
+            }
+            Err(e)
+                if e.as_service_error()
+                    .is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
+            {
                 return Ok(None);
             }
             Err(e) => return Err(Error::sdk("secretsmanager", "GetSecretValue", &e)),
@@ -350,7 +378,7 @@ fn serialize(credential: &NewCredential) -> Result<String, Error> {
     let secret = |secret: &SecretString| Zeroizing::new(secret.expose_secret().to_owned());
     let stored = match credential {
         NewCredential::ClientSecret(value) => {
-            Stored::ClientSecret { client_secret: secret(value), key_id: None, expires_at: None }
+            Stored::ClientSecret { client_secret: secret(value), made: None }
         }
         NewCredential::Certificate { certificate_pem, private_key_pem } => Stored::Certificate {
             certificate_pem: certificate_pem.clone(),

@@ -30,6 +30,12 @@ pub enum Error {
         /// The field's name.
         field: &'static str,
     },
+    /// AWS gives this deployment no token for Entra, and will not before somebody changes that.
+    #[error("AWS gives no token for Entra: {code}")]
+    NotFederated {
+        /// STS' error code.
+        code: String,
+    },
     /// The item changed under us more often than is worth retrying.
     #[error("the {what} is being changed by others")]
     Contended {

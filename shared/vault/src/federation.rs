@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use aws_sdk_sts::Client;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::get_web_identity_token::GetWebIdentityTokenError;
 use entra::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -40,10 +42,16 @@ impl Federation {
         Self { sts, audience, clock, held: Arc::default() }
     }
 
+    /// Whom the tokens are for.
+    pub fn audience(&self) -> &'static str {
+        self.audience
+    }
+
     /// A token that is valid for another minute at least.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when STS is, or outbound web identity federation is off in the account.
+    /// [`Error::NotFederated`] when outbound web identity federation is off in the account, or the role may not ask;
+    /// [`Error::Unavailable`] when STS is.
     pub async fn assertion(&self) -> Result<SecretString, Error> {
         // The lock is held over the request on purpose: concurrent callers share one.
         let mut held = self.held.lock().await;
@@ -60,7 +68,7 @@ impl Federation {
             .signing_algorithm(ALGORITHM)
             .send()
             .await
-            .map_err(|e| Error::sdk("sts", "GetWebIdentityToken", &e))?;
+            .map_err(|e| refused(&e))?;
         let incomplete = || Error::corrupt("token of AWS", "STS answered without one");
         let token = SecretString::from(answer.web_identity_token.ok_or_else(incomplete)?);
         let expiration = answer.expiration.ok_or_else(incomplete)?;
@@ -68,5 +76,18 @@ impl Federation {
             .map_err(|e| Error::corrupt("token of AWS", e))?;
         *held = Some(Held { token: token.clone(), expires_at });
         Ok(token)
+    }
+}
+
+fn refused<R>(error: &SdkError<GetWebIdentityTokenError, R>) -> Error {
+    let service = error.as_service_error();
+    match service.and_then(ProvideErrorMetadata::code) {
+        Some(code)
+            if code.starts_with("OutboundWebIdentityFederationDisabled")
+                || code == "AccessDenied" =>
+        {
+            Error::NotFederated { code: code.to_owned() }
+        }
+        _ => Error::sdk("sts", "GetWebIdentityToken", error),
     }
 }

@@ -386,6 +386,20 @@ impl World {
         }
     }
 
+    /// Announces a rotation of an integration's client secret, as Secrets Manager does before it calls the function: the
+    /// version with this id is pending, and has no value yet. Returns the secret's ARN.
+    pub async fn announce_rotation(&self, integration: &str, version: &str) -> String {
+        let secrets = &self.stack.aws().secrets_manager;
+        let name = format!("{}integrations/{integration}", local::names::SECRETS);
+        let described = secrets.describe_secret().secret_id(&name).send().await.unwrap();
+        if described.rotation_enabled() != Some(true) {
+            secrets.rotate_secret().secret_id(&name).send().await.unwrap();
+        }
+        let pending = secrets.put_secret_value().secret_id(&name).client_request_token(version);
+        pending.version_stages("AWSPENDING").send().await.unwrap();
+        described.arn().unwrap().to_owned()
+    }
+
     /// Makes a connection due in the schedule.
     pub async fn make_due(&self, connection: &str) {
         let past = AttributeValue::N("1000000000".to_owned());

@@ -41,6 +41,8 @@ struct Inner {
     target: String,
     counts: Counts,
     stop: Option<Stop>,
+    /// The operation that is not passed on, and what its requests contain.
+    refused: Option<(String, String)>,
 }
 
 /// What went through.
@@ -109,6 +111,17 @@ impl Tap {
         self.shared.state().counts = Counts::default();
     }
 
+    /// Passes no request on for this operation, such as `PutItem`, that contains this text: whoever asks is told that the
+    /// wire is broken.
+    pub fn refuse(&self, operation: &str, containing: &str) {
+        self.shared.state().refused = Some((operation.to_owned(), containing.to_owned()));
+    }
+
+    /// Passes everything on again.
+    pub fn let_through(&self) {
+        self.shared.state().refused = None;
+    }
+
     /// Stops one of the requests to come: the first is number 0.
     pub fn stop_at(&self, number: u64, when: When) -> Stop {
         let stop = Stop::new(number, when);
@@ -132,6 +145,12 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     let of_dynamodb = target.is_some_and(|target| target.starts_with("DynamoDB"));
     let (url, stop) = {
         let mut state = shared.state();
+        if let Some((refused, containing)) = &state.refused
+            && *refused == operation
+            && String::from_utf8_lossy(&body).contains(containing.as_str())
+        {
+            return broken();
+        }
         *state.counts.requests.entry(operation.clone()).or_default() += 1;
         let stop = state.stop.clone().filter(Stop::is_next);
         (format!("{}{}", state.target, parts.uri), stop)

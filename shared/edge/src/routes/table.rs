@@ -58,6 +58,17 @@ pub static ROUTES: &[Route] = &[
         specific_problems: &[Code::IntegrationNotFound],
     },
     Route {
+        operation: Operation::PutClientCredential,
+        method: Some(Method::PUT),
+        path: "/integrations/{integration}/client-credential",
+        callers: OPERATOR,
+        audience: Audience::Api,
+        function: Function::Manage,
+        summary: "Replace an integration's client credential and nothing else of it",
+        body: RequestBody::Json,
+        specific_problems: &[Code::IntegrationNotFound],
+    },
+    Route {
         operation: Operation::VerifyIntegration,
         method: Some(Method::POST),
         path: "/integrations/{integration}/verify",

@@ -14,9 +14,10 @@
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use entra::identifiers::ClientId;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Integration, Integrations, Status, key};
+use super::{CredentialDescription, Integration, Integrations, Status, key};
 use crate::Error;
 use crate::ids::IntegrationId;
 use crate::table::{n, s, sent, to_value};
@@ -74,20 +75,49 @@ impl Integrations {
         self.set_status(id, Status::Ready, "#status = :rejected", &values).await
     }
 
-    /// Notes that there is a new client secret, until when Entra accepts it, and that it is accepted.
+    /// Describes the credential that was just stored; a rejected one was before it. Returns whether there is such an
+    /// integration.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn put_credential(
+        &self,
+        id: &IntegrationId,
+        credential: &CredentialDescription,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let update = self
+            .update(id)
+            .update_expression("SET credential = :credential, updated_at = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":credential", to_value(super::WHAT, credential)?)
+            .expression_attribute_values(":now", s(now.to_string()));
+        let described = sent(update.send().await)?;
+        self.accept_credential(id).await?;
+        Ok(described)
+    }
+
+    /// Notes that an app has a new client secret, until when Entra accepts it, and that it is accepted. Who has seen the
+    /// integration before does not mark it as rejected any more.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn renew_client_secret(
         &self,
         id: &IntegrationId,
+        client_id: &ClientId,
         expires_at: Timestamp,
+        now: Timestamp,
     ) -> Result<bool, Error> {
         let update = self
             .update(id)
-            .update_expression("SET credential.expires_at = :expires_at")
-            .condition_expression("credential.kind = :client_secret")
+            .update_expression("SET credential.expires_at = :expires_at, updated_at = :now")
+            .condition_expression(
+                "credential.kind = :client_secret AND client_id = :client_id AND credential.expires_at <> :expires_at",
+            )
             .expression_attribute_values(":expires_at", s(expires_at.to_string()))
+            .expression_attribute_values(":now", s(now.to_string()))
+            .expression_attribute_values(":client_id", s(client_id.to_string()))
             .expression_attribute_values(":client_secret", s("client_secret"));
         let renewed = sent(update.send().await)?;
         self.accept_credential(id).await?;

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::Refresher;
 use super::failure::Failure;
+use crate::Error;
 use crate::client_credentials::Use;
 use crate::connections::Connection;
 use crate::integrations::{self, Integration};
@@ -66,6 +67,7 @@ impl Refresher {
                 Ok(tokens)
             }
             Err(Use::Missing) => Err(Failure::NoCredential),
+            Err(Use::Vault(Error::NotFederated { .. })) => Err(Failure::NotFederated),
             Err(Use::Vault(error)) => Err(Failure::Vault(error)),
             Err(Use::Entra(error)) => Err(Failure::Entra(error)),
         }

@@ -85,6 +85,8 @@ pub(super) enum Failure {
     Vault(Error),
     /// The integration has no credential.
     NoCredential,
+    /// AWS gives no token to sign in with.
+    NotFederated,
 }
 
 impl Failure {
@@ -115,6 +117,9 @@ impl Refresher {
             }
             Failure::NoCredential => {
                 self.application_broken(integration, "no_credential", now).await?
+            }
+            Failure::NotFederated => {
+                self.application_broken(integration, "not_federated", now).await?
             }
             Failure::Entra(error) => {
                 tracing::warn!(

@@ -109,6 +109,25 @@ pub struct ClientSecret {
     /// By which Microsoft Graph knows it (the *Secret ID* of the portal).
     #[serde(default = "Uuid::new_v4")]
     pub key_id: Uuid,
+    /// Its description in the portal.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// Since when it is there, as Graph tells it; `None`: for ever.
+    #[serde(default)]
+    pub starts_at: Option<Timestamp>,
+}
+
+impl ClientSecret {
+    /// A secret with this value that never expires.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self {
+            value: value.into(),
+            expires_at: None,
+            key_id: Uuid::new_v4(),
+            display_name: None,
+            starts_at: None,
+        }
+    }
 }
 
 /// Trust in the tokens of another issuer instead of a secret.

@@ -1,13 +1,14 @@
-//! Microsoft Graph, as far as an app renews its own client secret:
-//! `POST /v1.0/applications(appId='…')/addPassword` and `…/removePassword`.
+//! Microsoft Graph, as far as an app renews its own client secret: `/v1.0/applications(appId='…')` with its
+//! passwords, and its actions `addPassword` and `removePassword`.
 
+use http::Method;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::State;
-use super::apps::{App, ClientSecret};
+use super::apps::ClientSecret;
 use super::scopes::Resource;
 use crate::marker;
 use crate::reply::Reply;
@@ -42,8 +43,8 @@ pub(crate) fn app_id(segment: &str) -> Option<Uuid> {
     segment.strip_prefix("applications(appId='")?.strip_suffix("')")?.parse().ok()
 }
 
-/// Answers an action on an app registration.
-pub(crate) fn answer(state: &State, request: &Received, app: Uuid, action: &str) -> Reply {
+/// Answers a request about an app registration.
+pub(crate) fn answer(state: &State, request: &Received, app: Uuid, action: Option<&str>) -> Reply {
     let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let Some(caller) = bearer.and_then(|bearer| caller(state, bearer)) else {
         return refusal(
@@ -52,10 +53,12 @@ pub(crate) fn answer(state: &State, request: &Received, app: Uuid, action: &str)
             "Access token is empty or not for Microsoft Graph.",
         );
     };
+    let now = state.now();
     let mut directory = state.directory();
-    let Some(registration) = directory.apps.get(&app).map(|app| app.registration.clone()) else {
+    let Some(known) = directory.apps.get_mut(&app) else {
         return refusal(404, "Request_ResourceNotFound", "The application does not exist.");
     };
+    let registration = &mut known.registration;
     if caller != app || !registration.owns_itself {
         return refusal(
             403,
@@ -63,15 +66,22 @@ pub(crate) fn answer(state: &State, request: &Received, app: Uuid, action: &str)
             "Insufficient privileges to complete the operation.",
         );
     }
-    let mut registration = registration;
-    let reply = match action {
-        "addPassword" => add(&mut registration.secrets, &request.body, state.now()),
-        _ => remove(&mut registration.secrets, &request.body),
-    };
-    if let Ok(app) = App::new(registration) {
-        directory.add_app(app);
+    let secrets = &mut registration.secrets;
+    match (&request.method, action) {
+        (&Method::GET, None) => list(app, secrets),
+        (&Method::POST, Some("addPassword")) => match added(&request.body, now) {
+            Some(secret) => {
+                let mut shown = credential(&secret);
+                shown["secretText"] = json!(secret.value);
+                secrets.push(secret.clone());
+                directory.grants.issued.push(secret.value);
+                Reply::json(200, &shown)
+            }
+            None => refusal(400, "Request_BadRequest", "The body is not what it should be."),
+        },
+        (&Method::POST, Some("removePassword")) => remove(secrets, &request.body),
+        _ => refusal(404, "Request_ResourceNotFound", "There is nothing of this name."),
     }
-    reply
 }
 
 /// The app to which a token for Graph was issued.
@@ -83,28 +93,34 @@ fn caller(state: &State, bearer: &str) -> Option<Uuid> {
     (is_good && token.account.is_none()).then_some(token.client_id)
 }
 
-fn add(secrets: &mut Vec<ClientSecret>, body: &[u8], now: Timestamp) -> Reply {
-    let Ok(AddPassword { password_credential: wish }) = serde_json::from_slice(body) else {
-        return refusal(400, "Request_BadRequest", "The body is not what it should be.");
-    };
+fn list(app: Uuid, secrets: &[ClientSecret]) -> Reply {
+    let passwords: Vec<Value> = secrets.iter().map(credential).collect();
+    Reply::json(200, &json!({"appId": app, "passwordCredentials": passwords}))
+}
+
+/// A `passwordCredential`, as it is shown to everybody.
+fn credential(secret: &ClientSecret) -> Value {
+    let for_ever = Timestamp::UNIX_EPOCH;
+    json!({
+        "customKeyIdentifier": null,
+        "displayName": secret.display_name,
+        "endDateTime": secret.expires_at.map(|expires_at| expires_at.to_string()),
+        "hint": secret.value.get(..3),
+        "keyId": secret.key_id,
+        "secretText": null,
+        "startDateTime": secret.starts_at.unwrap_or(for_ever).to_string(),
+    })
+}
+
+fn added(body: &[u8], now: Timestamp) -> Option<ClientSecret> {
+    let AddPassword { password_credential: wish } = serde_json::from_slice(body).ok()?;
     let usual = now + jiff::SignedDuration::from_hours(USUAL_DAYS * 24);
-    let expires_at = wish.end_date_time.unwrap_or(usual);
-    let value = marker::opaque("adO8Q~", 15);
-    let key_id = Uuid::new_v4();
-    secrets.push(ClientSecret { value: value.clone(), expires_at: Some(expires_at), key_id });
-    Reply::json(
-        200,
-        &json!({
-            "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#microsoft.graph.passwordCredential",
-            "customKeyIdentifier": null,
-            "displayName": wish.display_name,
-            "endDateTime": expires_at.to_string(),
-            "hint": value.get(..3),
-            "keyId": key_id,
-            "secretText": value,
-            "startDateTime": now.to_string(),
-        }),
-    )
+    Some(ClientSecret {
+        expires_at: Some(wish.end_date_time.unwrap_or(usual)),
+        display_name: wish.display_name,
+        starts_at: Some(now),
+        ..ClientSecret::new(marker::opaque("adO8Q~", 15))
+    })
 }
 
 fn remove(secrets: &mut Vec<ClientSecret>, body: &[u8]) -> Reply {
@@ -114,11 +130,7 @@ fn remove(secrets: &mut Vec<ClientSecret>, body: &[u8]) -> Reply {
     };
     secrets.retain(|secret| secret.key_id != key_id);
     if secrets.len() == before {
-        return refusal(
-            404,
-            "Request_ResourceNotFound",
-            "No password credential found with keyId.",
-        );
+        return refusal(400, "Request_BadRequest", "No password credential found with keyId.");
     }
     Reply::empty(204)
 }

@@ -215,11 +215,7 @@ impl Entra {
         expires_at: Option<Timestamp>,
     ) -> Result<(), UnknownName> {
         self.change_app(client_id, |app| {
-            app.secrets.push(ClientSecret {
-                value: value.to_owned(),
-                expires_at,
-                key_id: Uuid::new_v4(),
-            });
+            app.secrets.push(ClientSecret { expires_at, ..ClientSecret::new(value) });
         })
     }
 

@@ -79,11 +79,7 @@ impl Directory {
         };
         let mut registration = AppRegistration::new(DEFAULT_CLIENT_ID, "");
         registration.redirect_uris.clone_from(&options.redirect_uris);
-        registration.secrets.push(ClientSecret {
-            value: DEFAULT_CLIENT_SECRET.to_owned(),
-            expires_at: None,
-            key_id: Uuid::new_v4(),
-        });
+        registration.secrets.push(ClientSecret::new(DEFAULT_CLIENT_SECRET));
         if let Ok(app) = App::new(registration) {
             directory.add_app(app);
         }
@@ -241,6 +237,7 @@ impl Emulator for State {
             }
             [_, "oauth2", "v2.0", "logout"] => "logout",
             ["v1.0", app, "addPassword"] if graph::app_id(app).is_some() => "graph.add_password",
+            ["v1.0", app] if graph::app_id(app).is_some() => "graph.application",
             ["v1.0", app, "removePassword"] if graph::app_id(app).is_some() => {
                 "graph.remove_password"
             }
@@ -256,11 +253,10 @@ impl Emulator for State {
     fn answer(&self, request: &Received, spoil: Option<&Fault>) -> Reply {
         let segments = request.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        if let ["v1.0", app, action @ ("addPassword" | "removePassword")] = segments.as_slice()
+        if let ["v1.0", app, action @ ..] = segments.as_slice()
             && let Some(app) = graph::app_id(app)
-            && request.method == Method::POST
         {
-            return graph::answer(self, request, app, action);
+            return graph::answer(self, request, app, action.first().copied());
         }
         match (&request.method, segments.as_slice()) {
             (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => {

@@ -9,6 +9,7 @@ use edge::routes::{Operation, ROUTES, Route};
 use end_to_end::{Caller, INTEGRATION, World};
 use local::Routes;
 use reqwest::Method;
+use serde_json::Value;
 
 /// An address of a route, with things that do not exist.
 fn example(route: &Route) -> (Method, String) {
@@ -164,14 +165,39 @@ async fn the_service_describes_itself() {
     );
     let document = world.get(&Caller::Nobody, "/openapi.json").await.expect(200).json();
     assert_eq!(document["openapi"], "3.1.0");
-    for route in ROUTES {
-        let path = route.path.replace("+}", "}");
-        assert!(document["paths"][&path].is_object(), "{path}");
-    }
+    assert_eq!(described(&document), contract());
     let page = world.browser().open_page(&world.url("/")).await.expect(200);
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
     assert!(page.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
     assert!(ROUTES.iter().any(|route| route.operation == Operation::Portal));
+}
+
+/// Method, path, and whether somebody has to say who they are.
+type Row = (String, String, bool);
+
+fn described(document: &Value) -> BTreeSet<Row> {
+    let mut rows = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if method != "parameters" {
+                let is_closed = operation["security"].as_array().is_some_and(|all| !all.is_empty());
+                rows.insert((method.to_uppercase(), path.clone(), is_closed));
+            }
+        }
+    }
+    rows
+}
+
+fn contract() -> BTreeSet<Row> {
+    let any = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].map(str::to_owned);
+    let mut rows = BTreeSet::new();
+    for route in ROUTES {
+        let methods = route.method.as_ref().map_or(any.to_vec(), |one| vec![one.to_string()]);
+        for method in methods {
+            rows.insert((method, route.path.replace("+}", "}"), !route.callers.is_empty()));
+        }
+    }
+    rows
 }
 
 #[tokio::test(flavor = "multi_thread")]

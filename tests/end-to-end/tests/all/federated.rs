@@ -2,8 +2,9 @@
 
 use emulators::entra::{DEFAULT_CLIENT_ID, FederatedCredential};
 use end_to_end::{Caller, INTEGRATION, World};
+use jiff::SignedDuration;
 use local::{names, sts};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Makes the app trust this subject of AWS, and nothing else.
 fn trust_only(world: &World, subject: &str) {
@@ -19,6 +20,14 @@ fn trust_only(world: &World, subject: &str) {
             }];
         })
         .unwrap();
+}
+
+/// What `verify` finds out about the credential.
+async fn credential_finding(world: &World) -> Value {
+    let path = format!("/integrations/{INTEGRATION}/verify");
+    let verified = world.post(&Caller::Operator, &path, json!({})).await.expect(200).json();
+    let findings = verified["findings"].as_array().unwrap();
+    findings.iter().find(|finding| finding["check"] == "client_credential").unwrap().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,20 +59,58 @@ async fn a_user_connects_and_calls_and_is_renewed_without_any_client_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_token_is_asked_for_that_would_outlive_its_session() {
+    let world = World::start().await;
+    trust_only(&world, sts::ROLE_ARN);
+    // A session that is nearly at its end, and tokens that are not kept.
+    world.stack.aws().sts.set(|settings| {
+        settings.session = SignedDuration::from_secs(350);
+        settings.token = Some(SignedDuration::from_secs(30));
+    });
+    let federated = json!({"client_credential": {"kind": "federated"}});
+    world.put_integration(INTEGRATION, federated).await.expect(200);
+    assert_eq!(credential_finding(&world).await["status"], "ok");
+    // Later AWS would not give one in the same session any more.
+    world.stack.aws().sts.set(|settings| settings.ahead = SignedDuration::from_secs(100));
+    let finding = credential_finding(&world).await;
+    assert_eq!(finding["status"], "ok", "{finding}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_gives_no_tokens_is_the_integration_s_fault_and_no_connection_s() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let federated = json!({"client_credential": {"kind": "federated"}});
+    world.put_integration(INTEGRATION, federated).await.expect(200);
+    world.stack.aws().sts.set(|settings| {
+        settings.refusal = Some("OutboundWebIdentityFederationDisabledException");
+    });
+    let finding = credential_finding(&world).await;
+    assert_eq!(finding["status"], "failed");
+    assert!(finding["fix"].as_str().unwrap().contains("enable-outbound-web-identity-federation"));
+
+    let refresh = format!("/connections/{connection}/refresh");
+    let refused = world.post(&Caller::Application, &refresh, json!({})).await;
+    refused.expect_problem(502, "credential_rejected");
+    let path = format!("/integrations/{INTEGRATION}");
+    let shown = world.get(&Caller::Operator, &path).await.expect(200).json();
+    assert_eq!(shown["status"], "credential_rejected");
+    assert_eq!(world.connection(&connection).await["status"], "active");
+
+    // Somebody switches it on, and has it verified.
+    trust_only(&world, sts::ROLE_ARN);
+    world.stack.aws().sts.set(|settings| settings.refusal = None);
+    assert_eq!(credential_finding(&world).await["status"], "ok");
+    world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_trusts_another_role_is_told_by_verify() {
     let world = World::start().await;
     trust_only(&world, "arn:aws:iam::000000000000:role/another");
     let federated = json!({"client_credential": {"kind": "federated"}});
     world.put_integration(INTEGRATION, federated).await.expect(200);
-    let path = format!("/integrations/{INTEGRATION}/verify");
-    let verified = world.post(&Caller::Operator, &path, json!({})).await.expect(200).json();
-    assert_eq!(verified["ok"], false);
-    let finding = verified["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|finding| finding["check"] == "client_credential")
-        .unwrap();
+    let finding = credential_finding(&world).await;
     assert_eq!(finding["status"], "failed");
     let fix = finding["fix"].as_str().unwrap();
     assert!(fix.contains("FederationSubject"), "{finding}");

@@ -1,6 +1,6 @@
 //! The management API: what an operator and an application configure, and what is refused.
 
-use emulators::entra::{DEFAULT_CLIENT_ID, TestCertificate};
+use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, TestCertificate};
 use end_to_end::{Answer, Caller, INTEGRATION, World};
 use local::names;
 use reqwest::Method;
@@ -210,6 +210,50 @@ async fn verify_finds_what_is_wrong_and_says_what_to_do() {
         assert_eq!(finding["status"], "failed", "{bad}");
         assert!(finding["fix"].as_str().unwrap().ends_with('.'));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_credential_is_replaced_alone_and_verify_sees_only_the_new_one() {
+    let world = World::start().await;
+    let narrow = json!({"allowed_calls": [{"methods": ["GET"]}], "always_warm": true});
+    let before = world.put_integration(INTEGRATION, narrow).await.expect(200).json();
+    let path = format!("/integrations/{INTEGRATION}/client-credential");
+    let put = async |secret: &str| {
+        let credential = json!({"kind": "client_secret", "client_secret": secret, "expires_at": "2100-01-01T00:00:00Z"});
+        world.ask_json(&Caller::Operator, Method::PUT, &path, &credential).await
+    };
+    let verify = async || {
+        let path = format!("/integrations/{INTEGRATION}/verify");
+        world.post(&Caller::Operator, &path, json!({})).await.expect(200).json()["ok"].clone()
+    };
+
+    // A slip: calls go on with the former one, and verify does not fall for it.
+    let mut after = put("a-slip").await.expect(200).json();
+    assert_eq!(verify().await, false);
+    let connection = world.connect("ada", "ada").await;
+    world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects").await.expect(200);
+    assert_eq!(verify().await, false);
+
+    let secret = world.entra().new_secret(DEFAULT_CLIENT_ID).unwrap();
+    put(&secret).await.expect(200);
+    assert_eq!(verify().await, true);
+    world.entra().remove_secret(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET).unwrap();
+    let refresh = format!("/connections/{connection}/refresh");
+    world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
+
+    // Nothing else has changed.
+    assert_eq!(after["client_credential"]["expires_at"], "2100-01-01T00:00:00Z");
+    for changing in ["client_credential", "updated_at"] {
+        after[changing] = before[changing].clone();
+    }
+    assert_eq!(after, before);
+    for slip in ["", " pasted with a blank", "and a line\n"] {
+        assert_names_field(&put(slip).await, "client_credential.client_secret");
+    }
+    let nobody = "/integrations/nobody/client-credential";
+    let credential = json!({"kind": "federated"});
+    let refused = world.ask_json(&Caller::Operator, Method::PUT, nobody, &credential).await;
+    refused.expect_problem(404, "integration_not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

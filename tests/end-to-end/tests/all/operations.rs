@@ -413,3 +413,23 @@ async fn a_credential_that_expires_soon_is_told_every_day() {
     let told = |line: &String| line.contains("the client credential expires soon");
     assert!(world.log().iter().any(told));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_a_call_renewed_and_nobody_could_store_is_told() {
+    let (world, [dynamodb, _services]) = World::tapped().await;
+    let connection = world.connect("ada", "ada").await;
+    let projects = "dev.azure.com/mycompany/_apis/projects";
+    world.expire_tokens().await;
+    world.proxied(&connection, projects).await.expect(200);
+    assert_eq!((metric(&world, "TokensRenewed"), metric(&world, "TokensUnsaved")), (1, 0));
+
+    world.expire_tokens().await;
+    dynamodb.refuse("UpdateItem", names::TOKENS);
+    world.proxied(&connection, projects).await.expect_problem(503, "service_unavailable");
+    assert_eq!((metric(&world, "TokensRenewed"), metric(&world, "TokensUnsaved")), (1, 1));
+    // Entra lets the earlier refresh token live: nobody is disconnected.
+    dynamodb.let_through();
+    let past = AttributeValue::N("1000000000000".to_owned());
+    world.set(names::CONNECTIONS, &connection, "lease_until", past).await;
+    world.proxied(&connection, projects).await.expect(200);
+}

@@ -1,41 +1,55 @@
 //! Client secrets that renew themselves: Secrets Manager's steps, Microsoft Graph, and nobody disconnected.
 
+use emulators::Fault;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use end_to_end::{Caller, INTEGRATION, World};
+use jiff::SignedDuration;
 use local::names;
 use serde_json::{Value, json};
 
 const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
+/// Another app that is registered in Entra.
+const OTHER_SECRET: &str = "another-secret-of-the-operator";
 
 fn token(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
+fn secret_name() -> String {
+    format!("{}integrations/{INTEGRATION}", names::SECRETS)
+}
+
 /// Invokes one step as Secrets Manager does.
-async fn step(world: &World, step: &str, token: &str) -> Result<(), String> {
-    let secret = world.stack.aws().secrets_manager.describe_secret();
-    let secret = secret.secret_id(format!("{}integrations/{INTEGRATION}", names::SECRETS));
+async fn step(world: &World, step: &str, number: u32) -> Result<(), String> {
+    let secret = world.stack.aws().secrets_manager.describe_secret().secret_id(secret_name());
     let arn = secret.send().await.unwrap().arn.unwrap();
     assert!(arn.starts_with("arn:aws:secretsmanager:"), "{arn}");
-    let event = json!({"Step": step, "SecretId": arn, "ClientRequestToken": token});
+    let event = json!({"Step": step, "SecretId": arn, "ClientRequestToken": token(number)});
     let answered = world.stack.invoke("rotate", event.to_string().into_bytes()).await;
     answered.map(drop).map_err(|e| e.to_string())
 }
 
 async fn rotate(world: &World, number: u32) {
+    world.announce_rotation(INTEGRATION, &token(number)).await;
     for name in STEPS {
         // Each may come twice.
-        step(world, name, &token(number)).await.unwrap();
-        step(world, name, &token(number)).await.unwrap();
+        step(world, name, number).await.unwrap();
+        step(world, name, number).await.unwrap();
     }
 }
 
 /// The version of the integration's secret that has a stage.
-async fn version(world: &World, stage: &str) -> Option<(String, Value)> {
+async fn version(world: &World, stage: &str) -> Option<(String, Option<Value>)> {
     let read = world.stack.aws().secrets_manager.get_secret_value();
-    let read = read.secret_id(format!("{}integrations/{INTEGRATION}", names::SECRETS));
-    let read = read.version_stage(stage).send().await.ok()?;
-    Some((read.version_id?, serde_json::from_str(&read.secret_string?).unwrap()))
+    let read = read.secret_id(secret_name()).version_stage(stage).send().await.ok()?;
+    let value = read.secret_string.map(|text| serde_json::from_str(&text).unwrap());
+    Some((read.version_id?, value))
+}
+
+/// The client secret that has a stage.
+async fn secret(world: &World, stage: &str) -> String {
+    let (_, stored) = version(world, stage).await.unwrap();
+    stored.unwrap()["client_secret"].as_str().unwrap().to_owned()
 }
 
 fn secrets_in_entra(world: &World) -> Vec<String> {
@@ -43,12 +57,31 @@ fn secrets_in_entra(world: &World) -> Vec<String> {
     app.secrets.into_iter().map(|secret| secret.value).collect()
 }
 
+/// Lets the app's secrets grow older by an hour.
+fn age_secrets(world: &World) {
+    let age = |app: &mut emulators::entra::AppRegistration| {
+        for secret in &mut app.secrets {
+            secret.starts_at = secret.starts_at.map(|at| at - SignedDuration::from_hours(1));
+        }
+    };
+    world.entra().change_app(DEFAULT_CLIENT_ID, age).unwrap();
+}
+
 async fn world_that_may_rotate() -> World {
     let world = World::start().await;
     world.entra().change_app(DEFAULT_CLIENT_ID, |app| app.owns_itself = true).unwrap();
-    // The app is known in its own tenant once somebody there has consented.
-    world.connect("ada", "ada").await;
     world
+}
+
+/// The rotation has let go of its version, so that another one can begin.
+async fn assert_given_up(world: &World, refused: Result<(), String>, number: u32) {
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("given up"), "{refused}");
+    assert!(version(world, "AWSPENDING").await.is_none());
+    for name in STEPS {
+        let refused = step(world, name, number).await.unwrap_err();
+        assert!(refused.contains("begun no such rotation"), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,14 +92,10 @@ async fn a_rotation_renews_the_client_secret_and_disconnects_nobody() {
     world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
 
     rotate(&world, 1).await;
-    let (current, stored) = version(&world, "AWSCURRENT").await.unwrap();
-    assert_eq!(current, token(1));
-    let first = stored["client_secret"].as_str().unwrap().to_owned();
+    assert_eq!(version(&world, "AWSCURRENT").await.unwrap().0, token(1));
+    let first = secret(&world, "AWSCURRENT").await;
     assert_ne!(first, DEFAULT_CLIENT_SECRET);
-    assert_eq!(
-        version(&world, "AWSPREVIOUS").await.unwrap().1["client_secret"],
-        DEFAULT_CLIENT_SECRET
-    );
+    assert_eq!(secret(&world, "AWSPREVIOUS").await, DEFAULT_CLIENT_SECRET);
     assert_eq!(secrets_in_entra(&world), [DEFAULT_CLIENT_SECRET, &first]);
     let shown = world.get(&Caller::Operator, &format!("/integrations/{INTEGRATION}")).await;
     let shown = shown.expect(200).json();
@@ -79,43 +108,152 @@ async fn a_rotation_renews_the_client_secret_and_disconnects_nobody() {
     world.entra().remove_secret(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET).unwrap();
     world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
     let verify = format!("/integrations/{INTEGRATION}/verify");
-    assert_eq!(
-        world.post(&Caller::Operator, &verify, json!({})).await.expect(200).json()["ok"],
-        true
-    );
+    let verified = world.post(&Caller::Operator, &verify, json!({})).await.expect(200).json();
+    assert_eq!(verified["ok"], true, "{verified}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_secret_before_the_last_is_removed_from_entra() {
+async fn the_secret_before_the_last_is_removed_from_entra_once_nobody_can_use_it_any_more() {
     let world = world_that_may_rotate().await;
     let mut made = Vec::new();
     for number in 1..=4 {
         rotate(&world, number).await;
-        let (_, stored) = version(&world, "AWSCURRENT").await.unwrap();
-        made.push(stored["client_secret"].as_str().unwrap().to_owned());
+        made.push(secret(&world, "AWSCURRENT").await);
+        age_secrets(&world);
     }
     // The operator's own is not ours to remove.
     assert_eq!(secrets_in_entra(&world), [DEFAULT_CLIENT_SECRET, &made[2], &made[3]]);
     assert_eq!(world.entra().count("graph.add_password"), 4);
+
+    // Two rotations at once: what was current a moment ago is cached by others, so it stays for now.
+    rotate(&world, 5).await;
+    rotate(&world, 6).await;
+    made.extend([secret(&world, "AWSPREVIOUS").await, secret(&world, "AWSCURRENT").await]);
+    assert_eq!(secrets_in_entra(&world), [DEFAULT_CLIENT_SECRET, &made[3], &made[4], &made[5]]);
+    age_secrets(&world);
+    rotate(&world, 7).await;
+    made.push(secret(&world, "AWSCURRENT").await);
+    assert_eq!(secrets_in_entra(&world), [DEFAULT_CLIENT_SECRET, &made[5], &made[6]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_could_not_be_stored_is_removed_by_the_next_rotation() {
+    let (world, [_dynamodb, services]) = World::tapped().await;
+    world.entra().change_app(DEFAULT_CLIENT_ID, |app| app.owns_itself = true).unwrap();
+    world.announce_rotation(INTEGRATION, &token(1)).await;
+    services.refuse("PutSecretValue", "");
+    let refused = step(&world, "createSecret", 1).await.unwrap_err();
+    assert!(refused.contains("PutSecretValue"), "{refused}");
+    services.let_through();
+    assert_eq!(secrets_in_entra(&world).len(), 2, "Entra has it, and nobody else");
+    // Secrets Manager tries again, for now beside the lost one.
+    for name in STEPS {
+        step(&world, name, 1).await.unwrap();
+    }
+    let first = secret(&world, "AWSCURRENT").await;
+    assert_eq!(secrets_in_entra(&world).len(), 3);
+    age_secrets(&world);
+    rotate(&world, 2).await;
+    let second = secret(&world, "AWSCURRENT").await;
+    assert_eq!(secrets_in_entra(&world), [DEFAULT_CLIENT_SECRET, &first, &second]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_people_s_passwords_of_the_same_app_are_left_alone() {
+    let world = world_that_may_rotate().await;
+    let another_stack_s = "ado-connect azure-devops ZyXwVu";
+    world
+        .entra()
+        .change_app(DEFAULT_CLIENT_ID, |app| {
+            let mut other = emulators::entra::ClientSecret::new(OTHER_SECRET);
+            other.display_name = Some(another_stack_s.to_owned());
+            app.secrets.push(other);
+        })
+        .unwrap();
+    for number in 1..=3 {
+        rotate(&world, number).await;
+        age_secrets(&world);
+    }
+    let left = secrets_in_entra(&world);
+    assert!(left.iter().any(|secret| secret == OTHER_SECRET), "{left:?}");
+    assert_eq!(left.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_that_entra_s_servers_do_not_know_yet_is_tried_again() {
+    let world = world_that_may_rotate().await;
+    world.announce_rotation(INTEGRATION, &token(1)).await;
+    step(&world, "createSecret", 1).await.unwrap();
+    let before = world.entra().count("token.client_credentials");
+    let unknown = Fault::on("token.client_credentials").error("invalid_client").code(7_000_215);
+    world.entra().inject(unknown);
+    step(&world, "testSecret", 1).await.unwrap();
+    assert_eq!(world.entra().count("token.client_credentials") - before, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_puts_during_a_rotation_is_not_overwritten() {
+    for steps_before in 1..STEPS.len() {
+        let world = world_that_may_rotate().await;
+        world.announce_rotation(INTEGRATION, &token(1)).await;
+        for name in &STEPS[..steps_before] {
+            step(&world, name, 1).await.unwrap();
+        }
+        world.entra().add_secret(DEFAULT_CLIENT_ID, OTHER_SECRET, None).unwrap();
+        let put = json!({"kind": "client_secret", "client_secret": OTHER_SECRET});
+        let path = format!("/integrations/{INTEGRATION}/client-credential");
+        world.ask_json(&Caller::Operator, reqwest::Method::PUT, &path, &put).await.expect(200);
+        let next = if steps_before < 3 { "testSecret" } else { "finishSecret" };
+        assert_given_up(&world, step(&world, next, 1).await, 1).await;
+        assert_eq!(secret(&world, "AWSCURRENT").await, OTHER_SECRET);
+        // And the next rotation goes on from there.
+        rotate(&world, 2).await;
+        assert_eq!(secret(&world, "AWSPREVIOUS").await, OTHER_SECRET);
+        world.connect("ada", "ada").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_of_another_app_s_secret_is_given_up() {
+    let world = world_that_may_rotate().await;
+    world.announce_rotation(INTEGRATION, &token(1)).await;
+    step(&world, "createSecret", 1).await.unwrap();
+    let other =
+        json!({"client_id": "22222222-2222-4222-8222-222222222222", "client_credential": null});
+    world.put_integration(INTEGRATION, other).await.expect(200);
+    assert_given_up(&world, step(&world, "finishSecret", 1).await, 1).await;
+    assert_eq!(secret(&world, "AWSCURRENT").await, DEFAULT_CLIENT_SECRET);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_password_that_somebody_removed_from_entra_is_given_up() {
+    let world = world_that_may_rotate().await;
+    world.announce_rotation(INTEGRATION, &token(1)).await;
+    step(&world, "createSecret", 1).await.unwrap();
+    let pending = secret(&world, "AWSPENDING").await;
+    world.entra().remove_secret(DEFAULT_CLIENT_ID, &pending).unwrap();
+    // The whole rotation is tried again, and finds that it cannot succeed.
+    assert_given_up(&world, step(&world, "createSecret", 1).await, 1).await;
+    rotate(&world, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_entra_does_not_allow_changes_nothing() {
     let world = World::start().await;
-    world.connect("ada", "ada").await;
-    let refused = step(&world, "createSecret", &token(1)).await.unwrap_err();
+    world.announce_rotation(INTEGRATION, &token(1)).await;
+    let refused = step(&world, "createSecret", 1).await.unwrap_err();
     assert!(refused.contains("Application.ReadWrite.OwnedBy"), "{refused}");
     assert_eq!(secrets_in_entra(&world), [DEFAULT_CLIENT_SECRET]);
-    assert!(version(&world, "AWSPENDING").await.is_none());
+    assert_eq!(version(&world, "AWSPENDING").await.unwrap().1, None);
     for name in ["testSecret", "finishSecret"] {
-        let refused = step(&world, name, &token(1)).await.unwrap_err();
+        let refused = step(&world, name, 1).await.unwrap_err();
         assert!(refused.contains("no pending version"), "{refused}");
     }
     world.connect("ada", "ada").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_secrets_of_integrations_that_have_one_are_rotated() {
+async fn only_rotations_that_secrets_manager_has_begun_are_made() {
     let world = world_that_may_rotate().await;
     for other in [
         "arn:aws:secretsmanager:us-east-1:123456789012:secret:ado-connect/operator-key-a1B2c3",
@@ -128,9 +266,16 @@ async fn only_secrets_of_integrations_that_have_one_are_rotated() {
             world.stack.invoke("rotate", event.to_string().into_bytes()).await.unwrap_err();
         assert!(refused.to_string().contains("not the secret of an integration"), "{refused}");
     }
+    // A rotation that was never begun, and one of a secret that is not rotated at all.
+    let refused = step(&world, "createSecret", 1).await.unwrap_err();
+    assert!(refused.contains("begun no such rotation"), "{refused}");
+    world.announce_rotation(INTEGRATION, &token(1)).await;
+    let refused = step(&world, "createSecret", 2).await.unwrap_err();
+    assert!(refused.contains("begun no such rotation"), "{refused}");
+
     let federated = json!({"client_credential": {"kind": "federated"}});
     world.put_integration(INTEGRATION, federated).await.expect(200);
-    let refused = step(&world, "createSecret", &token(1)).await.unwrap_err();
+    let refused = step(&world, "createSecret", 1).await.unwrap_err();
     assert!(refused.contains("no client secret to renew"), "{refused}");
     assert_eq!(world.entra().count("graph.add_password"), 0);
 }

@@ -117,11 +117,7 @@ async fn refresh_tokens_belong_to_their_client() {
     let body = sign_in(&entra, "organizations", "ada").await;
     let other = Uuid::new_v4();
     let mut registration = AppRegistration::new(other, REDIRECT);
-    registration.secrets.push(ClientSecret {
-        value: "other".into(),
-        expires_at: None,
-        key_id: Uuid::new_v4(),
-    });
+    registration.secrets.push(ClientSecret::new("other"));
     entra.register_app(registration).unwrap();
     let other = other.to_string();
     let fields = [("client_id", other.as_str()), ("client_secret", "other")];

@@ -1,0 +1,93 @@
+import { App, Stack } from 'aws-cdk-lib';
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { test } from 'node:test';
+import { AdoConnect, type AdoConnectProps } from '../lib/ado-connect';
+import { ARTIFACTS, cdkTemplate, temporaryDirectory } from './templates';
+
+/** Stands in for Cargo: what it "builds" is the name of the package that it was asked for. */
+const CARGO = `#!/bin/sh
+case "$*" in
+  'lambda --version') echo 'cargo-lambda 1.9.2'; exit ;;
+  *--locked*) ;;
+  *) echo "not locked: $*" >&2; exit 1 ;;
+esac
+name=$(basename "$PWD")
+while [ $# -gt 0 ]; do
+  if [ "$1" = --lambda-dir ]; then directory=$2; fi
+  shift
+done
+mkdir -p "$directory/$name"
+printf %s "$name" >"$directory/$name/bootstrap"
+printf %s "$name" >"$directory/bootstrap"
+`;
+
+function withCargo<T>(run: () => T): T {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, 'cargo'), CARGO);
+  chmodSync(join(directory, 'cargo'), 0o755);
+  const path = process.env['PATH'] ?? '';
+  process.env['PATH'] = `${directory}${delimiter}${path}`;
+  try {
+    return run();
+  } finally {
+    process.env['PATH'] = path;
+  }
+}
+
+test('functions that Cargo Lambda builds are deployed as those that were built before', () => {
+  const props: AdoConnectProps = { streamingProxy: true, secretRotation: { tenant: TENANT } };
+  assert.deepEqual(
+    withCargo(() => cdkTemplate({ ...props, artifacts: undefined })),
+    cdkTemplate(props),
+  );
+});
+
+const TENANT = 'a1a1a1a1-0000-4000-8000-00000000000a';
+
+function make(props: AdoConnectProps): void {
+  new AdoConnect(new Stack(new App(), 'ado-connect'), 'AdoConnect', { artifacts: ARTIFACTS, ...props });
+}
+
+test('what the SAM template would not take is refused, with the name of the property', () => {
+  const refused: [AdoConnectProps, string][] = [
+    [{ publicUrl: 'https://ado.mycompany.example/' }, 'publicUrl'],
+    [{ publicUrl: 'http://ado.mycompany.example' }, 'publicUrl'],
+    [{ domain: { name: '', certificateArn: '' } }, 'domain.name must be a domain name; domain.certificateArn'],
+    [{ jwt: { issuer: 'id.mycompany.example', audience: '' } }, 'jwt.issuer must be an https address; jwt.audience'],
+    [{ secretRotation: { tenant: 'mycompany.onmicrosoft.com' } }, 'secretRotation.tenant'],
+    [{ refresh: { workers: 1 } }, 'refresh.workers must be a whole number of at least 2 and at most 1000'],
+    [{ refresh: { shards: 0, rate: 0.5 } }, 'refresh.shards'],
+    [{ reservedConcurrency: { proxy: -1 } }, 'reservedConcurrency.proxy'],
+    [{ logRetentionDays: 31 }, 'logRetentionDays'],
+    [{ name: 'a'.repeat(49) }, 'name must be 48'],
+  ];
+  for (const [props, said] of refused) {
+    assert.throws(() => make(props), (error: Error) => error.message.includes(said), said);
+  }
+});
+
+test('functions that were built for another processor are refused', () => {
+  const artifacts = temporaryDirectory();
+  const elf = Buffer.alloc(64);
+  elf.writeUInt32BE(0x7f454c46, 0);
+  elf.writeUInt16LE(0x3e, 18);
+  for (const name of ['authorize', 'callback', 'manage', 'proxy', 'refresh', 'rotate']) {
+    mkdirSync(join(artifacts, name));
+    writeFileSync(join(artifacts, name, 'bootstrap'), elf);
+  }
+  assert.throws(() => make({ artifacts }), /built for x86_64.*arm64/);
+  make({ artifacts, architecture: 'x86_64' });
+});
+
+test('without Cargo Lambda, or without the sources, it says what is missing', () => {
+  const path = process.env['PATH'];
+  process.env['PATH'] = '';
+  try {
+    assert.throws(() => make({ artifacts: undefined }), /Cargo Lambda is not installed/);
+  } finally {
+    process.env['PATH'] = path;
+  }
+  assert.throws(() => make({ artifacts: undefined, source: temporaryDirectory() }), /Give `source`/);
+});

@@ -1,0 +1,126 @@
+//! Roles as the template writes them.
+
+use serde_json::Value;
+
+use super::{Role, Statement};
+use crate::template::Template;
+
+/// Permissions come from roles and from policies that are attached to them, and from nowhere else.
+pub(super) fn nothing_else_grants(template: &Template) -> Result<(), String> {
+    for (id, resource) in &template.resources {
+        let r#type = resource.r#type.as_str();
+        match r#type {
+            "AWS::IAM::Role" => {}
+            "AWS::IAM::Policy" => {
+                for member in ["Users", "Groups"] {
+                    if resource.properties.get(member).is_some() {
+                        return Err(format!("{id}: a policy for {member}"));
+                    }
+                }
+            }
+            _ if r#type.starts_with("AWS::IAM::") => {
+                return Err(format!("{id}: {type} grants what nobody looks at"));
+            }
+            "AWS::Serverless::Function" => {
+                for member in ["Policies", "Events", "FunctionUrlConfig", "Connectors"] {
+                    if resource.properties.get(member).is_some() {
+                        return Err(format!("{id}: {member} would let SAM grant more"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A role with its own policies, and those that are attached to it.
+pub(super) fn read_role(template: &Template, id: &str) -> Result<Role, String> {
+    let resource = template.resources.get(id).ok_or("it is not in the template")?;
+    if resource.properties.get("ManagedPolicyArns").is_some() {
+        return Err("managed policies allow more than is needed".to_owned());
+    }
+    let mut statements = Vec::new();
+    for policy in resource.properties["Policies"].as_array().into_iter().flatten() {
+        statements.extend(read_document(&policy["PolicyDocument"], None)?);
+    }
+    for (_, attached) in template.of_type("AWS::IAM::Policy") {
+        if names(&attached.properties["Roles"], id) {
+            let document = &attached.properties["PolicyDocument"];
+            statements.extend(read_document(document, attached.condition.as_ref())?);
+        }
+    }
+    let trusts = read_trust(&resource.properties["AssumeRolePolicyDocument"])?;
+    Ok(Role { id: id.to_owned(), trusts, statements })
+}
+
+fn read_trust(document: &Value) -> Result<Vec<String>, String> {
+    let mut trusted = Vec::new();
+    for statement in document["Statement"].as_array().ok_or("nobody may become it")? {
+        if statement["Effect"] != "Allow" || statement["Action"] != "sts:AssumeRole" {
+            return Err("a trust that is not understood".to_owned());
+        }
+        let principals = statement["Principal"].as_object().ok_or("it trusts anybody")?;
+        trusted.extend(principals.values().flat_map(|value| leaves(value)));
+    }
+    Ok(trusted)
+}
+
+/// The texts in a list, be they under a condition: `!If [Condition, text, AWS::NoValue]`.
+fn leaves(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(values) if values.len() == 3 && values[2] == "AWS::NoValue" => {
+            leaves(&values[1])
+        }
+        Value::Array(values) => values.iter().flat_map(leaves).collect(),
+        one => texts(one),
+    }
+}
+
+fn read_document(document: &Value, exists_if: Option<&String>) -> Result<Vec<Statement>, String> {
+    let statements = document["Statement"].as_array().ok_or("a policy without statements")?;
+    statements.iter().map(|statement| read_statement(statement, exists_if.cloned())).collect()
+}
+
+fn read_statement(statement: &Value, exists_if: Option<String>) -> Result<Statement, String> {
+    let fields = statement.as_object().ok_or("a statement that is none")?;
+    if let Some(unknown) = fields
+        .keys()
+        .find(|key| !["Effect", "Action", "Resource", "Condition"].contains(&key.as_str()))
+    {
+        return Err(format!("a statement with {unknown}"));
+    }
+    if statement["Effect"] != "Allow" {
+        return Err("a statement that does not allow".to_owned());
+    }
+    let mut condition = Vec::new();
+    for (operator, keys) in statement["Condition"].as_object().into_iter().flatten() {
+        for (key, values) in keys.as_object().into_iter().flatten() {
+            condition.push((operator.clone(), key.clone(), texts(values)));
+        }
+    }
+    Ok(Statement {
+        actions: texts(&statement["Action"]),
+        resources: texts(&statement["Resource"]),
+        condition,
+        exists_if,
+    })
+}
+
+/// Whether a role is in a list, be it under a condition.
+fn names(roles: &Value, role: &str) -> bool {
+    match roles {
+        Value::Array(roles) => roles.iter().any(|one| names(one, role)),
+        one => one == role,
+    }
+}
+
+/// One text or a list of them.
+fn texts(value: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match value {
+        Value::Array(values) => values.iter().map(text).collect(),
+        Value::Null => Vec::new(),
+        one => vec![text(one)],
+    }
+}

@@ -1,0 +1,323 @@
+//! Who may do what: the roles of `infra/template.yaml`, their table in `infra/README.md`, and the embedded services
+//! that refuse the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use end_to_end::{INTEGRATION, World};
+use local::names;
+use local::permissions::{Permissions, Role, Statement};
+use local::template::{TEMPLATE, Template};
+use serde_json::Value;
+
+/// The secrets of integrations, and none beside them.
+const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/integrations/*";
+/// Actions that know no resources.
+const WITHOUT_RESOURCE: [&str; 3] =
+    ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "sts:GetWebIdentityToken"];
+
+/// The tables of `infra/README.md`: what a function may do to what, and who becomes a role.
+fn tables(permissions: &Permissions) -> [String; 2] {
+    let mut may =
+        "<!-- permissions -->\n| who | may | on | if |\n| --- | --- | --- | --- |\n".to_owned();
+    let mut trust = "<!-- trust -->\n| who | assumed by |\n| --- | --- |\n".to_owned();
+    for (name, role) in permissions.iter() {
+        writeln!(trust, "| `{name}` | `{}` |", role.trusts.join("`, `")).unwrap();
+        for statement in &role.statements {
+            let actions = statement.actions.join("`, `");
+            let resources = statement.resources.join("`, `");
+            let mut conditions: Vec<String> =
+                statement.exists_if.iter().map(|name| format!("`{name}`")).collect();
+            for (operator, key, values) in &statement.condition {
+                conditions.push(format!("`{key}` {operator} `{}`", values.join("`, `")));
+            }
+            let conditions = conditions.join("; ");
+            writeln!(may, "| `{name}` | `{actions}` | `{resources}` | {conditions} |").unwrap();
+        }
+    }
+    may.push_str("<!-- /permissions -->");
+    trust.push_str("<!-- /trust -->");
+    [may, trust]
+}
+
+/// What no role of ours has: actions or resources with a wildcard that AWS does not force upon us, resources that are
+/// not the stack's own, and people who become it.
+fn faults(permissions: &Permissions, template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, role) in permissions.iter() {
+        for statement in &role.statements {
+            for action in statement.actions.iter().filter(|action| action.contains(['*', '?'])) {
+                faults.push(format!("{name} may {action}"));
+            }
+            for resource in &statement.resources {
+                if !is_own(resource, statement, template) {
+                    faults.push(format!("{name} reaches {resource}"));
+                }
+            }
+        }
+        for trusted in &role.trusts {
+            let is_role = trusted.strip_suffix(".Arn").is_some_and(|id| {
+                template.resources.get(id).is_some_and(|one| one.r#type == "AWS::IAM::Role")
+            });
+            if !is_role && !trusted.ends_with(".amazonaws.com") {
+                faults.push(format!("{trusted} becomes {name}"));
+            }
+        }
+    }
+    faults
+}
+
+/// Whether a resource is one of the template's, by its ARN or its name, an index of one of its tables, or the secrets.
+fn is_own(resource: &str, statement: &Statement, template: &Template) -> bool {
+    if resource == "*" {
+        return statement.actions.iter().all(|action| WITHOUT_RESOURCE.contains(&action.as_str()));
+    }
+    if let Some((table, index)) =
+        resource.strip_prefix("${").and_then(|rest| rest.split_once(".Arn}/index/"))
+    {
+        let indexes =
+            template.resources.get(table).map(|table| &table.properties["GlobalSecondaryIndexes"]);
+        let mut indexes = indexes.and_then(Value::as_array).into_iter().flatten();
+        return indexes.any(|known| known["IndexName"] == index);
+    }
+    let id = resource.strip_suffix(".Arn").unwrap_or(resource);
+    resource == SECRETS || template.resources.contains_key(id)
+}
+
+fn read() -> (Template, Permissions) {
+    let template = Template::read().unwrap();
+    let permissions = Permissions::of(&template).unwrap();
+    (template, permissions)
+}
+
+#[test]
+fn the_documentation_says_who_may_do_what() {
+    let (_, permissions) = read();
+    let readme = include_str!("../../../../infra/README.md");
+    for expected in tables(&permissions) {
+        assert!(readme.contains(&expected), "infra/README.md's table should be:\n{expected}");
+    }
+}
+
+#[test]
+fn no_role_has_a_wildcard_or_reaches_what_is_not_the_stack_s() {
+    let (template, permissions) = read();
+    assert_eq!(faults(&permissions, &template), Vec::<String>::new());
+}
+
+/// A template in which one statement was added to one role.
+fn with_statement(role: &str, statement: &str) -> Template {
+    let mut template = Template::read().unwrap();
+    let role = template.resources.get_mut(role).unwrap();
+    let statements = &mut role.properties["Policies"][0]["PolicyDocument"]["Statement"];
+    statements.as_array_mut().unwrap().push(serde_json::from_str(statement).unwrap());
+    template
+}
+
+#[test]
+fn a_wildcard_or_a_foreign_table_in_any_role_is_found() {
+    let (template, permissions) = read();
+    let roles: BTreeSet<&str> = template.of_type("AWS::IAM::Role").map(|(id, _)| id).collect();
+    assert_eq!(roles.len(), permissions.iter().count());
+    assert!(roles.contains("SchedulerRole") && roles.contains("FederationRole"), "{roles:?}");
+    for role in &roles {
+        for (action, resource, said) in [
+            ("dynamodb:*", "TokensTable.Arn", "may dynamodb:*"),
+            ("dynamodb:Get?tem", "TokensTable.Arn", "may dynamodb:Get?tem"),
+            ("dynamodb:GetItem", "*", "reaches *"),
+            (
+                "dynamodb:GetItem",
+                "arn:aws:dynamodb:us-east-1:123456789012:table/payroll",
+                "reaches arn:aws",
+            ),
+            ("dynamodb:GetItem", "${TokensTable.Arn}-payroll", "reaches ${TokensTable"),
+            ("dynamodb:Query", "${ConnectionsTable.Arn}/index/*", "reaches ${ConnectionsTable"),
+            (
+                "kms:Decrypt",
+                "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*",
+                "reaches arn:",
+            ),
+        ] {
+            let added =
+                format!(r#"{{"Effect": "Allow", "Action": "{action}", "Resource": "{resource}"}}"#);
+            let changed = with_statement(role, &added);
+            let changed_permissions = Permissions::of(&changed).unwrap();
+            let found = faults(&changed_permissions, &changed);
+            assert!(found.iter().any(|fault| fault.contains(said)), "{role}: {found:?}");
+            assert_ne!(tables(&changed_permissions), tables(&permissions), "{role}");
+        }
+        // A table of the stack's own is no fault, but changes what is documented.
+        let own =
+            r#"{"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "TokensTable.Arn"}"#;
+        let changed = Permissions::of(&with_statement(role, own)).unwrap();
+        assert_ne!(tables(&changed), tables(&permissions), "{role}");
+    }
+}
+
+#[test]
+fn permissions_that_come_another_way_are_found() {
+    for (from, to, said) in [
+        (
+            "      Policies:\n        - PolicyName: authorize",
+            "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]\n      Policies:\n        - PolicyName: authorize",
+            "managed policies",
+        ),
+        (
+            "  AuthorizeLogs:\n",
+            "  More:\n    Type: AWS::IAM::RolePolicy\n    Properties: {RoleName: !Ref AuthorizeRole}\n  AuthorizeLogs:\n",
+            "AWS::IAM::RolePolicy",
+        ),
+        (
+            "      Role: !GetAtt AuthorizeRole.Arn\n",
+            "      Role: !GetAtt AuthorizeRole.Arn\n      Policies: [AdministratorAccess]\n",
+            "Policies",
+        ),
+        (
+            "      Role: !GetAtt AuthorizeRole.Arn\n",
+            "      Role: !GetAtt AuthorizeRole.Arn\n      FunctionUrlConfig: {AuthType: NONE}\n",
+            "FunctionUrlConfig",
+        ),
+        ("Role: !GetAtt AuthorizeRole.Arn", "Role: !GetAtt ManageRole.Arn", "has the same role"),
+    ] {
+        let changed = TEMPLATE.replacen(from, to, 1);
+        assert_ne!(changed, TEMPLATE, "{from}");
+        let refused = Permissions::of(&changed.parse().unwrap()).unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+    // Whoever is let in from outside the stack is a fault, too.
+    let mut template = Template::read().unwrap();
+    let role = template.resources.get_mut("FederationRole").unwrap();
+    role.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"] = "*".into();
+    let found = faults(&Permissions::of(&template).unwrap(), &template);
+    assert_eq!(found, ["* becomes federation"]);
+}
+
+/// Those with a statement that fits.
+fn who<'a>(permissions: &'a Permissions, fits: impl Fn(&Statement) -> bool) -> Vec<&'a str> {
+    let has = |role: &Role| role.statements.iter().any(&fits);
+    permissions.iter().filter(|(_, role)| has(role)).map(|(name, _)| name).collect()
+}
+
+fn on(statement: &Statement, resource: &str) -> bool {
+    statement.resources.iter().any(|one| one.contains(resource))
+}
+
+#[test]
+fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
+    let (template, permissions) = read();
+    let sealing =
+        |statement: &Statement| statement.actions.iter().any(|one| one.starts_with("kms:"));
+    assert_eq!(who(&permissions, sealing), ["callback", "proxy", "refresh", "streaming-proxy"]);
+    for (_, role) in permissions.iter() {
+        for statement in role.statements.iter().filter(|one| sealing(one)) {
+            assert_eq!(
+                statement.condition,
+                [(
+                    "StringEquals".to_owned(),
+                    "kms:EncryptionContext:ado-connect:purpose".to_owned(),
+                    vec!["tokens".to_owned()]
+                )]
+            );
+        }
+    }
+    // Whatever is neither writing nor deleting could read.
+    let writing = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
+    let reads = |statement: &Statement| {
+        on(statement, "TokensTable")
+            && statement.actions.iter().any(|action| !writing.contains(&action.as_str()))
+    };
+    assert_eq!(who(&permissions, reads), ["proxy", "refresh", "streaming-proxy"]);
+    let nothing = who(&permissions, |one| on(one, "TokensTable") || on(one, "secret"));
+    assert!(!nothing.contains(&"authorize"), "{nothing:?}");
+
+    // The key itself says the same, and lets nobody else use it.
+    let policy = &template.resources["TokensKey"].properties["KeyPolicy"]["Statement"];
+    let statements: BTreeMap<&str, &Value> = policy
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|statement| (statement["Sid"].as_str().unwrap(), statement))
+        .collect();
+    assert_eq!(statements.keys().copied().collect::<Vec<_>>(), ["Administer", "SealTokens"]);
+    for action in statements["Administer"]["Action"].as_array().unwrap() {
+        let action = action.as_str().unwrap();
+        for use_of_it in ["*", "crypt", "Generate", "Grant", "Sign", "Import", "Derive"] {
+            let listing = action == "kms:ListGrants";
+            assert!(listing || !action.contains(use_of_it), "administrators may {action}");
+        }
+    }
+    let seal = statements["SealTokens"];
+    assert_eq!(
+        seal["Condition"],
+        serde_json::json!({
+            "StringEquals": {"kms:EncryptionContext:ado-connect:purpose": "tokens"},
+            "Null": {"kms:EncryptionContext:ado-connect:integration": "false"},
+        })
+    );
+    assert_eq!(
+        seal["Principal"],
+        serde_json::json!({"AWS": [
+            "CallbackRole.Arn",
+            "ProxyRole.Arn",
+            "RefreshRole.Arn",
+            ["HasStreaming", "StreamingProxyRole.Arn", "AWS::NoValue"],
+        ]})
+    );
+}
+
+#[test]
+fn every_role_can_be_bounded() {
+    for (id, role) in Template::read().unwrap().of_type("AWS::IAM::Role") {
+        let bounded = serde_json::json!(["HasBoundary", "PermissionsBoundaryArn", "AWS::NoValue"]);
+        assert_eq!(role.properties["PermissionsBoundary"], bounded, "{id}");
+    }
+}
+
+/// A client of the embedded services with a function's own credentials.
+fn as_function(world: &World, function: &str) -> SdkConfig {
+    let variables = world.stack.aws().variables();
+    let (_, url) = variables.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
+    let credentials = Credentials::new(function, "local", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(RetryConfig::disabled())
+        .build()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_services_refuse_what_a_role_does_not_allow() {
+    let world = World::start().await;
+    world.connect("ada", "ada").await;
+    let tokens = world.items(names::TOKENS).await;
+    let read_tokens = async |function: &str| {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&as_function(&world, function));
+        let key = tokens[0]["pk"].clone();
+        let read = dynamodb.get_item().table_name(names::TOKENS).key("pk", key).send().await;
+        read.map(|read| read.item.is_some()).map_err(|e| e.code().map(str::to_owned))
+    };
+    assert_eq!(read_tokens("proxy").await, Ok(true));
+    for function in ["authorize", "callback", "manage", "nobody"] {
+        let denied = Err(Some("AccessDeniedException".to_owned()));
+        assert_eq!(read_tokens(function).await, denied, "{function}");
+    }
+
+    let make_key = async |function: &str, purpose: &str| {
+        let kms = aws_sdk_kms::Client::new(&as_function(&world, function));
+        let made = kms.generate_data_key().key_id(names::KEY).number_of_bytes(32);
+        let made = made.encryption_context("ado-connect:integration", INTEGRATION);
+        let made = made.encryption_context("ado-connect:purpose", purpose).send().await;
+        made.map(drop).map_err(|e| e.code().map(str::to_owned))
+    };
+    let denied = Err(Some("AccessDeniedException".to_owned()));
+    assert_eq!(make_key("callback", "tokens").await, Ok(()));
+    assert_eq!(make_key("callback", "anything").await, denied);
+    assert_eq!(make_key("manage", "tokens").await, denied);
+    assert_eq!(make_key("authorize", "tokens").await, denied);
+}
