@@ -140,11 +140,15 @@ function makeIdentity(scope: Construct, reach: Reach, name: FunctionName, statem
   return { role, logs };
 }
 
-/** The key that seals tokens: administrators administer it, and only these functions use it, and only for tokens. */
+/** The key of all tokens: administrators administer it, and only these functions use it, and only for tokens. */
 export function makeTokensKey(scope: Construct, identities: Identities): CfnKey {
-  const users = [identities.Callback, identities.Proxy, identities.Refresh].map(({ role }) => role);
-  const streaming = identities.StreamingProxy?.role;
-  const uses = ['kms:GenerateDataKey', 'kms:Decrypt'];
+  const roles = (...of: (Identity | undefined)[]) => of.flatMap((identity) => (identity ? [identity.role] : []));
+  const { Callback, Proxy, Refresh, StreamingProxy } = identities;
+  // Who connects users seals their tokens and never opens one.
+  const uses = [
+    { sid: 'SealTokens', name: 'seal-tokens', action: 'kms:GenerateDataKey', by: roles(Callback, Proxy, Refresh, StreamingProxy) },
+    { sid: 'OpenTokens', name: 'open-tokens', action: 'kms:Decrypt', by: roles(Proxy, Refresh, StreamingProxy) },
+  ];
   const purpose = { StringEquals: { 'kms:EncryptionContext:ado-connect:purpose': 'tokens' } };
   const key = new CfnKey(scope, 'TokensKey', {
     description: "Wraps the data keys that seal ado-connect's tokens.",
@@ -158,29 +162,26 @@ export function makeTokensKey(scope: Construct, identities: Identities): CfnKey 
         Action: ADMINISTRATION.map((one) => `kms:${one}`),
         Resource: '*',
       },
-      {
-        Sid: 'SealTokens',
+      ...uses.map(({ sid, action, by }): Statement => ({
+        Sid: sid,
         Effect: 'Allow',
-        Principal: { AWS: [...users, ...(streaming ? [streaming] : [])].map((role) => role.attrArn) },
-        Action: uses,
+        Principal: { AWS: by.map((role) => role.attrArn) },
+        Action: action,
         Resource: '*',
         Condition: { ...purpose, Null: { 'kms:EncryptionContext:ado-connect:integration': 'false' } },
-      },
+      })),
     ]),
   });
   retain(key);
   // A deployment that fails at its first try leaves no key behind.
   key.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE;
   // Apart from the roles, because the key names the roles.
-  const policy = (id: string, roles: CfnRole[]) =>
-    new CfnPolicy(scope, id, {
-      policyName: 'seal-tokens',
-      roles: roles.map((role) => role.ref),
-      policyDocument: document([allow(uses, key.attrArn, purpose)]),
+  for (const { sid, name, action, by } of uses) {
+    new CfnPolicy(scope, sid, {
+      policyName: name,
+      roles: by.map((role) => role.ref),
+      policyDocument: document([allow(action, key.attrArn, purpose)]),
     });
-  policy('SealTokens', users);
-  if (streaming) {
-    policy('SealTokensStreaming', [streaming]);
   }
   return key;
 }

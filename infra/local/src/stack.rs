@@ -22,6 +22,7 @@ use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
 use crate::schedule::Schedule;
 use crate::streaming_front::StreamingFront;
 use crate::sts;
+use crate::template::Template;
 
 /// The proxy once more, deployed to stream.
 const STREAMING_PROXY: &str = "streaming-proxy";
@@ -119,7 +120,7 @@ impl Stack {
         }
         variables.extend(devops_url.map(|url| ("DEVOPS_URL".to_owned(), url)));
         variables.extend(options.variables.iter().cloned());
-        let functions = Arc::new(functions(&options, &variables));
+        let functions = Arc::new(functions(&options, &variables, &Template::read()?));
         let schedule = Arc::new(Schedule {
             refresh: Arc::clone(&functions["refresh"]),
             sqs: aws.sqs.clone(),
@@ -247,6 +248,7 @@ impl Stack {
 fn functions(
     options: &StackOptions,
     variables: &[(String, String)],
+    template: &Template,
 ) -> HashMap<&'static str, Arc<Function>> {
     let function = |name: &'static str| {
         let streams = name == STREAMING_PROXY;
@@ -260,12 +262,7 @@ fn functions(
             name,
             executable: options.binaries.of(if streams { "proxy" } else { name }),
             variables,
-            timeout: Duration::from_secs(match name {
-                "refresh" => 60,
-                "rotate" => 120,
-                STREAMING_PROXY => 900,
-                _ => 28,
-            }),
+            timeout: template.timeout(name),
             environments: options.environments,
             sink: Arc::clone(&options.sink),
         };

@@ -2,11 +2,13 @@
 //! `!Ref Name` as `Name`, `!GetAtt Name.Arn` as `Name.Arn`, `!Sub text` as the text.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::StartError;
+use crate::permissions::function_name;
 
 /// The template that this was built with.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -52,6 +54,15 @@ impl Template {
     /// [`StartError::Template`] when it is not what it should be.
     pub fn read() -> Result<Self, StartError> {
         TEMPLATE.parse()
+    }
+
+    /// How long a function may take, by its name.
+    pub fn timeout(&self, function: &str) -> Duration {
+        let mut functions = self.of_type("AWS::Serverless::Function");
+        let named = functions.find(|(id, _)| function_name(id) == function);
+        let seconds = named.and_then(|(_, function)| function.properties["Timeout"].as_u64());
+        // Lambda's own, where none is set.
+        Duration::from_secs(seconds.unwrap_or(3))
     }
 
     /// The resources of a type, with their logical ids.

@@ -16,51 +16,99 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use deployment::{Deployment, integration, poll};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs SAM and an emulated AWS: infra/emulate"]
 async fn the_template_deploys_and_a_user_connects_calls_is_renewed_and_disconnects() {
     let deployed = Deployment::start().await;
-    let operator = deployed.operator_key().await;
+    let application = configure(&deployed).await;
+    println!("configured");
+    let user = connect(deployed, application).await;
+    println!("connected");
+    user.calls().await;
+    println!("called");
+    user.is_renewed_by_the_schedule().await;
+    println!("renewed");
+    a_message_that_no_worker_understands_is_put_aside(&user.deployed).await;
+    println!("put aside");
+    user.disconnects().await;
+    println!("disconnected");
+}
 
+/// The operator's part; returns the application's key.
+async fn configure(deployed: &Deployment) -> String {
+    let operator = deployed.operator_key().await;
     let integration = integration();
     let put = deployed.ask(Method::PUT, "/integrations/azure-devops", &operator, Some(integration));
     put.await.expect(201);
     let key = json!({"name": "the application's", "role": "application"});
     let key = deployed.ask(Method::POST, "/api-keys", &operator, Some(key)).await.expect(201);
-    let application = key.text("key");
-    println!("configured");
+    key.text("key")
+}
 
-    // Connect and confirm.
+/// A connected user of the application.
+struct User {
+    deployed: Deployment,
+    application: String,
+    connection: String,
+}
+
+/// From the connect link to a confirmed connection.
+async fn connect(deployed: Deployment, application: String) -> User {
     let connection = deployed.connect(&application, "ada").await;
-    let path = format!("/connections/{connection}");
-    let shown = deployed.ask(Method::GET, &path, &application, None).await.expect(200);
-    assert_eq!(shown.json["status"], "active");
-    assert_eq!(shown.json["last_refreshed_at"], json!(null));
-    println!("connected");
+    let user = User { deployed, application, connection };
+    let shown = user.shown().await;
+    assert_eq!(shown["status"], "active");
+    assert_eq!(shown["last_refreshed_at"], json!(null));
+    user
+}
 
-    // Call.
-    let call =
-        format!("/proxy/{connection}/dev.azure.com/mycompany/_apis/projects?api-version=7.1");
-    let projects = deployed.ask(Method::GET, &call, &application, None).await.expect(200);
-    assert!(projects.json["count"].as_u64().unwrap() > 0);
-    deployed.ask(Method::GET, &call, "nonsense", None).await.expect(401);
-    println!("called");
+impl User {
+    fn path(&self) -> String {
+        format!("/connections/{}", self.connection)
+    }
 
-    // The schedule finds what is due, the queue brings it to a worker.
-    let due = AttributeValue::N("1000000000".to_owned());
-    deployed.set("ConnectionsTable", &connection, "due_at", due).await;
-    poll("the schedule renews the token", Duration::from_mins(3), async || {
-        let shown = deployed.ask(Method::GET, &path, &application, None).await.expect(200);
-        shown.json["last_refreshed_at"].is_string()
-    })
-    .await;
-    deployed.ask(Method::GET, &call, &application, None).await.expect(200);
-    println!("renewed");
+    fn projects(&self) -> String {
+        let connection = &self.connection;
+        format!("/proxy/{connection}/dev.azure.com/mycompany/_apis/projects?api-version=7.1")
+    }
 
-    // What no worker understands ends with the dead letters. In the template a message is hidden for six minutes after
-    // each failure; here for a second.
+    async fn shown(&self) -> Value {
+        let asked = self.deployed.ask(Method::GET, &self.path(), &self.application, None);
+        asked.await.expect(200).json
+    }
+
+    async fn calls(&self) {
+        let (deployed, projects) = (&self.deployed, self.projects());
+        let called = deployed.ask(Method::GET, &projects, &self.application, None).await;
+        assert!(called.expect(200).json["count"].as_u64().unwrap() > 0);
+        deployed.ask(Method::GET, &projects, "nonsense", None).await.expect(401);
+    }
+
+    /// The schedule finds what is due, and the queue brings it to a worker.
+    async fn is_renewed_by_the_schedule(&self) {
+        let due = AttributeValue::N("1000000000".to_owned());
+        self.deployed.set("ConnectionsTable", &self.connection, "due_at", due).await;
+        poll("the schedule renews the token", Duration::from_mins(3), async || {
+            self.shown().await["last_refreshed_at"].is_string()
+        })
+        .await;
+        self.calls().await;
+    }
+
+    async fn disconnects(&self) {
+        let deployed = &self.deployed;
+        let deleted = deployed.ask(Method::DELETE, &self.path(), &self.application, None).await;
+        deleted.expect(204);
+        deployed.ask(Method::GET, &self.projects(), &self.application, None).await.expect(404);
+        assert_eq!(deployed.count("TokensTable").await, 0);
+        assert_eq!(deployed.count("ConnectionsTable").await, 0);
+    }
+}
+
+/// In the template a message is hidden for a minute and a half after each failure; here for a second.
+async fn a_message_that_no_worker_understands_is_put_aside(deployed: &Deployment) {
     let queue = deployed.resource("RefreshQueue");
     let sqs = deployed.sqs();
     let hidden = sqs.set_queue_attributes().queue_url(&queue);
@@ -74,12 +122,4 @@ async fn the_template_deploys_and_a_user_connects_calls_is_renewed_and_disconnec
     })
     .await;
     assert_eq!(deployed.messages(&queue).await, 0, "the queue itself is free of it");
-    println!("put aside");
-
-    // Disconnect.
-    deployed.ask(Method::DELETE, &path, &application, None).await.expect(204);
-    deployed.ask(Method::GET, &call, &application, None).await.expect(404);
-    assert_eq!(deployed.count("TokensTable").await, 0);
-    assert_eq!(deployed.count("ConnectionsTable").await, 0);
-    println!("disconnected");
 }

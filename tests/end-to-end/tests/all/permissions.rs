@@ -12,7 +12,7 @@ use end_to_end::{INTEGRATION, World};
 use local::names;
 use local::permissions::{Permissions, Role, Statement};
 use local::template::{TEMPLATE, Template};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The secrets of integrations, and none beside them.
 const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/integrations/*";
@@ -209,19 +209,18 @@ fn on(statement: &Statement, resource: &str) -> bool {
 #[test]
 fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
     let (template, permissions) = read();
-    let sealing =
-        |statement: &Statement| statement.actions.iter().any(|one| one.starts_with("kms:"));
-    assert_eq!(who(&permissions, sealing), ["callback", "proxy", "refresh", "streaming-proxy"]);
-    for (_, role) in permissions.iter() {
-        for statement in role.statements.iter().filter(|one| sealing(one)) {
-            assert_eq!(
-                statement.condition,
-                [(
-                    "StringEquals".to_owned(),
-                    "kms:EncryptionContext:ado-connect:purpose".to_owned(),
-                    vec!["tokens".to_owned()]
-                )]
-            );
+    let may =
+        |action: &str| who(&permissions, |one| one.actions.iter().any(|known| known == action));
+    assert_eq!(may("kms:Decrypt"), ["proxy", "refresh", "streaming-proxy"]);
+    assert_eq!(may("kms:GenerateDataKey"), ["callback", "proxy", "refresh", "streaming-proxy"]);
+    let uses_the_key =
+        |one: &Statement| one.actions.iter().any(|action| action.starts_with("kms:"));
+    for statement in permissions.iter().flat_map(|(_, role)| &role.statements) {
+        if uses_the_key(statement) {
+            assert_eq!(statement.actions.len(), 1, "{statement:?}");
+            let purpose = "kms:EncryptionContext:ado-connect:purpose".to_owned();
+            let tokens = vec!["tokens".to_owned()];
+            assert_eq!(statement.condition, [("StringEquals".to_owned(), purpose, tokens)]);
         }
     }
     // Whatever is neither writing nor deleting could read.
@@ -242,7 +241,8 @@ fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
         .iter()
         .map(|statement| (statement["Sid"].as_str().unwrap(), statement))
         .collect();
-    assert_eq!(statements.keys().copied().collect::<Vec<_>>(), ["Administer", "SealTokens"]);
+    let sids: Vec<_> = statements.keys().copied().collect();
+    assert_eq!(sids, ["Administer", "OpenTokens", "SealTokens"]);
     for action in statements["Administer"]["Action"].as_array().unwrap() {
         let action = action.as_str().unwrap();
         for use_of_it in ["*", "crypt", "Generate", "Grant", "Sign", "Import", "Derive"] {
@@ -250,29 +250,34 @@ fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
             assert!(listing || !action.contains(use_of_it), "administrators may {action}");
         }
     }
-    let seal = statements["SealTokens"];
-    assert_eq!(
-        seal["Condition"],
-        serde_json::json!({
-            "StringEquals": {"kms:EncryptionContext:ado-connect:purpose": "tokens"},
-            "Null": {"kms:EncryptionContext:ado-connect:integration": "false"},
-        })
-    );
-    assert_eq!(
-        seal["Principal"],
-        serde_json::json!({"AWS": [
-            "CallbackRole.Arn",
-            "ProxyRole.Arn",
-            "RefreshRole.Arn",
-            ["HasStreaming", "StreamingProxyRole.Arn", "AWS::NoValue"],
-        ]})
-    );
+    let streaming = json!(["HasStreaming", "StreamingProxyRole.Arn", "AWS::NoValue"]);
+    for (sid, action, users) in [
+        (
+            "SealTokens",
+            "kms:GenerateDataKey",
+            json!(["CallbackRole.Arn", "ProxyRole.Arn", "RefreshRole.Arn", streaming]),
+        ),
+        ("OpenTokens", "kms:Decrypt", json!(["ProxyRole.Arn", "RefreshRole.Arn", streaming])),
+    ] {
+        let expected = json!({
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"AWS": users},
+            "Action": action,
+            "Resource": "*",
+            "Condition": {
+                "StringEquals": {"kms:EncryptionContext:ado-connect:purpose": "tokens"},
+                "Null": {"kms:EncryptionContext:ado-connect:integration": "false"},
+            },
+        });
+        assert_eq!(*statements[sid], expected);
+    }
 }
 
 #[test]
 fn every_role_can_be_bounded() {
     for (id, role) in Template::read().unwrap().of_type("AWS::IAM::Role") {
-        let bounded = serde_json::json!(["HasBoundary", "PermissionsBoundaryArn", "AWS::NoValue"]);
+        let bounded = json!(["HasBoundary", "PermissionsBoundaryArn", "AWS::NoValue"]);
         assert_eq!(role.properties["PermissionsBoundary"], bounded, "{id}");
     }
 }

@@ -315,6 +315,23 @@ async fn a_reconnect_must_be_the_same_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_tokens_of_a_reconnect_that_was_never_confirmed_are_erased_by_the_next_one() {
+    let world = World::start().await;
+    world.connect("ada", "ada").await;
+    for _ in 0..3 {
+        let link = world.connect_url("ada").await;
+        world.browser().finish(&link, "ada").await.expect(303);
+    }
+    // Those in use, and those that wait for their confirmation.
+    assert_eq!(world.items(local::names::TOKENS).await.len(), 2);
+
+    world.put_integration(INTEGRATION, json!({"confirmation": "none"})).await.expect(200);
+    let link = world.connect_url("ada").await;
+    world.browser().finish(&link, "ada").await.expect(303);
+    assert_eq!(world.items(local::names::TOKENS).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn until_a_reconnect_is_confirmed_the_old_tokens_go_on() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;

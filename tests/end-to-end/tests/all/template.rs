@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest;
 use edge::config::{Config, RefreshConfig, RotateConfig};
+use end_to_end::World;
 use local::permissions::function_name;
 use local::template::Template;
 use serde_json::{Value, json};
@@ -138,6 +139,21 @@ fn functions_get_exactly_the_variables_that_they_read() {
         };
         assert_eq!(all(function), expected, "{function}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_local_stack_tells_its_functions_nothing_that_the_template_does_not() {
+    let template = Template::read().unwrap();
+    let mut known = keys(&template.globals["Function"]["Environment"]["Variables"]);
+    for (_, function) in template.of_type("AWS::Serverless::Function") {
+        known.extend(keys(&function.properties["Environment"]["Variables"]));
+    }
+    let world = World::start().await;
+    let told = world.stack.env_file();
+    let told = told.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
+    let more: Vec<&str> =
+        told.filter(|name| !name.starts_with("AWS_") && !known.contains(*name)).collect();
+    assert_eq!(more, Vec::<&str>::new());
 }
 
 type Variable<'a> = dyn Fn(&str) -> Option<String> + 'a;

@@ -234,8 +234,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
 
 /// The emulated account, and where functions find its services.
 async fn start_account(url: &str) -> Child {
-    let directory = std::env::temp_dir().join(format!("ado-connect-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
+    let directory = told("ACCOUNT");
     let log = std::fs::File::create(directory.join("account.log")).unwrap();
     println!("the account's log: {}", directory.join("account.log").display());
     let account = Command::new(told("MINISTACK"))
