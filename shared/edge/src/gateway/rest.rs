@@ -14,19 +14,20 @@ use super::{Event, EventContext, EventHttp};
 const QUERY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'$').remove(b',');
 
-/// The fields of both formats.
+/// The fields of both formats. What is not there is left out by some who send them, and null by others.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct AnyEvent {
-    raw_path: String,
-    raw_query_string: String,
-    cookies: Vec<String>,
+    /// Format 2.0 only.
+    raw_path: Option<String>,
+    raw_query_string: Option<String>,
+    cookies: Option<Vec<String>>,
     headers: Option<HashMap<String, String>>,
     request_context: EventContext,
     body: Option<String>,
     is_base64_encoded: bool,
-    /// Format 1.0 only, as everything below.
-    http_method: Option<String>,
+    /// Format 1.0, as everything below. (`cargo lambda watch` has some of it in format 2.0, too.)
+    http_method: String,
     path: String,
     multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
     query_string_parameters: Option<BTreeMap<String, String>>,
@@ -35,17 +36,17 @@ pub(super) struct AnyEvent {
 
 impl From<AnyEvent> for Event {
     fn from(event: AnyEvent) -> Self {
-        let Some(method) = event.http_method else {
+        if let Some(raw_path) = event.raw_path {
             return Self {
-                raw_path: event.raw_path,
-                raw_query_string: event.raw_query_string,
-                cookies: event.cookies,
+                raw_path,
+                raw_query_string: event.raw_query_string.unwrap_or_default(),
+                cookies: event.cookies.unwrap_or_default(),
                 headers: event.headers.unwrap_or_default(),
                 request_context: event.request_context,
                 body: event.body,
                 is_base64_encoded: event.is_base64_encoded,
             };
-        };
+        }
         Self {
             // Without the stage already, and as it was sent.
             raw_path: event.path,
@@ -58,7 +59,7 @@ impl From<AnyEvent> for Event {
             request_context: EventContext {
                 request_id: event.request_context.request_id,
                 stage: String::new(),
-                http: EventHttp { method },
+                http: EventHttp { method: event.http_method },
             },
             body: event.body,
             is_base64_encoded: event.is_base64_encoded,
@@ -138,6 +139,20 @@ mod tests {
             (&request.headers()["accept"], &request.headers()["cookie"]),
             (&"a,b".parse().unwrap(), &"x=1; y=2".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn an_event_of_cargo_lambda_watch_is_one_of_an_http_api() {
+        let event: Event = serde_json::from_value(json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": "/health", "rawQueryString": null, "cookies": null,
+            "headers": {"host": "127.0.0.1:9000"}, "httpMethod": "GET", "queryStringParameters": {},
+            "requestContext": {"stage": "$default", "requestId": "r-1", "http": {"method": "GET", "path": "/health"}},
+            "body": null, "isBase64Encoded": false,
+        }))
+        .unwrap();
+        let request = event.into_request().unwrap();
+        assert_eq!((request.method(), request.uri().path()), (&http::Method::GET, "/health"));
+        assert_eq!(request.uri().query(), None);
     }
 
     #[test]
