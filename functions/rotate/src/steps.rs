@@ -202,7 +202,7 @@ impl Rotate {
             match self.graph.remove_password(token, client_id, key_id).await {
                 Ok(()) => tracing::info!(%key_id, "a former client secret was removed from Entra"),
                 Err(error) => {
-                    tracing::warn!(%key_id, "a former client secret stays in Entra: {error}")
+                    tracing::warn!(%key_id, "a former client secret stays in Entra: {error}");
                 }
             }
         }

@@ -75,8 +75,8 @@ impl User {
     }
 
     async fn shown(&self) -> Value {
-        let asked = self.deployed.ask(Method::GET, &self.path(), &self.application, None);
-        asked.await.expect(200).json
+        let path = self.path();
+        self.deployed.ask(Method::GET, &path, &self.application, None).await.expect(200).json
     }
 
     async fn calls(&self) {

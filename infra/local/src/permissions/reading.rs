@@ -61,7 +61,7 @@ fn read_trust(document: &Value) -> Result<Vec<String>, String> {
             return Err("a trust that is not understood".to_owned());
         }
         let principals = statement["Principal"].as_object().ok_or("it trusts anybody")?;
-        trusted.extend(principals.values().flat_map(|value| leaves(value)));
+        trusted.extend(principals.values().flat_map(leaves));
     }
     Ok(trusted)
 }

@@ -197,7 +197,7 @@ fn permissions_that_come_another_way_are_found() {
 }
 
 /// Those with a statement that fits.
-fn who<'a>(permissions: &'a Permissions, fits: impl Fn(&Statement) -> bool) -> Vec<&'a str> {
+fn who(permissions: &Permissions, fits: impl Fn(&Statement) -> bool) -> Vec<&str> {
     let has = |role: &Role| role.statements.iter().any(&fits);
     permissions.iter().filter(|(_, role)| has(role)).map(|(name, _)| name).collect()
 }

@@ -323,12 +323,12 @@ async fn the_tokens_of_a_reconnect_that_was_never_confirmed_are_erased_by_the_ne
         world.browser().finish(&link, "ada").await.expect(303);
     }
     // Those in use, and those that wait for their confirmation.
-    assert_eq!(world.items(local::names::TOKENS).await.len(), 2);
+    assert_eq!(world.items(names::TOKENS).await.len(), 2);
 
     world.put_integration(INTEGRATION, json!({"confirmation": "none"})).await.expect(200);
     let link = world.connect_url("ada").await;
     world.browser().finish(&link, "ada").await.expect(303);
-    assert_eq!(world.items(local::names::TOKENS).await.len(), 1);
+    assert_eq!(world.items(names::TOKENS).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
