@@ -237,6 +237,13 @@ async fn a_client_credential_is_replaced_alone_and_verify_sees_only_the_new_one(
     let secret = world.entra().new_secret(DEFAULT_CLIENT_ID).unwrap();
     put(&secret).await.expect(200);
     assert_eq!(verify().await, true);
+    // What another process has put is seen, too, whatever this one remembers.
+    let secrets = &world.stack.aws().secrets_manager;
+    let name = format!("{}integrations/{INTEGRATION}", names::SECRETS);
+    let slip = r#"{"kind":"client_secret","client_secret":"another-slip"}"#;
+    secrets.put_secret_value().secret_id(name).secret_string(slip).send().await.unwrap();
+    assert_eq!(verify().await, false);
+    put(&secret).await.expect(200);
     world.entra().remove_secret(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET).unwrap();
     let refresh = format!("/connections/{connection}/refresh");
     world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
