@@ -9,6 +9,7 @@
 //! Whatever goes wrong before the state is known to be this browser's is answered here; whatever goes
 //! wrong afterwards goes back to the application with the browser.
 
+mod admin_consent;
 mod exchange;
 mod membership;
 mod outcome;
@@ -114,6 +115,9 @@ impl Callback {
         log: RequestLog,
     ) -> Result<Response<Body>, Problem> {
         let query = Query::of(&request)?;
+        if let Some(page) = admin_consent::answer(&query) {
+            return page;
+        }
         let state = SecretString::from(query.required("state")?);
         // Before the state is taken: the browser may come again when the service goes on.
         edge::switch::running(&self.service).await?;

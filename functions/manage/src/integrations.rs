@@ -20,7 +20,13 @@ const DELETING_FOR: Duration = Duration::from_secs(15);
 
 impl Manage {
     fn view(&self, integration: &Integration) -> IntegrationView {
-        IntegrationView::new(integration, &self.public_url.redirect_uri())
+        let redirect_uri = self.public_url.redirect_uri();
+        let admin_consent_url = self.authority.admin_consent_url(
+            &integration.client_id,
+            devops::scopes::RESOURCE_ID,
+            &redirect_uri,
+        );
+        IntegrationView::new(integration, &redirect_uri, admin_consent_url)
     }
 
     pub(crate) async fn put_integration(

@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
-use crate::identifiers::Tenant;
+use crate::identifiers::{ClientId, Tenant};
 
 /// A national cloud of Microsoft, by name.
 /// <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
@@ -96,6 +96,24 @@ impl Authority {
     /// Where a tenant's discovery document is.
     pub fn metadata_url(&self, tenant: &Tenant) -> String {
         format!("{}/{tenant}/v2.0/.well-known/openid-configuration", self.base)
+    }
+
+    /// Where an administrator of any tenant consents to an app for all users of that tenant: to the permissions of its
+    /// registration for one resource. The browser comes back to `redirect_uri`, with `admin_consent=True`.
+    /// <https://learn.microsoft.com/entra/identity-platform/v2-admin-consent>
+    pub fn admin_consent_url(
+        &self,
+        client_id: &ClientId,
+        resource_id: &str,
+        redirect_uri: &Url,
+    ) -> String {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", &client_id.to_string())
+            .append_pair("scope", &format!("{resource_id}/.default"))
+            .append_pair("redirect_uri", redirect_uri.as_str())
+            .append_pair("state", "consent")
+            .finish();
+        format!("{}/{}/v2.0/adminconsent?{query}", self.base, Tenant::Organizations)
     }
 }
 

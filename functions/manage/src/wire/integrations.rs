@@ -162,6 +162,8 @@ pub struct IntegrationView {
     reconnect_url: Option<String>,
     /// To be registered in Entra, platform Web, exactly so.
     redirect_uri: String,
+    /// For an administrator of a tenant whose users may not consent themselves: consents for all of them.
+    admin_consent_url: String,
     status: &'static str,
     created_at: String,
     updated_at: String,
@@ -177,7 +179,7 @@ pub struct CredentialView {
 
 impl IntegrationView {
     /// The integration as it is shown, with the redirect URI of this deployment.
-    pub fn new(integration: &Integration, redirect_uri: &Url) -> Self {
+    pub fn new(integration: &Integration, redirect_uri: &Url, admin_consent_url: String) -> Self {
         Self {
             id: integration.id.to_string(),
             client_id: integration.client_id.to_string(),
@@ -220,6 +222,7 @@ impl IntegrationView {
             },
             reconnect_url: integration.reconnect_url.as_ref().map(Url::to_string),
             redirect_uri: redirect_uri.to_string(),
+            admin_consent_url,
             status: match integration.status {
                 vault::integrations::Status::Ready => "ready",
                 vault::integrations::Status::CredentialRejected => "credential_rejected",

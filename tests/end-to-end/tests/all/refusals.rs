@@ -428,3 +428,28 @@ async fn organizations_of_personal_accounts_are_told_apart() {
     let link = world.connect_url("ada").await;
     world.browser().open(&link).await.expect_problem(403, "organization_not_backed_by_entra");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_who_consents_for_a_tenant_is_told_how_it_ended_and_nothing_is_believed() {
+    let world = World::start().await;
+    let path = format!("/integrations/{INTEGRATION}");
+    let shown = world.get(&Caller::Operator, &path).await.expect(200).json();
+    let link: url::Url = shown["admin_consent_url"].as_str().unwrap().parse().unwrap();
+    let browser = world.browser();
+    let decide = async |action: &str| browser.decide(&link, &[("action", action)]).await;
+
+    let back = decide("approve").await;
+    assert!(back.query().unwrap().contains("admin_consent=True"), "{back}");
+    let page = browser.open_page(back.as_str()).await.expect(200);
+    assert!(page.text().contains("approved"), "{}", page.text());
+    let back = decide("cancel").await;
+    let page = browser.open_page(back.as_str()).await.expect(403);
+    assert!(page.text().contains("admin_approval_required"), "{}", page.text());
+
+    // Whoever makes such an address up gets the same page, and no more than that.
+    let forged = world.url("/integration-callback?admin_consent=True&tenant=x&state=y");
+    browser.open_page(&forged).await.expect(200);
+    let forged = world.url("/integration-callback?admin_consent=True&code=x&state=y");
+    browser.open_page(&forged).await.expect(400);
+    assert!(world.items(names::CONNECTIONS).await.is_empty());
+}
