@@ -1,6 +1,7 @@
 //! Pages for people: what a browser route shows when it does not redirect.
 //!
-//! A page loads nothing and runs nothing: one inline style, allowed by its hash (S-08).
+//! A page is one request: its stylesheet is inline and allowed by its hash, and it loads and runs nothing unless
+//! [`Allowed`] says so (S-08).
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -17,13 +18,8 @@ use url::Url;
 
 use crate::problem::{Document, FieldError};
 
-const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{margin:0;font:1rem/1.5 system-ui,sans-serif}\
-main{max-width:38rem;margin:12vh auto;padding:0 1.5rem}\
-h1{font-size:1.5rem;line-height:1.25}\
-dl{margin-top:2.5rem;font-size:.875rem;display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem}\
-dd{margin:0;overflow-wrap:anywhere;font-family:ui-monospace,monospace}";
+/// The one stylesheet of all pages, as it stands inline in each: a page is one request.
+pub const STYLE: &str = include_str!("page/style.css");
 
 /// A page with one message and at most one way on.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +81,6 @@ impl Page {
         }
         if let Some(link) = &self.link {
             let text = escape(&link.text);
-            // Writing to a String cannot fail, here and below.
             let _ = if matches!(link.to.scheme(), "http" | "https") {
                 write!(body, r#"<p><a href="{}">{text}</a></p>"#, escape(link.to.as_str()))
             } else {
@@ -100,7 +95,7 @@ impl Page {
             body.push_str("</dl>");
         }
         format!(
-            r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex"><title>{}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"#,
+            r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex"><title>{}</title><style>{STYLE}</style></head><body class="person"><main>{body}</main></body></html>"#,
             escape(&self.title),
         )
     }
@@ -108,27 +103,80 @@ impl Page {
     /// The page as an answer, with headers that keep it from loading, leaking or being framed.
     #[must_use]
     pub fn response(&self, status: StatusCode) -> Response<Body> {
-        let mut response = Response::new(Body::Text(self.html()));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        response
+        response(status, self.html(), &Allowed::default())
     }
 }
 
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    // Base64 is visible ASCII, so this cannot fail; without the hash only the style would be lost.
-    HeaderValue::from_str(&policy)
-        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
-});
+/// What a page may do beyond showing text in the one stylesheet; by default nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowed<'a> {
+    /// One more inline style: exactly this text.
+    pub style: Option<&'a str>,
+    /// One inline script: exactly this text.
+    pub script: Option<&'a str>,
+    /// One image, at exactly this address.
+    pub image: Option<&'a Url>,
+    /// Where its forms go.
+    pub forms: Forms,
+}
+
+/// Where a page's forms may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Forms {
+    /// It has none.
+    #[default]
+    None,
+    /// To this service.
+    Own,
+}
+
+/// A page of ours as an answer. Its policy (CSP) lets it load and run what `allowed` says, by hash or address, and it
+/// is neither stored, sniffed, framed nor named to where its links lead (S-08).
+#[must_use]
+pub fn response(status: StatusCode, html: String, allowed: &Allowed<'_>) -> Response<Body> {
+    let mut response = Response::new(Body::Text(html));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_SECURITY_POLICY, allowed.policy());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+impl Allowed<'_> {
+    fn policy(&self) -> HeaderValue {
+        static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| source(STYLE));
+        let mut policy = format!("default-src 'none'; style-src {}", *STYLE_SOURCE);
+        // Writing to a String cannot fail, here and below.
+        if let Some(style) = self.style {
+            let _ = write!(policy, " {}", source(style));
+        }
+        if let Some(script) = self.script {
+            let _ = write!(policy, "; script-src {}", source(script));
+        }
+        if let Some(image) = self.image {
+            // A policy's sources end at `;` and `,`, and know no query.
+            let origin = image.origin().ascii_serialization();
+            let path = image.path().replace(';', "%3B").replace(',', "%2C");
+            let _ = write!(policy, "; img-src {origin}{path}");
+        }
+        let forms = match self.forms {
+            Forms::None => "'none'",
+            Forms::Own => "'self'",
+        };
+        let _ = write!(policy, "; base-uri 'none'; form-action {forms}; frame-ancestors 'none'");
+        // Hashes and addresses are visible ASCII, so this cannot fail; without them only looks would be lost.
+        HeaderValue::from_str(&policy)
+            .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
+    }
+}
+
+/// An inline text as a policy names it.
+fn source(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())))
+}
 
 /// Makes text safe inside an element and inside a quoted attribute.
 pub fn escape(text: &str) -> String {
