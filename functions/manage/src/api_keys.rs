@@ -6,7 +6,7 @@ use edge::respond;
 use http::{Response, StatusCode};
 use lambda_http::{Body, Request};
 use secrecy::ExposeSecret;
-use vault::api_keys::Role;
+use vault::api_keys::{KeyWish, NewApiKey, Role};
 use vault::ids::ApiKeyId;
 
 use crate::Manage;
@@ -18,6 +18,16 @@ impl Manage {
         request: &Request,
     ) -> Result<Response<Body>, Problem> {
         let wish: CreateApiKey = json_body(request, JSON_LIMIT)?;
+        let new = self.make_key(wish).await?;
+        let view = NewApiKeyView {
+            key: new.key.expose_secret().to_owned(),
+            description: new.description.into(),
+        };
+        respond::json(StatusCode::CREATED, &view)
+    }
+
+    /// Makes a key as an operator wishes it.
+    pub(crate) async fn make_key(&self, wish: CreateApiKey) -> Result<NewApiKey, Problem> {
         let name = wish.name.trim();
         if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
             return Err(Problem::field("name", "a name of 1 to 100 bytes"));
@@ -39,15 +49,16 @@ impl Manage {
             }
         }
         let now = self.clock.now();
-        let new = self
-            .api_keys
-            .create(name.to_owned(), role, wish.integration, now, &mut vault::random::system())
-            .await?;
-        let view = NewApiKeyView {
-            key: new.key.expose_secret().to_owned(),
-            description: new.description.into(),
+        if wish.expires_at.is_some_and(|end| end <= now) {
+            return Err(Problem::field("expires_at", "a time to come"));
+        }
+        let wish = KeyWish {
+            name: name.to_owned(),
+            role,
+            integration: wish.integration,
+            expires_at: wish.expires_at,
         };
-        respond::json(StatusCode::CREATED, &view)
+        Ok(self.api_keys.create(wish, now, &mut vault::random::system()).await?)
     }
 
     pub(crate) async fn list_api_keys(&self) -> Result<Response<Body>, Problem> {
@@ -57,8 +68,14 @@ impl Manage {
     }
 
     pub(crate) async fn delete_api_key(&self, id: &str) -> Result<Response<Body>, Problem> {
+        self.revoke_key(id).await?;
+        Ok(respond::no_content())
+    }
+
+    /// Forgets a key at once.
+    pub(crate) async fn revoke_key(&self, id: &str) -> Result<(), Problem> {
         let not_found = || Problem::new(Code::ApiKeyNotFound);
         let id: ApiKeyId = id.parse().map_err(|_| not_found())?;
-        if self.api_keys.delete(&id).await? { Ok(respond::no_content()) } else { Err(not_found()) }
+        if self.api_keys.delete(&id).await? { Ok(()) } else { Err(not_found()) }
     }
 }

@@ -7,8 +7,10 @@ use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
 use lambda_http::{Body, Request};
-use vault::connections::Confirmed;
+use secrecy::SecretString;
+use vault::connections::{Confirmed, Connection};
 use vault::events::{ConnectionDetail, Event};
+use vault::ids::{ConnectionId, UserId};
 
 use crate::Manage;
 use crate::connect_sessions::acting_user;
@@ -26,9 +28,21 @@ impl Manage {
         log.connection(&id);
         let body: ConfirmConnection = json_body(request, JSON_LIMIT)?;
         let user = acting_user(caller, body.user)?;
+        let connection = self.confirm(caller, &id, &body.confirmation, &user).await?;
+        respond::json(StatusCode::OK, &ConnectionView::from(&connection))
+    }
+
+    /// Makes a connection usable, because the user who finished in the browser is the one it was started for.
+    pub(crate) async fn confirm(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        confirmation: &SecretString,
+        user: &UserId,
+    ) -> Result<Connection, Problem> {
         // Whoever confirms as the wrong user must get as far as the comparison that erases the tokens,
         // so only the integration decides here what is visible.
-        let connection = self.connections.get(&id).await?;
+        let connection = self.connections.get(id).await?;
         let visible = connection.filter(|c| caller.sees_integration(&c.integration));
         if visible.is_none() {
             return Err(Problem::new(Code::ConnectionNotFound));
@@ -36,7 +50,7 @@ impl Manage {
         let now = self.clock.now();
         let confirmed = self
             .connections
-            .confirm(&id, &body.confirmation, &user, now, &mut vault::random::system())
+            .confirm(id, confirmation, user, now, &mut vault::random::system())
             .await?;
         let connection = match confirmed {
             Confirmed::Active(connection) => connection,
@@ -52,6 +66,6 @@ impl Manage {
             reason: None,
         };
         self.events.send(&Event::ConnectionCreated(detail)).await;
-        respond::json(StatusCode::OK, &ConnectionView::from(&*connection))
+        Ok(*connection)
     }
 }

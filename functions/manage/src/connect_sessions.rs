@@ -31,6 +31,18 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let wish: CreateConnectSession = json_body(request, JSON_LIMIT)?;
         log.integration(&wish.integration);
+        let view = self.open_session(caller, wish, None).await?;
+        respond::json(StatusCode::CREATED, &view)
+    }
+
+    /// Makes a connect session. `finished_by_us`: where the portal itself finishes what it started; no caller's
+    /// return address can be one of ours.
+    pub(crate) async fn open_session(
+        &self,
+        caller: &Caller,
+        wish: CreateConnectSession,
+        finished_by_us: Option<Url>,
+    ) -> Result<ConnectSessionView, Problem> {
         let user = acting_user(caller, wish.user)?;
         let integration = self.visible_integration(caller, &wish.integration).await?;
         edge::switch::running(&self.service).await?;
@@ -39,7 +51,10 @@ impl Manage {
         }
         let session = ConnectSession {
             organization: organization(&integration, wish.organization)?,
-            return_to: return_to(&integration, wish.return_to)?,
+            return_to: match finished_by_us {
+                Some(own) => Some(own),
+                None => return_to(&integration, wish.return_to)?,
+            },
             login_hint: login_hint(wish.login_hint)?,
             scopes: requested_scopes(&integration, wish.scopes)?,
             integration: integration.id,
@@ -51,11 +66,10 @@ impl Manage {
         let mut connect_url = self.public_url.to_url();
         connect_url.set_path("/authorize");
         connect_url.query_pairs_mut().append_pair("session", token.expose_secret());
-        let view = ConnectSessionView {
+        Ok(ConnectSessionView {
             connect_url: connect_url.to_string(),
             expires_at: rfc3339(expires_at),
-        };
-        respond::json(StatusCode::CREATED, &view)
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use edge::respond;
 use edge::wire::status_word;
 use http::{Response, StatusCode};
 use lambda_http::{Body, Request};
-use vault::connections::{Connection, Cursor};
+use vault::connections::{Connection, Cursor, UserFilter};
 use vault::events::{ConnectionDetail, Event};
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 
@@ -18,15 +18,34 @@ use crate::wire::{ConnectionView, List, connection_id};
 /// Entries of a page unless the caller says otherwise, and at most.
 const PAGE: i32 = 50;
 const LARGEST_PAGE: i32 = 200;
-const STATUSES: [&str; 3] = ["pending", "active", "reauthorization_required"];
+pub(crate) const STATUSES: [&str; 3] = ["pending", "active", "reauthorization_required"];
 
 /// What a caller asked to be listed.
-struct Wish {
-    integration: Option<IntegrationId>,
-    user: Option<UserId>,
-    status: Option<String>,
-    cursor: Option<Cursor>,
-    limit: i32,
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) integration: Option<IntegrationId>,
+    pub(crate) user: WishedUser,
+    pub(crate) status: Option<String>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) limit: i32,
+}
+
+/// Whose connections.
+#[derive(Debug)]
+pub(crate) enum WishedUser {
+    Any,
+    Exactly(UserId),
+    StartingWith(String),
+}
+
+impl WishedUser {
+    fn filter(&self) -> UserFilter<'_> {
+        match self {
+            Self::Any => UserFilter::Any,
+            Self::Exactly(user) => UserFilter::Exactly(user),
+            Self::StartingWith(prefix) => UserFilter::StartingWith(prefix),
+        }
+    }
 }
 
 impl Manage {
@@ -36,20 +55,32 @@ impl Manage {
         request: &Request,
     ) -> Result<Response<Body>, Problem> {
         let wish = wish(caller, &Query::of(request)?)?;
-        let mut items = Vec::new();
+        let (found, cursor) = self.find_connections(caller, &wish).await?;
+        let items = found.iter().map(ConnectionView::from).collect();
+        let next_cursor = cursor.map(|cursor| cursor.encode());
+        respond::json(StatusCode::OK, &List { items, next_cursor })
+    }
+
+    /// The connections that a caller may see and asked for, and where its next page begins.
+    pub(crate) async fn find_connections(
+        &self,
+        caller: &Caller,
+        wish: &Wish,
+    ) -> Result<(Vec<Connection>, Option<Cursor>), Problem> {
+        let mut items: Vec<Connection> = Vec::new();
         let mut cursor = wish.cursor.clone();
         let wanted = usize::try_from(wish.limit).unwrap_or_default();
-        for integration in self.listed_integrations(caller, &wish).await? {
+        for integration in self.listed_integrations(caller, wish).await? {
             loop {
                 let room = wish.limit - i32::try_from(items.len()).unwrap_or(wish.limit);
                 let page = self
                     .connections
-                    .list(&integration, wish.user.as_ref(), cursor.as_ref(), room)
+                    .list(&integration, wish.user.filter(), cursor.as_ref(), room)
                     .await?;
-                let fits = |c: &&Connection| {
+                let fits = |c: &Connection| {
                     wish.status.as_deref().is_none_or(|s| s == status_word(c.status))
                 };
-                items.extend(page.connections.iter().filter(fits).map(ConnectionView::from));
+                items.extend(page.connections.into_iter().filter(fits));
                 cursor = page.next;
                 if cursor.is_none() || items.len() >= wanted {
                     break;
@@ -60,8 +91,7 @@ impl Manage {
                 break;
             }
         }
-        let next_cursor = cursor.map(|cursor| cursor.encode());
-        respond::json(StatusCode::OK, &List { items, next_cursor })
+        Ok((items, cursor))
     }
 
     /// The integrations to list, from the cursor's on.
@@ -171,5 +201,6 @@ fn wish(caller: &Caller, query: &Query) -> Result<Wish, Problem> {
     {
         return Err(Problem::field("cursor", "the cursor belongs to another list"));
     }
+    let user = user.map_or(WishedUser::Any, WishedUser::Exactly);
     Ok(Wish { integration, user, status, cursor, limit })
 }

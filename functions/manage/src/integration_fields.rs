@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use devops::organization::OrganizationName;
 use devops::policy::{self, CallPolicy};
 use devops::scopes::Scope;
-use edge::problem::Problem;
+use edge::problem::{Code, Problem};
 use entra::identifiers::Tenant;
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -15,7 +15,7 @@ use vault::integrations::{
 };
 use vault::limits;
 
-use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits};
+use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration};
 
 /// Most entries of each list in an integration.
 const MOST_ENTRIES: usize = 200;
@@ -27,6 +27,96 @@ const LONGEST_PERIOD: u32 = 86_400;
 const MOST_REQUESTS: u32 = 1_000_000;
 /// Most calls at a time that can be counted: each is written down by name in one item.
 const MOST_CONCURRENT: u32 = 200;
+
+/// The fields of an integration that had to be looked at, as they are stored.
+pub(crate) struct Checked {
+    pub(crate) credential: Option<(NewCredential, CredentialDescription)>,
+    pub(crate) organizations: Organizations,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) tenant: TenantSetting,
+    pub(crate) allowed_return_origins: Vec<ReturnOrigin>,
+    pub(crate) reconnect_url: Option<Url>,
+    pub(crate) allowed_calls: CallPolicy,
+    pub(crate) proxy_limits: limits::ProxyLimits,
+}
+
+/// Looks at all of them, and refuses all that are wrong at once.
+///
+/// `can_federate`: whether the deployment has a role that Entra can trust.
+pub(crate) fn checked(wish: &PutIntegration, can_federate: bool) -> Result<Checked, Problem> {
+    let mut refusals = Refusals::default();
+    let given = wish.client_credential.as_ref();
+    let credential = given.map(|given| credential(given, can_federate)).transpose();
+    let credential = refusals.note(credential);
+    let organizations = refusals.note(organizations(&wish.organizations));
+    let scopes = refusals.note(scopes(&wish.scopes));
+    let tenant = refusals.note(tenant(&wish.tenant));
+    let origins = refusals.note(origins(&wish.allowed_return_origins));
+    let reconnect_url = match &origins {
+        Some(origins) => refusals.note(reconnect_url(wish.reconnect_url.as_deref(), origins)),
+        // Nothing can be said of it without them.
+        None => None,
+    };
+    let allowed_calls = refusals.note(allowed_calls(&wish.allowed_calls));
+    let proxy_limits = refusals.note(proxy_limits(&wish.proxy_limits));
+    match (
+        credential,
+        organizations,
+        scopes,
+        tenant,
+        origins,
+        reconnect_url,
+        allowed_calls,
+        proxy_limits,
+    ) {
+        (
+            Some(credential),
+            Some(organizations),
+            Some(scopes),
+            Some(tenant),
+            Some(allowed_return_origins),
+            Some(reconnect_url),
+            Some(allowed_calls),
+            Some(proxy_limits),
+        ) => Ok(Checked {
+            credential,
+            organizations,
+            scopes,
+            tenant,
+            allowed_return_origins,
+            reconnect_url,
+            allowed_calls,
+            proxy_limits,
+        }),
+        _ => Err(refusals.into_problem()),
+    }
+}
+
+/// What was refused so far.
+#[derive(Default)]
+struct Refusals(Option<Problem>);
+
+impl Refusals {
+    fn note<T>(&mut self, checked: Result<T, Problem>) -> Option<T> {
+        let refused = match checked {
+            Ok(value) => return Some(value),
+            Err(refused) => refused,
+        };
+        let all = match self.0.take() {
+            None => refused,
+            Some(earlier) => refused
+                .errors()
+                .iter()
+                .fold(earlier, |all, error| all.error(error.field.clone(), error.message.clone())),
+        };
+        self.0 = Some(all);
+        None
+    }
+
+    fn into_problem(self) -> Problem {
+        self.0.unwrap_or_else(|| Problem::new(Code::InvalidRequest))
+    }
+}
 
 /// `can_federate`: whether the deployment has a role that Entra can trust.
 pub(crate) fn credential(
@@ -78,7 +168,7 @@ fn is_pasted_whole(secret: &str) -> bool {
     !secret.is_empty() && !secret.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-pub(crate) fn organizations(given: OneOrMany) -> Result<Organizations, Problem> {
+fn organizations(given: &OneOrMany) -> Result<Organizations, Problem> {
     let refuse = |message: &str| Problem::field("organizations", message);
     let names = match given {
         OneOrMany::One(word) if word == "any" => return Ok(Organizations::Any),
@@ -100,7 +190,7 @@ pub(crate) fn organizations(given: OneOrMany) -> Result<Organizations, Problem> 
     Ok(Organizations::Named(parsed))
 }
 
-pub(crate) fn scopes(given: Vec<String>) -> Result<Vec<String>, Problem> {
+fn scopes(given: &[String]) -> Result<Vec<String>, Problem> {
     let refuse = |message: String| Problem::field("scopes", message);
     if given.is_empty() || given.len() > MOST_ENTRIES {
         return Err(refuse("1 to 200 scopes".to_owned()));
@@ -110,19 +200,19 @@ pub(crate) fn scopes(given: Vec<String>) -> Result<Vec<String>, Problem> {
     }
     let mut checked = Vec::with_capacity(given.len());
     for name in given {
-        if Scope::parse(&name).is_none() {
+        if Scope::parse(name).is_none() {
             return Err(refuse(
                 "a scope of Azure DevOps, such as vso.code, or user_impersonation".to_owned(),
             ));
         }
-        if !checked.contains(&name) {
-            checked.push(name);
+        if !checked.contains(name) {
+            checked.push(name.clone());
         }
     }
     Ok(checked)
 }
 
-pub(crate) fn tenant(given: &str) -> Result<TenantSetting, Problem> {
+fn tenant(given: &str) -> Result<TenantSetting, Problem> {
     match given {
         "auto" => Ok(TenantSetting::Auto),
         "organizations" => Ok(TenantSetting::Fixed(Tenant::Organizations)),
@@ -132,49 +222,50 @@ pub(crate) fn tenant(given: &str) -> Result<TenantSetting, Problem> {
     }
 }
 
-pub(crate) fn origins(given: Vec<String>) -> Result<Vec<ReturnOrigin>, Problem> {
+fn origins(given: &[String]) -> Result<Vec<ReturnOrigin>, Problem> {
     if given.len() > MOST_ENTRIES {
         return Err(Problem::field("allowed_return_origins", "at most 200 origins"));
     }
     given
-        .into_iter()
+        .iter()
         .map(|text| {
-            text.try_into().map_err(|e: vault::integrations::InvalidOrigin| {
+            text.clone().try_into().map_err(|e: vault::integrations::InvalidOrigin| {
                 Problem::field("allowed_return_origins", e.to_string())
             })
         })
         .collect()
 }
 
-pub(crate) fn allowed_calls(given: Vec<CallRule>) -> Result<CallPolicy, Problem> {
+fn allowed_calls(given: &[CallRule]) -> Result<CallPolicy, Problem> {
     if given.len() > MOST_RULES {
         return Err(Problem::field("allowed_calls", "at most 50 rules"));
     }
-    let rules = given.into_iter().enumerate().map(|(index, rule)| {
+    let rules = given.iter().enumerate().map(|(index, rule)| {
         let field = |name: &str| format!("allowed_calls[{index}].{name}");
         for (name, length) in [("methods", rule.methods.len()), ("paths", rule.paths.len())] {
             if length > MOST_RULES {
                 return Err(Problem::field(field(name), "at most 50"));
             }
         }
-        let method = |text: String| {
-            text.try_into()
+        let method = |text: &String| {
+            text.clone()
+                .try_into()
                 .map_err(|e: policy::InvalidMethod| Problem::field(field("methods"), e.to_string()))
         };
-        let path = |text: String| {
-            text.try_into().map_err(|e: policy::InvalidPathPrefix| {
+        let path = |text: &String| {
+            text.clone().try_into().map_err(|e: policy::InvalidPathPrefix| {
                 Problem::field(field("paths"), e.to_string())
             })
         };
         Ok(policy::CallRule {
-            methods: rule.methods.into_iter().map(method).collect::<Result<_, _>>()?,
-            paths: rule.paths.into_iter().map(path).collect::<Result<_, _>>()?,
+            methods: rule.methods.iter().map(method).collect::<Result<_, _>>()?,
+            paths: rule.paths.iter().map(path).collect::<Result<_, _>>()?,
         })
     });
     Ok(CallPolicy::new(rules.collect::<Result<_, _>>()?))
 }
 
-pub(crate) fn proxy_limits(given: &ProxyLimits) -> Result<limits::ProxyLimits, Problem> {
+fn proxy_limits(given: &ProxyLimits) -> Result<limits::ProxyLimits, Problem> {
     let limit = |name: &str, given: &Option<ProxyLimit>| {
         given.as_ref().map(|given| proxy_limit(name, given)).transpose()
     };
@@ -204,10 +295,7 @@ fn proxy_limit(field: &str, given: &ProxyLimit) -> Result<limits::Limit, Problem
     Ok(limits::Limit { rate, concurrent })
 }
 
-pub(crate) fn reconnect_url(
-    given: Option<&str>,
-    origins: &[ReturnOrigin],
-) -> Result<Option<Url>, Problem> {
+fn reconnect_url(given: Option<&str>, origins: &[ReturnOrigin]) -> Result<Option<Url>, Problem> {
     let Some(text) = given else { return Ok(None) };
     let refuse = |message: &str| Problem::field("reconnect_url", message);
     let url = Url::parse(text).map_err(|_| refuse("an absolute address"))?;

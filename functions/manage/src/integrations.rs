@@ -8,6 +8,7 @@ use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
 use lambda_http::{Body, Request};
+use vault::connections::UserFilter;
 use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Status};
 
@@ -18,15 +19,28 @@ use crate::wire::{ClientCredential, IntegrationView, List, PutIntegration};
 /// How long one delete request goes on deleting connections before it asks to be repeated.
 const DELETING_FOR: Duration = Duration::from_secs(15);
 
+/// Whether an integration was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It was not.
+    New,
+    /// It was.
+    Replaced,
+}
+
 impl Manage {
-    fn view(&self, integration: &Integration) -> IntegrationView {
-        let redirect_uri = self.public_url.redirect_uri();
-        let admin_consent_url = self.authority.admin_consent_url(
+    /// Where an administrator consents for a whole tenant.
+    pub(crate) fn admin_consent_url(&self, integration: &Integration) -> String {
+        self.authority.admin_consent_url(
             &integration.client_id,
             devops::scopes::RESOURCE_ID,
-            &redirect_uri,
-        );
-        IntegrationView::new(integration, &redirect_uri, admin_consent_url)
+            &self.public_url.redirect_uri(),
+        )
+    }
+
+    fn view(&self, integration: &Integration) -> IntegrationView {
+        let redirect_uri = self.public_url.redirect_uri();
+        IntegrationView::new(integration, &redirect_uri, self.admin_consent_url(integration))
     }
 
     pub(crate) async fn put_integration(
@@ -40,36 +54,45 @@ impl Manage {
             .map_err(|e: vault::ids::InvalidId| Problem::field("integration", e.to_string()))?;
         log.integration(&id);
         let wish: PutIntegration = json_body(request, JSON_LIMIT)?;
+        let (stored, integration) = self.store_integration(id, wish).await?;
+        let status = match stored {
+            Stored::New => StatusCode::CREATED,
+            Stored::Replaced => StatusCode::OK,
+        };
+        respond::json(status, &self.view(&integration))
+    }
+
+    /// Creates or replaces an integration, and its credential if one is given.
+    pub(crate) async fn store_integration(
+        &self,
+        id: IntegrationId,
+        wish: PutIntegration,
+    ) -> Result<(Stored, Integration), Problem> {
         let existing = self.integrations.get(&id).await?;
-        let can_federate = self.credentials.can_federate();
-        let given = wish.client_credential.as_ref();
-        let credential = given.map(|given| fields::credential(given, can_federate)).transpose()?;
-        let description = match (&credential, &existing) {
+        let checked = fields::checked(&wish, self.credentials.can_federate())?;
+        let description = match (&checked.credential, &existing) {
             (Some((_, description)), _) => description.clone(),
             (None, Some(existing)) => existing.credential.clone(),
             (None, None) => {
                 return Err(Problem::field("client_credential", "a new integration needs one"));
             }
         };
-        let allowed_return_origins = fields::origins(wish.allowed_return_origins)?;
-        let reconnect_url =
-            fields::reconnect_url(wish.reconnect_url.as_deref(), &allowed_return_origins)?;
         let now = self.clock.now();
         let integration = Integration {
             client_id: wish.client_id,
             credential: description,
-            organizations: fields::organizations(wish.organizations)?,
-            scopes: fields::scopes(wish.scopes)?,
-            tenant: fields::tenant(&wish.tenant)?,
+            organizations: checked.organizations,
+            scopes: checked.scopes,
+            tenant: checked.tenant,
             allowed_tenants: wish.allowed_tenants,
-            allowed_return_origins,
+            allowed_return_origins: checked.allowed_return_origins,
             confirmation: wish.confirmation,
             token_handout: wish.allow_token_handout,
             always_warm: wish.always_warm,
-            allowed_calls: fields::allowed_calls(wish.allowed_calls)?,
-            proxy_limits: fields::proxy_limits(&wish.proxy_limits)?,
-            reconnect_url,
-            status: match (&credential, existing.as_ref().map(|existing| existing.status)) {
+            allowed_calls: checked.allowed_calls,
+            proxy_limits: checked.proxy_limits,
+            reconnect_url: checked.reconnect_url,
+            status: match (&checked.credential, existing.as_ref().map(|existing| existing.status)) {
                 // Paused stays paused until somebody says otherwise; a new credential deserves a try.
                 (_, Some(Status::Paused)) => Status::Paused,
                 (None, Some(status)) => status,
@@ -81,13 +104,12 @@ impl Manage {
             id,
         };
         // The credential first: an integration that is there can be used.
-        if let Some((credential, _)) = &credential {
+        if let Some((credential, _)) = &checked.credential {
             self.credentials.put(&integration.id, credential).await?;
         }
-        let view = self.view(&integration);
-        self.integrations.put(integration).await?;
-        let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-        respond::json(status, &view)
+        self.integrations.put(integration.clone()).await?;
+        let stored = if existing.is_some() { Stored::Replaced } else { Stored::New };
+        Ok((stored, integration))
     }
 
     /// Renewing a credential must not take the other fields along: whoever renews it may not know them.
@@ -124,18 +146,23 @@ impl Manage {
         respond::json(StatusCode::OK, &self.view(&integration))
     }
 
-    /// Forgets connections, credential and integration, in this order; what a time limit leaves over is
-    /// done by repeating the request.
     pub(crate) async fn delete_integration(
         &self,
         id: &str,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
         let id = self.named_integration(id, log).await?.id;
+        self.forget_integration(&id).await?;
+        Ok(respond::no_content())
+    }
+
+    /// Forgets connections, credential and integration, in this order; what a time limit leaves over is
+    /// done by repeating the request.
+    pub(crate) async fn forget_integration(&self, id: &IntegrationId) -> Result<(), Problem> {
         let begun = Instant::now();
-        self.integrations.pause(&id).await?;
+        self.integrations.pause(id).await?;
         loop {
-            let page = self.connections.list(&id, None, None, 100).await?;
+            let page = self.connections.list(id, UserFilter::Any, None, 100).await?;
             if page.connections.is_empty() && page.next.is_none() {
                 break;
             }
@@ -148,9 +175,9 @@ impl Manage {
                     .retry_after(Duration::from_secs(1)));
             }
         }
-        self.credentials.delete(&id).await?;
-        self.integrations.delete(&id).await?;
-        Ok(respond::no_content())
+        self.credentials.delete(id).await?;
+        self.integrations.delete(id).await?;
+        Ok(())
     }
 
     /// The integration that an operator names in the path.

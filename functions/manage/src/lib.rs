@@ -1,6 +1,6 @@
 //! The management API: integrations, connect sessions, connections, API keys, and what describes them.
 //!
-//! It configures and reads; it never opens a token. Deleting and confirming need no more than naming
+//! And the portal, which is the same for people. It configures and reads; it never opens a token. Deleting and confirming need no more than naming
 //! the tokens' item, so this function has no use for the key that seals them.
 
 mod api_keys;
@@ -12,6 +12,7 @@ mod integration_fields;
 mod integrations;
 pub mod openapi;
 mod pause;
+mod portal;
 mod verify;
 pub mod wire;
 
@@ -38,6 +39,7 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations};
 use vault::service::{self, Service};
 use vault::sessions::Sessions;
+use vault::tallies::Tallies;
 
 /// Everything the management API needs, made once per process.
 pub struct Manage {
@@ -56,6 +58,9 @@ pub struct Manage {
     pub(crate) devops: DevopsClient,
     pub(crate) http: reqwest::Client,
     pub(crate) authority: entra::cloud::Authority,
+    pub(crate) tallies: Tallies,
+    /// Into how many parts the refresh schedule is split.
+    pub(crate) refresh_shards: u32,
 }
 
 impl Manage {
@@ -93,7 +98,11 @@ impl Manage {
         match matched.route.operation {
             Operation::Health => return describe::health(),
             Operation::OpenApi => return describe::openapi(&self.public_url),
-            Operation::Portal => return Ok(describe::front_page(&self.public_url)),
+            Operation::Portal => return self.portal(&request, "", &log).await,
+            Operation::PortalPage | Operation::PortalAction => {
+                let page = matched.parameter("page").unwrap_or_default();
+                return self.portal(&request, page, &log).await;
+            }
             _ => {}
         }
         let caller = self.authenticator.authenticate(request.headers()).await?;
@@ -173,6 +182,8 @@ impl Manage {
             metadata: deployment.metadata(),
             entra: deployment.token_client(),
             devops: deployment.devops(),
+            tallies: deployment.tallies(),
+            refresh_shards: deployment.config.refresh_shards.get(),
             http: deployment.http,
             authority: deployment.config.authority,
             public_url: deployment.config.public_url,

@@ -148,7 +148,14 @@ fn success(operation: Operation, generator: &mut SchemaGenerator) -> Vec<Success
         }
         Operation::Health => vec![("200", "Alive", Some(json!({"type": "object"})))],
         Operation::OpenApi => vec![("200", "This document", Some(json!({"type": "object"})))],
-        Operation::Portal => vec![("200", "A page", None)],
+        Operation::Portal | Operation::PortalPage => {
+            vec![("200", "A page", None), ("401", "The sign-in page", None)]
+        }
+        Operation::PortalAction => vec![
+            ("200", "A page with the result, or with what is wrong", None),
+            ("303", "Done; on to a page that says so", None),
+            ("401", "The sign-in page", None),
+        ],
     }
 }
 

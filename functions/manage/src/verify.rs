@@ -33,13 +33,18 @@ impl Manage {
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
         let integration = self.named_integration(id, log).await?;
-        let mut findings = vec![self.check_redirect_uri(), self.check_expiry(&integration)];
-        let (organizations, tenant) = self.check_organizations(&integration).await;
-        findings.push(self.check_credential(&integration, tenant).await);
+        respond::json(StatusCode::OK, &self.examine(&integration).await)
+    }
+
+    /// Checks everything that can be checked without a user.
+    pub(crate) async fn examine(&self, integration: &Integration) -> Verification {
+        let mut findings = vec![self.check_redirect_uri(), self.check_expiry(integration)];
+        let (organizations, tenant) = self.check_organizations(integration).await;
+        findings.push(self.check_credential(integration, tenant).await);
         findings.extend(organizations);
         findings.push(self.check_clock().await);
         let ok = findings.iter().all(|finding| finding.status != FindingStatus::Failed);
-        respond::json(StatusCode::OK, &Verification { ok, findings })
+        Verification { ok, findings }
     }
 
     fn check_redirect_uri(&self) -> Finding {

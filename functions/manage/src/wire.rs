@@ -7,6 +7,7 @@ use edge::wire::rfc3339;
 pub use integrations::{
     CallRule, ClientCredential, IntegrationView, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration,
 };
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,8 @@ pub struct CreateApiKey {
     /// The only integration that an application key may be used for.
     #[schemars(with = "Option<String>")]
     pub integration: Option<IntegrationId>,
+    /// When it stops working by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A new API key.
@@ -87,6 +90,9 @@ pub struct ApiKeyView {
     #[schemars(with = "Option<String>")]
     integration: Option<IntegrationId>,
     created_at: String,
+    /// When it stops working by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 impl From<vault::api_keys::ApiKey> for ApiKeyView {
@@ -100,6 +106,7 @@ impl From<vault::api_keys::ApiKey> for ApiKeyView {
             },
             integration: key.integration,
             created_at: rfc3339(key.created_at),
+            expires_at: key.expires_at.map(rfc3339),
         }
     }
 }

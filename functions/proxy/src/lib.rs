@@ -7,8 +7,8 @@
 //! ```
 //!
 //! It also answers the two routes that need the same token: refresh now, and hand out the token. It
-//! never follows a redirect, never retries what might have been done, and writes nothing on the hot path unless
-//! the operator has calls counted.
+//! never follows a redirect, never retries what might have been done, and nobody waits for anything to be written unless
+//! the operator has calls limited.
 
 mod connection;
 mod deadlines;
@@ -39,6 +39,7 @@ use lambda_http::Request;
 use vault::limits::Limits;
 use vault::refresh::Refresher;
 use vault::service::Service;
+use vault::tallies::{Subject, Tallies};
 
 use crate::me::KnownIntegrations;
 
@@ -56,6 +57,7 @@ pub struct Proxy {
     devops: DevopsClient,
     service: Service,
     limits: Limits,
+    tallies: Tallies,
     known_integrations: KnownIntegrations,
 }
 
@@ -79,6 +81,7 @@ impl Proxy {
             devops: deployment.devops(),
             service: deployment.service(),
             limits: deployment.limits(),
+            tallies: deployment.tallies(),
             known_integrations: KnownIntegrations::default(),
             streaming_url: deployment.config.streaming_url,
             public_url: deployment.config.public_url,
@@ -123,7 +126,10 @@ impl Proxy {
         edge::switch::running(&self.service).await?;
         let path = |name| matched.parameter(name).unwrap_or_default();
         let answered = match matched.route.operation {
-            Operation::Proxy => self.forward(&caller, &matched, request, &log).await,
+            Operation::Proxy => {
+                let call = Box::pin(self.forward(&caller, &matched, request, &log));
+                self.counted(call).await
+            }
             Operation::RefreshConnection => {
                 let renewed = self.refresh_now(&caller, path("connection"), &log).await;
                 renewed.map(|response| response.map(Content::from))
@@ -135,6 +141,21 @@ impl Proxy {
             _ => Err(Problem::new(Code::NotFound)),
         };
         self.tell_renewals(&log);
+        answered
+    }
+
+    /// A call, counted. What was counted is written while Azure DevOps works, so that nobody waits for it.
+    async fn counted(
+        &self,
+        call: impl Future<Output = Result<Response<Content>, Problem>>,
+    ) -> Result<Response<Content>, Problem> {
+        self.tallies.count(Subject::Calls, 1);
+        let (answered, ()) = tokio::join!(call, self.tallies.write());
+        let status = match &answered {
+            Ok(response) => response.status(),
+            Err(problem) => problem.code().status(),
+        };
+        self.tallies.count(Subject::CallsFailed, u64::from(status.is_server_error()));
         answered
     }
 

@@ -32,6 +32,7 @@ use vault::integrations::Integrations;
 use vault::refresh::Refresher;
 use vault::refresh::drain::{Drain, Limits};
 use vault::service::Service;
+use vault::tallies::Tallies;
 
 use crate::queue::{Queue, Record};
 
@@ -44,6 +45,7 @@ pub struct Refresh {
     refresher: Refresher,
     drain: Drain,
     queue: Queue,
+    tallies: Tallies,
     dead_letters_arn: Option<String>,
     shards: u32,
 }
@@ -88,6 +90,7 @@ impl Refresh {
             integrations: deployment.integrations(),
             events: deployment.events(),
             queue: Queue::new(deployment.queue(), config.queue_url.to_string()),
+            tallies: deployment.tallies(),
             dead_letters_arn: config.dead_letters_arn,
             shards: shards.get(),
             clock: deployment.clock,

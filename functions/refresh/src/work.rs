@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Context, Error};
 use tokio::time::Instant;
+use vault::refresh::drain::Tally;
+use vault::tallies::Subject;
 
 use crate::Refresh;
 use crate::queue::{BatchItemFailure, BatchResponse, Message, Record};
@@ -61,9 +63,25 @@ impl Refresh {
         let metered = self.refresher.meter.take();
         let drained = drained?;
         report(shard, &drained, metered, self.clock.now());
+        self.count(&drained.tally).await;
         if !drained.finished {
             self.queue.send_rest(&Message::DueShard(shard), self.clock.now()).await?;
         }
         Ok(())
+    }
+
+    /// Keeps for the portal what became of the connections of a shard.
+    async fn count(&self, tally: &Tally) {
+        for (subject, number) in [
+            (Subject::Renewed, tally.renewed),
+            (Subject::Unavailable, tally.unavailable),
+            (Subject::Throttled, tally.throttled),
+            (Subject::Refused, tally.refused),
+            (Subject::CredentialRejected, tally.credential_rejected),
+            (Subject::ReauthorizationRequired, tally.reauthorization_required),
+        ] {
+            self.tallies.count(subject, number);
+        }
+        self.tallies.write().await;
     }
 }

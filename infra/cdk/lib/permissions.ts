@@ -43,7 +43,7 @@ export function makeIdentities(scope: Construct, reach: Reach): Identities {
     allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*')),
     // A scan has no key, which is why it stands alone.
     allow(dynamodb('Scan'), integrations.attrArn),
-    allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*')),
+    allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*', 'tally#*')),
     allow(dynamodb('GetItem', 'UpdateItem'), connections.attrArn),
     allow(dynamodb('GetItem', 'UpdateItem'), tokens.attrArn),
     readsCredentials,
@@ -70,8 +70,12 @@ export function makeIdentities(scope: Construct, reach: Reach): Identities {
     Manage: make('Manage', [
       allow(dynamodb('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Scan'), integrations.attrArn),
       allow(dynamodb('PutItem'), sessions.attrArn, kinds('session#*')),
+      allow(dynamodb('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'), sessions.attrArn, kinds('portal#*')),
+      allow(dynamodb('GetItem'), sessions.attrArn, kinds('tally#*')),
       allow(dynamodb('GetItem', 'BatchGetItem', 'UpdateItem', 'DeleteItem'), connections.attrArn),
       allow(dynamodb('Query'), `${connections.attrArn}/index/by_user`),
+      // The portal counts what is due.
+      allow(dynamodb('Query'), `${connections.attrArn}/index/by_due`),
       // Confirming and deleting name a tokens item; nothing here reads one.
       allow(dynamodb('UpdateItem', 'DeleteItem'), tokens.attrArn),
       allow(
@@ -86,6 +90,7 @@ export function makeIdentities(scope: Construct, reach: Reach): Identities {
     Refresh: make('Refresh', [
       allow(dynamodb('GetItem', 'UpdateItem'), integrations.attrArn, kinds('integration#*', 'service')),
       allow(dynamodb('Scan'), integrations.attrArn),
+      allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('tally#*')),
       allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem', 'Scan'), connections.attrArn),
       allow(dynamodb('Query'), `${connections.attrArn}/index/by_due`),
       allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem'), tokens.attrArn),

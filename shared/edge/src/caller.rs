@@ -1,15 +1,19 @@
 //! Who is calling: the operator, an application, or a user of an application.
 //!
 //! The check happens here, in the function, so that it holds behind any front door. Nothing but
-//! the `Authorization` header takes part in it.
+//! the `Authorization` header takes part in it, except in the portal, where the header is a cookie's session.
 
 mod credentials;
 mod discovery;
 pub mod jwt;
+mod portal;
+
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra::clock::Clock;
 use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use vault::api_keys::{self, ApiKeys};
@@ -139,12 +143,18 @@ pub struct Authenticator {
     api_keys: ApiKeys,
     operator_key: OperatorKey,
     jwt: Option<JwtVerifier>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
     /// Knows these keys and, if configured, the tokens of one identity provider.
-    pub fn new(api_keys: ApiKeys, operator_key: OperatorKey, jwt: Option<JwtVerifier>) -> Self {
-        Self { api_keys, operator_key, jwt }
+    pub fn new(
+        api_keys: ApiKeys,
+        operator_key: OperatorKey,
+        jwt: Option<JwtVerifier>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { api_keys, operator_key, jwt, clock }
     }
 
     /// The caller that a request's headers name and prove.
@@ -165,7 +175,7 @@ impl Authenticator {
     }
 
     async fn api_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
-        match self.api_keys.authenticate(secret).await? {
+        match self.api_keys.authenticate(secret, self.clock.now()).await? {
             Some(key) => Ok(Caller::of_key(&key)),
             // The operator key is whatever its secret says, and may well look like one of the others.
             None => self.operator_key(secret).await,

@@ -30,6 +30,12 @@ pub fn binding(state: &SecretString) -> HostCookie {
     HostCookie { name: format!("__Host-ado-connect-{}", digest.get(..16).unwrap_or(&digest)) }
 }
 
+/// The cookie of an operator's session in the portal.
+#[must_use]
+pub fn portal() -> HostCookie {
+    HostCookie { name: "__Host-ado-connect-portal".to_owned() }
+}
+
 impl HostCookie {
     /// The whole name.
     pub fn name(&self) -> &str {

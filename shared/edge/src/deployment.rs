@@ -24,6 +24,7 @@ use vault::refresh::Refresher;
 use vault::sealing::Sealer;
 use vault::service::Service;
 use vault::sessions::Sessions;
+use vault::tallies::Tallies;
 use vault::tokens::Tokens;
 
 use crate::caller::Authenticator;
@@ -71,7 +72,7 @@ impl Deployment {
             self.config.operator_key_secret.clone(),
             Arc::clone(&self.clock),
         );
-        Authenticator::new(self.api_keys(), operator_key, jwt)
+        Authenticator::new(self.api_keys(), operator_key, jwt, Arc::clone(&self.clock))
     }
 
     /// API keys.
@@ -98,6 +99,12 @@ impl Deployment {
     /// What has been used of the operator's limits on proxied calls.
     pub fn limits(&self) -> Limits {
         Limits::new(self.aws.dynamodb.clone(), self.config.tables.sessions.clone())
+    }
+
+    /// What was done in each hour.
+    pub fn tallies(&self) -> Tallies {
+        let table = self.config.tables.sessions.clone();
+        Tallies::new(self.aws.dynamodb.clone(), table, Arc::clone(&self.clock))
     }
 
     /// Connections.

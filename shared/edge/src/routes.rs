@@ -66,6 +66,8 @@ pub enum Operation {
     Health,
     OpenApi,
     Portal,
+    PortalPage,
+    PortalAction,
 }
 
 /// The functions that answer HTTP requests.
@@ -270,7 +272,9 @@ mod tests {
                 "GET /integration-callback",
                 "GET /health",
                 "GET /openapi.json",
-                "GET /"
+                "GET /",
+                "GET /portal/{page+}",
+                "POST /portal/{page+}"
             ]
         );
     }

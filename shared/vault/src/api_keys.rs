@@ -40,6 +40,29 @@ pub struct ApiKey {
     pub integration: Option<IntegrationId>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it stops working, if it does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What a new key is to be.
+#[derive(Debug, Clone)]
+pub struct KeyWish {
+    /// The operator's name for it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The only integration it may be used for, if limited to one.
+    pub integration: Option<IntegrationId>,
+    /// When it stops working, if it does by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether its time is not over.
+    pub fn works(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
 }
 
 /// A new key, with the secret that is shown this once.
@@ -78,16 +101,15 @@ impl ApiKeys {
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn create(
         &self,
-        name: String,
-        role: Role,
-        integration: Option<IntegrationId>,
+        wish: KeyWish,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<NewApiKey, Error> {
         let id = ApiKeyId::mint(rng);
         let secret = secret_token::mint(rng);
         let key = SecretString::from(format!("adoc_{id}_{}", secret.expose_secret()));
-        let description = ApiKey { id, name, role, integration, created_at: now };
+        let KeyWish { name, role, integration, expires_at } = wish;
+        let description = ApiKey { id, name, role, integration, created_at: now, expires_at };
         let record = Record {
             pk: format!("{PREFIX}{}", description.id),
             secret_hash: SecretHash::of(&secret),
@@ -149,14 +171,29 @@ impl ApiKeys {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn authenticate(&self, presented: &SecretString) -> Result<Option<ApiKey>, Error> {
+    pub async fn authenticate(
+        &self,
+        presented: &SecretString,
+        now: Timestamp,
+    ) -> Result<Option<ApiKey>, Error> {
         let Some((id, secret)) = split(presented) else {
             return Ok(None);
         };
-        let record: Option<Record> =
-            read(&self.client, &self.table, format!("{PREFIX}{id}"), WHAT).await?;
+        let record = self.read(&id).await?;
         let matching = record.filter(|record| record.secret_hash.matches(&secret));
-        Ok(matching.map(|record| record.key))
+        Ok(matching.map(|record| record.key).filter(|key| key.works(now)))
+    }
+
+    /// The key with this id, if it works.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn working(&self, id: &ApiKeyId, now: Timestamp) -> Result<Option<ApiKey>, Error> {
+        Ok(self.read(id).await?.map(|record| record.key).filter(|key| key.works(now)))
+    }
+
+    async fn read(&self, id: &ApiKeyId) -> Result<Option<Record>, Error> {
+        read(&self.client, &self.table, format!("{PREFIX}{id}"), WHAT).await
     }
 }
 

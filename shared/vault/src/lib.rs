@@ -6,7 +6,7 @@
 //!   ┌───────────────────────┴────────────────────────────────┐
 //!   │ vault                                                  │
 //!   │  integrations ─ api_keys, service table `integrations` │
-//!   │  sessions, limits                 table `sessions`     │
+//!   │  sessions, limits, tallies        table `sessions`     │
 //!   │  connections ── schedule          table `connections`  │
 //!   │  tokens ─────── sealing           table `tokens`, KMS  │
 //!   │  client_credentials, operator_key   Secrets Manager    │
@@ -43,6 +43,7 @@ pub mod secret_token;
 pub mod service;
 pub mod sessions;
 mod table;
+pub mod tallies;
 pub mod tokens;
 
 pub use error::Error;

@@ -36,15 +36,23 @@ impl OperatorKey {
     /// # Errors
     /// [`Error::Unavailable`] when the secret cannot be read and none was read in the last five minutes.
     pub async fn matches(&self, key: &SecretString) -> Result<bool, Error> {
+        self.matches_hash(&SecretHash::of(key)).await
+    }
+
+    /// The same for a key of which only the hash is known.
+    ///
+    /// # Errors
+    /// As [`Self::matches`].
+    pub async fn matches_hash(&self, key: &SecretHash) -> Result<bool, Error> {
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();
         if let Some((read_at, hash)) = cached.as_ref()
             && now.duration_since(*read_at).unsigned_abs() < CACHED_FOR
         {
-            return Ok(hash.matches(key));
+            return Ok(hash.is(key));
         }
         let hash = SecretHash::of(&self.read().await?);
-        let matches = hash.matches(key);
+        let matches = hash.is(key);
         *cached = Some((now, hash));
         Ok(matches)
     }

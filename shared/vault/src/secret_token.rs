@@ -32,7 +32,12 @@ impl SecretHash {
 
     /// Whether this is the hash of `secret`; takes the same time whatever differs.
     pub fn matches(&self, secret: &SecretString) -> bool {
-        verify_slices_are_equal(self.0.as_bytes(), Self::of(secret).0.as_bytes()).is_ok()
+        self.is(&Self::of(secret))
+    }
+
+    /// Whether both are hashes of the same secret; takes the same time whatever differs.
+    pub fn is(&self, other: &Self) -> bool {
+        verify_slices_are_equal(self.0.as_bytes(), other.0.as_bytes()).is_ok()
     }
 
     /// The hash as text, for a table key.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use url::Url;
 
-use crate::{Answer, World};
+use crate::{Answer, World, portal};
 
 /// One browser with its cookies for the service.
 pub struct Browser<'w> {
@@ -29,7 +29,18 @@ impl<'w> Browser<'w> {
     }
 
     async fn open_accepting(&self, url: &str, accept: &str) -> Answer {
-        let mut request = self.world.http().get(url).header("accept", accept);
+        self.send(self.world.http().get(url).header("accept", accept)).await
+    }
+
+    /// Sends a form, asking for a page.
+    pub async fn submit(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
+        let request = self.world.http().post(url).header("accept", "text/html");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(portal::encoded(fields))).await
+    }
+
+    /// Sends a request with the cookies, and keeps those of the answer.
+    pub async fn send(&self, mut request: reqwest::RequestBuilder) -> Answer {
         let cookies = self.cookies();
         if !cookies.is_empty() {
             request = request.header("cookie", cookies);

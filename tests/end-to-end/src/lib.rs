@@ -12,6 +12,7 @@
 mod answer;
 mod browser;
 mod leaks;
+pub mod portal;
 mod world;
 
 pub use answer::Answer;

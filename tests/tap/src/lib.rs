@@ -49,6 +49,8 @@ struct Inner {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
     /// Requests by operation, such as `GetItem`.
+    ///
+    /// Those that write the hourly tallies are apart, as `UpdateItem of a tally`: they belong to no request.
     pub requests: BTreeMap<String, u64>,
     /// Of these, those that were refused, as a condition that does not hold is.
     pub refused: BTreeMap<String, u64>,
@@ -151,7 +153,9 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
         {
             return broken();
         }
-        *state.counts.requests.entry(operation.clone()).or_default() += 1;
+        let is_tally = String::from_utf8_lossy(&body).contains("tally#");
+        let counted = if is_tally { format!("{operation} of a tally") } else { operation.clone() };
+        *state.counts.requests.entry(counted).or_default() += 1;
         let stop = state.stop.clone().filter(Stop::is_next);
         (format!("{}{}", state.target, parts.uri), stop)
     };

@@ -348,8 +348,9 @@ async fn authenticator(setup: &Setup) -> (Authenticator, provider::Services) {
     let clock = Arc::clone(&setup.clock) as Arc<dyn Clock>;
     let authenticator = Authenticator::new(
         ApiKeys::new(services.dynamodb(), "integrations".to_owned()),
-        OperatorKey::new(services.secrets_manager(), "operator-key".to_owned(), clock),
+        OperatorKey::new(services.secrets_manager(), "operator-key".to_owned(), Arc::clone(&clock)),
         Some(setup.verifier.clone()),
+        clock,
     );
     (authenticator, services)
 }

@@ -69,6 +69,9 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "The body has the wrong media type",
         "Send the body with `Content-Type: application/json`.";
+    FormRefused = "form_refused", FORBIDDEN,
+        "This form was not sent from a page of yours",
+        "Open the page again and send the form from there.";
     RequestTooLarge = "request_too_large", PAYLOAD_TOO_LARGE,
         "The request is too large",
         "Send a smaller request; the limits are in the documentation.";

@@ -335,10 +335,50 @@ pub static ROUTES: &[Route] = &[
         callers: ANYONE,
         audience: Audience::Browser,
         function: Function::Manage,
-        summary: "The portal",
+        summary: "The portal's first page, for an operator who is signed in there; else the sign-in page",
         body: RequestBody::None,
-        specific_problems: &[],
+        specific_problems: &[Code::DuplicateParameter],
     },
+    Route {
+        operation: Operation::PortalPage,
+        method: Some(Method::GET),
+        path: "/portal/{page+}",
+        callers: ANYONE,
+        audience: Audience::Browser,
+        function: Function::Manage,
+        summary: "A page of the portal, for an operator who is signed in there; else the sign-in page",
+        body: RequestBody::None,
+        specific_problems: PORTAL_PROBLEMS,
+    },
+    Route {
+        operation: Operation::PortalAction,
+        method: Some(Method::POST),
+        path: "/portal/{page+}",
+        callers: ANYONE,
+        audience: Audience::Browser,
+        function: Function::Manage,
+        summary: "A form of the portal, sent by an operator who is signed in there",
+        body: RequestBody::None,
+        specific_problems: PORTAL_ACTION_PROBLEMS,
+    },
+];
+
+const PORTAL_PROBLEMS: &[Code] = &[
+    Code::DuplicateParameter,
+    Code::NotFound,
+    Code::IntegrationNotFound,
+    Code::ConnectionNotFound,
+];
+
+const PORTAL_ACTION_PROBLEMS: &[Code] = &[
+    Code::DuplicateParameter,
+    Code::NotFound,
+    Code::IntegrationNotFound,
+    Code::ConnectionNotFound,
+    Code::ApiKeyNotFound,
+    Code::FormRefused,
+    Code::UnsupportedMediaType,
+    Code::RequestTooLarge,
 ];
 
 const CALLBACK_PROBLEMS: &[Code] = &[

@@ -6,6 +6,7 @@ use rand::CryptoRng;
 use secrecy::SecretString;
 
 use super::completion::{TRIES, Transaction};
+use super::history::Happening;
 use super::{Connection, Connections, Pending, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, UserId, owner_key};
@@ -64,6 +65,7 @@ impl Connections {
                 writes.push(self.delete_tokens(id, old)?);
             }
             if matches!(self.transact(writes).await?, Transaction::Done) {
+                self.note(&next, Happening::Connected, now).await;
                 return Ok(Confirmed::Active(Box::new(next)));
             }
         }
@@ -123,7 +125,10 @@ impl Connections {
         }
         let writes =
             vec![self.change(known, &next)?, self.delete_tokens(&known.id, &pending.grant)?];
-        self.transact(writes).await.map(drop)
+        if matches!(self.transact(writes).await?, Transaction::Done) {
+            self.note(&next, Happening::SignInErased, now).await;
+        }
+        Ok(())
     }
 
     /// Forgets a connection and its tokens, at once. Returns what was deleted.

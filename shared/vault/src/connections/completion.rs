@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rand::CryptoRng;
 use secrecy::SecretString;
 
+use super::history::{Happening, HistoryEntry};
 use super::record::Owner;
 use super::{Account, CONFIRMATION_LIFETIME, Connection, Connections, Pending, Status, WHAT};
 use crate::Error;
@@ -87,7 +88,12 @@ impl Connections {
             let (writes, completed) =
                 self.writes(completion, existing.as_ref(), tokens, now, rng).await?;
             match self.transact(writes).await? {
-                Transaction::Done => return Ok(completed),
+                Transaction::Done => {
+                    if let Some(known) = &existing {
+                        self.note(known, Happening::of(&completed), now).await;
+                    }
+                    return Ok(completed);
+                }
                 Transaction::Refused { first: true } => return Ok(Completed::SessionGone),
                 Transaction::Refused { first: false } => {}
             }
@@ -216,7 +222,12 @@ impl Connections {
     ) -> Result<Vec<TransactWriteItem>, Error> {
         let Some(known) = existing else {
             let pk = owner_key(&next.integration, &next.user);
-            let owner = Owner { pk, connection: next.id.clone() };
+            let what = match next.status {
+                Status::Active => Happening::Connected,
+                _ => Happening::SignedIn,
+            };
+            let history = vec![HistoryEntry { at: next.created_at, what }];
+            let owner = Owner { pk, connection: next.id.clone(), history };
             let absent = Some("attribute_not_exists(pk)");
             return Ok(vec![
                 put(&self.table, to_item("connection owner", &owner)?, absent)?,
@@ -297,6 +308,16 @@ impl Connections {
                 Ok(Transaction::Refused { first: false })
             }
             _ => Err(Error::sdk("dynamodb", "TransactWriteItems", &error)),
+        }
+    }
+}
+
+impl Happening {
+    /// What a completed authorization is in the history of its connection.
+    fn of(completed: &Completed) -> Self {
+        match completed {
+            Completed::Active { .. } => Self::Connected,
+            _ => Self::SignedIn,
         }
     }
 }

@@ -55,15 +55,26 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
+/// Whose connections are listed.
+#[derive(Debug, Clone, Copy)]
+pub enum UserFilter<'a> {
+    /// Everybody's.
+    Any,
+    /// One user's.
+    Exactly(&'a UserId),
+    /// Those of users whose names begin so.
+    StartingWith(&'a str),
+}
+
 impl Connections {
-    /// At most `limit` connections of an integration, or of one of its users, after `cursor`.
+    /// At most `limit` connections of an integration's users after `cursor`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn list(
         &self,
         integration: &IntegrationId,
-        user: Option<&UserId>,
+        user: UserFilter<'_>,
         cursor: Option<&Cursor>,
         limit: i32,
     ) -> Result<Page, Error> {
@@ -76,11 +87,17 @@ impl Connections {
             .expression_attribute_values(":integration", s(integration.as_str()))
             .limit(limit);
         query = match user {
-            None => query.key_condition_expression("#integration = :integration"),
-            Some(user) => query
+            UserFilter::Any => query.key_condition_expression("#integration = :integration"),
+            UserFilter::Exactly(user) => query
                 .key_condition_expression("#integration = :integration AND #user = :user")
                 .expression_attribute_names("#user", "user")
                 .expression_attribute_values(":user", s(user.as_str())),
+            UserFilter::StartingWith(prefix) => query
+                .key_condition_expression(
+                    "#integration = :integration AND begins_with(#user, :prefix)",
+                )
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_values(":prefix", s(prefix)),
         };
         if let Some(cursor) = cursor {
             query = query

@@ -15,6 +15,7 @@
 mod changes;
 mod completion;
 mod due;
+mod history;
 mod lease;
 mod listing;
 mod record;
@@ -25,8 +26,9 @@ mod usage;
 pub use changes::Confirmed;
 pub use completion::{Completed, Completion};
 pub use due::{Due, DueCursor, DuePage};
+pub use history::{Happening, HistoryEntry};
 pub use lease::{Acquired, Lease, Release};
-pub use listing::{Cursor, InvalidCursor, Page};
+pub use listing::{Cursor, InvalidCursor, Page, UserFilter};
 pub use record::{Account, Connection, Pending, RefreshFailure, Status};
 pub use sweep::Swept;
 

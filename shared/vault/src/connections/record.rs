@@ -5,6 +5,7 @@ use entra::identifiers::{ObjectId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::history::HistoryEntry;
 use crate::ids::{ConnectionId, GrantId, IntegrationId, UserId};
 use crate::secret_token::SecretHash;
 
@@ -185,4 +186,7 @@ pub enum RefreshFailure {
 pub(super) struct Owner {
     pub pk: String,
     pub connection: ConnectionId,
+    /// The newest first.
+    #[serde(default)]
+    pub history: Vec<HistoryEntry>,
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Cause, Refresher};
 use crate::Error;
-use crate::connections::{Connection, Lease, RefreshFailure, Release};
+use crate::connections::{Connection, Happening, Lease, RefreshFailure, Release};
 use crate::events::{ConnectionDetail, Event};
 use crate::integrations::Integration;
 use crate::schedule;
@@ -130,7 +130,10 @@ impl Refresher {
                 self.judge(connection, integration, cause, &error, now).await?
             }
         };
-        self.connections.release(lease, &release, now).await?;
+        let is_ours = self.connections.release(lease, &release, now).await?;
+        if is_ours && let Some(what) = worth_noting(connection, &release) {
+            self.connections.note(connection, what, now).await;
+        }
         if let Release::ReauthorizationRequired { reason, .. } = &release {
             let detail = ConnectionDetail {
                 connection: &connection.id,
@@ -234,6 +237,19 @@ impl Refresher {
 impl Refresher {
     fn postponed(&self, now: Timestamp) -> Release {
         Release::Postponed { due_at: now + schedule::postponement(&mut self.random.clone()) }
+    }
+}
+
+/// What a failed renewal changed, if it is not the same as the one before.
+fn worth_noting(connection: &Connection, release: &Release) -> Option<Happening> {
+    match release {
+        Release::ReauthorizationRequired { reason, .. } => {
+            Some(Happening::ReauthorizationRequired { reason: reason.clone() })
+        }
+        Release::Failed { failure, .. } if connection.failure != Some(*failure) => {
+            Some(Happening::RenewalFailed { failure: *failure })
+        }
+        _ => None,
     }
 }
 

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 use crate::Error;
 use crate::client_credentials::ClientCredentials;
-use crate::connections::{Acquired, Connection, Connections, Lease, Release, Status};
+use crate::connections::{Acquired, Connection, Connections, Happening, Lease, Release, Status};
 use crate::events::Events;
 use crate::ids::GrantId;
 use crate::integrations::{self, Integration, Integrations};
@@ -125,6 +125,17 @@ impl Cause {
             Self::Due => {
                 let known = connection.token_expires_at;
                 unexpired && known.is_none_or(|known| sealed.access_expires_at() > known)
+            }
+        }
+    }
+
+    /// What a renewal for this cause is worth in the connection's history.
+    fn worth_noting(&self, before: &Connection) -> Option<Happening> {
+        match self {
+            Self::Requested { .. } => Some(Happening::RenewedOnRequest),
+            Self::Rejected { .. } => Some(Happening::RenewedAfterRejection),
+            Self::Expired | Self::Due => {
+                (before.failures > 0).then_some(Happening::RenewedAfterFailures)
             }
         }
     }
@@ -298,7 +309,10 @@ impl Refresher {
         let warmth = integration.warmth(connection.last_used_at);
         let due_at = schedule::next_renewal(lifetime, warmth, now, &mut self.random.clone());
         let release = Release::Renewed { token_expires_at: lifetime.expires_at, due_at };
-        self.connections.release(lease, &release, now).await?;
+        let is_ours = self.connections.release(lease, &release, now).await?;
+        if is_ours && let Some(what) = cause.worth_noting(connection) {
+            self.connections.note(connection, what, now).await;
+        }
         Ok(Turn::Token(AccessToken {
             secret: tokens.access_token,
             version: sealed.version + 1,

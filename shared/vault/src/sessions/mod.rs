@@ -1,4 +1,5 @@
-//! Short-lived rows: connect sessions, and the authorization requests that start from them.
+//! Short-lived rows: connect sessions, the authorization requests that start from them, and operators' sessions in
+//! the portal.
 //!
 //! ```text
 //! POST /connect-sessions     GET /authorize              GET /integration-callback
@@ -10,9 +11,11 @@
 
 mod authorization_requests;
 mod flow_secrets;
+mod portal;
 
 pub use authorization_requests::{AuthorizationRequest, NewAuthorizationRequest, Taken};
 pub use flow_secrets::FlowSecrets;
+pub use portal::{PORTAL_IDLE, PORTAL_LIFETIME, PortalKey};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};

@@ -19,6 +19,7 @@ fn example(route: &Route) -> (Method, String) {
         .replace("{connection}", "conn_00000000000000000000000000000000")
         .replace("{host}", "dev.azure.com")
         .replace("{path+}", "mycompany/_apis/projects")
+        .replace("{page+}", "integrations")
         .replace("{key}", "0000");
     (route.method.clone().unwrap_or(Method::GET), path)
 }
@@ -51,7 +52,10 @@ fn cargo_lambda_watch_has_exactly_the_routes_of_the_contract() {
         .iter()
         .filter_map(|route| {
             let (_, path) = route.key.split_once(' ')?;
-            Some((path.replace("{proxy+}", "{*proxy}"), route.function.clone()))
+            Some((
+                path.replace("{proxy+}", "{*proxy}").replace("{page+}", "{*page}"),
+                route.function.clone(),
+            ))
         })
         .collect();
     assert_eq!(router, contract);

@@ -13,6 +13,7 @@ mod operations;
 mod outages;
 mod permissions;
 mod policy;
+mod portal;
 mod proxy;
 mod races;
 mod refresh;

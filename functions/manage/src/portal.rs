@@ -1,0 +1,133 @@
+//! The portal: what operators do with a browser. Pages are drawn here, on the server, and work without scripts.
+//!
+//! ```text
+//!  cookie ── session ──> operator ── page ──> one file a subject, one template a page
+//!                │                     │
+//!  form ──── csrf token, same site ────┘  the same code as the management API behind each button
+//! ```
+//!
+//! Reading a page changes nothing; whatever changes something is a form with the session's token in it. Nothing here
+//! opens an Azure DevOps token: where a page needs one, it calls the proxy as any application does.
+
+mod api_keys;
+mod calls;
+mod chart;
+mod connect;
+mod connections;
+mod form;
+mod frame;
+mod health;
+mod integration_form;
+mod integrations;
+mod overview;
+mod scopes;
+mod session;
+mod shown;
+
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use http::{Method, Response};
+use lambda_http::{Body, Request};
+
+use crate::Manage;
+use form::Form;
+use session::Operator;
+
+/// What an operator asks of a page.
+struct Visit<'a> {
+    operator: &'a Operator,
+    request: &'a Request,
+    log: &'a RequestLog,
+}
+
+impl Manage {
+    /// Answers for the page at `path`, without the leading `/portal/`; the first page's is empty.
+    pub(crate) async fn portal(
+        &self,
+        request: &Request,
+        path: &str,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let is_action = *request.method() == Method::POST;
+        if is_action {
+            session::of_this_site(request.headers())?;
+        }
+        match (is_action, path) {
+            (true, "sign-in") => return self.sign_in(&Form::of(request)?, log).await,
+            (true, "sign-out") => return self.sign_out(request).await,
+            (false, "sign-in") => return session::sign_in_page(None, session::Reason::Asked),
+            _ => {}
+        }
+        let Some(operator) = self.operator(request).await? else {
+            let reason =
+                if path.is_empty() { session::Reason::Asked } else { session::Reason::Needed };
+            return session::sign_in_page((!is_action).then(|| session::address(request)), reason);
+        };
+        log.caller(&operator.caller);
+        let segments: Vec<&str> = path.split('/').collect();
+        let visit = Visit { operator: &operator, request, log };
+        if is_action {
+            let form = Form::of(request)?;
+            operator.require_token(&form)?;
+            self.portal_action(&visit, &segments, &form).await
+        } else {
+            self.portal_page(&visit, &segments).await
+        }
+    }
+
+    async fn portal_page(
+        &self,
+        visit: &Visit<'_>,
+        segments: &[&str],
+    ) -> Result<Response<Body>, Problem> {
+        match segments {
+            [""] => self.overview_page(visit).await,
+            ["integrations"] => self.integrations_page(visit).await,
+            ["integrations", "new"] => self.new_integration_page(visit),
+            ["integrations", id] => self.integration_page(visit, id).await,
+            ["integrations", id, "edit"] => self.edit_integration_page(visit, id).await,
+            ["integrations", id, "delete"] => self.delete_integration_page(visit, id).await,
+            ["connected"] => self.connected_page(visit).await,
+            ["connections"] => self.connections_page(visit).await,
+            ["connections", id] => self.connection_page(visit, id).await,
+            ["connections", id, "try"] => self.try_page(visit, id).await,
+            ["api-keys"] => self.api_keys_page(visit).await,
+            ["health"] => self.health_page(visit).await,
+            _ => Err(Problem::new(Code::NotFound)),
+        }
+    }
+
+    async fn portal_action(
+        &self,
+        visit: &Visit<'_>,
+        segments: &[&str],
+        form: &Form,
+    ) -> Result<Response<Body>, Problem> {
+        match segments {
+            ["integrations", "new"] => self.create_integration(visit, form).await,
+            ["integrations", id, "edit"] => self.save_integration(visit, id, form).await,
+            ["integrations", id, "verify"] => self.verify_page(visit, id).await,
+            ["integrations", id, "pause"] => self.turn_integration(visit, id, Turn::Pause).await,
+            ["integrations", id, "resume"] => self.turn_integration(visit, id, Turn::Resume).await,
+            ["integrations", id, "delete"] => self.remove_integration(visit, id).await,
+            ["integrations", id, "connect"] => self.connect_page(visit, id, form).await,
+            ["connected"] => self.finish_connecting(visit, form).await,
+            ["connections", id, "connect"] => self.reconnect_page(visit, id).await,
+            ["connections", id, "refresh"] => self.refresh_from_portal(visit, id).await,
+            ["connections", id, "try"] => self.try_call(visit, id, form).await,
+            ["connections", id, "disconnect"] => self.disconnect(visit, id).await,
+            ["api-keys"] => self.create_key_page(visit, form).await,
+            ["api-keys", id, "revoke"] => self.revoke_from_portal(id).await,
+            ["service", "pause"] => self.turn_service_from_portal(Turn::Pause).await,
+            ["service", "resume"] => self.turn_service_from_portal(Turn::Resume).await,
+            _ => Err(Problem::new(Code::NotFound)),
+        }
+    }
+}
+
+/// Stop, or go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Pause,
+    Resume,
+}

@@ -1,0 +1,166 @@
+//! Connecting a user from the portal: the link, and finishing what it started.
+
+use askama::Template;
+use edge::parameters::Query;
+use edge::problem::{Code, Problem};
+use http::{Response, StatusCode};
+use lambda_http::Body;
+use url::Url;
+use vault::connections::{Account, Connection};
+use vault::integrations::{Confirmation, Integration};
+
+use super::Visit;
+use super::form::Form;
+use super::frame::{Frame, Notice, Section, shown};
+use super::integrations::{ConnectForm, Refusal};
+use crate::Manage;
+use crate::wire::{ConnectSessionView, CreateConnectSession, connection_id};
+
+#[derive(Template)]
+#[template(path = "connect_link.html")]
+struct LinkPage {
+    frame: Frame,
+    user: String,
+    link: String,
+    finishes_here: bool,
+    return_to: String,
+}
+
+#[derive(Template)]
+#[template(path = "connected.html")]
+struct ConnectedPage {
+    frame: Frame,
+    outcome: Outcome,
+}
+
+/// How the browser came back.
+enum Outcome {
+    /// With tokens that wait for the operator's word.
+    Finished { connection: Box<Connection>, account: Account, confirmation: String },
+    /// Without.
+    Refused { title: &'static str, advice: &'static str },
+}
+
+impl Manage {
+    pub(super) async fn connect_page(
+        &self,
+        visit: &Visit<'_>,
+        id: &str,
+        form: &Form,
+    ) -> Result<Response<Body>, Problem> {
+        let integration = self.named_integration(id, visit.log).await?;
+        let mut entered = ConnectForm {
+            user: form.text("user").to_owned(),
+            organization: form.text("organization").to_owned(),
+            return_to: form.text("return_to").to_owned(),
+            refusal: None,
+        };
+        match self.link(visit, &integration, &entered).await {
+            Ok(page) => Ok(page),
+            Err(problem) => match Refusal::of(&problem) {
+                None => Err(problem),
+                refusal => {
+                    entered.refusal = refusal;
+                    self.show_integration(visit, integration, None, entered)
+                }
+            },
+        }
+    }
+
+    pub(super) async fn reconnect_page(
+        &self,
+        visit: &Visit<'_>,
+        id: &str,
+    ) -> Result<Response<Body>, Problem> {
+        let caller = &visit.operator.caller;
+        let connection = self.visible_connection(caller, id, visit.log).await?;
+        let integration = self.visible_integration(caller, &connection.integration).await?;
+        let again = ConnectForm {
+            user: connection.user.to_string(),
+            organization: connection.organization.map(|name| name.to_string()).unwrap_or_default(),
+            ..ConnectForm::default()
+        };
+        self.link(visit, &integration, &again).await
+    }
+
+    async fn link(
+        &self,
+        visit: &Visit<'_>,
+        integration: &Integration,
+        entered: &ConnectForm,
+    ) -> Result<Response<Body>, Problem> {
+        let user = entered
+            .user
+            .parse()
+            .map_err(|error: vault::ids::InvalidId| Problem::field("user", error.to_string()))?;
+        let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let finishes_here =
+            entered.return_to.is_empty() && integration.confirmation == Confirmation::Required;
+        let wish = CreateConnectSession {
+            integration: integration.id.clone(),
+            user: Some(user),
+            organization: filled(&entered.organization),
+            return_to: filled(&entered.return_to),
+            login_hint: None,
+            scopes: None,
+        };
+        let own = finishes_here.then(|| self.finish_url());
+        let caller = &visit.operator.caller;
+        let ConnectSessionView { connect_url, .. } = self.open_session(caller, wish, own).await?;
+        shown(
+            StatusCode::OK,
+            &LinkPage {
+                frame: Frame::new(visit, Section::Connections, "Connect link"),
+                user: entered.user.clone(),
+                link: connect_url,
+                finishes_here,
+                return_to: entered.return_to.clone(),
+            },
+        )
+    }
+
+    fn finish_url(&self) -> Url {
+        let mut url = self.public_url.to_url();
+        url.set_path("/portal/connected");
+        url
+    }
+
+    pub(super) async fn connected_page(
+        &self,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        let query = Query::of(visit.request)?;
+        let outcome = if let Some(word) = query.get("error") {
+            let code = Code::ALL.iter().find(|code| code.as_str() == word);
+            let code = code.copied().unwrap_or(Code::InternalError);
+            Outcome::Refused { title: code.title(), advice: code.advice() }
+        } else {
+            let id = query.required("connection_id")?;
+            let caller = &visit.operator.caller;
+            let connection = self.visible_connection(caller, id, visit.log).await?;
+            let pending = connection.pending.as_ref();
+            let account = pending.map_or(&connection.account, |pending| &pending.account);
+            Outcome::Finished {
+                account: account.clone(),
+                connection: Box::new(connection),
+                confirmation: query.required("confirmation")?.to_owned(),
+            }
+        };
+        let frame = Frame::new(visit, Section::Connections, "Finish connecting");
+        shown(StatusCode::OK, &ConnectedPage { frame, outcome })
+    }
+
+    /// The operator vouches for the user whom the page named.
+    pub(super) async fn finish_connecting(
+        &self,
+        visit: &Visit<'_>,
+        form: &Form,
+    ) -> Result<Response<Body>, Problem> {
+        let caller = &visit.operator.caller;
+        let id = connection_id(form.text("connection_id"))?;
+        let connection = self.visible_connection(caller, id.as_str(), visit.log).await?;
+        let confirmation = form.secret("confirmation").unwrap_or_default();
+        self.confirm(caller, &id, &confirmation, &connection.user).await?;
+        self.go_on(&format!("/portal/connections/{id}"), Notice::Connected)
+    }
+}

@@ -1,0 +1,81 @@
+//! A form as a browser sends it.
+
+use edge::parameters::JSON_LIMIT;
+use edge::problem::{Code, Problem};
+use http::header::CONTENT_TYPE;
+use lambda_http::{Body, Request};
+use secrecy::SecretString;
+use url::form_urlencoded;
+use zeroize::Zeroize as _;
+
+/// The fields of a form, in order; a name can occur often. Wiped on drop: some hold secrets.
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Drop for Form {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| value.zeroize());
+    }
+}
+
+impl Form {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`Code::RequestTooLarge`] and [`Code::UnsupportedMediaType`].
+    pub(super) fn of(request: &Request) -> Result<Self, Problem> {
+        let body: &[u8] = match request.body() {
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => &[],
+        };
+        if body.len() > JSON_LIMIT {
+            return Err(Problem::new(Code::RequestTooLarge)
+                .detail(format!("The form may have at most {JSON_LIMIT} bytes.")));
+        }
+        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Problem::new(Code::UnsupportedMediaType)
+                .detail("The portal takes forms as browsers send them."));
+        }
+        Ok(Self(form_urlencoded::parse(body).into_owned().collect()))
+    }
+
+    /// A field without the blanks around it; empty if it was not sent.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.raw(name).trim()
+    }
+
+    /// A field as a secret, without the blanks around it, if something is in it.
+    pub(super) fn secret(&self, name: &str) -> Option<SecretString> {
+        self.filled(name).map(|text| SecretString::from(text.to_owned()))
+    }
+
+    /// A field, if something is in it.
+    pub(super) fn filled(&self, name: &str) -> Option<&str> {
+        Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    /// Every value of a name.
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// What stands in the lines of a field, one entry each, or several with commas or blanks between.
+    pub(super) fn entries(&self, name: &str) -> Vec<String> {
+        self.raw(name)
+            .split(|c: char| c.is_whitespace() || c == ',')
+            .filter(|entry| !entry.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Whether a box is ticked.
+    pub(super) fn is_ticked(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
+    fn raw(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}

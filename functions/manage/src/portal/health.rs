@@ -1,0 +1,141 @@
+//! Whether all is well: what waits to be renewed, what failed, what expires, how much is called.
+
+use askama::Template;
+use edge::problem::Problem;
+use http::{Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use lambda_http::Body;
+use vault::integrations::{Integration, Status};
+use vault::service;
+use vault::tallies::{Hour, Subject};
+
+use super::Visit;
+use super::chart::Chart;
+use super::frame::{Frame, Section, shown};
+use super::shown::{self as words, Tag, When};
+use crate::Manage;
+
+/// Hours of the charts.
+const HOURS: u8 = 24;
+/// Due connections that are counted in one shard.
+const COUNTED: i32 = 1000;
+/// The schedule comes every minute; what is due for longer than this waits for something.
+const LATE: SignedDuration = SignedDuration::from_mins(5);
+
+#[derive(Template)]
+#[template(path = "health.html")]
+struct HealthPage {
+    frame: Frame,
+    is_paused: bool,
+    backlog: Backlog,
+    calls: Chart,
+    renewals: Chart,
+    failures: Vec<(&'static str, u64)>,
+    integrations: Vec<Row>,
+}
+
+/// What is due to be renewed now.
+#[derive(Default)]
+struct Backlog {
+    count: usize,
+    /// Whether there are more than were counted.
+    is_more: bool,
+    oldest: Option<When>,
+    is_late: bool,
+}
+
+/// An integration's state.
+struct Row {
+    id: String,
+    status: Tag,
+    /// The circuit breaker: whether Entra is asked for its connections.
+    breaker: &'static str,
+    credential_state: Tag,
+    credential_end: Option<When>,
+}
+
+impl Row {
+    fn of(integration: &Integration, now: Timestamp) -> Self {
+        let (credential_state, credential_end) = words::credential_end(integration, now);
+        Self {
+            id: integration.id.to_string(),
+            status: words::integration_status(integration.status),
+            breaker: match integration.status {
+                Status::Ready => "Closed: connections are renewed.",
+                Status::Paused => "Open: paused by an operator.",
+                Status::CredentialRejected => {
+                    "Open: Entra is asked again every few minutes, with one connection."
+                }
+            },
+            credential_state,
+            credential_end,
+        }
+    }
+}
+
+impl Manage {
+    pub(super) async fn health_page(&self, visit: &Visit<'_>) -> Result<Response<Body>, Problem> {
+        let now = self.clock.now();
+        let settings = self.service.settings().await?;
+        let hours = self.tallies.last_hours(HOURS).await?;
+        let integrations = self.integrations.list().await?;
+        let backlog = self.backlog(settings.refresh_shards.max(self.refresh_shards), now).await?;
+        shown(
+            StatusCode::OK,
+            &HealthPage {
+                frame: Frame::new(visit, Section::Health, "Health"),
+                is_paused: settings.status == service::Status::Paused,
+                backlog,
+                calls: Chart::of(
+                    "Calls of Azure DevOps in each hour",
+                    ["calls", "failed"],
+                    &hours,
+                    |hour| (hour.count(Subject::Calls), hour.count(Subject::CallsFailed)),
+                ),
+                renewals: Chart::of(
+                    "Scheduled renewals in each hour",
+                    ["renewals", "failed"],
+                    &hours,
+                    |hour| {
+                        let failed = FAILURES.iter().map(|(_, subject)| hour.count(*subject)).sum();
+                        (hour.count(Subject::Renewed) + failed, failed)
+                    },
+                ),
+                failures: FAILURES
+                    .iter()
+                    .map(|(text, subject)| (*text, sum(&hours, *subject)))
+                    .collect(),
+                integrations: integrations.iter().map(|one| Row::of(one, now)).collect(),
+            },
+        )
+    }
+
+    async fn backlog(&self, shards: u32, now: Timestamp) -> Result<Backlog, Problem> {
+        let mut backlog = Backlog::default();
+        let mut oldest: Option<Timestamp> = None;
+        for shard in 0..shards {
+            let page = self.connections.due_in_shard(shard, now, None, COUNTED).await?;
+            backlog.count += page.rows.len();
+            backlog.is_more = backlog.is_more || page.next.is_some();
+            // The longest overdue comes first.
+            let first = page.rows.first().map(|row| row.due_at);
+            oldest = oldest.into_iter().chain(first).min();
+        }
+        backlog.is_late = oldest.is_some_and(|time| now.duration_since(time) > LATE);
+        backlog.oldest = When::of(oldest, now);
+        Ok(backlog)
+    }
+}
+
+/// The classes of failed renewals, and what they mean.
+const FAILURES: [(&str, Subject); 5] = [
+    ("Entra was not available; tried again by itself", Subject::Unavailable),
+    ("Entra throttled the app; tried again later by itself", Subject::Throttled),
+    ("Entra refused, which is confirmed before the user is asked", Subject::Refused),
+    ("Entra rejects the client credential: verify the integration", Subject::CredentialRejected),
+    ("Users who must sign in again", Subject::ReauthorizationRequired),
+];
+
+fn sum(hours: &[Hour], subject: Subject) -> u64 {
+    hours.iter().map(|hour| hour.count(subject)).sum()
+}

@@ -1,0 +1,374 @@
+//! The form of an integration: from what is stored to its fields, and from its fields to what the management API takes.
+
+use std::str::FromStr;
+
+use edge::problem::{FieldError, Problem};
+use entra::identifiers::TenantId;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use vault::integrations::{Confirmation, Integration, Organizations, TenantSetting};
+use vault::limits::Limit;
+
+use super::form::Form;
+use super::scopes::{self, Line};
+use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration};
+
+/// What is done about the client credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credential {
+    Keep,
+    ClientSecret,
+    Certificate,
+    Federated,
+}
+
+/// The fields as they are shown. Each is named like the field of the management API, so that its refusals find them.
+/// Secrets are never shown again.
+#[expect(clippy::struct_excessive_bools, reason = "each is a box of the form")]
+pub(super) struct IntegrationForm {
+    pub(super) id: String,
+    pub(super) client_id: String,
+    pub(super) credential: Credential,
+    pub(super) secret_expires: String,
+    pub(super) certificate_pem: String,
+    pub(super) organizations: String,
+    pub(super) any_organization: bool,
+    pub(super) everything: bool,
+    pub(super) scopes: Vec<String>,
+    pub(super) tenant: String,
+    pub(super) allowed_tenants: String,
+    pub(super) allowed_return_origins: String,
+    pub(super) confirmation: bool,
+    pub(super) token_handout: bool,
+    pub(super) always_warm: bool,
+    pub(super) reconnect_url: String,
+    pub(super) allowed_calls: String,
+    pub(super) connection_limit: LimitFields,
+    pub(super) integration_limit: LimitFields,
+    pub(super) errors: Vec<FieldError>,
+}
+
+/// The three numbers of a limit.
+#[derive(Debug, Default)]
+pub(super) struct LimitFields {
+    pub(super) requests: String,
+    pub(super) per_seconds: String,
+    pub(super) concurrent: String,
+}
+
+impl IntegrationForm {
+    /// What a new integration begins with.
+    pub(super) fn empty() -> Self {
+        Self {
+            id: String::new(),
+            client_id: String::new(),
+            credential: Credential::ClientSecret,
+            secret_expires: String::new(),
+            certificate_pem: String::new(),
+            organizations: String::new(),
+            any_organization: false,
+            everything: false,
+            scopes: Vec::new(),
+            tenant: "auto".to_owned(),
+            allowed_tenants: String::new(),
+            allowed_return_origins: String::new(),
+            confirmation: true,
+            token_handout: false,
+            always_warm: false,
+            reconnect_url: String::new(),
+            allowed_calls: String::new(),
+            connection_limit: LimitFields::default(),
+            integration_limit: LimitFields::default(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// The fields of an integration that is there.
+    pub(super) fn of_stored(integration: &Integration) -> Self {
+        let everything = integration.scopes.iter().any(|name| name == scopes::EVERYTHING);
+        Self {
+            id: integration.id.to_string(),
+            client_id: integration.client_id.to_string(),
+            credential: Credential::Keep,
+            organizations: match &integration.organizations {
+                Organizations::Any => String::new(),
+                Organizations::Named(names) => lines(names),
+            },
+            any_organization: integration.organizations == Organizations::Any,
+            everything,
+            scopes: if everything { Vec::new() } else { integration.scopes.clone() },
+            tenant: match &integration.tenant {
+                TenantSetting::Auto => "auto".to_owned(),
+                TenantSetting::Fixed(tenant) => tenant.to_string(),
+            },
+            allowed_tenants: lines(&integration.allowed_tenants),
+            allowed_return_origins: lines(
+                &integration
+                    .allowed_return_origins
+                    .iter()
+                    .map(|origin| String::from(origin.clone()))
+                    .collect::<Vec<_>>(),
+            ),
+            confirmation: integration.confirmation == Confirmation::Required,
+            token_handout: integration.token_handout,
+            always_warm: integration.always_warm,
+            reconnect_url: integration
+                .reconnect_url
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            allowed_calls: lines(
+                &integration
+                    .allowed_calls
+                    .rules()
+                    .iter()
+                    .map(CallRule::from)
+                    .map(|rule| rule_line(&rule))
+                    .collect::<Vec<_>>(),
+            ),
+            connection_limit: LimitFields::of(integration.proxy_limits.connection),
+            integration_limit: LimitFields::of(integration.proxy_limits.integration),
+            ..Self::empty()
+        }
+    }
+
+    /// The fields as they were sent.
+    pub(super) fn of_sent(form: &Form) -> Self {
+        let text = |name: &str| form.text(name).to_owned();
+        Self {
+            id: text("integration"),
+            client_id: text("client_id"),
+            credential: match form.text("client_credential") {
+                "keep" => Credential::Keep,
+                "certificate" => Credential::Certificate,
+                "federated" => Credential::Federated,
+                _ => Credential::ClientSecret,
+            },
+            secret_expires: text("client_credential.expires_at"),
+            certificate_pem: text("client_credential.certificate_pem"),
+            organizations: text("organizations"),
+            any_organization: form.is_ticked("any_organization"),
+            everything: form.text("access") == "everything",
+            scopes: form.all("scopes"),
+            tenant: text("tenant"),
+            allowed_tenants: text("allowed_tenants"),
+            allowed_return_origins: text("allowed_return_origins"),
+            confirmation: form.is_ticked("confirmation"),
+            token_handout: form.is_ticked("allow_token_handout"),
+            always_warm: form.is_ticked("always_warm"),
+            reconnect_url: text("reconnect_url"),
+            allowed_calls: text("allowed_calls"),
+            connection_limit: LimitFields::of_sent(form, "proxy_limits.connection"),
+            integration_limit: LimitFields::of_sent(form, "proxy_limits.integration"),
+            errors: Vec::new(),
+        }
+    }
+
+    /// What the management API is asked for, or every field that cannot be read.
+    pub(super) fn wish(&self, form: &Form) -> Result<PutIntegration, Problem> {
+        let mut faults = Faults(Vec::new());
+        let client_id = faults.parsed("client_id", &self.client_id);
+        let client_credential = self.client_credential(form, &mut faults);
+        let allowed_tenants: Vec<Option<TenantId>> = form
+            .entries("allowed_tenants")
+            .iter()
+            .map(|text| faults.parsed("allowed_tenants", text))
+            .collect();
+        let proxy_limits = ProxyLimits {
+            connection: self.connection_limit.wish("proxy_limits.connection", &mut faults),
+            integration: self.integration_limit.wish("proxy_limits.integration", &mut faults),
+        };
+        let (Some(client_id), true) = (client_id, faults.0.is_empty()) else {
+            return Err(faults.problem());
+        };
+        Ok(PutIntegration {
+            client_id,
+            client_credential,
+            organizations: if self.any_organization {
+                OneOrMany::One("any".to_owned())
+            } else {
+                OneOrMany::Many(form.entries("organizations"))
+            },
+            scopes: if self.everything {
+                vec![scopes::EVERYTHING.to_owned()]
+            } else {
+                self.scopes.clone()
+            },
+            tenant: if self.tenant.is_empty() { "auto".to_owned() } else { self.tenant.clone() },
+            allowed_tenants: allowed_tenants.into_iter().flatten().collect(),
+            allowed_return_origins: form.entries("allowed_return_origins"),
+            confirmation: if self.confirmation {
+                Confirmation::Required
+            } else {
+                Confirmation::None
+            },
+            allow_token_handout: self.token_handout,
+            always_warm: self.always_warm,
+            allowed_calls: self.allowed_calls.lines().filter_map(call_rule).collect(),
+            proxy_limits,
+            reconnect_url: form.filled("reconnect_url").map(str::to_owned),
+        })
+    }
+
+    fn client_credential(&self, form: &Form, faults: &mut Faults) -> Option<ClientCredential> {
+        match self.credential {
+            Credential::Keep => None,
+            Credential::ClientSecret => {
+                const FIELD: &str = "client_credential.client_secret";
+                if form.filled(FIELD).is_none() {
+                    faults.note(FIELD, "the secret's Value as the Azure portal shows it once");
+                }
+                Some(ClientCredential::ClientSecret {
+                    client_secret: form.secret(FIELD)?,
+                    expires_at: end_of(&self.secret_expires, faults),
+                })
+            }
+            Credential::Certificate => Some(ClientCredential::Certificate {
+                certificate_pem: self.certificate_pem.clone(),
+                private_key_pem: form
+                    .secret("client_credential.private_key_pem")
+                    .unwrap_or_else(|| SecretString::from(String::new())),
+            }),
+            Credential::Federated => Some(ClientCredential::Federated {}),
+        }
+    }
+
+    /// What is wrong with a field, or with one below it.
+    pub(super) fn error(&self, name: &str) -> Option<&str> {
+        let belongs = |field: &str| {
+            field
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+        };
+        self.errors.iter().find(|error| belongs(&error.field)).map(|error| error.message.as_str())
+    }
+
+    /// Whether one of the fields that are folded away needs to be seen.
+    pub(super) fn opens_more(&self) -> bool {
+        ["tenant", "allowed_tenants", "allowed_calls", "proxy_limits"]
+            .iter()
+            .any(|name| self.error(name).is_some())
+    }
+
+    /// The checklist of scopes.
+    pub(super) fn checklist(&self) -> Vec<Line> {
+        scopes::checklist(&self.scopes)
+    }
+}
+
+impl LimitFields {
+    fn of(limit: Option<Limit>) -> Self {
+        let Some(limit) = limit.map(ProxyLimit::from) else { return Self::default() };
+        let text =
+            |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+        Self {
+            requests: text(limit.requests),
+            per_seconds: text(limit.per_seconds),
+            concurrent: text(limit.concurrent),
+        }
+    }
+
+    fn of_sent(form: &Form, name: &str) -> Self {
+        let text = |field: &str| form.text(&format!("{name}.{field}")).to_owned();
+        Self {
+            requests: text("requests"),
+            per_seconds: text("per_seconds"),
+            concurrent: text("concurrent"),
+        }
+    }
+
+    fn wish(&self, name: &str, faults: &mut Faults) -> Option<ProxyLimit> {
+        let mut number = |field: &str, text: &str| {
+            let number = text.parse().ok();
+            if number.is_none() && !text.is_empty() {
+                faults.note(&format!("{name}.{field}"), "a whole number");
+            }
+            number
+        };
+        let limit = ProxyLimit {
+            requests: number("requests", &self.requests),
+            per_seconds: number("per_seconds", &self.per_seconds),
+            concurrent: number("concurrent", &self.concurrent),
+        };
+        let is_empty = [limit.requests, limit.per_seconds, limit.concurrent] == [None; 3];
+        (!is_empty).then_some(limit)
+    }
+}
+
+/// Everything that cannot be read, so that all of it is told at once.
+struct Faults(Vec<(String, String)>);
+
+impl Faults {
+    fn note(&mut self, field: &str, message: &str) {
+        self.0.push((field.to_owned(), message.to_owned()));
+    }
+
+    fn parsed<T: FromStr<Err: ToString>>(&mut self, field: &str, text: &str) -> Option<T> {
+        text.parse().map_err(|error: T::Err| self.note(field, &error.to_string())).ok()
+    }
+
+    fn problem(self) -> Problem {
+        let problem = Problem::new(edge::Code::InvalidRequest);
+        self.0.into_iter().fold(problem, |problem, (field, message)| problem.error(field, message))
+    }
+}
+
+/// The beginning of the day on which Entra says that the secret expires.
+fn end_of(day: &str, faults: &mut Faults) -> Option<Timestamp> {
+    if day.is_empty() {
+        return None;
+    }
+    let read = day.parse::<Date>().and_then(|date| date.to_zoned(TimeZone::UTC));
+    if read.is_err() {
+        faults.note("client_credential.expires_at", "a day, such as 2027-05-01");
+    }
+    read.ok().map(|zoned| zoned.timestamp())
+}
+
+fn lines<T: ToString>(entries: &[T]) -> String {
+    entries.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// `GET,POST /_apis/projects /*/_apis/git`; `*` in the place of methods stands for all.
+fn rule_line(rule: &CallRule) -> String {
+    let methods = if rule.methods.is_empty() { "*".to_owned() } else { rule.methods.join(",") };
+    std::iter::once(methods).chain(rule.paths.iter().cloned()).collect::<Vec<_>>().join(" ")
+}
+
+fn call_rule(line: &str) -> Option<CallRule> {
+    let mut words = line.split_whitespace();
+    let methods = words.next()?;
+    Some(CallRule {
+        methods: match methods {
+            "*" => Vec::new(),
+            _ => methods.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+        },
+        paths: words.map(str::to_owned).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_rule_of_calls_is_one_line_and_comes_back_as_it_was() {
+        for line in ["*", "GET", "GET,POST /_apis/projects /*/_apis/git", "* /*/_git"] {
+            assert_eq!(rule_line(&call_rule(line).unwrap()), line);
+        }
+        assert!(call_rule("   ").is_none());
+    }
+
+    #[test]
+    fn a_day_is_its_beginning_in_utc() {
+        let mut faults = Faults(Vec::new());
+        let end = end_of("2027-05-01", &mut faults).unwrap();
+        assert_eq!(end.to_string(), "2027-05-01T00:00:00Z");
+        assert!(end_of("", &mut faults).is_none() && faults.0.is_empty());
+        assert!(end_of("tomorrow", &mut faults).is_none());
+        assert_eq!(faults.0[0].0, "client_credential.expires_at");
+    }
+}

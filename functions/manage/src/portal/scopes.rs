@@ -1,0 +1,28 @@
+//! The checklist of scopes: what each grants, and which others it includes.
+
+use devops::scopes::{CATALOGUE, Scope};
+
+/// The scope that is every other; it has a choice of its own.
+pub(super) const EVERYTHING: &str = "user_impersonation";
+
+/// One line of the checklist.
+pub(super) struct Line {
+    pub(super) scope: &'static Scope,
+    pub(super) is_ticked: bool,
+}
+
+impl Line {
+    /// The scopes that come along, as text.
+    pub(super) fn includes(&self) -> String {
+        self.scope.includes.join(", ")
+    }
+}
+
+/// Every scope but the one that is everything.
+pub(super) fn checklist(ticked: &[String]) -> Vec<Line> {
+    CATALOGUE
+        .iter()
+        .filter(|scope| scope.name != EVERYTHING)
+        .map(|scope| Line { scope, is_ticked: ticked.iter().any(|name| name == scope.name) })
+        .collect()
+}

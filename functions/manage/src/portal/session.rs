@@ -1,0 +1,177 @@
+//! Signing in and out, and telling an operator's own forms from others'.
+
+use askama::Template;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use edge::caller::Caller;
+use edge::cookies;
+use edge::log::RequestLog;
+use edge::page::{self, Allowed, Forms};
+use edge::problem::{Code, Problem};
+use edge::respond;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+use lambda_http::{Body, Request};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::time::Duration;
+use vault::sessions::PORTAL_LIFETIME;
+
+use super::form::Form;
+use crate::Manage;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// An operator who is signed in.
+pub(super) struct Operator {
+    /// As the log knows them.
+    pub(super) caller: Caller,
+    token: SecretString,
+}
+
+impl Operator {
+    /// What the operator's forms carry, and nobody else can know.
+    pub(super) fn form_token(&self) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.token.expose_secret().as_bytes());
+        URL_SAFE_NO_PAD.encode(hmac::sign(&key, b"form"))
+    }
+
+    /// Lets a form pass that was sent from one of the operator's own pages.
+    ///
+    /// # Errors
+    /// [`Code::FormRefused`].
+    pub(super) fn require_token(&self, form: &Form) -> Result<(), Problem> {
+        let expected = self.form_token();
+        verify_slices_are_equal(expected.as_bytes(), form.text("csrf").as_bytes())
+            .map_err(|_| Problem::new(Code::FormRefused).cause("another token, or none"))
+    }
+}
+
+/// Refuses what a browser says another site made it send. (Our pages name no referrer, so their `Origin` is `null`:
+/// it tells nothing.)
+///
+/// # Errors
+/// [`Code::FormRefused`].
+pub(super) fn of_this_site(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(SEC_FETCH_SITE) {
+        Some(site) if site != "same-origin" && site != "none" => {
+            Err(Problem::new(Code::FormRefused).cause("sent from another site"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why somebody sees the sign-in page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// They came to sign in.
+    Asked,
+    /// They asked for a page, or sent a form, without being signed in.
+    Needed,
+    /// What they entered is no operator key.
+    WrongKey,
+    /// They signed out.
+    SignedOut,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    style: &'static str,
+    reason: Reason,
+    next: String,
+}
+
+/// The sign-in page, which leads on to `next`.
+///
+/// # Errors
+/// [`Code::InternalError`] when the template fails.
+pub(super) fn sign_in_page(
+    next: Option<String>,
+    reason: Reason,
+) -> Result<Response<Body>, Problem> {
+    let status = match reason {
+        Reason::Asked | Reason::SignedOut => StatusCode::OK,
+        Reason::Needed | Reason::WrongKey => StatusCode::UNAUTHORIZED,
+    };
+    let page = SignInPage { style: page::STYLE, reason, next: next.unwrap_or_default() };
+    let html = page.render().map_err(|error| Problem::new(Code::InternalError).cause(error))?;
+    let allowed = Allowed { forms: Forms::Own, ..Allowed::default() };
+    Ok(page::response(status, html, &allowed))
+}
+
+/// Path and query of a request, to come back to.
+pub(super) fn address(request: &Request) -> String {
+    let uri = request.uri();
+    match uri.query() {
+        Some(query) => format!("{}?{query}", uri.path()),
+        None => uri.path().to_owned(),
+    }
+}
+
+impl Manage {
+    /// The operator whose session a request carries.
+    pub(super) async fn operator(&self, request: &Request) -> Result<Option<Operator>, Problem> {
+        let Some(token) = cookies::portal().read(request.headers())? else { return Ok(None) };
+        let Some(key) = self.sessions.use_portal(&token, self.clock.now()).await? else {
+            return Ok(None);
+        };
+        let caller = self.authenticator.operator_behind(&key).await?;
+        Ok(caller.map(|caller| Operator { caller, token }))
+    }
+
+    pub(super) async fn sign_in(
+        &self,
+        form: &Form,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        let next = form.text("next");
+        let key = match form.secret("key") {
+            Some(presented) => self.authenticator.operator(&presented).await?,
+            None => None,
+        };
+        let Some(key) = key else {
+            tracing::warn!(audit = "portal_sign_in_refused", "no operator key was presented");
+            return sign_in_page(Some(next.to_owned()), Reason::WrongKey);
+        };
+        if let Some(caller) = self.authenticator.operator_behind(&key).await? {
+            log.caller(&caller);
+        }
+        let now = self.clock.now();
+        let token = self.sessions.begin_portal(key, now, &mut vault::random::system()).await?;
+        tracing::info!(audit = "portal_sign_in", "an operator signed in");
+        let mut response = respond::see_other(&self.own_page(next))?;
+        let lifetime = Duration::try_from(PORTAL_LIFETIME).unwrap_or_default();
+        response.headers_mut().append(SET_COOKIE, cookies::portal().set(&token, lifetime)?);
+        Ok(response)
+    }
+
+    pub(super) async fn sign_out(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        let cookie = cookies::portal();
+        if let Some(operator) = self.operator(request).await? {
+            operator.require_token(&Form::of(request)?)?;
+            self.sessions.end_portal(&operator.token).await?;
+            tracing::info!(audit = "portal_sign_out", caller = %operator.caller.id, "an operator signed out");
+        }
+        let mut response = sign_in_page(None, Reason::SignedOut)?;
+        response.headers_mut().append(SET_COOKIE, cookie.clear()?);
+        Ok(response)
+    }
+
+    /// The page of ours that `next` names, else the first one: nobody is led elsewhere by signing in.
+    fn own_page(&self, next: &str) -> url::Url {
+        let home = self.public_url.to_url();
+        let is_path = next.starts_with('/') && !next.starts_with("//") && !next.contains('\\');
+        match home.join(next) {
+            Ok(url)
+                if is_path
+                    && url.origin() == home.origin()
+                    && (url.path() == "/" || url.path().starts_with("/portal/")) =>
+            {
+                url
+            }
+            _ => home,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Operators in the portal: they present their key once, and are known by their session from then on.
+
+use secrecy::SecretString;
+use vault::api_keys;
+use vault::secret_token::SecretHash;
+use vault::sessions::PortalKey;
+
+use super::{API_KEY_PREFIX, Authenticator, Caller, Kind};
+use crate::problem::Problem;
+use secrecy::ExposeSecret as _;
+
+impl Authenticator {
+    /// The operator's key that `presented` is, or `None` when it is no key or another caller's.
+    ///
+    /// # Errors
+    /// [`crate::Code::ServiceUnavailable`] when the key cannot be checked at the moment.
+    pub async fn operator(&self, presented: &SecretString) -> Result<Option<PortalKey>, Problem> {
+        if presented.expose_secret().starts_with(API_KEY_PREFIX) {
+            let key = self.api_keys.authenticate(presented, self.clock.now()).await?;
+            if let Some(key) = key {
+                let is_operator = key.role == api_keys::Role::Operator;
+                return Ok(is_operator.then_some(PortalKey::ApiKey(key.id)));
+            }
+        }
+        let matches = self.operator_key.matches(presented).await?;
+        Ok(matches.then(|| PortalKey::OperatorKey(SecretHash::of(presented))))
+    }
+
+    /// The operator who signed in with `key`, if that key is still one: neither deleted nor changed.
+    ///
+    /// # Errors
+    /// As [`Self::operator`].
+    pub async fn operator_behind(&self, key: &PortalKey) -> Result<Option<Caller>, Problem> {
+        Ok(match key {
+            PortalKey::ApiKey(id) => {
+                let key = self.api_keys.working(id, self.clock.now()).await?;
+                key.filter(|key| key.role == api_keys::Role::Operator).map(|k| Caller::of_key(&k))
+            }
+            PortalKey::OperatorKey(hash) => self
+                .operator_key
+                .matches_hash(hash)
+                .await?
+                .then(|| Caller { id: "operator".to_owned(), kind: Kind::Operator }),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Sessions of operators in the portal: who signed in with which key, and for how long that counts.
+//!
+//! A session ends after thirty minutes without a request, twelve hours after it began, when its owner signs out, and
+//! when its key is deleted or changed (OWASP ASVS 7.3).
+
+use aws_sdk_dynamodb::types::ReturnValue;
+use jiff::{SignedDuration, Timestamp};
+use rand::CryptoRng;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::Sessions;
+use crate::Error;
+use crate::ids::ApiKeyId;
+use crate::secret_token::{self, SecretHash};
+use crate::table::{n, read, s, sent, to_item};
+
+/// How long a session lasts without a request.
+pub const PORTAL_IDLE: SignedDuration = SignedDuration::from_mins(30);
+/// How long a session lasts at most.
+pub const PORTAL_LIFETIME: SignedDuration = SignedDuration::from_hours(12);
+/// Use within this time is not written down again.
+const USE_IS_KNOWN_FOR: SignedDuration = SignedDuration::from_mins(1);
+
+const WHAT: &str = "portal session";
+
+/// The key that an operator signed in with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortalKey {
+    /// An API key with the role of an operator.
+    ApiKey(ApiKeyId),
+    /// The stack's own operator key, by its hash, so that a new one ends the sessions of the former.
+    OperatorKey(SecretHash),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    pk: String,
+    key: PortalKey,
+    /// Epoch seconds.
+    used_at: i64,
+    /// Epoch seconds.
+    expires_at: i64,
+}
+
+impl Sessions {
+    /// Begins a session of whoever presented `key`. Returns the token for its cookie.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn begin_portal(
+        &self,
+        key: PortalKey,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<SecretString, Error> {
+        let token = secret_token::mint(rng);
+        let record = Record {
+            pk: row(&token),
+            key,
+            used_at: now.as_second(),
+            expires_at: (now + PORTAL_LIFETIME).as_second(),
+        };
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(WHAT, &record)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
+        Ok(token)
+    }
+
+    /// The key behind a session that is not over, whose use this is.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    pub async fn use_portal(
+        &self,
+        token: &SecretString,
+        now: Timestamp,
+    ) -> Result<Option<PortalKey>, Error> {
+        let pk = row(token);
+        let record: Option<Record> = read(&self.client, &self.table, &pk, WHAT).await?;
+        let now_s = now.as_second();
+        let Some(record) = record.filter(|record| {
+            record.expires_at > now_s && record.used_at + PORTAL_IDLE.as_secs() > now_s
+        }) else {
+            return Ok(None);
+        };
+        if record.used_at + USE_IS_KNOWN_FOR.as_secs() > now_s {
+            return Ok(Some(record.key));
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(pk))
+            .update_expression("SET used_at = :now")
+            // Signed out meanwhile, perhaps: then the session must not come back.
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", n(now_s));
+        Ok(sent(update.send().await)?.then_some(record.key))
+    }
+
+    /// Ends a session at once. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn end_portal(&self, token: &SecretString) -> Result<bool, Error> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(row(token)))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
+        Ok(answer.attributes.is_some())
+    }
+}
+
+fn row(token: &SecretString) -> String {
+    format!("portal#{}", SecretHash::of(token).as_str())
+}

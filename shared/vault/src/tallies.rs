@@ -1,0 +1,241 @@
+//! How much was done in each hour, and how much of it failed: what the portal's charts show. Approximate by nature:
+//! each process writes what it counted at most every ten seconds, so a process that ends takes its last counts along.
+//! (Alarms stand on CloudWatch metrics, not on this.)
+//!
+//! One item a day in the table `sessions`: `tally#2026-11-28`, with an attribute `16_calls` for each hour and subject.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use entra::clock::Clock;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Error;
+use crate::table::{Item, n, s};
+
+/// What was counted is written after this time, or with the first count after it.
+const WRITTEN_EVERY: Duration = Duration::from_secs(10);
+/// How long a day's item is kept.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24 * 9);
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// Calls that came to the proxy.
+    Calls,
+    /// Calls that ended with a 5xx, Azure DevOps' or our own.
+    CallsFailed,
+    /// Tokens that the schedule renewed.
+    Renewed,
+    /// Renewals for which Entra was not available.
+    Unavailable,
+    /// Renewals that Entra throttled.
+    Throttled,
+    /// Renewals that Entra refused, to be confirmed.
+    Refused,
+    /// Renewals that failed because Entra rejects the client credential.
+    CredentialRejected,
+    /// Connections whose user must sign in again.
+    ReauthorizationRequired,
+}
+
+impl Subject {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Calls,
+        Self::CallsFailed,
+        Self::Renewed,
+        Self::Unavailable,
+        Self::Throttled,
+        Self::Refused,
+        Self::CredentialRejected,
+        Self::ReauthorizationRequired,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::CallsFailed => "calls_failed",
+            Self::Renewed => "renewed",
+            Self::Unavailable => "unavailable",
+            Self::Throttled => "throttled",
+            Self::Refused => "refused",
+            Self::CredentialRejected => "credential_rejected",
+            Self::ReauthorizationRequired => "reauthorization_required",
+        }
+    }
+}
+
+/// The counts of one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hour {
+    /// When it began.
+    pub begins: Timestamp,
+    counts: BTreeMap<Subject, u64>,
+}
+
+impl Hour {
+    /// How many were counted.
+    pub fn count(&self, subject: Subject) -> u64 {
+        self.counts.get(&subject).copied().unwrap_or_default()
+    }
+}
+
+/// Counts of this process, and those that all have written.
+#[derive(Clone)]
+pub struct Tallies {
+    client: Client,
+    table: String,
+    clock: Arc<dyn Clock>,
+    counted: Arc<Mutex<Counted>>,
+}
+
+/// By the beginning of the hour.
+type Counts = BTreeMap<(Timestamp, Subject), u64>;
+
+#[derive(Debug, Default)]
+struct Counted {
+    waiting: Counts,
+    written_at: Option<Timestamp>,
+}
+
+impl Tallies {
+    /// Counts in the given table.
+    pub fn new(client: Client, table: String, clock: Arc<dyn Clock>) -> Self {
+        Self { client, table, clock, counted: Arc::default() }
+    }
+
+    /// Counts; writes nothing yet.
+    pub fn count(&self, subject: Subject, number: u64) {
+        if number > 0 {
+            let hour = hour_of(self.clock.now());
+            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            *counted.waiting.entry((hour, subject)).or_default() += number;
+        }
+    }
+
+    /// Writes what was counted, unless that was done a moment ago. Nobody waits for its success: what cannot be
+    /// written is kept for the next time.
+    pub async fn write(&self) {
+        let now = self.clock.now();
+        let waiting = {
+            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = counted
+                .written_at
+                .is_none_or(|at| now.duration_since(at).unsigned_abs() >= WRITTEN_EVERY);
+            if !is_due || counted.waiting.is_empty() {
+                return;
+            }
+            counted.written_at = Some(now);
+            std::mem::take(&mut counted.waiting)
+        };
+        let mut days: BTreeMap<String, Counts> = BTreeMap::new();
+        for ((hour, subject), number) in waiting {
+            days.entry(key(hour)).or_default().insert((hour, subject), number);
+        }
+        for (day, counts) in days {
+            if let Err(error) = self.add(&day, &counts).await {
+                tracing::warn!("what was counted could not be written: {error}");
+                let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+                for (what, number) in counts {
+                    *counted.waiting.entry(what).or_default() += number;
+                }
+            }
+        }
+    }
+
+    async fn add(&self, day: &str, counts: &Counts) -> Result<(), Error> {
+        let mut update = self.client.update_item().table_name(&self.table).key("pk", s(day));
+        let mut additions = Vec::new();
+        let mut end = self.clock.now();
+        for (index, ((hour, subject), number)) in counts.iter().enumerate() {
+            update = update
+                .expression_attribute_names(format!("#c{index}"), attribute(*hour, *subject))
+                .expression_attribute_values(format!(":c{index}"), n(number));
+            additions.push(format!("#c{index} :c{index}"));
+            end = *hour;
+        }
+        let expression = format!("SET expires_at = :end ADD {}", additions.join(", "));
+        update
+            .update_expression(expression)
+            .expression_attribute_values(":end", n((end + KEPT_FOR).as_second()))
+            .send()
+            .await
+            .map_err(|e| Error::sdk("dynamodb", "UpdateItem", &e))?;
+        Ok(())
+    }
+
+    /// The last `number` hours, the oldest first; the last one is the hour that is under way.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn last_hours(&self, number: u8) -> Result<Vec<Hour>, Error> {
+        let last = hour_of(self.clock.now());
+        let hours: Vec<Timestamp> = (0..i64::from(number))
+            .rev()
+            .map(|back| last - SignedDuration::from_hours(back))
+            .collect();
+        let mut days: BTreeMap<String, Item> = BTreeMap::new();
+        for hour in &hours {
+            if let Entry::Vacant(day) = days.entry(key(*hour)) {
+                let item = self.day(day.key()).await?;
+                day.insert(item);
+            }
+        }
+        let counts = |hour: Timestamp| {
+            let day = days.get(&key(hour));
+            Subject::ALL
+                .into_iter()
+                .filter_map(|subject| {
+                    let number = day?.get(&attribute(hour, subject))?.as_n().ok()?.parse().ok()?;
+                    Some((subject, number))
+                })
+                .collect()
+        };
+        Ok(hours.into_iter().map(|begins| Hour { begins, counts: counts(begins) }).collect())
+    }
+
+    async fn day(&self, key: &str) -> Result<Item, Error> {
+        let answer = self.client.get_item().table_name(&self.table).key("pk", s(key)).send().await;
+        let answer = answer.map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
+        Ok(answer.item.unwrap_or_default())
+    }
+}
+
+fn hour_of(time: Timestamp) -> Timestamp {
+    // The beginning of an hour of a valid time is a valid time.
+    Timestamp::from_second(time.as_second().div_euclid(3600) * 3600).unwrap_or(time)
+}
+
+fn key(hour: Timestamp) -> String {
+    format!("tally#{}", hour.to_zoned(TimeZone::UTC).date())
+}
+
+fn attribute(hour: Timestamp, subject: Subject) -> String {
+    format!("{:02}_{}", hour.to_zoned(TimeZone::UTC).hour(), subject.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_hour_is_an_attribute_of_its_day() {
+        let hour = hour_of("2026-11-28T16:59:59.9Z".parse().unwrap());
+        assert_eq!(hour.to_string(), "2026-11-28T16:00:00Z");
+        assert_eq!(key(hour), "tally#2026-11-28");
+        assert_eq!(attribute(hour, Subject::CallsFailed), "16_calls_failed");
+    }
+
+    #[test]
+    fn subjects_are_written_by_different_names() {
+        let names: std::collections::HashSet<_> =
+            Subject::ALL.iter().map(|subject| subject.as_str()).collect();
+        assert_eq!(names.len(), Subject::ALL.len());
+    }
+}

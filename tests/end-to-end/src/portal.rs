@@ -1,0 +1,66 @@
+//! An operator in the portal, with a browser that runs no scripts.
+
+use url::form_urlencoded;
+
+use crate::{Answer, Browser, World};
+
+/// An operator who is signed in.
+pub struct Operator<'w> {
+    world: &'w World,
+    browser: Browser<'w>,
+}
+
+impl<'w> Operator<'w> {
+    /// Signs in with this key.
+    pub async fn sign_in(world: &'w World, key: &str) -> Self {
+        let browser = world.browser();
+        let sent = browser.submit(&world.url("/portal/sign-in"), &[("key", key)]).await;
+        assert_eq!(sent.expect(303).location().path(), "/");
+        Self { world, browser }
+    }
+
+    /// The browser.
+    pub fn browser(&self) -> &Browser<'w> {
+        &self.browser
+    }
+
+    /// Opens a page of the portal.
+    pub async fn open(&self, path: &str) -> Answer {
+        self.browser.open_page(&self.world.url(path)).await
+    }
+
+    /// The token in the forms of a page.
+    pub async fn form_token(&self) -> String {
+        let page = self.open("/portal/health").await.expect(200).text();
+        field(&page, "csrf").expect("a page of the portal has a form")
+    }
+
+    /// Sends a form with the token of a page.
+    pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.form_token().await;
+        let mut all = vec![("csrf", token.as_str())];
+        all.extend(fields);
+        self.browser.submit(&self.world.url(path), &all).await
+    }
+
+    /// Sends a form, and opens the page that it leads to.
+    pub async fn submit_and_follow(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let location = self.submit(path, fields).await.expect(303).location();
+        self.browser.open_page(location.as_str()).await
+    }
+}
+
+/// The value of an input on a page.
+pub fn field(page: &str, name: &str) -> Option<String> {
+    let input = page.split("<input").find(|input| {
+        let tag = input.split('>').next().unwrap_or_default();
+        tag.contains(&format!("name=\"{name}\"")) || tag.contains(&format!("id=\"{name}\""))
+    })?;
+    let value = input.split("value=\"").nth(1)?.split('"').next()?;
+    Some(value.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+/// A form's body.
+pub(crate) fn encoded(fields: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
