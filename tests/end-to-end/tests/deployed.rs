@@ -28,6 +28,8 @@ async fn the_template_deploys_and_a_user_connects_calls_is_renewed_and_disconnec
     println!("connected");
     user.calls().await;
     println!("called");
+    an_operator_sees_it_in_the_portal(&user.deployed).await;
+    println!("seen in the portal");
     user.is_renewed_by_the_schedule().await;
     println!("renewed");
     a_message_that_no_worker_understands_is_put_aside(&user.deployed).await;
@@ -105,6 +107,14 @@ impl User {
         assert_eq!(deployed.count("TokensTable").await, 0);
         assert_eq!(deployed.count("ConnectionsTable").await, 0);
     }
+}
+
+/// Through sessions, tallies and the index of what is due, with the permissions of the template.
+async fn an_operator_sees_it_in_the_portal(deployed: &Deployment) {
+    let health = deployed.portal_page("/portal/health").await;
+    assert!(health.contains("<h1>Health</h1>") && health.contains("azure-devops"), "{health}");
+    // Each process writes what it has counted with the first call after ten seconds.
+    assert!(health.contains("calls, 0 failed") && !health.contains(": 0 calls"), "{health}");
 }
 
 /// In the template a message is hidden for a minute and a half after each failure; here for a second.

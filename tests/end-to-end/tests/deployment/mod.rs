@@ -190,6 +190,25 @@ impl Deployment {
         connection
     }
 
+    /// A page of the portal, for an operator who signs in for it.
+    pub async fn portal_page(&self, path: &str) -> String {
+        let key = self.operator_key().await;
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("key", &key)
+            .append_pair("next", path)
+            .finish();
+        let signing_in = self.http.post(format!("{}/portal/sign-in", self.front));
+        let signing_in = signing_in.header("content-type", "application/x-www-form-urlencoded");
+        let signed_in = signing_in.body(form).send().await.unwrap();
+        assert_eq!(signed_in.status(), 303);
+        let location = signed_in.headers()["location"].to_str().unwrap().to_owned();
+        let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let page = self.http.get(location).header("cookie", cookie).send().await.unwrap();
+        assert_eq!(page.status(), 200);
+        page.text().await.unwrap()
+    }
+
     /// Sets an attribute of an item, as time would.
     pub async fn set(&self, table: &str, pk: &str, name: &str, value: AttributeValue) {
         let update = self.dynamodb().update_item().table_name(self.resource(table));
