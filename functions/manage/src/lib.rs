@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use devops::client::DevopsClient;
 use edge::caller::{Authenticator, Caller};
-use edge::config::{Config, PublicUrl, ResponseMode};
+use edge::config::{Config, Portal, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
@@ -59,6 +59,7 @@ pub struct Manage {
     pub(crate) http: reqwest::Client,
     pub(crate) authority: entra::cloud::Authority,
     pub(crate) tallies: Tallies,
+    has_portal: bool,
     /// Into how many parts the refresh schedule is split.
     pub(crate) refresh_shards: u32,
 }
@@ -98,6 +99,11 @@ impl Manage {
         match matched.route.operation {
             Operation::Health => return describe::health(),
             Operation::OpenApi => return describe::openapi(&self.public_url),
+            Operation::Portal | Operation::PortalPage | Operation::PortalAction
+                if !self.has_portal =>
+            {
+                return Err(Problem::new(Code::NotFound));
+            }
             Operation::Portal => return self.portal(&request, "", &log).await,
             Operation::PortalPage | Operation::PortalAction => {
                 let page = matched.parameter("page").unwrap_or_default();
@@ -183,6 +189,7 @@ impl Manage {
             entra: deployment.token_client(),
             devops: deployment.devops(),
             tallies: deployment.tallies(),
+            has_portal: deployment.config.portal == Portal::On,
             refresh_shards: deployment.config.refresh_shards.get(),
             http: deployment.http,
             authority: deployment.config.authority,

@@ -90,6 +90,7 @@ export class AdoConnect extends Construct {
       METRICS_NAMESPACE: name,
       REFRESH_SHARDS: String(props.refresh?.shards ?? 4),
       FEDERATION_ROLE_ARN: federationRole?.attrArn ?? '',
+      PORTAL: props.portal === false ? 'off' : 'on',
       JWT_ISSUER: props.jwt?.issuer ?? '',
       JWT_AUDIENCE: props.jwt?.audience ?? '',
       JWT_USER_CLAIM: props.jwt?.userClaim ?? 'sub',

@@ -23,6 +23,8 @@ export interface AdoConnectProps {
    * The clone of the repository that the functions are built from; the one that this construct is in unless given.
    */
   readonly source?: string;
+  /** Whether operators can sign in to the portal with a browser; they can unless it is false. */
+  readonly portal?: boolean;
   /** Whether the proxy also answers through a REST API that streams, for answers of more than 4.5 MB. */
   readonly streamingProxy?: boolean;
   /** Whether integrations may sign in to Entra with a token of AWS instead of a secret. */

@@ -94,6 +94,7 @@ test('with everything asked for, the construct deploys what the SAM template dep
 
 test('each option alone is the same in both', () => {
   const alone: [AdoConnectProps, Record<string, Json>][] = [
+    [{ portal: false }, { Portal: 'off' }],
     [{ streamingProxy: true }, { StreamingProxy: 'true' }],
     [{ federatedCredential: true }, { FederatedCredential: 'true' }],
     [{ publicUrl: 'https://ado.mycompany.example' }, { PublicUrl: 'https://ado.mycompany.example' }],

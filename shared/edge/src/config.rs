@@ -38,6 +38,8 @@ pub struct Config {
     pub authority: Authority,
     /// `FEDERATION_ROLE_ARN`: the role that a federated credential names; without it there are none.
     pub federation_role_arn: Option<String>,
+    /// `PORTAL`: whether operators can sign in with a browser; `on` unless set to `off`.
+    pub portal: Portal,
     /// `DEVOPS_URL`: takes the place of every Azure DevOps host.
     pub devops_url: Option<Url>,
     /// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_USER_CLAIM`: the application's own identity provider.
@@ -47,6 +49,28 @@ pub struct Config {
     /// `STREAMING_URL`: where the proxy is reached that streams; the function's own address if it is the
     /// one.
     pub streaming_url: Option<BaseUrl>,
+}
+
+/// Whether operators can sign in with a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Portal {
+    /// They can.
+    #[default]
+    On,
+    /// There is no portal.
+    Off,
+}
+
+impl FromStr for Portal {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "on" => Ok(Self::On),
+            "off" => Ok(Self::Off),
+            _ => Err(InvalidValue("must be on or off")),
+        }
+    }
 }
 
 /// How answers leave a function. It follows from what the function stands behind, so an event cannot tell it.
@@ -155,6 +179,7 @@ impl Config {
         let cloud = reader.optional("ENTRA_CLOUD").unwrap_or(Cloud::Public);
         let authority = reader.authority(cloud);
         let federation_role_arn = reader.optional("FEDERATION_ROLE_ARN");
+        let portal = reader.optional("PORTAL").unwrap_or_default();
         let devops_url = reader.optional::<UpstreamUrl>("DEVOPS_URL").map(|url| url.0);
         let jwt = reader.jwt();
         let response_mode = reader.optional("RESPONSE_MODE").unwrap_or_default();
@@ -179,6 +204,7 @@ impl Config {
             cloud,
             authority: authority?,
             federation_role_arn,
+            portal,
             devops_url,
             jwt,
             response_mode,

@@ -138,6 +138,7 @@ fn a_proxy_that_streams_must_know_its_own_address() {
     }
     assert_eq!(faults(&[("RESPONSE_MODE", "streamed")]), ["STREAMING_URL is missing"]);
     assert_eq!(faults(&[("RESPONSE_MODE", "fast")]).len(), 1);
+    assert_eq!(faults(&[("PORTAL", "yes")]).len(), 1);
     for bad in ["http://api.mycompany.example", "https://api.mycompany.example/?x", "live"] {
         assert_eq!(faults(&[("STREAMING_URL", bad)]).len(), 1, "{bad}");
     }

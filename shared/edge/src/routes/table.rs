@@ -337,7 +337,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "The portal's first page, for an operator who is signed in there; else the sign-in page",
         body: RequestBody::None,
-        specific_problems: &[Code::DuplicateParameter],
+        specific_problems: &[Code::DuplicateParameter, Code::NotFound],
     },
     Route {
         operation: Operation::PortalPage,

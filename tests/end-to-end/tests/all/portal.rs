@@ -83,6 +83,16 @@ async fn without_a_session_there_is_nothing_but_the_sign_in_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stack_without_a_portal_has_nothing_at_its_addresses() {
+    let world = World::with_variables(&[("PORTAL", "off")]).await;
+    for path in ["/", "/portal/sign-in", "/portal/integrations"] {
+        world.get(&Caller::Operator, path).await.expect_problem(404, "not_found");
+    }
+    let sent = [("key", world.stack.operator_key())];
+    world.browser().submit(&world.url("/portal/sign-in"), &sent).await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_an_operator_key_signs_in() {
     let world = World::start().await;
     let application = world.new_key("application", None).await;
