@@ -18,6 +18,10 @@ use crate::wire::{ConnectionView, List, connection_id};
 /// Entries of a page unless the caller says otherwise, and at most.
 const PAGE: i32 = 50;
 const LARGEST_PAGE: i32 = 200;
+/// Entries that are looked at in one query where only some of them fit.
+const LOOKED_AT: i32 = 100;
+/// Queries for one page; where they did not fill it, the next page goes on.
+const MOST_QUERIES: u32 = 50;
 pub(crate) const STATUSES: [&str; 3] = ["pending", "active", "reauthorization_required"];
 
 /// What a caller asked to be listed.
@@ -69,25 +73,36 @@ impl Manage {
     ) -> Result<(Vec<Connection>, Option<Cursor>), Problem> {
         let mut items: Vec<Connection> = Vec::new();
         let mut cursor = wish.cursor.clone();
+        let mut queries = 0;
         let wanted = usize::try_from(wish.limit).unwrap_or_default();
-        for integration in self.listed_integrations(caller, wish).await? {
+        let mut integrations = self.listed_integrations(caller, wish).await?.into_iter().peekable();
+        while let Some(integration) = integrations.next() {
             loop {
                 let room = wish.limit - i32::try_from(items.len()).unwrap_or(wish.limit);
+                // Among many that do not fit, a page of what fits may be far.
+                let limit = if wish.status.is_some() { room.max(LOOKED_AT) } else { room };
                 let page = self
                     .connections
-                    .list(&integration, wish.user.filter(), cursor.as_ref(), room)
+                    .list(&integration, wish.user.filter(), cursor.as_ref(), limit)
                     .await?;
+                queries += 1;
                 let fits = |c: &Connection| {
                     wish.status.as_deref().is_none_or(|s| s == status_word(c.status))
                 };
                 items.extend(page.connections.into_iter().filter(fits));
                 cursor = page.next;
-                if cursor.is_none() || items.len() >= wanted {
+                if cursor.is_none() || items.len() >= wanted || queries >= MOST_QUERIES {
                     break;
                 }
             }
-            if cursor.is_some() || items.len() >= wanted {
-                // A page that ends with an integration goes on after its last connection.
+            let is_cut = items.len() > wanted;
+            let is_full_at_an_end =
+                items.len() == wanted && cursor.is_none() && integrations.peek().is_some();
+            items.truncate(wanted);
+            if is_cut || is_full_at_an_end {
+                cursor = items.last().map(Cursor::after);
+            }
+            if cursor.is_some() {
                 break;
             }
         }

@@ -35,8 +35,11 @@ impl Manage {
         let first = integrations.first();
         let mut is_connected = false;
         for integration in &integrations {
+            if is_connected {
+                break;
+            }
             let page = self.connections.list(&integration.id, UserFilter::Any, None, 1).await?;
-            is_connected = is_connected || !page.connections.is_empty();
+            is_connected = !page.connections.is_empty();
         }
         let keys = self.api_keys.list().await?;
         let now = self.clock.now();

@@ -25,6 +25,15 @@ pub struct Cursor {
 pub struct InvalidCursor;
 
 impl Cursor {
+    /// Where a page ends whose last entry is this one.
+    pub fn after(connection: &Connection) -> Self {
+        Self {
+            integration: connection.integration.clone(),
+            user: connection.user.clone(),
+            connection: connection.id.clone(),
+        }
+    }
+
     /// The integration whose list the cursor belongs to.
     pub fn integration(&self) -> &IntegrationId {
         &self.integration
