@@ -93,6 +93,15 @@ impl Manage {
             ["connections", id, "try"] => self.try_page(visit, id).await,
             ["api-keys"] => self.api_keys_page(visit).await,
             ["health"] => self.health_page(visit).await,
+            // Where a form was sent to, opened again: the page that it belongs to.
+            ["integrations", id, "verify" | "connect" | "pause" | "resume"] => {
+                self.page_of(&format!("/portal/integrations/{id}"))
+            }
+            ["connections", id, "connect" | "refresh" | "disconnect"] => {
+                self.page_of(&format!("/portal/connections/{id}"))
+            }
+            ["api-keys", _, "revoke"] => self.page_of("/portal/api-keys"),
+            ["service", "pause" | "resume"] | ["sign-out"] => self.page_of("/"),
             _ => Err(Problem::new(Code::NotFound)),
         }
     }

@@ -139,6 +139,13 @@ pub(super) fn shown(status: StatusCode, page: &impl Template) -> Result<Response
 }
 
 impl Manage {
+    /// To another page of the portal.
+    pub(super) fn page_of(&self, path: &str) -> Result<Response<Body>, Problem> {
+        let mut url = self.public_url.to_url();
+        url.set_path(path);
+        respond::see_other(&url)
+    }
+
     /// On to a page of the portal, which says what was done.
     pub(super) fn go_on(&self, path: &str, notice: Notice) -> Result<Response<Body>, Problem> {
         let mut url = self.public_url.to_url();

@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use edge::problem::{FieldError, Problem};
-use entra::identifiers::TenantId;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,6 +12,7 @@ use vault::limits::Limit;
 
 use super::form::Form;
 use super::scopes::{self, Line};
+use crate::integration_fields as fields;
 use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration};
 
 /// What is done about the client credential.
@@ -166,24 +166,37 @@ impl IntegrationForm {
         }
     }
 
-    /// What the management API is asked for, or every field that cannot be read.
-    pub(super) fn wish(&self, form: &Form) -> Result<PutIntegration, Problem> {
+    /// What the management API is asked for.
+    ///
+    /// # Errors
+    /// With every field that cannot be read, or that the management API would refuse.
+    pub(super) fn wish(&self, form: &Form, can_federate: bool) -> Result<PutIntegration, Problem> {
         let mut faults = Faults(Vec::new());
+        let Some(wish) = self.read(form, &mut faults) else { return Err(faults.problem()) };
+        if let Err(refused) = fields::checked(&wish, can_federate) {
+            for error in refused.errors() {
+                // What could not even be read is told already.
+                if faults.0.iter().all(|(field, _)| !field.starts_with(&error.field)) {
+                    faults.note(&error.field, &error.message);
+                }
+            }
+        }
+        if faults.0.is_empty() { Ok(wish) } else { Err(faults.problem()) }
+    }
+
+    /// The fields as the management API knows them; what cannot be read is noted.
+    fn read(&self, form: &Form, faults: &mut Faults) -> Option<PutIntegration> {
         let client_id = faults.parsed("client_id", &self.client_id);
-        let client_credential = self.client_credential(form, &mut faults);
-        let allowed_tenants: Vec<Option<TenantId>> = form
-            .entries("allowed_tenants")
-            .iter()
-            .map(|text| faults.parsed("allowed_tenants", text))
-            .collect();
+        // In its place, so that the other fields can be judged.
+        let client_id =
+            client_id.or_else(|| "00000000-0000-0000-0000-000000000000".parse().ok())?;
+        let client_credential = self.client_credential(form, faults);
+        let tenants = form.entries("allowed_tenants");
         let proxy_limits = ProxyLimits {
-            connection: self.connection_limit.wish("proxy_limits.connection", &mut faults),
-            integration: self.integration_limit.wish("proxy_limits.integration", &mut faults),
+            connection: self.connection_limit.wish("proxy_limits.connection", faults),
+            integration: self.integration_limit.wish("proxy_limits.integration", faults),
         };
-        let (Some(client_id), true) = (client_id, faults.0.is_empty()) else {
-            return Err(faults.problem());
-        };
-        Ok(PutIntegration {
+        Some(PutIntegration {
             client_id,
             client_credential,
             organizations: if self.any_organization {
@@ -197,7 +210,10 @@ impl IntegrationForm {
                 self.scopes.clone()
             },
             tenant: if self.tenant.is_empty() { "auto".to_owned() } else { self.tenant.clone() },
-            allowed_tenants: allowed_tenants.into_iter().flatten().collect(),
+            allowed_tenants: tenants
+                .iter()
+                .filter_map(|text| faults.parsed("allowed_tenants", text))
+                .collect(),
             allowed_return_origins: form.entries("allowed_return_origins"),
             confirmation: if self.confirmation {
                 Confirmation::Required

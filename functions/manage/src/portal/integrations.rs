@@ -219,29 +219,36 @@ impl Manage {
         form: &Form,
         visit: &Visit<'_>,
     ) -> Result<IntegrationId, Problem> {
-        let id: Result<IntegrationId, _> = sent.id.parse();
-        let wish = sent.wish(form);
-        let id = match (id, wish) {
+        let id = self.new_id(&sent.id).await?;
+        let wish = sent.wish(form, self.credentials.can_federate());
+        match (id, wish) {
             (Ok(id), Ok(wish)) => {
-                if self.integrations.get(&id).await?.is_some() {
-                    let message = "there is an integration of this name; edit that one";
-                    return Err(Problem::field("integration", message));
-                }
                 visit.log.integration(&id);
                 self.store_integration(id.clone(), wish).await?;
-                id
+                Ok(id)
             }
-            (Ok(_), Err(problem)) => return Err(problem),
-            (Err(error), wish) => {
-                let problem = Problem::field("integration", error.to_string());
-                return Err(wish
+            (Ok(_), Err(problem)) => Err(problem),
+            (Err(message), wish) => {
+                let problem = Problem::field("integration", message);
+                Err(wish
                     .err()
                     .iter()
                     .flat_map(Problem::errors)
-                    .fold(problem, |all, one| all.error(one.field.clone(), one.message.clone())));
+                    .fold(problem, |all, one| all.error(one.field.clone(), one.message.clone())))
             }
+        }
+    }
+
+    /// The id of an integration that is not there yet, or why it cannot be.
+    async fn new_id(&self, text: &str) -> Result<Result<IntegrationId, String>, Problem> {
+        let id: IntegrationId = match text.parse() {
+            Ok(id) => id,
+            Err(error) => return Ok(Err(ToString::to_string(&error))),
         };
-        Ok(id)
+        Ok(match self.integrations.get(&id).await? {
+            Some(_) => Err("there is an integration of this name; edit that one".to_owned()),
+            None => Ok(id),
+        })
     }
 
     pub(super) async fn save_integration(
@@ -252,7 +259,7 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let integration = self.named_integration(id, visit.log).await?;
         let sent = IntegrationForm::of_sent(form);
-        let stored = match sent.wish(form) {
+        let stored = match sent.wish(form, self.credentials.can_federate()) {
             Ok(wish) => self.store_integration(integration.id.clone(), wish).await,
             Err(problem) => Err(problem),
         };

@@ -298,7 +298,7 @@ async fn a_refused_form_names_every_field_and_never_shows_a_secret_again() {
         ("client_credential", "client_secret"),
         ("client_credential.client_secret", "s3cr3t-of-the-test"),
         ("client_credential.expires_at", "tomorrow"),
-        ("organizations", "mycompany"),
+        ("organizations", "not/an/organization"),
         ("allowed_tenants", "nor-this"),
         ("proxy_limits.connection.requests", "many"),
     ];
@@ -308,12 +308,12 @@ async fn a_refused_form_names_every_field_and_never_shows_a_secret_again() {
         "integration",
         "client_id",
         "client_credential.expires_at",
+        "organizations",
         "allowed_tenants",
         "proxy_limits.connection.requests",
     ] {
         assert!(refused.contains(&format!("id=\"{name}-error\"")), "{name}: {refused}");
     }
-    // What can only be judged when all of it can be read.
     let client_id = DEFAULT_CLIENT_ID.to_string();
     let fields = [
         ("integration", "second"),
@@ -332,6 +332,16 @@ async fn a_refused_form_names_every_field_and_never_shows_a_secret_again() {
         .get(&Caller::Operator, "/integrations/second")
         .await
         .expect_problem(404, "integration_not_found");
+    // The address of a form's answer, opened again.
+    for (address, page) in [
+        (
+            format!("/portal/integrations/{INTEGRATION}/verify"),
+            format!("/portal/integrations/{INTEGRATION}"),
+        ),
+        ("/portal/sign-out".to_owned(), "/".to_owned()),
+    ] {
+        assert_eq!(operator.open(&address).await.expect(303).location().path(), page);
+    }
     let taken = [("integration", INTEGRATION), fields[1], fields[2], fields[3]];
     let refused = operator.submit("/portal/integrations/new", &taken).await.expect(422).text();
     assert!(refused.contains("integration-error"), "{refused}");
