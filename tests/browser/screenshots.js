@@ -1,0 +1,62 @@
+// The README's pictures: `UPDATE_SCREENSHOTS=1 tests/browser/check`. All together have at most 300 kB.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { close, visit } from './browser.js';
+import { signInAs } from './entra.js';
+import { look } from './looks.js';
+import { choice, field, openSignedIn, scope } from './portal.js';
+import { clientId, connectLink, organization, putIntegration } from './stack.js';
+
+const MOST_BYTES = 300_000;
+const folder = process.argv[2] ?? join(import.meta.dirname, '../../docs');
+const integration = 'build-dashboard';
+let bytes = 0;
+
+/** The part of the page that is on the screen, as WebP. */
+async function picture(page, name) {
+  const devtools = await page.context().newCDPSession(page);
+  const { data } = await devtools.send('Page.captureScreenshot', { format: 'webp', quality: 85 });
+  const image = Buffer.from(data, 'base64');
+  bytes += image.length;
+  await writeFile(join(folder, `${name}.webp`), image);
+  console.log(`${name}.webp: ${image.length} bytes`);
+}
+
+async function connect(person, user, account) {
+  await person.page.goto(await connectLink(integration, user));
+  await signInAs(person.page, account);
+  await person.arrive(/connected/i, 'A person who is connected');
+}
+
+await mkdir(folder, { recursive: true });
+await putIntegration(integration);
+
+await visit(look('phone-light'), async (person) => {
+  await connect(person, 'grace.hopper', 'grace');
+  await connect(person, 'ada.lovelace', 'ada');
+  await picture(person.page, 'connected');
+});
+
+await visit(look('desktop-light'), async (operator) => {
+  const { page } = operator;
+  await openSignedIn(operator, '/portal/integrations/new', 'Create an integration');
+  await field(page, 'Name').fill('release-notes');
+  await field(page, 'Application (client) ID').fill(clientId);
+  await field(page, 'Azure DevOps organizations').fill(organization);
+  await choice(page, 'radio', 'Only these scopes').check();
+  await scope(page, 'vso.code').check();
+  await page.evaluate('scrollTo(0, 0)');
+  await picture(page, 'integration-form');
+  await operator.open('/portal/health', 'Health');
+  await picture(page, 'health');
+});
+
+await visit(look('desktop-dark'), async (operator) => {
+  await openSignedIn(operator, `/portal/connections?integration=${integration}`, 'Connections', 'Connections, filtered');
+  await picture(operator.page, 'connections');
+});
+
+await close();
+console.log(`together ${bytes} bytes`);
+if (bytes > MOST_BYTES) throw new Error(`the pictures have more than ${MOST_BYTES} bytes`);

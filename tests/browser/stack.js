@@ -1,0 +1,85 @@
+// The running local stack, as `check` has started it: where it is, its keys, and its API.
+
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+const given = (name) => {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: run the tests with tests/browser/check`);
+  return value;
+};
+
+export const gateway = given('GATEWAY');
+export const entra = given('ENTRA');
+export const demo = given('DEMO');
+export const operatorKey = given('OPERATOR_KEY');
+export const applicationKey = given('APPLICATION_KEY');
+
+// The app that is registered in the emulated Entra, and the organization that its people work in.
+export const clientId = 'ad0c0de0-0000-4000-8000-000000000001';
+export const clientSecret = 'adO8Q~Y2FuYXJ5N2YzYTQy.emulated_secret-0';
+export const organization = 'mycompany';
+
+/** One call of the API. Answers with the status and the JSON body, if there is one. */
+export async function call(method, path, { key = operatorKey, body } = {}) {
+  const answer = await fetch(gateway + path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, ...(body && { 'content-type': 'application/json' }) },
+    body: body && JSON.stringify(body),
+  });
+  const text = await answer.text();
+  return { status: answer.status, body: text ? JSON.parse(text) : undefined };
+}
+
+/** The same, where anything but success is a mistake of the test. */
+export async function ask(method, path, options) {
+  const { status, body } = await call(method, path, options);
+  if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(body)}`);
+  return body;
+}
+
+/** Puts an integration whose users need no application to come back to. */
+export async function putIntegration(id, changes = {}) {
+  return ask('PUT', `/integrations/${id}`, {
+    body: {
+      client_id: clientId,
+      client_credential: { kind: 'client_secret', client_secret: clientSecret },
+      organizations: [organization],
+      scopes: ['vso.project', 'vso.code'],
+      confirmation: 'none',
+      ...changes,
+    },
+  });
+}
+
+/** A connect link, as an application gets it. */
+export async function connectLink(integration, user, changes = {}) {
+  const body = { integration, user, ...changes };
+  return (await ask('POST', '/connect-sessions', { key: applicationKey, body })).connect_url;
+}
+
+/** Lets a connect link's half hour be over: its row is changed in the embedded table. */
+export async function expire(link) {
+  const lines = readFileSync(given('FUNCTIONS_ENV'), 'utf8').trim().split('\n');
+  const functions = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)));
+  const token = new URL(link).searchParams.get('session');
+  const row = `session#${createHash('sha256').update(token).digest('base64url')}`;
+  const caller = `${functions.AWS_ACCESS_KEY_ID}/20250101/${functions.AWS_REGION}/dynamodb/aws4_request`;
+  const answer = await fetch(functions.AWS_ENDPOINT_URL_DYNAMODB, {
+    method: 'POST',
+    headers: {
+      'x-amz-target': 'DynamoDB_20120810.UpdateItem',
+      'x-amz-date': '20250101T000000Z',
+      'content-type': 'application/x-amz-json-1.0',
+      authorization: `AWS4-HMAC-SHA256 Credential=${caller}, SignedHeaders=host, Signature=0`,
+    },
+    body: JSON.stringify({
+      TableName: functions.SESSIONS_TABLE,
+      Key: { pk: { S: row } },
+      ConditionExpression: 'attribute_exists(pk)',
+      UpdateExpression: 'SET expires_at = :past',
+      ExpressionAttributeValues: { ':past': { N: '1000000000' } },
+    }),
+  });
+  if (!answer.ok) throw new Error(`the link's row: ${answer.status} ${await answer.text()}`);
+}
