@@ -1,5 +1,7 @@
 //! The fields of an integration, from what was sent to what is stored; each refusal names its field.
 
+mod branding;
+
 use std::num::NonZeroU32;
 
 use devops::organization::OrganizationName;
@@ -14,6 +16,8 @@ use vault::integrations::{
     CredentialDescription, CredentialKind, Organizations, ReturnOrigin, TenantSetting,
 };
 use vault::limits;
+
+pub(crate) use branding::branding;
 
 use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits};
 

@@ -54,6 +54,7 @@ impl Manage {
         let allowed_return_origins = fields::origins(wish.allowed_return_origins)?;
         let reconnect_url =
             fields::reconnect_url(wish.reconnect_url.as_deref(), &allowed_return_origins)?;
+        let branding = fields::branding(&wish.branding, &allowed_return_origins)?;
         let now = self.clock.now();
         let integration = Integration {
             client_id: wish.client_id,
@@ -69,6 +70,7 @@ impl Manage {
             allowed_calls: fields::allowed_calls(wish.allowed_calls)?,
             proxy_limits: fields::proxy_limits(&wish.proxy_limits)?,
             reconnect_url,
+            branding,
             status: match (&credential, existing.as_ref().map(|existing| existing.status)) {
                 // Paused stays paused until somebody says otherwise; a new credential deserves a try.
                 (_, Some(Status::Paused)) => Status::Paused,
