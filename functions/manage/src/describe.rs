@@ -32,6 +32,7 @@ pub(crate) fn front_page(public_url: &PublicUrl) -> Response<Body> {
         ],
         link: Some(Link { text: "The API's description (OpenAPI)".to_owned(), to: openapi }),
         facts: vec![("Version", env!("CARGO_PKG_VERSION").to_owned())],
+        ..Page::default()
     }
     .response(StatusCode::OK)
 }
