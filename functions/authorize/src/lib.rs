@@ -27,16 +27,18 @@ use entra::clock::Clock;
 use entra::metadata::MetadataCache;
 use http::Response;
 use http::header::SET_COOKIE;
+use jiff::Timestamp;
 use lambda_http::{Body, Request};
 use secrecy::SecretString;
 use tenant::OrganizationTenants;
 use vault::connections::Connections;
+use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::secret_token;
 use vault::service::Service;
 use vault::sessions::{
     AuthorizationRequest, ConnectSession, FlowSecrets, NewAuthorizationRequest, REQUEST_LIFETIME,
-    Sessions, Start,
+    SessionKey, Sessions, Start,
 };
 
 /// Everything the function needs, made once per process.
@@ -106,12 +108,28 @@ impl Authorize {
         let (session, session_key) = match self.sessions.start(&token, now).await? {
             Start::Started { session, key } => (session, key),
             Start::Unknown => return Err(Problem::new(Code::SessionUnknown)),
-            Start::Expired => return Err(Problem::new(Code::SessionExpired)),
-            Start::UsedUp => return Err(Problem::new(Code::SessionUsedUp)),
+            Start::Expired { integration } => {
+                return Err(self.refusal(Code::SessionExpired, &integration).await);
+            }
+            Start::UsedUp { integration } => {
+                return Err(self.refusal(Code::SessionUsedUp, &integration).await);
+            }
         };
         log.integration(&session.integration);
         let integration = self.usable_integration(&session).await?;
-        let tenant = self.tenants.of(&integration, session.organization.as_ref()).await?;
+        self.lead_to_entra(&integration, *session, session_key, now)
+            .await
+            .map_err(|problem| problem.branding(&integration.branding))
+    }
+
+    async fn lead_to_entra(
+        &self,
+        integration: &Integration,
+        session: ConnectSession,
+        session_key: SessionKey,
+        now: Timestamp,
+    ) -> Result<Response<Body>, Problem> {
+        let tenant = self.tenants.of(integration, session.organization.as_ref()).await?;
         let metadata =
             self.metadata.get(&tenant).await.map_err(|e| {
                 Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e)
@@ -140,7 +158,7 @@ impl Authorize {
 
         let request = AuthorizationRequest {
             session_key,
-            session: *session,
+            session,
             client_id: integration.client_id.clone(),
             tenant,
         };
@@ -163,8 +181,19 @@ impl Authorize {
     async fn usable_integration(&self, session: &ConnectSession) -> Result<Integration, Problem> {
         match self.integrations.get(&session.integration).await? {
             Some(integration) if integration.status == Status::Ready => Ok(integration),
-            // The link outlived the integration, or the operator stopped it: the same to the user.
-            _ => Err(Problem::new(Code::IntegrationNotReady)),
+            // The operator stopped it, or the link outlived it: the same to the user.
+            Some(integration) => {
+                Err(Problem::new(Code::IntegrationNotReady).branding(&integration.branding))
+            }
+            None => Err(Problem::new(Code::IntegrationNotReady)),
+        }
+    }
+
+    /// A refusal in the name of an integration, if that can be had: the refusal counts more.
+    async fn refusal(&self, code: Code, integration: &IntegrationId) -> Problem {
+        match self.integrations.get(integration).await {
+            Ok(Some(integration)) => Problem::new(code).branding(&integration.branding),
+            Ok(None) | Err(_) => Problem::new(code),
         }
     }
 }

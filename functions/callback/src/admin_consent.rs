@@ -18,19 +18,5 @@ pub(crate) fn answer(query: &Query) -> Option<Result<Response<Body>, Problem>> {
     if is("error", "permission_denied") {
         return Some(Err(Problem::new(Code::AdminApprovalRequired)));
     }
-    is("admin_consent", "True").then(|| Ok(granted_page()))
-}
-
-fn granted_page() -> Response<Body> {
-    Page {
-        title: "Consent given".to_owned(),
-        heading: "The application is approved".to_owned(),
-        paragraphs: vec![
-            "Microsoft says that you have given consent for your organization.".to_owned(),
-            "Its users can connect Azure DevOps now. Let them start again in the application."
-                .to_owned(),
-        ],
-        ..Page::default()
-    }
-    .response(StatusCode::OK)
+    is("admin_consent", "True").then(|| Ok(Page::consented().response(StatusCode::OK)))
 }

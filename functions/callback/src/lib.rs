@@ -21,11 +21,13 @@ use devops::client::DevopsClient;
 use edge::config::{Config, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
+use edge::page::Connected;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::routes::Function;
 use edge::serve::{self, Server};
 use entra::clock::Clock;
+use entra::cloud::Authority;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
@@ -36,6 +38,7 @@ use secrecy::SecretString;
 use vault::client_credentials::ClientCredentials;
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::events::{ConnectionDetail, Event, Events};
+use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::schedule::Lifetime;
 use vault::service::Service;
@@ -47,6 +50,7 @@ use crate::outcome::Outcome;
 /// Everything the function needs, made once per process.
 pub struct Callback {
     public_url: PublicUrl,
+    authority: Authority,
     clock: Arc<dyn Clock>,
     sessions: Sessions,
     integrations: Integrations,
@@ -81,6 +85,7 @@ impl Callback {
             events: deployment.events(),
             service: deployment.service(),
             public_url: deployment.config.public_url,
+            authority: deployment.config.authority,
             clock: deployment.clock,
         })
     }
@@ -128,15 +133,19 @@ impl Callback {
         let (request, secrets) = match self.sessions.take_request(&state, &binding, now).await? {
             Taken::Taken { request, secrets } => (request, secrets),
             Taken::Unknown => return Err(Problem::new(Code::StateUnknown)),
-            Taken::Expired => return Err(Problem::new(Code::StateExpired)),
-            Taken::OtherBrowser => return Err(Problem::new(Code::BrowserMismatch)),
+            Taken::Expired { integration } => {
+                return Err(self.shown(Problem::new(Code::StateExpired), &integration).await);
+            }
+            Taken::OtherBrowser { integration } => {
+                return Err(self.shown(Problem::new(Code::BrowserMismatch), &integration).await);
+            }
         };
         log.integration(&request.session.integration);
         let outcome = match self.finish(&request, &secrets, &query).await {
             Ok(outcome) => outcome,
             Err(problem) => Outcome::Refused(problem),
         };
-        if let Outcome::Pending { connection, .. } | Outcome::Active { connection } = &outcome {
+        if let Outcome::Pending { connection, .. } | Outcome::Active { connection, .. } = &outcome {
             log.connection(connection);
         }
         // The cookie has served its request, however that ended.
@@ -146,7 +155,30 @@ impl Callback {
                 response.headers_mut().append(SET_COOKIE, cleared);
                 Ok(response)
             }
-            Err(problem) => Err(problem.header(SET_COOKIE, cleared)),
+            Err(problem) => {
+                let problem = self.shown(problem, &request.session.integration).await;
+                Err(problem.header(SET_COOKIE, cleared))
+            }
+        }
+    }
+
+    /// A problem that the browser sees here, with what its integration has to say about it, if that can be had: the
+    /// problem counts more.
+    async fn shown(&self, problem: Problem, integration: &IntegrationId) -> Problem {
+        let Ok(Some(integration)) = self.integrations.get(integration).await else {
+            return problem;
+        };
+        let problem = problem.branding(&integration.branding);
+        match problem.code() {
+            // Where users may not consent themselves, an administrator can, for all of them.
+            Code::AdminApprovalRequired | Code::ConsentRequired => {
+                problem.admin_consent_url(self.authority.admin_consent_url(
+                    &integration.client_id,
+                    devops::scopes::RESOURCE_ID,
+                    &self.public_url.redirect_uri(),
+                ))
+            }
+            _ => problem,
         }
     }
 
@@ -171,6 +203,12 @@ impl Callback {
             object_id: redeemed.identity.object_id,
             name: redeemed.identity.name,
             username: redeemed.identity.username,
+        };
+        let connected = Connected {
+            name: account.name.clone(),
+            username: account.username.clone(),
+            organization: organization.as_ref().map(ToString::to_string),
+            branding: integration.branding.clone(),
         };
         let tokens = &redeemed.tokens;
         let lifetime = Lifetime::of(tokens);
@@ -208,7 +246,7 @@ impl Callback {
                     reason: None,
                 };
                 self.events.send(&Event::ConnectionCreated(detail)).await;
-                Ok(Outcome::Active { connection })
+                Ok(Outcome::Active { connection, connected })
             }
             Completed::DifferentAccount => Err(Problem::new(Code::DifferentAccount)),
             Completed::SessionGone => Err(Problem::new(Code::SessionUnknown)),

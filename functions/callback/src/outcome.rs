@@ -1,8 +1,8 @@
 //! Back to the application, or a page where there is none to go back to.
 
 use edge::log::RequestLog;
-use edge::page::Page;
-use edge::problem::Problem;
+use edge::page::{Connected, Page};
+use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
 use lambda_http::Body;
@@ -15,7 +15,7 @@ pub(crate) enum Outcome {
     /// Stored; the application must confirm.
     Pending { connection: ConnectionId, confirmation: SecretString },
     /// Stored and usable.
-    Active { connection: ConnectionId },
+    Active { connection: ConnectionId, connected: Connected },
     /// Not stored.
     Refused(Problem),
 }
@@ -30,7 +30,12 @@ impl Outcome {
         let Some(return_to) = return_to else {
             return match self {
                 Self::Refused(problem) => Err(problem),
-                Self::Pending { .. } | Self::Active { .. } => Ok(connected_page()),
+                Self::Active { connected, .. } => {
+                    Ok(Page::connected(&connected).response(StatusCode::OK))
+                }
+                // Confirmation became required after the link was made: nobody gets the code, so nothing comes of it.
+                Self::Pending { .. } => Err(Problem::new(Code::IntegrationNotReady)
+                    .cause("confirmation is required and there is no return_to")),
             };
         };
         let mut url = return_to.clone();
@@ -40,7 +45,7 @@ impl Outcome {
                     .append_pair("connection_id", connection.as_str())
                     .append_pair("confirmation", confirmation.expose_secret());
             }
-            Self::Active { connection } => {
+            Self::Active { connection, .. } => {
                 url.query_pairs_mut().append_pair("connection_id", connection.as_str());
             }
             Self::Refused(problem) => {
@@ -50,14 +55,4 @@ impl Outcome {
         }
         respond::see_other(&url)
     }
-}
-
-fn connected_page() -> Response<Body> {
-    Page {
-        title: "Connected".to_owned(),
-        heading: "You are connected to Azure DevOps".to_owned(),
-        paragraphs: vec!["You can close this window and go back to the application.".to_owned()],
-        ..Page::default()
-    }
-    .response(StatusCode::OK)
 }

@@ -1,5 +1,7 @@
 //! The fields of an integration, from what was sent to what is stored; each refusal names its field.
 
+mod branding;
+
 use std::num::NonZeroU32;
 
 use devops::organization::OrganizationName;
@@ -11,9 +13,11 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 use vault::client_credentials::NewCredential;
 use vault::integrations::{
-    CredentialDescription, CredentialKind, Organizations, ReturnOrigin, TenantSetting,
+    Branding, CredentialDescription, CredentialKind, Organizations, ReturnOrigin, TenantSetting,
 };
 use vault::limits;
+
+use branding::branding;
 
 use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration};
 
@@ -36,6 +40,7 @@ pub(crate) struct Checked {
     pub(crate) tenant: TenantSetting,
     pub(crate) allowed_return_origins: Vec<ReturnOrigin>,
     pub(crate) reconnect_url: Option<Url>,
+    pub(crate) branding: Branding,
     pub(crate) allowed_calls: CallPolicy,
     pub(crate) proxy_limits: limits::ProxyLimits,
 }
@@ -52,44 +57,51 @@ pub(crate) fn checked(wish: &PutIntegration, can_federate: bool) -> Result<Check
     let scopes = refusals.note(scopes(&wish.scopes));
     let tenant = refusals.note(tenant(&wish.tenant));
     let origins = refusals.note(origins(&wish.allowed_return_origins));
-    let reconnect_url = match &origins {
-        Some(origins) => refusals.note(reconnect_url(wish.reconnect_url.as_deref(), origins)),
-        // Nothing can be said of it without them.
-        None => None,
+    // Nothing can be said of addresses below the origins without the origins.
+    let (reconnect_url, branding) = match &origins {
+        Some(origins) => (
+            refusals.note(reconnect_url(wish.reconnect_url.as_deref(), origins)),
+            refusals.note(branding(&wish.branding, origins)),
+        ),
+        None => (None, None),
     };
     let allowed_calls = refusals.note(allowed_calls(&wish.allowed_calls));
     let proxy_limits = refusals.note(proxy_limits(&wish.proxy_limits));
-    match (
+    let (
+        Some(credential),
+        Some(organizations),
+        Some(scopes),
+        Some(tenant),
+        Some(allowed_return_origins),
+        Some(reconnect_url),
+        Some(branding),
+        Some(allowed_calls),
+        Some(proxy_limits),
+    ) = (
         credential,
         organizations,
         scopes,
         tenant,
         origins,
         reconnect_url,
+        branding,
         allowed_calls,
         proxy_limits,
-    ) {
-        (
-            Some(credential),
-            Some(organizations),
-            Some(scopes),
-            Some(tenant),
-            Some(allowed_return_origins),
-            Some(reconnect_url),
-            Some(allowed_calls),
-            Some(proxy_limits),
-        ) => Ok(Checked {
-            credential,
-            organizations,
-            scopes,
-            tenant,
-            allowed_return_origins,
-            reconnect_url,
-            allowed_calls,
-            proxy_limits,
-        }),
-        _ => Err(refusals.into_problem()),
-    }
+    )
+    else {
+        return Err(refusals.into_problem());
+    };
+    Ok(Checked {
+        credential,
+        organizations,
+        scopes,
+        tenant,
+        allowed_return_origins,
+        reconnect_url,
+        branding,
+        allowed_calls,
+        proxy_limits,
+    })
 }
 
 /// What was refused so far.

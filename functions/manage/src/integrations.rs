@@ -92,6 +92,7 @@ impl Manage {
             allowed_calls: checked.allowed_calls,
             proxy_limits: checked.proxy_limits,
             reconnect_url: checked.reconnect_url,
+            branding: checked.branding,
             status: match (&checked.credential, existing.as_ref().map(|existing| existing.status)) {
                 // Paused stays paused until somebody says otherwise; a new credential deserves a try.
                 (_, Some(Status::Paused)) => Status::Paused,

@@ -264,6 +264,7 @@ fn problem_schema() -> Value {
             "advice": {"type": "string"},
             "errors": {"type": "array", "items": {"type": "object", "properties": {"field": {"type": "string"}, "message": {"type": "string"}}}},
             "reconnect_url": {"type": "string", "format": "uri"},
+            "admin_consent_url": {"type": "string", "format": "uri"},
         },
     })
 }

@@ -5,7 +5,8 @@ mod integrations;
 pub use edge::wire::ConnectionView;
 use edge::wire::rfc3339;
 pub use integrations::{
-    CallRule, ClientCredential, IntegrationView, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration,
+    Branding, CallRule, ClientCredential, IntegrationView, OneOrMany, ProxyLimit, ProxyLimits,
+    PutIntegration,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;

@@ -16,96 +16,14 @@ use http::{HeaderValue, Response, StatusCode};
 use lambda_http::Body;
 use url::Url;
 
-use crate::problem::{Document, FieldError};
+mod person;
+mod texts;
+
+pub(crate) use person::is_of_the_web;
+pub use person::{Connected, Link, Page, PassOn};
 
 /// The one stylesheet of all pages, as it stands inline in each: a page is one request.
 pub const STYLE: &str = include_str!("page/style.css");
-
-/// A page with one message and at most one way on.
-#[derive(Debug, Clone, Default)]
-pub struct Page {
-    /// The document's title.
-    pub title: String,
-    /// The heading: the message in a few words.
-    pub heading: String,
-    /// The message in sentences.
-    pub paragraphs: Vec<String>,
-    /// Where to go from here.
-    pub link: Option<Link>,
-    /// Small print: names and values, such as the request id.
-    pub facts: Vec<(&'static str, String)>,
-}
-
-/// A link with its text.
-#[derive(Debug, Clone)]
-pub struct Link {
-    /// Where it leads. Anything but `http` and `https` is shown as text only.
-    pub to: Url,
-    /// What it says.
-    pub text: String,
-}
-
-impl Page {
-    /// The page that states what a problem document states.
-    pub(crate) fn of_problem(problem: &Document<'_>) -> Self {
-        let mut paragraphs = Vec::new();
-        paragraphs.extend(problem.detail.map(str::to_owned));
-        paragraphs.extend(
-            problem
-                .errors
-                .iter()
-                .map(|FieldError { field, message }| format!("{field}: {message}")),
-        );
-        paragraphs.push(problem.advice.to_owned());
-        let reconnect = problem.reconnect_url.and_then(|url| Url::parse(url).ok());
-        Self {
-            title: problem.title.to_owned(),
-            heading: problem.title.to_owned(),
-            paragraphs,
-            link: reconnect.map(|to| Link { to, text: "Sign in again".to_owned() }),
-            facts: vec![
-                ("Code", problem.code.to_owned()),
-                ("Status", problem.status.to_string()),
-                ("Request id", problem.request_id.to_owned()),
-            ],
-        }
-    }
-
-    /// The page as HTML.
-    pub fn html(&self) -> String {
-        let mut body = format!("<h1>{}</h1>", escape(&self.heading));
-        for paragraph in &self.paragraphs {
-            body.push_str("<p>");
-            body.push_str(&escape(paragraph));
-            body.push_str("</p>");
-        }
-        if let Some(link) = &self.link {
-            let text = escape(&link.text);
-            let _ = if matches!(link.to.scheme(), "http" | "https") {
-                write!(body, r#"<p><a href="{}">{text}</a></p>"#, escape(link.to.as_str()))
-            } else {
-                write!(body, "<p>{text}</p>")
-            };
-        }
-        if !self.facts.is_empty() {
-            body.push_str("<dl>");
-            for (name, value) in &self.facts {
-                let _ = write!(body, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(value));
-            }
-            body.push_str("</dl>");
-        }
-        format!(
-            r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex"><title>{}</title><style>{STYLE}</style></head><body class="person"><main>{body}</main></body></html>"#,
-            escape(&self.title),
-        )
-    }
-
-    /// The page as an answer, with headers that keep it from loading, leaking or being framed.
-    #[must_use]
-    pub fn response(&self, status: StatusCode) -> Response<Body> {
-        response(status, self.html(), &Allowed::default())
-    }
-}
 
 /// What a page may do beyond showing text in the one stylesheet; by default nothing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -178,90 +96,35 @@ fn source(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())))
 }
 
-/// Makes text safe inside an element and inside a quoted attribute.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn page(text: &str) -> Page {
-        Page {
-            title: text.to_owned(),
-            heading: text.to_owned(),
-            paragraphs: vec![text.to_owned()],
-            link: Some(Link {
-                to: "https://app.mycompany.example/back?a=1&b=2".parse().unwrap(),
-                text: text.to_owned(),
-            }),
-            facts: vec![("Code", text.to_owned())],
-        }
+    fn policy(allowed: &Allowed<'_>) -> String {
+        let response = response(StatusCode::OK, String::new(), allowed);
+        response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
     }
 
     #[test]
     fn a_page_is_closed_to_everything_but_its_own_style() {
-        let response = page("Connected").response(StatusCode::OK);
+        let response = response(StatusCode::OK, String::new(), &Allowed::default());
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"));
         assert!(policy.contains("frame-ancestors 'none'") && policy.contains("form-action 'none'"));
-        assert!(!policy.contains("unsafe"));
+        assert!(!policy.contains("unsafe") && !policy.contains("img-src"));
         assert_eq!(response.headers()[REFERRER_POLICY], "no-referrer");
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
     }
 
     #[test]
-    fn a_page_can_be_read_by_assistive_technology() {
-        let html = page("Connected").html();
-        for part in [r#"<html lang="en">"#, "<title>Connected</title>", "<main><h1>Connected</h1>"]
-        {
-            assert!(html.contains(part), "{part}");
-        }
-        assert!(html.contains(r#"href="https://app.mycompany.example/back?a=1&amp;b=2""#));
-    }
-
-    #[test]
-    fn a_link_that_is_not_of_the_web_is_only_text() {
-        let mut page = page("back");
-        page.link = Some(Link { to: "javascript:alert(1)".parse().unwrap(), text: "x".to_owned() });
-        assert!(!page.html().contains("javascript"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_adds_markup(text in any::<String>()) {
-            let count = |html: &str, c: char| html.matches(c).count();
-            let (plain, html) = (page("").html(), page(&text).html());
-            for c in ['<', '>', '"', '\''] {
-                prop_assert_eq!(count(&plain, c), count(&html, c));
-            }
-        }
-
-        #[test]
-        fn escaping_loses_nothing(text in any::<String>()) {
-            let unescaped = escape(&text)
-                .replace("&lt;", "<")
-                .replace("&gt;", ">")
-                .replace("&quot;", "\"")
-                .replace("&#39;", "'")
-                .replace("&amp;", "&");
-            prop_assert_eq!(unescaped, text);
-        }
+    fn an_image_is_allowed_by_its_address_and_ends_no_directive() {
+        let image: Url = "https://app.example:8443/a;script-src *,b/logo.svg?x#y".parse().unwrap();
+        let policy = policy(&Allowed { image: Some(&image), ..Allowed::default() });
+        assert!(
+            policy.contains("; img-src https://app.example:8443/a%3Bscript-src%20*%2Cb/logo.svg; "),
+            "{policy}"
+        );
     }
 }

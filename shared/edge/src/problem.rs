@@ -11,6 +11,7 @@ use lambda_http::Body;
 use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
+use vault::integrations::Branding;
 
 pub use code::Code;
 
@@ -39,6 +40,8 @@ struct Facts {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     reconnect_url: Option<String>,
+    admin_consent_url: Option<String>,
+    branding: Branding,
     headers: HeaderMap,
     cause: Option<String>,
 }
@@ -76,6 +79,9 @@ pub struct Document<'a> {
     /// Where to send the user's browser to sign in again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconnect_url: Option<&'a str>,
+    /// For an administrator of the user's tenant: where to consent for all of its users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_consent_url: Option<&'a str>,
 }
 
 /// How a problem is shown.
@@ -109,6 +115,8 @@ impl Problem {
             errors: Vec::new(),
             retry_after,
             reconnect_url: None,
+            admin_consent_url: None,
+            branding: Branding::default(),
             headers: HeaderMap::new(),
             cause: None,
         }))
@@ -145,6 +153,20 @@ impl Problem {
     #[must_use]
     pub fn reconnect_url(mut self, url: &Url) -> Self {
         self.0.reconnect_url = Some(url.to_string());
+        self
+    }
+
+    /// Says where an administrator of the user's tenant can consent for all of its users.
+    #[must_use]
+    pub fn admin_consent_url(mut self, url: impl Into<String>) -> Self {
+        self.0.admin_consent_url = Some(url.into());
+        self
+    }
+
+    /// Shows the problem to people in the name and colours of the application that it happened under.
+    #[must_use]
+    pub fn branding(mut self, branding: &Branding) -> Self {
+        self.0.branding = branding.clone();
         self
     }
 
@@ -205,6 +227,7 @@ impl Problem {
             request_id,
             errors: &facts.errors,
             reconnect_url: facts.reconnect_url.as_deref(),
+            admin_consent_url: facts.admin_consent_url.as_deref(),
         }
     }
 
@@ -218,7 +241,8 @@ impl Problem {
     ) -> Response<Body> {
         let document = self.document(public_url, request_id);
         let mut response = match format {
-            Format::Html => Page::of_problem(&document).response(self.code().status()),
+            Format::Html => Page::of_problem(self.code(), &document, &self.0.branding)
+                .response(self.code().status()),
             Format::Json => {
                 let mut response = Response::new(Body::Text(json_text(&document)));
                 *response.status_mut() = self.code().status();
@@ -348,9 +372,25 @@ mod tests {
             assert_eq!(json.headers().get(RETRY_AFTER), html.headers().get(RETRY_AFTER));
             assert_eq!(json.headers().get(WWW_AUTHENTICATE), html.headers().get(WWW_AUTHENTICATE));
             assert!(text(&html).contains(code.as_str()) && text(&html).contains("req-1"));
-            assert!(text(&html).contains("a &lt;particular&gt; detail"));
+            assert!(text(&html).contains("a &#60;particular&#62; detail"));
             assert!(!text(&html).contains("7f3") && !text(&json).contains("7f3"));
         }
+    }
+
+    #[test]
+    fn the_link_for_an_administrator_is_in_both_formats_and_the_branding_only_on_the_page() {
+        let branding: Branding = serde_json::from_value(json!({"name": "Fabrikam"})).unwrap();
+        let link =
+            "https://login.example/organizations/v2.0/adminconsent?client_id=1&state=consent";
+        let problem =
+            Problem::new(Code::AdminApprovalRequired).branding(&branding).admin_consent_url(link);
+        let json = problem.response(Format::Json, &public_url(), "req-1");
+        let document: Value = serde_json::from_str(text(&json)).unwrap();
+        assert_eq!(document["admin_consent_url"], link);
+        assert!(!text(&json).contains("Fabrikam"));
+        let html = problem.response(Format::Html, &public_url(), "req-1");
+        assert!(text(&html).contains(&link.replace('&', "&#38;")));
+        assert!(text(&html).contains("go back to Fabrikam"), "{}", text(&html));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use lambda_http::Body;
 use serde::Serialize;
 use url::Url;
 
+use crate::page::{Page, is_of_the_web};
 use crate::problem::{Code, Problem};
 
 /// Marks an answer of Azure DevOps that is passed through: its headers stay as they came, except
@@ -37,20 +38,20 @@ pub fn no_content() -> Response<Body> {
     response
 }
 
-/// 302, to where the browser signs in.
+/// 302, to where the browser signs in, with a page for who does not follow it.
 ///
 /// # Errors
 /// [`Code::InternalError`] when the address cannot stand in a header.
 pub fn found(to: &Url) -> Result<Response<Body>, Problem> {
-    redirect(StatusCode::FOUND, to)
+    redirect(StatusCode::FOUND, to, Page::connecting)
 }
 
-/// 303, to where the browser goes on with a GET whatever it did before.
+/// 303, to where the browser goes on with a GET whatever it did before, with a page for who does not follow it.
 ///
 /// # Errors
 /// [`Code::InternalError`] when the address cannot stand in a header.
 pub fn see_other(to: &Url) -> Result<Response<Body>, Problem> {
-    redirect(StatusCode::SEE_OTHER, to)
+    redirect(StatusCode::SEE_OTHER, to, Page::returning)
 }
 
 /// An answer of Azure DevOps, with its status, headers and body as they came.
@@ -60,13 +61,22 @@ pub fn passed_through<B>(mut response: Response<B>) -> Response<B> {
     response
 }
 
-fn redirect(status: StatusCode, to: &Url) -> Result<Response<Body>, Problem> {
+fn redirect(
+    status: StatusCode,
+    to: &Url,
+    page: fn(&Url) -> Page,
+) -> Result<Response<Body>, Problem> {
     // The address can hold a state or a confirmation, so the error does not repeat it.
     let mut location = HeaderValue::from_str(to.as_str())
         .map_err(|_| Problem::new(Code::InternalError).cause("unusable redirect address"))?;
     location.set_sensitive(true);
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = status;
+    let mut response = if is_of_the_web(to) {
+        page(to).response(status)
+    } else {
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = status;
+        response
+    };
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
 }
@@ -74,6 +84,7 @@ fn redirect(status: StatusCode, to: &Url) -> Result<Response<Body>, Problem> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
     use proptest::prelude::*;
 
     use super::*;
@@ -93,6 +104,32 @@ mod tests {
         assert_eq!(problem.code(), Code::InternalError);
     }
 
+    #[test]
+    fn who_does_not_follow_a_redirect_finds_the_same_address_on_a_page() {
+        let url: Url = "https://login.example/authorize?state=s&nonce=n".parse().unwrap();
+        for (response, heading) in
+            [(found(&url).unwrap(), "Connecting"), (see_other(&url).unwrap(), "Going back")]
+        {
+            assert_eq!(response.headers()[LOCATION], url.as_str());
+            assert!(response.headers()[LOCATION].is_sensitive());
+            assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+            assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+            let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+            assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+            let Body::Text(html) = response.body() else { panic!("no page") };
+            assert!(html.contains(heading), "{html}");
+            let href = r#"href="https://login.example/authorize?state=s&#38;nonce=n""#;
+            assert!(html.contains(href), "{html}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_of_the_web_is_on_no_page() {
+        let response = see_other(&"com.example.app:/back".parse().unwrap()).unwrap();
+        assert_eq!(response.headers()[LOCATION], "com.example.app:/back");
+        assert!(matches!(response.body(), Body::Empty));
+    }
+
     proptest! {
         #[test]
         fn nothing_in_an_address_adds_a_header(value in any::<String>()) {
@@ -101,7 +138,8 @@ mod tests {
             url.set_fragment(Some(&value));
             let response = see_other(&url).unwrap();
             prop_assert_eq!(response.status(), 303);
-            prop_assert_eq!(response.headers().len(), 1);
+            // Its own and a page's five.
+            prop_assert_eq!(response.headers().len(), 6);
             let location = response.headers()[LOCATION].as_bytes();
             prop_assert!(location.iter().all(|b| (0x21..0x7f).contains(b)));
         }

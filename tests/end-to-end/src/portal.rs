@@ -57,7 +57,13 @@ pub fn field(page: &str, name: &str) -> Option<String> {
         tag.contains(&format!("name=\"{name}\"")) || tag.contains(&format!("id=\"{name}\""))
     })?;
     let value = input.split("value=\"").nth(1)?.split('"').next()?;
-    Some(value.replace("&#38;", "&").replace("&amp;", "&"))
+    Some(unescaped(value))
+}
+
+/// Text as a browser reads it.
+pub fn unescaped(html: &str) -> String {
+    let read = html.replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"");
+    read.replace("&#39;", "'").replace("&#38;", "&")
 }
 
 /// A form's body.

@@ -15,8 +15,8 @@ use vault::aws::TableNames;
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::integrations::{
-    Confirmation, CredentialDescription, CredentialKind, Integration, Integrations, Organizations,
-    Status, TenantSetting,
+    Branding, Confirmation, CredentialDescription, CredentialKind, Integration, Integrations,
+    Organizations, Status, TenantSetting,
 };
 use vault::limits::ProxyLimits;
 use vault::random;
@@ -69,6 +69,7 @@ impl Seed {
             allowed_calls: CallPolicy::default(),
             proxy_limits: ProxyLimits::default(),
             reconnect_url: None,
+            branding: Branding::default(),
             status: Status::Ready,
             probed_at: None,
             created_at: now,

@@ -17,8 +17,8 @@ use vault::connections::{Account, Completed, Completion, Connections};
 use vault::events::Events;
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 use vault::integrations::{
-    Confirmation, CredentialDescription, CredentialKind, Integration, Integrations, Organizations,
-    Status, TenantSetting,
+    Branding, Confirmation, CredentialDescription, CredentialKind, Integration, Integrations,
+    Organizations, Status, TenantSetting,
 };
 use vault::limits::ProxyLimits;
 use vault::random::Random;
@@ -130,6 +130,7 @@ impl Process {
             allowed_calls: CallPolicy::default(),
             proxy_limits: ProxyLimits::default(),
             reconnect_url: None,
+            branding: Branding::default(),
             status: Status::Ready,
             probed_at: None,
             created_at: now,

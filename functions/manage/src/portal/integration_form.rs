@@ -13,7 +13,9 @@ use vault::limits::Limit;
 use super::form::Form;
 use super::scopes::{self, Line};
 use crate::integration_fields as fields;
-use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration};
+use crate::wire::{
+    Branding, CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration,
+};
 
 /// What is done about the client credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,9 @@ pub(super) struct IntegrationForm {
     pub(super) token_handout: bool,
     pub(super) always_warm: bool,
     pub(super) reconnect_url: String,
+    pub(super) brand_name: String,
+    pub(super) logo_url: String,
+    pub(super) accent_color: String,
     pub(super) allowed_calls: String,
     pub(super) connection_limit: LimitFields,
     pub(super) integration_limit: LimitFields,
@@ -78,6 +83,9 @@ impl IntegrationForm {
             token_handout: false,
             always_warm: false,
             reconnect_url: String::new(),
+            brand_name: String::new(),
+            logo_url: String::new(),
+            accent_color: String::new(),
             allowed_calls: String::new(),
             connection_limit: LimitFields::default(),
             integration_limit: LimitFields::default(),
@@ -87,6 +95,7 @@ impl IntegrationForm {
 
     /// The fields of an integration that is there.
     pub(super) fn of_stored(integration: &Integration) -> Self {
+        let branding = Branding::from(&integration.branding);
         let everything = integration.scopes.iter().any(|name| name == scopes::EVERYTHING);
         Self {
             id: integration.id.to_string(),
@@ -119,6 +128,9 @@ impl IntegrationForm {
                 .as_ref()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
+            brand_name: branding.name.unwrap_or_default(),
+            logo_url: branding.logo_url.unwrap_or_default(),
+            accent_color: branding.accent_color.unwrap_or_default(),
             allowed_calls: lines(
                 &integration
                     .allowed_calls
@@ -159,6 +171,9 @@ impl IntegrationForm {
             token_handout: form.is_ticked("allow_token_handout"),
             always_warm: form.is_ticked("always_warm"),
             reconnect_url: text("reconnect_url"),
+            brand_name: text("branding.name"),
+            logo_url: text("branding.logo_url"),
+            accent_color: text("branding.accent_color"),
             allowed_calls: text("allowed_calls"),
             connection_limit: LimitFields::of_sent(form, "proxy_limits.connection"),
             integration_limit: LimitFields::of_sent(form, "proxy_limits.integration"),
@@ -225,6 +240,11 @@ impl IntegrationForm {
             allowed_calls: self.allowed_calls.lines().filter_map(call_rule).collect(),
             proxy_limits,
             reconnect_url: form.filled("reconnect_url").map(str::to_owned),
+            branding: Branding {
+                name: form.filled("branding.name").map(str::to_owned),
+                logo_url: form.filled("branding.logo_url").map(str::to_owned),
+                accent_color: form.filled("branding.accent_color").map(str::to_owned),
+            },
         })
     }
 

@@ -57,6 +57,24 @@ pub struct PutIntegration {
     /// The application's page where a user connects again, under one of `allowed_return_origins`. Problems that
     /// need it name it, with `connection_id`.
     pub reconnect_url: Option<String>,
+    /// What pages for the application's users show of it.
+    #[serde(default)]
+    pub branding: Branding,
+}
+
+/// How an application looks to its users.
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Branding {
+    /// Its name, 1 to 60 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The address of its logo, under one of `allowed_return_origins`, without query and fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo_url: Option<String>,
+    /// The colour of its buttons, as `#rrggbb`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accent_color: Option<String>,
 }
 
 /// Calls that go through: any of the methods, below any of the paths.
@@ -160,6 +178,7 @@ pub struct IntegrationView {
     proxy_limits: ProxyLimits,
     #[serde(skip_serializing_if = "Option::is_none")]
     reconnect_url: Option<String>,
+    branding: Branding,
     /// To be registered in Entra, platform Web, exactly so.
     redirect_uri: String,
     /// For an administrator of a tenant whose users may not consent themselves: consents for all of them.
@@ -221,6 +240,7 @@ impl IntegrationView {
                 integration: integration.proxy_limits.integration.map(ProxyLimit::from),
             },
             reconnect_url: integration.reconnect_url.as_ref().map(Url::to_string),
+            branding: Branding::from(&integration.branding),
             redirect_uri: redirect_uri.to_string(),
             admin_consent_url,
             status: match integration.status {
@@ -230,6 +250,16 @@ impl IntegrationView {
             },
             created_at: rfc3339(integration.created_at),
             updated_at: rfc3339(integration.updated_at),
+        }
+    }
+}
+
+impl From<&vault::integrations::Branding> for Branding {
+    fn from(branding: &vault::integrations::Branding) -> Self {
+        Self {
+            name: branding.name.clone().map(String::from),
+            logo_url: branding.logo_url.as_ref().map(Url::to_string),
+            accent_color: branding.accent_color.map(String::from),
         }
     }
 }

@@ -16,8 +16,10 @@ use crate::limits::ProxyLimits;
 use crate::schedule::Warmth;
 use crate::table::{from_item, read, s, to_item};
 
+mod branding;
 mod status;
 
+pub use branding::{AccentColor, BrandName, Branding, InvalidBrandName, InvalidColor, TextColor};
 pub use status::PROBE_INTERVAL;
 
 const PREFIX: &str = "integration#";
@@ -59,6 +61,9 @@ pub struct Integration {
     /// The application's page where a user connects again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconnect_url: Option<Url>,
+    /// What pages for its users show of the application.
+    #[serde(default)]
+    pub branding: Branding,
     /// Whether it can be used.
     pub status: Status,
     /// When a rejected credential was last tried.

@@ -1,7 +1,9 @@
 //! Authorization requests: one round trip to Entra each, taken out by one atomic delete.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use entra::identifiers::{ClientId, Tenant};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::flow_secrets::FlowSecrets;
 use super::{ConnectSession, REQUEST_LIFETIME, SessionKey, Sessions};
 use crate::Error;
+use crate::ids::IntegrationId;
 use crate::secret_token::SecretHash;
 use crate::table::{from_item, s, to_item};
 
@@ -65,9 +68,15 @@ pub enum Taken {
     /// No such `state`: never issued, already used, or swept.
     Unknown,
     /// Its ten minutes are over; it is gone now.
-    Expired,
+    Expired {
+        /// Under which integration it was.
+        integration: IntegrationId,
+    },
     /// It belongs to another browser, and still does.
-    OtherBrowser,
+    OtherBrowser {
+        /// Under which integration it is.
+        integration: IntegrationId,
+    },
 }
 
 impl Sessions {
@@ -126,11 +135,7 @@ impl Sessions {
             Err(e) => {
                 return match e.as_service_error() {
                     Some(DeleteItemError::ConditionalCheckFailedException(failed)) => {
-                        Ok(if failed.item().is_some_and(|item| !item.is_empty()) {
-                            Taken::OtherBrowser
-                        } else {
-                            Taken::Unknown
-                        })
+                        not_taken(failed.item())
                     }
                     _ => Err(Error::sdk("dynamodb", "DeleteItem", &e)),
                 };
@@ -138,7 +143,7 @@ impl Sessions {
         };
         let record: Record = from_item(WHAT, item)?;
         if record.expires_at <= now.as_second() {
-            return Ok(Taken::Expired);
+            return Ok(Taken::Expired { integration: record.request.session.integration });
         }
         let secrets = FlowSecrets::open(&record.sealed, state, binding)?;
         Ok(Taken::Taken { request: Box::new(record.request), secrets })
@@ -162,6 +167,17 @@ impl Sessions {
         let expires_at =
             answer.item.and_then(|item| item.get("expires_at")?.as_n().ok()?.parse().ok());
         Ok(expires_at.is_some_and(|at: i64| at > now.as_second()))
+    }
+}
+
+/// Why a request could not be taken, from the row that is there instead.
+fn not_taken(row: Option<&HashMap<String, AttributeValue>>) -> Result<Taken, Error> {
+    match row.filter(|row| !row.is_empty()) {
+        Some(row) => {
+            let record: Record = from_item(WHAT, row.clone())?;
+            Ok(Taken::OtherBrowser { integration: record.request.session.integration })
+        }
+        None => Ok(Taken::Unknown),
     }
 }
 

@@ -83,9 +83,15 @@ pub enum Start {
     /// There is no such session: never made, completed, or swept.
     Unknown,
     /// Its thirty minutes are over.
-    Expired,
+    Expired {
+        /// Under which integration it was.
+        integration: IntegrationId,
+    },
     /// It was started [`MOST_STARTS`] times.
-    UsedUp,
+    UsedUp {
+        /// Under which integration it is.
+        integration: IntegrationId,
+    },
 }
 
 /// The key of a session's row: a hash, so it may be stored beside other things.
@@ -174,6 +180,11 @@ impl Sessions {
             Err(Some(refused)) => refused,
         };
         let record: Record = from_item(WHAT, item)?;
-        Ok(if record.expires_at <= now.as_second() { Start::Expired } else { Start::UsedUp })
+        let integration = record.session.integration;
+        Ok(if record.expires_at <= now.as_second() {
+            Start::Expired { integration }
+        } else {
+            Start::UsedUp { integration }
+        })
     }
 }

@@ -11,6 +11,7 @@ mod limits;
 mod management;
 mod operations;
 mod outages;
+mod pages;
 mod permissions;
 mod policy;
 mod portal;

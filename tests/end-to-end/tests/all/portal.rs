@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
-use end_to_end::portal::{Operator, field};
+use end_to_end::portal::{Operator, field, unescaped};
 use end_to_end::{Answer, Caller, INTEGRATION, World};
 use local::names;
 use reqwest::Method;
@@ -352,7 +352,7 @@ fn untouched(page: &str) -> Vec<(String, String)> {
     let form = page.split("<form method=\"post\" autocomplete").nth(1).unwrap();
     let form = form.split("</form>").next().unwrap();
     let attribute = |tag: &str, name: &str| {
-        Some(tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?.to_owned())
+        Some(unescaped(tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?))
     };
     let mut fields = Vec::new();
     for rest in form.split('<').skip(1) {
@@ -362,7 +362,7 @@ fn untouched(page: &str) -> Vec<(String, String)> {
         if tag.starts_with("input") && (!is_choice || tag.contains(" checked")) {
             fields.push((name, attribute(tag, "value").unwrap_or_default()));
         } else if tag.starts_with("textarea") {
-            fields.push((name, text.trim_start_matches('\n').to_owned()));
+            fields.push((name, unescaped(text.trim_start_matches('\n'))));
         }
     }
     fields
@@ -383,6 +383,7 @@ async fn saving_a_form_untouched_changes_nothing() {
             "reconnect_url": "https://app.mycompany.example/settings?a=1",
             "allow_token_handout": true,
             "always_warm": true,
+            "branding": {"name": "Ada's tools", "logo_url": "https://app.mycompany.example/logo.svg", "accent_color": "#0b5cad"},
             "allowed_calls": [{"methods": ["GET", "POST"], "paths": ["/_apis/projects", "/*/_apis/git"]}, {"methods": [], "paths": ["/*/_git"]}],
             "proxy_limits": {"connection": {"requests": 10, "per_seconds": 60}, "integration": {"concurrent": 5}},
         }),

@@ -1,0 +1,308 @@
+//! What pages say to an application's users: people who know their application, have a work account at Microsoft, and
+//! need to know no more than that. All texts for them are here, so that this is the file to translate.
+//!
+//! `{application}` stands for the application's name.
+
+use crate::problem::Code;
+
+/// One message.
+pub(crate) struct Text {
+    /// It in a few words.
+    pub(crate) heading: &'static str,
+    /// What happened; may be empty where the heading says it all.
+    pub(crate) happened: &'static str,
+    /// What to do now.
+    pub(crate) advice: &'static str,
+}
+
+/// The application, where its name is not known.
+const SOME_APPLICATION: &str = "the application";
+
+/// Above the address that an administrator needs.
+pub(crate) const ADMIN_LABEL: &str = "Link for your administrator";
+/// Beside it.
+pub(crate) const ADMIN_HINT: &str = "Copy this link and send it to an administrator, such as your IT department. It lets them approve the access for everybody in your organization.";
+/// On the link to where one signs in again.
+pub(crate) const RECONNECT: &str = "Sign in again";
+/// On the link behind a redirect to the sign-in.
+pub(crate) const GO_ON: &str = "Go on to sign in";
+/// On the link behind a redirect back.
+pub(crate) const GO_BACK: &str = "Go back";
+
+/// On the way to the sign-in.
+pub(crate) const CONNECTING: Text = Text {
+    heading: "Connecting\u{2026}",
+    happened: "You are on your way to Microsoft, where you sign in.",
+    advice: "If nothing happens, use this link.",
+};
+/// On the way back.
+pub(crate) const RETURNING: Text = Text {
+    heading: "Going back\u{2026}",
+    happened: "You are on your way back.",
+    advice: "If nothing happens, use this link.",
+};
+/// The end of a sign-in that went well.
+pub(crate) const CONNECTED: Text = Text {
+    heading: "You are connected",
+    happened: "",
+    advice: "You can close this window and go back to {application}.",
+};
+/// An administrator has consented for everybody.
+pub(crate) const CONSENTED: Text = Text {
+    heading: "The application is approved",
+    happened: "Microsoft says that you have given consent for your organization.",
+    advice: "Its users can connect Azure DevOps now. Let them start again in {application}.",
+};
+
+/// Who has signed in.
+pub(crate) fn signed_in(account: &str) -> String {
+    format!("You signed in as {account}.")
+}
+
+/// To what the application may now go.
+pub(crate) fn connected_to(organization: Option<&str>) -> String {
+    match organization {
+        Some(organization) => {
+            format!("You are connected to the Azure DevOps organization {organization}.")
+        }
+        None => "You are connected to Azure DevOps.".to_owned(),
+    }
+}
+
+/// A text about the application with this name.
+pub(crate) fn about(name: Option<&str>, text: &str) -> String {
+    text.replace("{application}", name.unwrap_or(SOME_APPLICATION))
+}
+
+/// What a problem means to the user who meets it. What users do not meet says what it says to everybody.
+pub(crate) fn of(code: Code) -> Text {
+    let (heading, happened, advice) = match code {
+        Code::SessionUnknown
+        | Code::SessionExpired
+        | Code::SessionUsedUp
+        | Code::StateUnknown
+        | Code::StateExpired
+        | Code::BrowserMismatch => link_or_sign_in(code),
+        Code::WrongTenant
+        | Code::AccountNotInTenant
+        | Code::PersonalAccount
+        | Code::DifferentAccount
+        | Code::OrganizationAccessDenied
+        | Code::OrganizationNotBackedByEntra => account(code),
+        Code::SignInCancelled
+        | Code::ConsentRequired
+        | Code::AdminApprovalRequired
+        | Code::PolicyBlocked
+        | Code::InteractionRequired => microsoft_said_no(code),
+        Code::CodeRejected
+        | Code::IdTokenInvalid
+        | Code::IssuerMismatch
+        | Code::IntegrationNotReady
+        | Code::CredentialRejected
+        | Code::EntraMisconfigured => not_the_user_s_fault(code),
+        Code::ServicePaused
+        | Code::ServiceUnavailable
+        | Code::EntraUnavailable
+        | Code::EntraThrottled
+        | Code::DevopsUnavailable => later(code),
+        Code::InternalError => (
+            "Something went wrong",
+            "This is not your fault, and nothing was connected.",
+            "Try again. If it happens again, send the details below to the people who run {application}.",
+        ),
+        Code::NotFound | Code::MethodNotAllowed => (
+            "There is nothing here",
+            "This address leads nowhere.",
+            "If {application} sent you here, go back to it and start again.",
+        ),
+        Code::InvalidRequest | Code::DuplicateParameter => (
+            "This link does not work",
+            "The address is not complete, or was changed on its way to you.",
+            "Go back to {application} and start again.",
+        ),
+        other => (other.title(), "", other.advice()),
+    };
+    Text { heading, happened, advice }
+}
+
+type Parts = (&'static str, &'static str, &'static str);
+
+fn link_or_sign_in(code: Code) -> Parts {
+    match code {
+        Code::SessionExpired => (
+            "This link has expired",
+            "A link to connect works for 30 minutes, and this one is older.",
+            "Go back to {application} and start connecting again.",
+        ),
+        Code::SessionUsedUp => (
+            "This link was opened too often",
+            "For your safety a link can be opened a few times only.",
+            "Go back to {application} and start connecting again.",
+        ),
+        Code::StateExpired => (
+            "The sign-in took too long",
+            "A sign-in has to be finished within 10 minutes. Nothing was connected.",
+            "Go back to {application} and start connecting again.",
+        ),
+        Code::StateUnknown => (
+            "This sign-in is already over",
+            "It was finished before, or it was never started here.",
+            "Go back to {application}. If you are not connected there, start again.",
+        ),
+        Code::BrowserMismatch => (
+            "This sign-in was started in another browser",
+            "For your safety a sign-in has to end in the browser where it began, and that browser has to allow cookies of this site.",
+            "Go back to {application} and start again, and stay in one browser and one window.",
+        ),
+        _ => (
+            "This link is no longer valid",
+            "It was used already, or it is not complete.",
+            "Go back to {application}. If you are not connected there, start again.",
+        ),
+    }
+}
+
+fn account(code: Code) -> Parts {
+    match code {
+        Code::PersonalAccount => (
+            "Please use your work or school account",
+            "You signed in with a personal Microsoft account. Only accounts that a company or school has given out can be connected.",
+            "Go back to {application}, start again, and choose your work or school account.",
+        ),
+        Code::AccountNotInTenant => (
+            "This account belongs to another company",
+            "The account that you signed in with is not known to the company or school whose Azure DevOps you want to connect.",
+            "Go back to {application}, start again, and choose the right account. If you have no other, ask the company to invite you as a guest.",
+        ),
+        Code::DifferentAccount => (
+            "You were connected with another account",
+            "The account that you signed in with is not the one that was connected before. Your earlier connection is unchanged.",
+            "Go back to {application}, start again, and choose the account from before; or disconnect that one first.",
+        ),
+        Code::OrganizationAccessDenied => (
+            "You have no access to this Azure DevOps organization",
+            "You signed in, but your account is not a member of the organization. Nothing was connected.",
+            "Start again with another account, or ask an administrator of the organization to add you.",
+        ),
+        Code::OrganizationNotBackedByEntra => (
+            "This Azure DevOps organization cannot be connected",
+            "It is not set up for work or school accounts.",
+            "Ask the owner of the organization to connect it to Microsoft Entra ID in its settings.",
+        ),
+        _ => (
+            "This account cannot be used here",
+            "The account that you signed in with belongs to a company or school that {application} does not serve.",
+            "Go back to {application}, start again, and choose another account.",
+        ),
+    }
+}
+
+fn microsoft_said_no(code: Code) -> Parts {
+    match code {
+        Code::ConsentRequired => (
+            "The access was not allowed",
+            "Microsoft asks whether {application} may work with Azure DevOps for you, and the answer was not yes.",
+            "Go back to {application}, start again, and accept what Microsoft lists. If you are not asked, or may not accept, an administrator has to approve it.",
+        ),
+        Code::AdminApprovalRequired => (
+            "Your administrator has to approve this first",
+            "Your company or school lets only administrators decide which applications may be connected.",
+            "Ask an administrator to approve the access. Then go back to {application} and start again.",
+        ),
+        Code::PolicyBlocked => (
+            "Your company does not allow this",
+            "A security rule of your company or school has blocked the access, perhaps because of this device or the place where you are.",
+            "Ask your administrator which rule applies, and send the details below along with the time.",
+        ),
+        Code::InteractionRequired => (
+            "The sign-in is not finished",
+            "Microsoft asks for one more step, such as a confirmation on your phone.",
+            "Go back to {application}, start again, and complete every step that Microsoft asks for.",
+        ),
+        _ => (
+            "You did not sign in",
+            "The sign-in was cancelled. Nothing was connected.",
+            "If you want to connect after all, go back to {application} and start again.",
+        ),
+    }
+}
+
+fn not_the_user_s_fault(code: Code) -> Parts {
+    match code {
+        Code::IntegrationNotReady => (
+            "Connecting is not possible at the moment",
+            "The connection to Azure DevOps is switched off or not set up completely. You can do nothing about it.",
+            "Try again later, or ask the people who run {application}.",
+        ),
+        Code::CredentialRejected | Code::EntraMisconfigured => (
+            "Connecting is not possible at the moment",
+            "The connection to Microsoft is not set up as it has to be. You can do nothing about it.",
+            "Tell the people who run {application}, and send the details below along.",
+        ),
+        _ => (
+            "The sign-in could not be completed",
+            "The answer that came back from Microsoft could not be accepted. Nothing was connected.",
+            "Go back to {application} and start again. If it happens again, send the details below to the people who run it.",
+        ),
+    }
+}
+
+fn later(code: Code) -> Parts {
+    match code {
+        Code::ServicePaused => (
+            "This service is paused",
+            "The people who run it have stopped it for the time being. What you have connected is unchanged.",
+            "Try again later.",
+        ),
+        Code::EntraUnavailable | Code::EntraThrottled => (
+            "Microsoft cannot be reached",
+            "The sign-in at Microsoft does not answer at the moment. Nothing was connected.",
+            "Wait a minute, then go back to {application} and start again.",
+        ),
+        Code::DevopsUnavailable => (
+            "Azure DevOps cannot be reached",
+            "You signed in, but Azure DevOps does not answer at the moment. Nothing was connected.",
+            "Wait a minute, then go back to {application} and start again.",
+        ),
+        _ => (
+            "This service is not available right now",
+            "It could not answer in time.",
+            "Wait a minute and try again.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_is_whole_and_names_only_the_application() {
+        let pages = [CONNECTING, RETURNING, CONNECTED, CONSENTED];
+        for text in Code::ALL.iter().map(|code| of(*code)).chain(pages) {
+            assert!(!text.heading.is_empty() && !text.heading.ends_with('.'), "{}", text.heading);
+            assert!(text.advice.ends_with('.'), "{}", text.advice);
+            assert!(text.happened.is_empty() || text.happened.ends_with('.'), "{}", text.happened);
+            assert!(!text.heading.contains('{'), "{}", text.heading);
+            for sentence in [text.happened, text.advice] {
+                let said = about(None, sentence);
+                assert!(!said.contains("{application}") && !said.starts_with("the "), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_user_can_meet_needs_no_knowledge_of_the_protocol() {
+        let jargon = ["tenant", "token", "OAuth", "redirect", "state", "session", "scope", "API"];
+        for code in Code::ALL {
+            let text = of(*code);
+            if text.heading == code.title() {
+                continue;
+            }
+            for word in [text.heading, text.happened, text.advice].iter().flat_map(|t| t.split(' '))
+            {
+                assert!(!jargon.contains(&word.trim_matches('.')), "{code:?}: {word}");
+            }
+        }
+    }
+}
