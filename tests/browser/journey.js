@@ -210,7 +210,9 @@ async function makeAndRevokeAnApiKey(visit, integration) {
   await goTo(visit, 'API keys');
   assert.equal(await shown.count(), 0, 'it is shown once');
   assert.ok(!(await page.content()).includes(key.split('_')[2]));
-  await send(page, `Revoke ${name}`);
+  await link(page, `Revoke ${name}`).click();
+  await visit.arrive(`Revoke ${name}`, 'Revoke an API key');
+  await send(page, 'Revoke');
   await notice(page, 'The API key is revoked.').waitFor();
   await visit.arrive('API keys');
   assert.equal(await row(page, name).count(), 0);
@@ -231,6 +233,8 @@ async function disconnect(visit, integration) {
   await page.goto(`/portal/connections?integration=${integration}`);
   await link(page, user).click();
   await visit.arrive(user, 'A connection');
+  await link(page, 'Disconnect').click();
+  await visit.arrive(`Disconnect ${user}`, 'Disconnect');
   await send(page, 'Disconnect');
   await notice(page, 'its tokens are erased').waitFor();
   await visit.arrive('Connections');

@@ -58,7 +58,10 @@ impl Manage {
             integration: wish.integration,
             expires_at: wish.expires_at,
         };
-        Ok(self.api_keys.create(wish, now, &mut vault::random::system()).await?)
+        let new = self.api_keys.create(wish, now, &mut vault::random::system()).await?;
+        let description = &new.description;
+        tracing::info!(audit = "api_key_created", key = %description.id, role = ?description.role, "an API key was made");
+        Ok(new)
     }
 
     pub(crate) async fn list_api_keys(&self) -> Result<Response<Body>, Problem> {
@@ -76,6 +79,10 @@ impl Manage {
     pub(crate) async fn revoke_key(&self, id: &str) -> Result<(), Problem> {
         let not_found = || Problem::new(Code::ApiKeyNotFound);
         let id: ApiKeyId = id.parse().map_err(|_| not_found())?;
-        if self.api_keys.delete(&id).await? { Ok(()) } else { Err(not_found()) }
+        if !self.api_keys.delete(&id).await? {
+            return Err(not_found());
+        }
+        tracing::info!(audit = "api_key_deleted", key = %id, "an API key was deleted");
+        Ok(())
     }
 }

@@ -99,12 +99,16 @@ impl Manage {
         match matched.route.operation {
             Operation::Health => return describe::health(),
             Operation::OpenApi => return describe::openapi(&self.public_url),
-            Operation::Portal | Operation::PortalPage | Operation::PortalAction
+            Operation::Portal
+            | Operation::PortalAddress
+            | Operation::PortalPage
+            | Operation::PortalAction
                 if !self.has_portal =>
             {
                 return Err(Problem::new(Code::NotFound));
             }
             Operation::Portal => return self.portal(&request, "", &log).await,
+            Operation::PortalAddress => return portal::first_page(),
             Operation::PortalPage | Operation::PortalAction => {
                 let page = matched.parameter("page").unwrap_or_default();
                 return self.portal(&request, page, &log).await;

@@ -148,6 +148,7 @@ fn success(operation: Operation, generator: &mut SchemaGenerator) -> Vec<Success
         }
         Operation::Health => vec![("200", "Alive", Some(json!({"type": "object"})))],
         Operation::OpenApi => vec![("200", "This document", Some(json!({"type": "object"})))],
+        Operation::PortalAddress => vec![("303", "On to the first page", None)],
         Operation::Portal | Operation::PortalPage => {
             vec![("200", "A page", None), ("401", "The sign-in page", None)]
         }

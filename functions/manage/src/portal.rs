@@ -48,31 +48,36 @@ impl Manage {
         path: &str,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
+        let path = path.trim_end_matches('/');
         let is_action = *request.method() == Method::POST;
         if is_action {
             session::of_this_site(request.headers())?;
         }
         match (is_action, path) {
-            (true, "sign-in") => return self.sign_in(&Form::of(request)?, log).await,
+            (true, "sign-in") => return self.sign_in(request, log).await,
             (true, "sign-out") => return self.sign_out(request).await,
             (false, "sign-in") => return session::sign_in_page(None, session::Reason::Asked),
             _ => {}
         }
         let Some(operator) = self.operator(request).await? else {
-            let reason =
-                if path.is_empty() { session::Reason::Asked } else { session::Reason::Needed };
-            return session::sign_in_page((!is_action).then(|| session::address(request)), reason);
+            let reason = match (is_action, path) {
+                (true, _) => session::Reason::Ended,
+                (false, "") => session::Reason::Asked,
+                (false, _) => session::Reason::Needed,
+            };
+            return session::sign_in_page(Some(session::address(request)), reason);
         };
         log.caller(&operator.caller);
         let segments: Vec<&str> = path.split('/').collect();
         let visit = Visit { operator: &operator, request, log };
-        if is_action {
+        let answered = if is_action {
             let form = Form::of(request)?;
             operator.require_token(&form)?;
             self.portal_action(&visit, &segments, &form).await
         } else {
             self.portal_page(&visit, &segments).await
-        }
+        };
+        answered.or_else(|problem| frame::refused(&visit, &problem))
     }
 
     async fn portal_page(
@@ -93,15 +98,18 @@ impl Manage {
             ["connections", id, "try"] => self.try_page(visit, id).await,
             ["api-keys"] => self.api_keys_page(visit).await,
             ["health"] => self.health_page(visit).await,
+            ["connections", id, "disconnect"] => self.disconnect_page(visit, id).await,
+            ["api-keys", id, "revoke"] => self.revoke_page(visit, id).await,
+            ["service", "pause"] => overview::stop_page(visit),
             // Where a form was sent to, opened again: the page that it belongs to.
             ["integrations", id, "verify" | "connect" | "pause" | "resume"] => {
-                self.page_of(&format!("/portal/integrations/{id}"))
+                frame::to(&format!("/portal/integrations/{id}"))
             }
-            ["connections", id, "connect" | "refresh" | "disconnect"] => {
-                self.page_of(&format!("/portal/connections/{id}"))
+            ["connections", id, "connect" | "refresh"] => {
+                frame::to(&format!("/portal/connections/{id}"))
             }
-            ["api-keys", _, "revoke"] => self.page_of("/portal/api-keys"),
-            ["service", "pause" | "resume"] | ["sign-out"] => self.page_of("/"),
+            ["connected", "refuse"] => frame::to("/portal/connections"),
+            ["service", "resume"] | ["sign-out"] => frame::to("/"),
             _ => Err(Problem::new(Code::NotFound)),
         }
     }
@@ -112,6 +120,10 @@ impl Manage {
         segments: &[&str],
         form: &Form,
     ) -> Result<Response<Body>, Problem> {
+        if let Some(action) = action_name(segments) {
+            let caller = &visit.operator.caller.id;
+            tracing::info!(audit = "portal_action", %caller, action, "an operator sends a form");
+        }
         match segments {
             ["integrations", "new"] => self.create_integration(visit, form).await,
             ["integrations", id, "edit"] => self.save_integration(visit, id, form).await,
@@ -121,6 +133,7 @@ impl Manage {
             ["integrations", id, "delete"] => self.remove_integration(visit, id).await,
             ["integrations", id, "connect"] => self.connect_page(visit, id, form).await,
             ["connected"] => self.finish_connecting(visit, form).await,
+            ["connected", "refuse"] => self.refuse_connecting(visit, form).await,
             ["connections", id, "connect"] => self.reconnect_page(visit, id).await,
             ["connections", id, "refresh"] => self.refresh_from_portal(visit, id).await,
             ["connections", id, "try"] => self.try_call(visit, id, form).await,
@@ -132,6 +145,34 @@ impl Manage {
             _ => Err(Problem::new(Code::NotFound)),
         }
     }
+}
+
+/// On to the first page.
+pub(crate) fn first_page() -> Result<Response<Body>, Problem> {
+    frame::to("/")
+}
+
+/// A form as the log names it.
+fn action_name(segments: &[&str]) -> Option<&'static str> {
+    Some(match segments {
+        ["integrations", "new"] => "create_integration",
+        ["integrations", _, "edit"] => "save_integration",
+        ["integrations", _, "verify"] => "verify_integration",
+        ["integrations", _, "pause"] => "pause_integration",
+        ["integrations", _, "resume"] => "resume_integration",
+        ["integrations", _, "delete"] => "delete_integration",
+        ["integrations" | "connections", _, "connect"] => "create_connect_link",
+        ["connected"] => "confirm_connection",
+        ["connected", "refuse"] => "refuse_connection",
+        ["connections", _, "refresh"] => "refresh_connection",
+        ["connections", _, "try"] => "try_call",
+        ["connections", _, "disconnect"] => "delete_connection",
+        ["api-keys"] => "create_api_key",
+        ["api-keys", _, "revoke"] => "delete_api_key",
+        ["service", "pause"] => "pause_service",
+        ["service", "resume"] => "resume_service",
+        _ => return None,
+    })
 }
 
 /// Stop, or go on.

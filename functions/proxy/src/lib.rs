@@ -144,7 +144,7 @@ impl Proxy {
         answered
     }
 
-    /// A call, counted. What was counted is written while Azure DevOps works, so that nobody waits for it.
+    /// A call, counted. What was counted is written while Azure DevOps works, so that hardly anybody waits for it.
     async fn counted(
         &self,
         call: impl Future<Output = Result<Response<Content>, Problem>>,
@@ -155,7 +155,10 @@ impl Proxy {
             Ok(response) => response.status(),
             Err(problem) => problem.code().status(),
         };
-        self.tallies.count(Subject::CallsFailed, u64::from(status.is_server_error()));
+        if status.is_server_error() {
+            self.tallies.count(Subject::CallsFailed, 1);
+            self.tallies.write_failures().await;
+        }
         answered
     }
 

@@ -59,15 +59,13 @@ impl Refresh {
         if self.service.is_paused().await? {
             return Ok(());
         }
-        let drained = self.drain.shard(shard, deadline).await;
-        let metered = self.refresher.meter.take();
-        let drained = drained?;
-        report(shard, &drained, metered, self.clock.now());
-        self.count(&drained.tally).await;
-        if !drained.finished {
+        let (drained, ended) = self.drain.shard(shard, deadline).await;
+        report(shard, &drained, self.refresher.meter.take(), self.clock.now());
+        if ended.is_ok() && !drained.finished {
             self.queue.send_rest(&Message::DueShard(shard), self.clock.now()).await?;
         }
-        Ok(())
+        self.count(&drained.tally).await;
+        Ok(ended?)
     }
 
     /// Keeps for the portal what became of the connections of a shard.
@@ -79,6 +77,7 @@ impl Refresh {
             (Subject::Refused, tally.refused),
             (Subject::CredentialRejected, tally.credential_rejected),
             (Subject::ReauthorizationRequired, tally.reauthorization_required),
+            (Subject::OwnFailures, tally.failed),
         ] {
             self.tallies.count(subject, number);
         }

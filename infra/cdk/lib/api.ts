@@ -42,6 +42,7 @@ export const ROUTES: Readonly<Record<string, readonly [routeKey: string, answere
   HealthRoute: ['GET /health', 'Manage'],
   OpenApiRoute: ['GET /openapi.json', 'Manage'],
   PortalRoute: ['GET /', 'Manage'],
+  PortalAddressRoute: ['GET /portal', 'Manage'],
   PortalPageRoute: ['GET /portal/{page+}', 'Manage'],
   PortalActionRoute: ['POST /portal/{page+}', 'Manage'],
   DefaultRoute: ['$default', 'Manage'],

@@ -43,7 +43,8 @@ export function makeIdentities(scope: Construct, reach: Reach): Identities {
     allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*')),
     // A scan has no key, which is why it stands alone.
     allow(dynamodb('Scan'), integrations.attrArn),
-    allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*', 'tally#*')),
+    allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*')),
+    allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('tally#*')),
     allow(dynamodb('GetItem', 'UpdateItem'), connections.attrArn),
     allow(dynamodb('GetItem', 'UpdateItem'), tokens.attrArn),
     readsCredentials,

@@ -66,6 +66,7 @@ pub enum Operation {
     Health,
     OpenApi,
     Portal,
+    PortalAddress,
     PortalPage,
     PortalAction,
 }
@@ -273,6 +274,7 @@ mod tests {
                 "GET /health",
                 "GET /openapi.json",
                 "GET /",
+                "GET /portal",
                 "GET /portal/{page+}",
                 "POST /portal/{page+}"
             ]

@@ -19,6 +19,10 @@ use crate::table::{Item, n, s};
 
 /// What was counted is written after this time, or with the first count after it.
 const WRITTEN_EVERY: Duration = Duration::from_secs(10);
+/// What failed is written sooner: in an outage there may be no further call.
+const FAILURES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
+/// Nobody waits longer than this for counts to be written; those of that moment are lost.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// How long a day's item is kept.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24 * 9);
 
@@ -41,11 +45,13 @@ pub enum Subject {
     CredentialRejected,
     /// Connections whose user must sign in again.
     ReauthorizationRequired,
+    /// Renewals that failed on our own side.
+    OwnFailures,
 }
 
 impl Subject {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Calls,
         Self::CallsFailed,
         Self::Renewed,
@@ -54,6 +60,7 @@ impl Subject {
         Self::Refused,
         Self::CredentialRejected,
         Self::ReauthorizationRequired,
+        Self::OwnFailures,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -66,6 +73,7 @@ impl Subject {
             Self::Refused => "refused",
             Self::CredentialRejected => "credential_rejected",
             Self::ReauthorizationRequired => "reauthorization_required",
+            Self::OwnFailures => "own_failures",
         }
     }
 }
@@ -118,15 +126,23 @@ impl Tallies {
         }
     }
 
-    /// Writes what was counted, unless that was done a moment ago. Nobody waits for its success: what cannot be
-    /// written is kept for the next time.
+    /// Writes what was counted, unless that was done in the last ten seconds. It takes a quarter of a second at most;
+    /// what is refused is kept for the next time.
     pub async fn write(&self) {
+        self.write_after(WRITTEN_EVERY).await;
+    }
+
+    /// The same, where something failed.
+    pub async fn write_failures(&self) {
+        self.write_after(FAILURES_WRITTEN_EVERY).await;
+    }
+
+    async fn write_after(&self, pause: Duration) {
         let now = self.clock.now();
         let waiting = {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_due = counted
-                .written_at
-                .is_none_or(|at| now.duration_since(at).unsigned_abs() >= WRITTEN_EVERY);
+            let is_due =
+                counted.written_at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= pause);
             if !is_due || counted.waiting.is_empty() {
                 return;
             }
@@ -138,11 +154,16 @@ impl Tallies {
             days.entry(key(hour)).or_default().insert((hour, subject), number);
         }
         for (day, counts) in days {
-            if let Err(error) = self.add(&day, &counts).await {
-                tracing::warn!("what was counted could not be written: {error}");
-                let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-                for (what, number) in counts {
-                    *counted.waiting.entry(what).or_default() += number;
+            match tokio::time::timeout(PATIENCE, self.add(&day, &counts)).await {
+                Ok(Ok(())) => {}
+                // Perhaps they are written all the same, and nothing is to be counted twice.
+                Err(_) => tracing::warn!("what was counted could not be written in time"),
+                Ok(Err(error)) => {
+                    tracing::warn!("what was counted could not be written: {error}");
+                    let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+                    for (what, number) in counts {
+                        *counted.waiting.entry(what).or_default() += number;
+                    }
                 }
             }
         }

@@ -87,8 +87,9 @@ async fn play(month: Month) -> Result<MonthReport, String> {
         let down = month.outages.iter().any(|(from, to)| (*from..*to).contains(&hour));
         entra.set_mood(if down { Mood::Down } else { Mood::Good });
         for shard in 0..SHARDS {
-            let drained = drain.shard(shard, Instant::now() + Duration::from_secs(40)).await;
-            let drained = drained.map_err(|e| e.to_string())?;
+            let deadline = Instant::now() + Duration::from_secs(40);
+            let (drained, ended) = drain.shard(shard, deadline).await;
+            ended.map_err(|e| e.to_string())?;
             let Tally { renewed, .. } = drained.tally;
             report.renewed += renewed;
             let longest = drained.overdue.iter().copied().max().unwrap_or_default();

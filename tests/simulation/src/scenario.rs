@@ -224,7 +224,8 @@ impl Scenario {
         while Instant::now() < until {
             for shard in 0..SHARDS {
                 let deadline = Instant::now() + Duration::from_secs(40);
-                drain.shard(shard, deadline).await.map_err(|e| format!("in calm: {e}"))?;
+                let (_, ended) = drain.shard(shard, deadline).await;
+                ended.map_err(|e| format!("in calm: {e}"))?;
             }
             tokio::time::sleep(Duration::from_mins(4)).await;
         }

@@ -1,7 +1,7 @@
 //! API keys: create (shown once), list, revoke.
 
 use askama::Template;
-use edge::problem::Problem;
+use edge::problem::{Code, Problem};
 use http::{Response, StatusCode};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,8 +10,9 @@ use secrecy::ExposeSecret as _;
 use vault::api_keys::{ApiKey, NewApiKey, Role};
 
 use super::Visit;
+use super::calls::KEY_NAME;
 use super::form::Form;
-use super::frame::{Frame, Notice, Section, shown};
+use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::integrations::Refusal;
 use super::shown::When;
 use crate::Manage;
@@ -50,6 +51,14 @@ struct Row {
 }
 
 impl ApiKeysPage {
+    fn shown(&self) -> Result<Response<Body>, Problem> {
+        let status = match self.refusal {
+            Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            None => StatusCode::OK,
+        };
+        shown(status, self)
+    }
+
     fn error(&self, name: &str) -> Option<&str> {
         let errors = &self.refusal.as_ref()?.errors;
         errors.iter().find(|error| error.field == name).map(|error| error.message.as_str())
@@ -58,7 +67,7 @@ impl ApiKeysPage {
 
 impl Manage {
     pub(super) async fn api_keys_page(&self, visit: &Visit<'_>) -> Result<Response<Body>, Problem> {
-        self.show_keys(visit, None, Entered::default(), None).await
+        self.key_page(visit).await?.shown()
     }
 
     pub(super) async fn create_key_page(
@@ -72,16 +81,20 @@ impl Manage {
             integration: form.text("integration").to_owned(),
             expires_at: form.text("expires_at").to_owned(),
         };
+        // Everything that can fail comes before: a key that nobody is shown would be there for ever.
+        let mut page = self.key_page(visit).await?;
         match self.key_from(&entered).await {
             Ok(new) => {
-                let key = new.key.expose_secret().to_owned();
-                self.show_keys(visit, Some(key), Entered::default(), None).await
+                page.key = Some(new.key.expose_secret().to_owned());
+                page.rows.push(self.key_row(new.description));
             }
-            Err(problem) => match Refusal::of(&problem) {
-                None => Err(problem),
-                refusal => self.show_keys(visit, None, entered, refusal).await,
-            },
+            Err(problem) => {
+                let Some(refusal) = Refusal::of(&problem) else { return Err(problem) };
+                page.refusal = Some(refusal);
+                page.entered = entered;
+            }
         }
+        page.shown()
     }
 
     async fn key_from(&self, entered: &Entered) -> Result<NewApiKey, Problem> {
@@ -104,30 +117,28 @@ impl Manage {
         self.make_key(CreateApiKey { name, role, integration, expires_at }).await
     }
 
-    async fn show_keys(
-        &self,
-        visit: &Visit<'_>,
-        key: Option<String>,
-        entered: Entered,
-        refusal: Option<Refusal>,
-    ) -> Result<Response<Body>, Problem> {
-        let status = match refusal {
-            Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            None => StatusCode::OK,
-        };
+    async fn key_page(&self, visit: &Visit<'_>) -> Result<ApiKeysPage, Problem> {
         let integrations = self.integrations.list().await?;
-        let rows = self.api_keys.list().await?.into_iter().map(|key| self.key_row(key)).collect();
-        shown(
-            status,
-            &ApiKeysPage {
-                frame: Frame::new(visit, Section::ApiKeys, "API keys"),
-                key,
-                entered,
-                refusal,
-                integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
-                rows,
-            },
-        )
+        let keys = self.usable_keys().await?;
+        Ok(ApiKeysPage {
+            frame: Frame::new(visit, Section::ApiKeys, "API keys"),
+            key: None,
+            entered: Entered::default(),
+            refusal: None,
+            integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
+            rows: keys.into_iter().map(|key| self.key_row(key)).collect(),
+        })
+    }
+
+    /// All keys but those of single calls, of which a call that died may have left one behind.
+    async fn usable_keys(&self) -> Result<Vec<ApiKey>, Problem> {
+        let now = self.clock.now();
+        let (of_calls, keys): (Vec<_>, Vec<_>) =
+            self.api_keys.list().await?.into_iter().partition(|key| key.name == KEY_NAME);
+        for key in of_calls.iter().filter(|key| !key.works(now)) {
+            self.api_keys.delete(&key.id).await?;
+        }
+        Ok(keys)
     }
 
     fn key_row(&self, key: ApiKey) -> Row {
@@ -146,8 +157,31 @@ impl Manage {
         }
     }
 
+    pub(super) async fn revoke_page(
+        &self,
+        visit: &Visit<'_>,
+        id: &str,
+    ) -> Result<Response<Body>, Problem> {
+        let key = self.usable_keys().await?.into_iter().find(|key| key.id.as_str() == id);
+        let key = key.ok_or_else(|| Problem::new(Code::ApiKeyNotFound))?;
+        let is_own = visit.operator.caller.id == format!("key:{}", key.id);
+        let question = Question {
+            title: format!("Revoke {}", key.name),
+            consequence: if is_own {
+                "You are signed in with this key: it stops working with the next request, and you are signed out."
+            } else {
+                "Whoever uses this key is refused from the next request on. It cannot be brought back."
+            },
+            action: format!("/portal/api-keys/{}/revoke", key.id),
+            button: "Revoke",
+            back: "/portal/api-keys".to_owned(),
+            is_unfinished: false,
+        };
+        ask(visit, Section::ApiKeys, &question)
+    }
+
     pub(super) async fn revoke_from_portal(&self, id: &str) -> Result<Response<Body>, Problem> {
         self.revoke_key(id).await?;
-        self.go_on("/portal/api-keys", Notice::Revoked)
+        go_on("/portal/api-keys", Notice::Revoked)
     }
 }

@@ -18,14 +18,16 @@ use vault::ids::IntegrationId;
 
 use super::Visit;
 use super::form::Form;
-use super::frame::{Frame, Notice, Section, shown};
+use super::frame::{Frame, Notice, Section, go_on, shown};
 use super::integrations::Refusal;
 use crate::Manage;
 
 /// How long the key of one call works.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_mins(1);
-/// How long a call may take; the gateway waits for 30 s.
-const PATIENCE: Duration = Duration::from_secs(24);
+/// How long a call may take: a little longer than the proxy itself waits for Azure DevOps, so that it can say so.
+const PATIENCE: Duration = Duration::from_secs(26);
+/// How those keys are named.
+pub(super) const KEY_NAME: &str = "one call of the portal";
 /// How much of an answer is shown, in bytes.
 const SHOWN: usize = 24 * 1024;
 
@@ -35,8 +37,29 @@ struct TryPage {
     frame: Frame,
     id: String,
     address: String,
-    refusal: Option<&'static str>,
+    trouble: Option<Trouble>,
     answer: Option<Answer>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// What was entered is no address of Azure DevOps.
+    Address,
+    /// The service's own gateway gave none.
+    NoAnswer,
+}
+
+impl TryPage {
+    fn has_no_answer(&self) -> bool {
+        self.trouble == Some(Trouble::NoAnswer)
+    }
+
+    fn address_error(&self) -> Option<&'static str> {
+        (self.trouble == Some(Trouble::Address)).then_some(
+            "An address of Azure DevOps, such as https://dev.azure.com/mycompany/_apis/projects",
+        )
+    }
 }
 
 /// An answer of Azure DevOps, or of the service in its place.
@@ -59,7 +82,7 @@ impl Manage {
         let url = self.own_url(&path);
         match self.call(&connection.integration, Method::POST, url).await? {
             Some(answer) if answer.status.starts_with('2') => {
-                self.go_on(&format!("/portal/connections/{}", connection.id), Notice::Renewed)
+                go_on(&format!("/portal/connections/{}", connection.id), Notice::Renewed)
             }
             answer => {
                 // How it ended may have changed the connection.
@@ -88,15 +111,14 @@ impl Manage {
         let connection = self.visible_connection(&visit.operator.caller, id, visit.log).await?;
         let entered = form.text("address").to_owned();
         let Some(url) = self.proxied(&connection, &entered) else {
-            let refusal = "An address of Azure DevOps, such as https://dev.azure.com/mycompany/_apis/projects";
-            return show_try(visit, &connection, entered, Some(refusal), None);
+            return show_try(visit, &connection, entered, Some(Trouble::Address), None);
         };
         tracing::info!(
             audit = "portal_call", caller = %visit.operator.caller.id, connection = %connection.id,
             "an operator tries a call for a user",
         );
         match self.call(&connection.integration, Method::GET, url).await? {
-            None => show_try(visit, &connection, entered, Some(NO_ANSWER), None),
+            None => show_try(visit, &connection, entered, Some(Trouble::NoAnswer), None),
             answer => show_try(visit, &connection, entered, None, answer),
         }
     }
@@ -147,7 +169,10 @@ impl Manage {
             Ok(response) => read(response).await,
             Err(error) => Err(error),
         };
-        self.api_keys.delete(&description.id).await?;
+        if let Err(error) = self.api_keys.delete(&description.id).await {
+            // It ends by itself; the list of keys sweeps it up.
+            tracing::warn!(key = %description.id, "the key of one call was left behind: {error}");
+        }
         answer.map(Some).or_else(|error| {
             tracing::warn!(error = %error.without_url(), "the gateway does not answer the portal");
             Ok(None)
@@ -157,7 +182,7 @@ impl Manage {
     async fn key_of_one_call(&self, integration: &IntegrationId) -> Result<NewApiKey, Problem> {
         let now = self.clock.now();
         let wish = KeyWish {
-            name: "one call of the portal".to_owned(),
+            name: KEY_NAME.to_owned(),
             role: Role::Application,
             integration: Some(integration.clone()),
             expires_at: Some(now + KEY_LIFETIME),
@@ -166,7 +191,7 @@ impl Manage {
     }
 }
 
-const NO_ANSWER: &str = "The service's own address did not answer in time.";
+const NO_ANSWER: &str = "The service's own address did not answer in time";
 
 async fn read(mut response: reqwest::Response) -> Result<Answer, reqwest::Error> {
     let status = response.status().to_string();
@@ -204,11 +229,13 @@ fn readable(body: &[u8]) -> (String, bool) {
 
 /// What a refusing answer says.
 fn refusal_in(answer: Option<Answer>) -> Refusal {
-    let document = answer.and_then(|answer| serde_json::from_str::<Value>(&answer.body).ok());
-    let document = document.unwrap_or_default();
+    let Some(answer) = answer else {
+        return Refusal { title: NO_ANSWER.to_owned(), advice: String::new(), errors: Vec::new() };
+    };
+    let document: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let text = |name: &str| document[name].as_str().map(str::to_owned);
     Refusal {
-        title: text("title").unwrap_or_else(|| NO_ANSWER.to_owned()),
+        title: text("title").unwrap_or_else(|| format!("The gateway answered {}", answer.status)),
         advice: text("detail").or_else(|| text("advice")).unwrap_or_default(),
         errors: Vec::new(),
     }
@@ -218,14 +245,15 @@ fn show_try(
     visit: &Visit<'_>,
     connection: &Connection,
     address: String,
-    refusal: Option<&'static str>,
+    trouble: Option<Trouble>,
     answer: Option<Answer>,
 ) -> Result<Response<Body>, Problem> {
-    let status = match refusal {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    let status = match trouble {
+        Some(Trouble::Address) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(Trouble::NoAnswer) => StatusCode::GATEWAY_TIMEOUT,
         None => StatusCode::OK,
     };
     let frame = Frame::new(visit, Section::Connections, "Try it");
     let id = connection.id.to_string();
-    shown(status, &TryPage { frame, id, address, refusal, answer })
+    shown(status, &TryPage { frame, id, address, trouble, answer })
 }

@@ -5,13 +5,13 @@ use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use http::{Response, StatusCode};
 use lambda_http::Body;
-use url::Url;
+use url::{Url, form_urlencoded};
 use vault::connections::{Account, Connection};
 use vault::integrations::{Confirmation, Integration};
 
 use super::Visit;
 use super::form::Form;
-use super::frame::{Frame, Notice, Section, shown};
+use super::frame::{Frame, Notice, Section, go_on, shown, to};
 use super::integrations::{ConnectForm, Refusal};
 use crate::Manage;
 use crate::wire::{ConnectSessionView, CreateConnectSession, connection_id};
@@ -22,8 +22,31 @@ struct LinkPage {
     frame: Frame,
     user: String,
     link: String,
-    finishes_here: bool,
-    return_to: String,
+    finish: Finish,
+}
+
+/// Who finishes what the link starts.
+enum Finish {
+    /// An operator, in the portal.
+    Portal,
+    /// Nobody has to.
+    Nobody,
+    /// The application, at this address.
+    Application(String),
+    /// The application, which also makes the link itself.
+    ApplicationsPage,
+}
+
+impl LinkPage {
+    /// Whether the link is a connect session's, which ends.
+    fn is_session(&self) -> bool {
+        !matches!(self.finish, Finish::ApplicationsPage)
+    }
+
+    fn of_application(visit: &Visit<'_>, user: String, link: String) -> Self {
+        let frame = Frame::new(visit, Section::Connections, "Connect link");
+        Self { frame, user, link, finish: Finish::ApplicationsPage }
+    }
 }
 
 #[derive(Template)]
@@ -37,6 +60,8 @@ struct ConnectedPage {
 enum Outcome {
     /// With tokens that wait for the operator's word.
     Finished { connection: Box<Connection>, account: Account, confirmation: String },
+    /// Confirmed already, refused, or too late.
+    Nothing { connection: Box<Connection> },
     /// Without.
     Refused { title: &'static str, advice: &'static str },
 }
@@ -75,12 +100,23 @@ impl Manage {
         let caller = &visit.operator.caller;
         let connection = self.visible_connection(caller, id, visit.log).await?;
         let integration = self.visible_integration(caller, &connection.integration).await?;
-        let again = ConnectForm {
-            user: connection.user.to_string(),
-            organization: connection.organization.map(|name| name.to_string()).unwrap_or_default(),
-            ..ConnectForm::default()
-        };
-        self.link(visit, &integration, &again).await
+        let organization = connection.organization.as_ref().map(ToString::to_string);
+        let organization = organization.unwrap_or_default();
+        let user = connection.user.to_string();
+        if let Some(link) = integration.reconnect_url(&connection.id) {
+            // The application's own page, where it makes the link itself.
+            return shown(StatusCode::OK, &LinkPage::of_application(visit, user, link.to_string()));
+        }
+        if integration.confirmation == Confirmation::None {
+            let again = ConnectForm { user, organization, ..ConnectForm::default() };
+            return self.link(visit, &integration, &again).await;
+        }
+        // Where the user comes back to has to be said.
+        let filled = form_urlencoded::Serializer::new(String::new())
+            .append_pair("user", &user)
+            .append_pair("organization", &organization)
+            .finish();
+        to(&format!("/portal/integrations/{}?{filled}#connect", integration.id))
     }
 
     async fn link(
@@ -113,8 +149,11 @@ impl Manage {
                 frame: Frame::new(visit, Section::Connections, "Connect link"),
                 user: entered.user.clone(),
                 link: connect_url,
-                finishes_here,
-                return_to: entered.return_to.clone(),
+                finish: match entered.return_to.as_str() {
+                    "" if finishes_here => Finish::Portal,
+                    "" => Finish::Nobody,
+                    address => Finish::Application(address.to_owned()),
+                },
             },
         )
     }
@@ -138,12 +177,13 @@ impl Manage {
             let id = query.required("connection_id")?;
             let caller = &visit.operator.caller;
             let connection = self.visible_connection(caller, id, visit.log).await?;
-            let pending = connection.pending.as_ref();
-            let account = pending.map_or(&connection.account, |pending| &pending.account);
-            Outcome::Finished {
-                account: account.clone(),
-                connection: Box::new(connection),
-                confirmation: query.required("confirmation")?.to_owned(),
+            match connection.pending.as_ref().map(|pending| pending.account.clone()) {
+                None => Outcome::Nothing { connection: Box::new(connection) },
+                Some(account) => Outcome::Finished {
+                    account,
+                    connection: Box::new(connection),
+                    confirmation: query.required("confirmation")?.to_owned(),
+                },
             }
         };
         let frame = Frame::new(visit, Section::Connections, "Finish connecting");
@@ -161,6 +201,19 @@ impl Manage {
         let connection = self.visible_connection(caller, id.as_str(), visit.log).await?;
         let confirmation = form.secret("confirmation").unwrap_or_default();
         self.confirm(caller, &id, &confirmation, &connection.user).await?;
-        self.go_on(&format!("/portal/connections/{id}"), Notice::Connected)
+        go_on(&format!("/portal/connections/{id}"), Notice::Connected)
+    }
+
+    /// The operator sees that somebody else has signed in: the tokens are erased, as when an application says so.
+    pub(super) async fn refuse_connecting(
+        &self,
+        visit: &Visit<'_>,
+        form: &Form,
+    ) -> Result<Response<Body>, Problem> {
+        let caller = &visit.operator.caller;
+        let id = form.text("connection_id");
+        let connection = self.visible_connection(caller, id, visit.log).await?;
+        self.connections.erase_pending(&connection, self.clock.now()).await?;
+        go_on("/portal/connections", Notice::Refused)
     }
 }

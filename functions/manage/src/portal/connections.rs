@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use vault::connections::{Connection, Cursor, Status};
 
 use super::Visit;
-use super::frame::{Frame, Notice, Section, shown};
+use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::integrations::Refusal;
 use super::shown::{self as words, Tag, When};
 use crate::Manage;
@@ -149,6 +149,23 @@ impl Manage {
         )
     }
 
+    pub(super) async fn disconnect_page(
+        &self,
+        visit: &Visit<'_>,
+        id: &str,
+    ) -> Result<Response<Body>, Problem> {
+        let connection = self.visible_connection(&visit.operator.caller, id, visit.log).await?;
+        let question = Question {
+            title: format!("Disconnect {}", connection.user),
+            consequence: "The tokens and the history of this connection are erased at once. The user can connect again.",
+            action: format!("/portal/connections/{}/disconnect", connection.id),
+            button: "Disconnect",
+            back: format!("/portal/connections/{}", connection.id),
+            is_unfinished: false,
+        };
+        ask(visit, Section::Connections, &question)
+    }
+
     pub(super) async fn disconnect(
         &self,
         visit: &Visit<'_>,
@@ -156,7 +173,7 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let connection = self.visible_connection(&visit.operator.caller, id, visit.log).await?;
         self.forget(&connection.id).await?;
-        self.go_on("/portal/connections", Notice::Disconnected)
+        go_on("/portal/connections", Notice::Disconnected)
     }
 }
 

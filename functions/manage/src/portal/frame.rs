@@ -3,12 +3,11 @@
 use askama::Template;
 use edge::page::{self, Allowed, Forms};
 use edge::problem::{Code, Problem};
-use edge::respond;
-use http::{Response, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderValue, Response, StatusCode};
 use lambda_http::{Body, Request};
 
 use super::Visit;
-use crate::Manage;
 
 /// The portal's script: everything works without it, some of it faster with it.
 pub(super) const SCRIPT: &str = include_str!("../../templates/portal.js");
@@ -79,6 +78,7 @@ pub(super) enum Notice {
     Resumed,
     Deleted,
     Connected,
+    Refused,
     Renewed,
     Disconnected,
     Revoked,
@@ -87,7 +87,7 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 11] = [
+    const ALL: [(Self, &'static str, &'static str); 12] = [
         (Self::Created, "created", "The integration is created. Verify it next."),
         (Self::Saved, "saved", "The integration is saved."),
         (
@@ -102,6 +102,11 @@ impl Notice {
             "The integration is deleted, with its connections and its credential.",
         ),
         (Self::Connected, "connected", "The connection is confirmed and can be used."),
+        (
+            Self::Refused,
+            "refused",
+            "The sign-in is refused, and its tokens are erased. What was connected before goes on.",
+        ),
         (Self::Renewed, "renewed", "The access token is renewed."),
         (Self::Disconnected, "disconnected", "The connection is deleted; its tokens are erased."),
         (Self::Revoked, "revoked", "The API key is revoked."),
@@ -138,19 +143,80 @@ pub(super) fn shown(status: StatusCode, page: &impl Template) -> Result<Response
     Ok(page::response(status, html, &allowed))
 }
 
-impl Manage {
-    /// To another page of the portal.
-    pub(super) fn page_of(&self, path: &str) -> Result<Response<Body>, Problem> {
-        let mut url = self.public_url.to_url();
-        url.set_path(path);
-        respond::see_other(&url)
-    }
+/// On to a page of the portal, which says what was done.
+///
+/// # Errors
+/// As [`to`].
+pub(super) fn go_on(path: &str, notice: Notice) -> Result<Response<Body>, Problem> {
+    to(&format!("{path}?notice={}", notice.word()))
+}
 
-    /// On to a page of the portal, which says what was done.
-    pub(super) fn go_on(&self, path: &str, notice: Notice) -> Result<Response<Body>, Problem> {
-        let mut url = self.public_url.to_url();
-        url.set_path(path);
-        url.query_pairs_mut().append_pair("notice", notice.word());
-        respond::see_other(&url)
-    }
+/// To another page of the portal: relative, so that it stays at the address where the operator's cookie is.
+///
+/// # Errors
+/// [`Code::InternalError`] when the path cannot stand in a header.
+pub(super) fn to(path: &str) -> Result<Response<Body>, Problem> {
+    let location = HeaderValue::from_str(path)
+        .map_err(|_| Problem::new(Code::InternalError).cause("unusable redirect address"))?;
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    frame: Frame,
+    problem: &'a Problem,
+    request_id: &'a str,
+}
+
+/// A refusal as a page of the portal, from which one can go on.
+///
+/// # Errors
+/// [`Code::InternalError`] when the template fails.
+pub(super) fn refused(visit: &Visit<'_>, problem: &Problem) -> Result<Response<Body>, Problem> {
+    visit.log.problem(problem);
+    let frame = Frame::new(visit, Section::Overview, problem.code().title());
+    let page = ProblemPage { frame, problem, request_id: visit.log.request_id() };
+    shown(problem.code().status(), &page)
+}
+
+#[derive(Template)]
+#[template(path = "certain.html")]
+struct CertainPage<'a> {
+    frame: Frame,
+    question: &'a Question<'a>,
+}
+
+/// What is asked before something is done that cannot be undone.
+pub(super) struct Question<'a> {
+    /// What would be done: the heading.
+    pub(super) title: String,
+    /// What that means, in a sentence.
+    pub(super) consequence: &'a str,
+    /// Where the answer is sent to.
+    pub(super) action: String,
+    /// What the button says.
+    pub(super) button: &'a str,
+    /// Where it is not done.
+    pub(super) back: String,
+    /// Whether it was begun and has to be done again to finish.
+    pub(super) is_unfinished: bool,
+}
+
+/// A page that asks whether an operator is certain.
+///
+/// # Errors
+/// [`Code::InternalError`] when the template fails.
+pub(super) fn ask(
+    visit: &Visit<'_>,
+    section: Section,
+    question: &Question<'_>,
+) -> Result<Response<Body>, Problem> {
+    let status =
+        if question.is_unfinished { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let frame = Frame::new(visit, section, question.title.clone());
+    shown(status, &CertainPage { frame, question })
 }

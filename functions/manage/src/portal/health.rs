@@ -128,12 +128,13 @@ impl Manage {
 }
 
 /// The classes of failed renewals, and what they mean.
-const FAILURES: [(&str, Subject); 5] = [
+const FAILURES: [(&str, Subject); 6] = [
     ("Entra was not available; tried again by itself", Subject::Unavailable),
     ("Entra throttled the app; tried again later by itself", Subject::Throttled),
     ("Entra refused, which is confirmed before the user is asked", Subject::Refused),
     ("Entra rejects the client credential: verify the integration", Subject::CredentialRejected),
     ("Users who must sign in again", Subject::ReauthorizationRequired),
+    ("An AWS service of ours did not do its part: see the log", Subject::OwnFailures),
 ];
 
 fn sum(hours: &[Hour], subject: Subject) -> u64 {

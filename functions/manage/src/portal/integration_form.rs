@@ -6,6 +6,7 @@ use edge::problem::{FieldError, Problem};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
 use vault::integrations::{Confirmation, Integration, Organizations, TenantSetting};
 use vault::limits::Limit;
@@ -31,6 +32,8 @@ pub(super) enum Credential {
 #[expect(clippy::struct_excessive_bools, reason = "each is a box of the form")]
 pub(super) struct IntegrationForm {
     pub(super) id: String,
+    /// When the integration that is edited was last saved, so that nobody's changes are lost unseen.
+    pub(super) version: String,
     pub(super) client_id: String,
     pub(super) credential: Credential,
     pub(super) secret_expires: String,
@@ -68,6 +71,7 @@ impl IntegrationForm {
     pub(super) fn empty() -> Self {
         Self {
             id: String::new(),
+            version: String::new(),
             client_id: String::new(),
             credential: Credential::ClientSecret,
             secret_expires: String::new(),
@@ -99,6 +103,7 @@ impl IntegrationForm {
         let everything = integration.scopes.iter().any(|name| name == scopes::EVERYTHING);
         Self {
             id: integration.id.to_string(),
+            version: version(integration),
             client_id: integration.client_id.to_string(),
             credential: Credential::Keep,
             organizations: match &integration.organizations {
@@ -151,6 +156,7 @@ impl IntegrationForm {
         let text = |name: &str| form.text(name).to_owned();
         Self {
             id: text("integration"),
+            version: text("updated_at"),
             client_id: text("client_id"),
             credential: match form.text("client_credential") {
                 "keep" => Credential::Keep,
@@ -159,7 +165,10 @@ impl IntegrationForm {
                 _ => Credential::ClientSecret,
             },
             secret_expires: text("client_credential.expires_at"),
-            certificate_pem: text("client_credential.certificate_pem"),
+            certificate_pem: Some(text("client_credential.certificate_pem"))
+                // A file may hold both; keys are never shown again.
+                .filter(|text| !text.contains("PRIVATE KEY"))
+                .unwrap_or_default(),
             organizations: text("organizations"),
             any_organization: form.is_ticked("any_organization"),
             everything: form.text("access") == "everything",
@@ -207,6 +216,9 @@ impl IntegrationForm {
             client_id.or_else(|| "00000000-0000-0000-0000-000000000000".parse().ok())?;
         let client_credential = self.client_credential(form, faults);
         let tenants = form.entries("allowed_tenants");
+        if self.any_organization && !self.organizations.is_empty() {
+            faults.note("organizations", "either names, or any organization");
+        }
         let proxy_limits = ProxyLimits {
             connection: self.connection_limit.wish("proxy_limits.connection", faults),
             integration: self.integration_limit.wish("proxy_limits.integration", faults),
@@ -250,7 +262,15 @@ impl IntegrationForm {
 
     fn client_credential(&self, form: &Form, faults: &mut Faults) -> Option<ClientCredential> {
         match self.credential {
-            Credential::Keep => None,
+            Credential::Keep => {
+                for field in ["client_secret", "certificate_pem", "private_key_pem"] {
+                    let field = format!("client_credential.{field}");
+                    if form.filled(&field).is_some() {
+                        faults.note(&field, "choose above what this is, or leave it empty");
+                    }
+                }
+                None
+            }
             Credential::ClientSecret => {
                 const FIELD: &str = "client_credential.client_secret";
                 if form.filled(FIELD).is_none() {
@@ -262,7 +282,7 @@ impl IntegrationForm {
                 })
             }
             Credential::Certificate => Some(ClientCredential::Certificate {
-                certificate_pem: self.certificate_pem.clone(),
+                certificate_pem: form.text("client_credential.certificate_pem").to_owned(),
                 private_key_pem: form
                     .secret("client_credential.private_key_pem")
                     .unwrap_or_else(|| SecretString::from(String::new())),
@@ -370,7 +390,26 @@ fn lines<T: ToString>(entries: &[T]) -> String {
 /// `GET,POST /_apis/projects /*/_apis/git`; `*` in the place of methods stands for all.
 fn rule_line(rule: &CallRule) -> String {
     let methods = if rule.methods.is_empty() { "*".to_owned() } else { rule.methods.join(",") };
-    std::iter::once(methods).chain(rule.paths.iter().cloned()).collect::<Vec<_>>().join(" ")
+    let paths = rule.paths.iter().map(|path| without_blanks(path));
+    std::iter::once(methods).chain(paths).collect::<Vec<_>>().join(" ")
+}
+
+/// Names of projects can have blanks; in the form, blanks stand between paths.
+fn without_blanks(path: &str) -> String {
+    let encode = |c: char| {
+        let text = c.to_string();
+        if c.is_whitespace() {
+            utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string()
+        } else {
+            text
+        }
+    };
+    path.chars().map(encode).collect()
+}
+
+/// When an integration was last saved, exactly.
+pub(super) fn version(integration: &Integration) -> String {
+    integration.updated_at.to_string()
 }
 
 fn call_rule(line: &str) -> Option<CallRule> {
@@ -392,7 +431,9 @@ mod tests {
 
     #[test]
     fn a_rule_of_calls_is_one_line_and_comes_back_as_it_was() {
-        for line in ["*", "GET", "GET,POST /_apis/projects /*/_apis/git", "* /*/_git"] {
+        for line in
+            ["*", "GET", "GET,POST /_apis/projects /*/_apis/git", "* /*/_git", "GET /My%20Project"]
+        {
             assert_eq!(rule_line(&call_rule(line).unwrap()), line);
         }
         assert!(call_rule("   ").is_none());

@@ -1,6 +1,7 @@
 //! Integrations: list, form, one of them, verify, pause, delete.
 
 use askama::Template;
+use edge::parameters::Query;
 use edge::problem::{Code, FieldError, Problem};
 use http::{Response, StatusCode};
 use lambda_http::Body;
@@ -8,8 +9,8 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Confirmation, Integration, Organizations, Status};
 
 use super::form::Form;
-use super::frame::{Frame, Notice, Section, shown};
-use super::integration_form::{Credential, IntegrationForm};
+use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
+use super::integration_form::{Credential, IntegrationForm, version};
 use super::shown::{self as words, Tag, When};
 use super::{Turn, Visit};
 use crate::Manage;
@@ -94,13 +95,6 @@ impl ConnectForm {
         let errors = &self.refusal.as_ref()?.errors;
         errors.iter().find(|error| error.field == name).map(|error| error.message.as_str())
     }
-}
-
-#[derive(Template)]
-#[template(path = "integration_delete.html")]
-struct DeletePage {
-    frame: Frame,
-    id: String,
 }
 
 impl IntegrationPage {
@@ -208,7 +202,7 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let sent = IntegrationForm::of_sent(form);
         match self.create_from(&sent, form, visit).await {
-            Ok(id) => self.go_on(&format!("/portal/integrations/{id}"), Notice::Created),
+            Ok(id) => go_on(&format!("/portal/integrations/{id}"), Notice::Created),
             Err(problem) => self.refused_form(visit, None, sent, problem),
         }
     }
@@ -260,11 +254,15 @@ impl Manage {
         let integration = self.named_integration(id, visit.log).await?;
         let sent = IntegrationForm::of_sent(form);
         let stored = match sent.wish(form, self.credentials.can_federate()) {
+            Ok(_) if sent.version != version(&integration) => Err(Problem::field(
+                "updated_at",
+                "somebody else has saved this integration meanwhile; saving again replaces what they saved",
+            )),
             Ok(wish) => self.store_integration(integration.id.clone(), wish).await,
             Err(problem) => Err(problem),
         };
         match stored {
-            Ok(_) => self.go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved),
+            Ok(_) => go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved),
             Err(problem) => self.refused_form(visit, Some(&integration), sent, problem),
         }
     }
@@ -281,6 +279,7 @@ impl Manage {
             return Err(problem);
         }
         sent.errors = problem.errors().to_vec();
+        sent.version = editing.map(version).unwrap_or_default();
         if editing.is_none() && sent.credential == Credential::Keep {
             sent.credential = Credential::ClientSecret;
         }
@@ -293,7 +292,12 @@ impl Manage {
         id: &str,
     ) -> Result<Response<Body>, Problem> {
         let integration = self.named_integration(id, visit.log).await?;
-        self.show_integration(visit, integration, None, ConnectForm::default())
+        // Whoever comes from a connection need not enter it again.
+        let query = Query::of(visit.request)?;
+        let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
+        let (user, organization) = (text("user"), text("organization"));
+        let connect = ConnectForm { user, organization, ..ConnectForm::default() };
+        self.show_integration(visit, integration, None, connect)
     }
 
     pub(super) async fn verify_page(
@@ -350,7 +354,7 @@ impl Manage {
                 Notice::Resumed
             }
         };
-        self.go_on(&format!("/portal/integrations/{id}"), notice)
+        go_on(&format!("/portal/integrations/{id}"), notice)
     }
 
     pub(super) async fn delete_integration_page(
@@ -358,9 +362,8 @@ impl Manage {
         visit: &Visit<'_>,
         id: &str,
     ) -> Result<Response<Body>, Problem> {
-        let id = self.named_integration(id, visit.log).await?.id.to_string();
-        let frame = Frame::new(visit, Section::Integrations, format!("Delete {id}"));
-        shown(StatusCode::OK, &DeletePage { frame, id })
+        let id = self.named_integration(id, visit.log).await?.id;
+        ask(visit, Section::Integrations, &deleting(&id, false))
     }
 
     pub(super) async fn remove_integration(
@@ -369,7 +372,25 @@ impl Manage {
         id: &str,
     ) -> Result<Response<Body>, Problem> {
         let id = self.named_integration(id, visit.log).await?.id;
-        self.forget_integration(&id).await?;
-        self.go_on("/portal/integrations", Notice::Deleted)
+        match self.forget_integration(&id).await {
+            Ok(()) => go_on("/portal/integrations", Notice::Deleted),
+            // Too many connections for one request; what is left is paused.
+            Err(problem) if problem.code() == Code::ServiceUnavailable => {
+                visit.log.problem(&problem);
+                ask(visit, Section::Integrations, &deleting(&id, true))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
+fn deleting(id: &IntegrationId, is_unfinished: bool) -> Question<'static> {
+    Question {
+        title: format!("Delete {id}"),
+        consequence: "Its connections, their tokens and its client credential are erased. Its users must connect again if you create it anew.",
+        action: format!("/portal/integrations/{id}/delete"),
+        button: "Delete the integration",
+        back: format!("/portal/integrations/{id}"),
+        is_unfinished,
     }
 }

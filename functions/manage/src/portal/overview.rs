@@ -8,7 +8,7 @@ use vault::api_keys::Role;
 use vault::connections::UserFilter;
 use vault::service;
 
-use super::frame::{Frame, Notice, Section, shown};
+use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::{Turn, Visit};
 use crate::Manage;
 
@@ -95,6 +95,19 @@ impl Manage {
             Turn::Resume => (service::Status::Running, Notice::Started),
         };
         self.turn_service(status).await?;
-        self.go_on("/", notice)
+        go_on("/", notice)
     }
+}
+
+/// Whether an operator is certain that the whole service is to stop.
+pub(super) fn stop_page(visit: &Visit<'_>) -> Result<Response<Body>, Problem> {
+    let question = Question {
+        title: "Stop the service".to_owned(),
+        consequence: "Within five seconds no token is used or renewed, nobody is sent to Entra, and calls are refused. Nothing is lost: connections wait until the service goes on.",
+        action: "/portal/service/pause".to_owned(),
+        button: "Stop the service",
+        back: "/".to_owned(),
+        is_unfinished: false,
+    };
+    ask(visit, Section::Overview, &question)
 }

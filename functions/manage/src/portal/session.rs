@@ -10,15 +10,16 @@ use edge::cookies;
 use edge::log::RequestLog;
 use edge::page::{self, Allowed, Forms};
 use edge::problem::{Code, Problem};
-use edge::respond;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderName, Response, StatusCode};
 use lambda_http::{Body, Request};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
+use url::Position;
 use vault::sessions::PORTAL_LIFETIME;
 
 use super::form::Form;
+use super::frame::to;
 use crate::Manage;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -69,6 +70,8 @@ pub(super) enum Reason {
     Asked,
     /// They asked for a page, or sent a form, without being signed in.
     Needed,
+    /// They sent a form, and their session is over.
+    Ended,
     /// What they entered is no operator key.
     WrongKey,
     /// They signed out.
@@ -93,7 +96,7 @@ pub(super) fn sign_in_page(
 ) -> Result<Response<Body>, Problem> {
     let status = match reason {
         Reason::Asked | Reason::SignedOut => StatusCode::OK,
-        Reason::Needed | Reason::WrongKey => StatusCode::UNAUTHORIZED,
+        Reason::Needed | Reason::Ended | Reason::WrongKey => StatusCode::UNAUTHORIZED,
     };
     let page = SignInPage { style: page::STYLE, reason, next: next.unwrap_or_default() };
     let html = page.render().map_err(|error| Problem::new(Code::InternalError).cause(error))?;
@@ -123,25 +126,32 @@ impl Manage {
 
     pub(super) async fn sign_in(
         &self,
-        form: &Form,
+        request: &Request,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
+        let form = &Form::of(request)?;
         let next = form.text("next");
         let key = match form.secret("key") {
             Some(presented) => self.authenticator.operator(&presented).await?,
             None => None,
         };
         let Some(key) = key else {
+            // As where keys are presented to the API: guessing must not go unnoticed.
+            log.problem(&Problem::new(Code::InvalidCredentials).cause("not an operator's key"));
             tracing::warn!(audit = "portal_sign_in_refused", "no operator key was presented");
             return sign_in_page(Some(next.to_owned()), Reason::WrongKey);
         };
         if let Some(caller) = self.authenticator.operator_behind(&key).await? {
             log.caller(&caller);
         }
+        // Its cookie is overwritten, so nobody could end it any more.
+        if let Some(former) = cookies::portal().read(request.headers())? {
+            self.sessions.end_portal(&former).await?;
+        }
         let now = self.clock.now();
         let token = self.sessions.begin_portal(key, now, &mut vault::random::system()).await?;
         tracing::info!(audit = "portal_sign_in", "an operator signed in");
-        let mut response = respond::see_other(&self.own_page(next))?;
+        let mut response = to(&self.own_page(next))?;
         let lifetime = Duration::try_from(PORTAL_LIFETIME).unwrap_or_default();
         response.headers_mut().append(SET_COOKIE, cookies::portal().set(&token, lifetime)?);
         Ok(response)
@@ -160,18 +170,13 @@ impl Manage {
     }
 
     /// The page of ours that `next` names, else the first one: nobody is led elsewhere by signing in.
-    fn own_page(&self, next: &str) -> url::Url {
+    fn own_page(&self, next: &str) -> String {
         let home = self.public_url.to_url();
         let is_path = next.starts_with('/') && !next.starts_with("//") && !next.contains('\\');
-        match home.join(next) {
-            Ok(url)
-                if is_path
-                    && url.origin() == home.origin()
-                    && (url.path() == "/" || url.path().starts_with("/portal/")) =>
-            {
-                url
-            }
-            _ => home,
-        }
+        let page = home.join(next).ok().filter(|url| {
+            let is_portal = url.path() == "/" || url.path().starts_with("/portal/");
+            is_path && is_portal && url.origin() == home.origin()
+        });
+        page.map_or_else(|| "/".to_owned(), |url| url[Position::BeforePath..].to_owned())
     }
 }

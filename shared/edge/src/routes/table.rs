@@ -340,6 +340,17 @@ pub static ROUTES: &[Route] = &[
         specific_problems: &[Code::DuplicateParameter, Code::NotFound],
     },
     Route {
+        operation: Operation::PortalAddress,
+        method: Some(Method::GET),
+        path: "/portal",
+        callers: ANYONE,
+        audience: Audience::Browser,
+        function: Function::Manage,
+        summary: "The portal, as people type its address",
+        body: RequestBody::None,
+        specific_problems: &[Code::NotFound],
+    },
+    Route {
         operation: Operation::PortalPage,
         method: Some(Method::GET),
         path: "/portal/{page+}",

@@ -109,11 +109,12 @@ impl Drain {
         Self { refresher, limits, paces: Mutex::default() }
     }
 
-    /// Handles what is due in a shard; begins nothing new after `deadline`.
+    /// Handles what is due in a shard; begins nothing new after `deadline`. What was done is told even where it ended
+    /// in an error.
     ///
     /// # Errors
     /// [`Error`] when our own side keeps failing; what was not handled stays due.
-    pub async fn shard(&self, shard: u32, deadline: Instant) -> Result<Drained, Error> {
+    pub async fn shard(&self, shard: u32, deadline: Instant) -> (Drained, Result<(), Error>) {
         let mut run = Run {
             drain: self,
             shard,
@@ -126,7 +127,7 @@ impl Drain {
             broken: None,
         };
         run.run(deadline).await;
-        run.broken.map_or(Ok(run.drained), Err)
+        (run.drained, run.broken.map_or(Ok(()), Err))
     }
 }
 

@@ -2,6 +2,7 @@
 //! call of Azure DevOps. (What needs a real browser is in `tests/browser`.)
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use emulators::Fault;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use end_to_end::portal::{Operator, field, unescaped};
 use end_to_end::{Answer, Caller, INTEGRATION, World};
@@ -26,7 +27,7 @@ const PAGES: [&str; 12] = [
 ];
 
 /// Every form.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 17] = [
     "integrations/new",
     "integrations/azure-devops/edit",
     "integrations/azure-devops/verify",
@@ -35,6 +36,7 @@ const ACTIONS: [&str; 16] = [
     "integrations/azure-devops/delete",
     "integrations/azure-devops/connect",
     "connected",
+    "connected/refuse",
     "connections/conn_00000000000000000000000000000000/connect",
     "connections/conn_00000000000000000000000000000000/refresh",
     "connections/conn_00000000000000000000000000000000/try",
@@ -48,7 +50,7 @@ const ACTIONS: [&str; 16] = [
 /// A page that shows nothing but the way in.
 fn assert_asks_to_sign_in(answer: &Answer) {
     let page = answer.clone().expect(401).text();
-    assert!(page.contains("<h1>Sign in</h1>") && !page.contains(INTEGRATION), "{page}");
+    assert!(page.contains("<h1>Sign in</h1>") && !page.contains("mycompany"), "{page}");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
@@ -102,6 +104,12 @@ async fn only_an_operator_key_signs_in() {
         assert!(answer.header("set-cookie").is_none());
         assert!(answer.expect(401).text().contains("This is no operator key"));
     }
+    // Where the alarm for refused keys looks.
+    world
+        .logged(|line| {
+            line.contains("\"POST /portal/{page+}\"") && line.contains("invalid_credentials")
+        })
+        .await;
     let operator_key = world.new_key("operator", None).await;
     for key in [operator_key.as_str(), world.stack.operator_key()] {
         let operator = Operator::sign_in(&world, key).await;
@@ -140,7 +148,7 @@ async fn signing_in_leads_on_to_pages_of_the_portal_only() {
     ] {
         let fields = [("key", world.stack.operator_key()), ("next", next)];
         let answer = world.browser().submit(&world.url("/portal/sign-in"), &fields).await;
-        assert_eq!(answer.expect(303).location().as_str(), world.url(expected), "{next}");
+        assert_eq!(answer.expect(303).header("location"), Some(expected), "{next}");
     }
 }
 
@@ -203,6 +211,15 @@ async fn a_session_ends_with_its_time_its_key_and_signing_out() {
     let id = key.split('_').nth(1).unwrap();
     world.ask(&Caller::Operator, Method::DELETE, &format!("/api-keys/{id}")).await.expect(204);
     assert_asks_to_sign_in(&by_key.open("/portal/integrations").await);
+
+    // Signing in again ends the former session, whose cookie is overwritten.
+    let again = operator(&world).await;
+    let former = again.browser().cookies();
+    let sent = [("key", world.stack.operator_key())];
+    again.browser().submit(&world.url("/portal/sign-in"), &sent).await.expect(303);
+    assert_ne!(again.browser().cookies(), former);
+    let request = world.request(&Caller::Nobody, Method::GET, "/portal/integrations");
+    assert_asks_to_sign_in(&world.send(request.header("cookie", former)).await);
 
     let leaving = operator(&world).await;
     let old_cookies = leaving.browser().cookies();
@@ -274,6 +291,8 @@ async fn a_newcomer_configures_connects_calls_and_cleans_up() {
     assert!(!keys.contains("one call of the portal"), "a key was left behind: {keys}");
 
     let path = format!("/portal/connections/{id}/disconnect");
+    let certain = operator.open(&path).await.expect(200).text();
+    assert!(certain.contains("<h1>Disconnect ada</h1>"), "{certain}");
     let gone = operator.submit_and_follow(&path, &[]).await;
     assert!(gone.expect(200).text().contains("The connection is deleted"));
     world
@@ -340,7 +359,10 @@ async fn a_refused_form_names_every_field_and_never_shows_a_secret_again() {
         ),
         ("/portal/sign-out".to_owned(), "/".to_owned()),
     ] {
-        assert_eq!(operator.open(&address).await.expect(303).location().path(), page);
+        assert_eq!(
+            operator.open(&address).await.expect(303).header("location"),
+            Some(page.as_str())
+        );
     }
     let taken = [("integration", INTEGRATION), fields[1], fields[2], fields[3]];
     let refused = operator.submit("/portal/integrations/new", &taken).await.expect(422).text();
@@ -369,6 +391,127 @@ fn untouched(page: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_entered_is_dropped_without_a_word() {
+    let world = World::start().await;
+    let operator = operator(&world).await;
+    let path = format!("/portal/integrations/{INTEGRATION}/edit");
+    let page = operator.open(&path).await.expect(200).text();
+    let fields = untouched(&page);
+    let with = |more: &[(&'static str, &'static str)]| {
+        let mut all: Vec<(String, String)> = fields.clone();
+        all.retain(|(name, _)| name != "csrf");
+        all.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        // A browser sends a field once.
+        for (name, _) in more {
+            let first = all.iter().position(|(known, _)| known == name).unwrap();
+            if all.iter().filter(|(known, _)| known == name).count() > 1 {
+                all.remove(first);
+            }
+        }
+        all
+    };
+    let send = async |fields: Vec<(String, String)>| {
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        operator.submit(&path, &fields).await
+    };
+    for (more, field) in [
+        // A secret, and the choice to keep the stored one.
+        (
+            &[("client_credential.client_secret", "s3cr3t-of-the-test")][..],
+            "client_credential.client_secret",
+        ),
+        (&[("any_organization", "yes")], "organizations"),
+        // A file with the key in it, in the place of the certificate alone.
+        (
+            &[
+                ("client_credential", "certificate"),
+                (
+                    "client_credential.certificate_pem",
+                    "-----BEGIN PRIVATE KEY-----\nk3y-of-the-test\n-----END PRIVATE KEY-----",
+                ),
+            ],
+            "client_credential",
+        ),
+    ] {
+        let refused = send(with(more)).await.expect(422).text();
+        assert!(refused.contains(&format!("<li>{field}")), "{field}: {refused}");
+        assert!(!refused.contains("s3cr3t") && !refused.contains("k3y-of-the-test"), "{refused}");
+    }
+    // Somebody else saves meanwhile; saving again is a decision.
+    world.put_integration(INTEGRATION, json!({"always_warm": true})).await.expect(200);
+    let refused = send(with(&[])).await.expect(422).text();
+    assert!(refused.contains("somebody else has saved"), "{refused}");
+    assert_eq!(stored(&world, INTEGRATION).await["always_warm"], true);
+    let version = field(&refused, "updated_at").unwrap();
+    let mut again = with(&[]);
+    again.retain(|(name, _)| name != "updated_at");
+    again.push(("updated_at".to_owned(), version));
+    send(again).await.expect(303);
+    assert_eq!(stored(&world, INTEGRATION).await["always_warm"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_can_say_that_it_is_somebody_else() {
+    let world = World::start().await;
+    let id = world.connect("ada", "ada").await;
+    let operator = operator(&world).await;
+    let path = format!("/portal/integrations/{INTEGRATION}/connect");
+    let linked = operator.submit(&path, &[("user", "ada")]).await.expect(200).text();
+    let link = field(&linked, "link").unwrap();
+    world.secret(link.split("session=").nth(1).unwrap());
+    let returned = operator.browser().finish(&link, "ada").await.expect(303).location();
+    let finish = operator.browser().open_page(returned.as_str()).await.expect(200).text();
+    assert!(finish.contains("Not this person"), "{finish}");
+    let refused =
+        operator.submit_and_follow("/portal/connected/refuse", &[("connection_id", &id)]).await;
+    assert!(refused.expect(200).text().contains("The sign-in is refused"));
+    // What was there before goes on, and nothing is left to confirm.
+    assert_eq!(world.connection(&id).await["status"], "active");
+    let late = operator.browser().open_page(returned.as_str()).await.expect(200).text();
+    assert!(late.contains("Nothing waits for a confirmation"), "{late}");
+    let tokens = world.items(names::TOKENS).await;
+    assert_eq!(tokens.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_must_sign_in_again_is_sent_where_the_application_finishes() {
+    let world = World::start().await;
+    let id = world.connect("ada", "ada").await;
+    let operator = operator(&world).await;
+    let path = format!("/portal/connections/{id}/connect");
+    // Without a page of the application, the operator says where the user comes back to.
+    let form = operator.submit_and_follow(&path, &[]).await.expect(200).text();
+    assert_eq!(field(&form, "user").as_deref(), Some("ada"));
+    let reconnect = json!({"reconnect_url": "https://app.mycompany.example/settings"});
+    world.put_integration(INTEGRATION, reconnect).await.expect(200);
+    let page = operator.submit(&path, &[]).await.expect(200).text();
+    let expected = format!("https://app.mycompany.example/settings?connection_id={id}");
+    assert_eq!(field(&page, "link"), Some(expected));
+    world.put_integration(INTEGRATION, json!({"confirmation": "none"})).await.expect(200);
+    let page = operator.submit(&path, &[]).await.expect(200).text();
+    let link = field(&page, "link").unwrap();
+    assert!(link.starts_with(&world.url("/authorize?session=")), "{link}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_does_is_in_the_log() {
+    let world = World::start().await;
+    let key = world.new_key("operator", None).await;
+    let id = key.split('_').nth(1).unwrap().to_owned();
+    let operator = Operator::sign_in(&world, &key).await;
+    let path = format!("/portal/integrations/{INTEGRATION}/pause");
+    operator.submit(&path, &[]).await.expect(303);
+    operator.submit(&format!("/portal/api-keys/{id}/revoke"), &[]).await.expect(303);
+    for action in ["pause_integration", "delete_api_key"] {
+        let line =
+            world.logged(|line| line.contains("portal_action") && line.contains(action)).await;
+        assert!(line.contains(&format!("key:{id}")), "{line}");
+    }
+    world.logged(|line| line.contains("api_key_deleted") && line.contains(&id)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn saving_a_form_untouched_changes_nothing() {
     let world = World::start().await;
     let operator = operator(&world).await;
@@ -384,7 +527,7 @@ async fn saving_a_form_untouched_changes_nothing() {
             "allow_token_handout": true,
             "always_warm": true,
             "branding": {"name": "Ada's tools", "logo_url": "https://app.mycompany.example/logo.svg", "accent_color": "#0b5cad"},
-            "allowed_calls": [{"methods": ["GET", "POST"], "paths": ["/_apis/projects", "/*/_apis/git"]}, {"methods": [], "paths": ["/*/_git"]}],
+            "allowed_calls": [{"methods": ["GET", "POST"], "paths": ["/_apis/projects", "/*/_apis/git", "/My%20Project/_apis"]}, {"methods": [], "paths": ["/*/_git"]}],
             "proxy_limits": {"connection": {"requests": 10, "per_seconds": 60}, "integration": {"concurrent": 5}},
         }),
     ] {
@@ -513,6 +656,17 @@ async fn the_health_page_counts_calls_renewals_and_what_is_due() {
     let after = operator.open("/portal/health").await.expect(200).text();
     assert!(after.contains("1 renewals, 0 failed"), "{after}");
     assert!(after.contains(">0 <span class=\"tag good\">in time</span>"), "{after}");
+    // Failures are written soon, and not with the next call after ten seconds: there may be none.
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        world.devops().inject(Fault::on("projects.list").status(500));
+        world.proxied(&id, "dev.azure.com/mycompany/_apis/projects").await.expect(500);
+        let page = operator.open("/portal/health").await.expect(200).text();
+        if !page.contains(" calls, 0 failed") {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{page}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

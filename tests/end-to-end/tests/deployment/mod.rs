@@ -204,7 +204,13 @@ impl Deployment {
         let location = signed_in.headers()["location"].to_str().unwrap().to_owned();
         let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
-        let page = self.http.get(location).header("cookie", cookie).send().await.unwrap();
+        let page = self
+            .http
+            .get(format!("{}{location}", self.front))
+            .header("cookie", cookie)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(page.status(), 200);
         page.text().await.unwrap()
     }
