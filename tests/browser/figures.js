@@ -6,6 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 const PAINT_MS = 100;
 const LOADS = 3;
+// On a machine that is slow at the time, what counts is how much longer than the least page's a paint takes: 100 ms are
+// less than this many times that page's, where nothing else runs.
+const LEAST_PAGE = 'Sign in';
+const TIMES_THE_LEAST = 3;
 
 /** Notes one look at a page. */
 export function note(figures) {
@@ -36,7 +40,9 @@ function table(file) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const rows = table(process.argv[2]);
   console.table(rows);
-  const slow = rows.filter((row) => row['first paint, ms'] >= PAINT_MS);
-  for (const { page } of slow) console.error(`${page}: the first paint takes ${PAINT_MS} ms or more`);
+  const least = rows.find((row) => row.page === LEAST_PAGE)?.['first paint, ms'] ?? 0;
+  const limit = Math.max(PAINT_MS, TIMES_THE_LEAST * least);
+  const slow = rows.filter((row) => row['first paint, ms'] >= limit);
+  for (const { page } of slow) console.error(`${page}: the first paint takes ${limit} ms or more`);
   process.exitCode = slow.length > 0 ? 1 : 0;
 }

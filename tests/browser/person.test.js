@@ -13,8 +13,9 @@ after(close);
 const integration = 'person';
 // Where any account may try: Entra itself stops a personal one that tries to sign in to a tenant.
 const anyTenant = 'person-of-any-tenant';
-await putIntegration(integration);
-await putIntegration(anyTenant, { tenant: 'organizations' });
+const branding = { name: 'Release board of mycompany', accent_color: '#7a1fa2' };
+await putIntegration(integration, { branding });
+await putIntegration(anyTenant, { tenant: 'organizations', branding });
 await letPersonalAccountsThrough();
 
 // The words of the headings may change; what they speak of does not.
@@ -24,7 +25,7 @@ const endings = [
   { what: 'is connected', heading: connected, status: 200, at: (page) => signInAs(page, 'ada') },
   {
     what: 'cancels',
-    heading: /cancel/i,
+    heading: /did not sign in/i,
     status: 403,
     at: (page) => endOtherwise(page, 'Cancel'),
   },
@@ -36,7 +37,7 @@ const endings = [
   },
   {
     what: 'has a personal account',
-    heading: /personal/i,
+    heading: /work or school account/i,
     status: 403,
     under: anyTenant,
     at: (page) => signInAs(page, 'katherine'),
@@ -49,7 +50,7 @@ const endings = [
   },
   {
     what: 'is stopped by a policy',
-    heading: /policy/i,
+    heading: /does not allow/i,
     status: 403,
     at: (page) => endOtherwise(page, 'Conditional Access blocks the sign-in'),
   },
@@ -72,7 +73,7 @@ for (const look of looks) {
 
   test(`A link that is unknown, used, opened too often or expired says so (${look.name})`, () =>
     visit(look, async (person) => {
-      const unknown = /not known|already used/i;
+      const unknown = /no longer valid/i;
       assert.equal(await person.open('/authorize?session=unknown', unknown, 'An unknown link'), 404);
 
       const used = await connectLink(integration, `used ${look.name}`);
@@ -83,7 +84,7 @@ for (const look of looks) {
 
       const worn = await connectLink(integration, `worn ${look.name}`);
       for (let start = 0; start < 5; start += 1) await person.page.goto(worn);
-      assert.equal(await person.open(worn, /too many/i, 'A worn link'), 429);
+      assert.equal(await person.open(worn, /too often/i, 'A worn link'), 429);
 
       const expired = await connectLink(integration, `late ${look.name}`);
       await expire(expired);
@@ -103,7 +104,7 @@ test('Who changes their mind after cancelling uses the same link', () =>
     const link = await connectLink(integration, 'undecided');
     await person.page.goto(link);
     await endOtherwise(person.page, 'Cancel');
-    await person.arrive(/cancel/i, 'A person who cancels');
+    await person.arrive(/did not sign in/i, 'A person who cancels');
     await person.page.goto(link);
     await signInAs(person.page, 'ada');
     await person.arrive(connected, 'A person who is connected');
@@ -116,6 +117,15 @@ for (const ending of endings) {
       await reachesEverythingByTab(person.page);
     }));
 }
+
+test('The pages bear the name and the colour of the application', () =>
+  visit(look('phone-dark'), async (person) => {
+    await end(person, 'branded', endings[1]);
+    await person.page.getByText(branding.name, { exact: true }).waitFor();
+    assert.match(await person.page.title(), /Release board of mycompany/);
+    const stripe = await person.page.evaluate('getComputedStyle(document.body).borderTopColor');
+    assert.equal(stripe, 'rgb(122, 31, 162)');
+  }));
 
 test('Without JavaScript the pages are the same', () =>
   visit(

@@ -30,7 +30,7 @@ async function connect(person, user, account) {
 }
 
 await mkdir(folder, { recursive: true });
-await putIntegration(integration);
+await putIntegration(integration, { branding: { name: 'Release board', accent_color: '#7a1fa2' } });
 
 await visit(look('phone-light'), async (person) => {
   await connect(person, 'grace.hopper', 'grace');

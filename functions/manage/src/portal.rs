@@ -32,6 +32,7 @@ use lambda_http::{Body, Request};
 use crate::Manage;
 use form::Form;
 use session::Operator;
+use vault::connections::Connection;
 
 /// What an operator asks of a page.
 struct Visit<'a> {
@@ -78,6 +79,11 @@ impl Manage {
             self.portal_page(&visit, &segments).await
         };
         answered.or_else(|problem| frame::refused(&visit, &problem))
+    }
+
+    /// The connection that a page is about.
+    async fn connection_on(&self, visit: &Visit<'_>, id: &str) -> Result<Connection, Problem> {
+        self.visible_connection(&visit.operator.caller, id, visit.log).await
     }
 
     async fn portal_page(

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::ids::{ApiKeyId, IntegrationId};
 use crate::secret_token::{self, SecretHash};
-use crate::table::{from_item, read, s, to_item};
+use crate::table::{self, from_item, put_new, read, s};
 
 const PREFIX: &str = "api_key#";
 const WHAT: &str = "API key";
@@ -115,14 +115,7 @@ impl ApiKeys {
             secret_hash: SecretHash::of(&secret),
             key: description,
         };
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(WHAT, &record)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
+        put_new(&self.client, &self.table, WHAT, &record).await?;
         Ok(NewApiKey { description: record.key, key })
     }
 
@@ -154,16 +147,7 @@ impl ApiKeys {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn delete(&self, id: &ApiKeyId) -> Result<bool, Error> {
-        let answer = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("pk", s(format!("{PREFIX}{id}")))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
-        Ok(answer.attributes.is_some())
+        table::delete(&self.client, &self.table, format!("{PREFIX}{id}")).await
     }
 
     /// The key that `presented` is, or `None` when it is none of ours. Reads the table each time,

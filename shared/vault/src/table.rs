@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -38,6 +38,41 @@ pub(crate) async fn read<T: DeserializeOwned>(
         .await
         .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
     answer.item.map(|item| from_item(what, item)).transpose()
+}
+
+/// Stores a record under a key that no other has.
+pub(crate) async fn put_new<T: Serialize>(
+    client: &Client,
+    table: &str,
+    what: &'static str,
+    record: &T,
+) -> Result<(), Error> {
+    client
+        .put_item()
+        .table_name(table)
+        .set_item(Some(to_item(what, record)?))
+        .condition_expression("attribute_not_exists(pk)")
+        .send()
+        .await
+        .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
+    Ok(())
+}
+
+/// Forgets the record with a key. Returns whether there was one.
+pub(crate) async fn delete(
+    client: &Client,
+    table: &str,
+    key: impl Into<String>,
+) -> Result<bool, Error> {
+    let answer = client
+        .delete_item()
+        .table_name(table)
+        .key("pk", s(key))
+        .return_values(ReturnValue::AllOld)
+        .send()
+        .await
+        .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
+    Ok(answer.attributes.is_some())
 }
 
 /// An item as a record.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use edge::problem::{Code, Problem};
-use http::{Response, StatusCode};
+use http::Response;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use lambda_http::Body;
@@ -13,7 +13,7 @@ use super::Visit;
 use super::calls::KEY_NAME;
 use super::form::Form;
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
-use super::integrations::Refusal;
+use super::integrations::{Refusal, status_with};
 use super::shown::When;
 use crate::Manage;
 use crate::wire::CreateApiKey;
@@ -52,10 +52,7 @@ struct Row {
 
 impl ApiKeysPage {
     fn shown(&self) -> Result<Response<Body>, Problem> {
-        let status = match self.refusal {
-            Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            None => StatusCode::OK,
-        };
+        let status = status_with(self.refusal.as_ref());
         shown(status, self)
     }
 

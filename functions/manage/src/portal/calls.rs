@@ -76,8 +76,7 @@ impl Manage {
         visit: &Visit<'_>,
         id: &str,
     ) -> Result<Response<Body>, Problem> {
-        let caller = &visit.operator.caller;
-        let connection = self.visible_connection(caller, id, visit.log).await?;
+        let connection = self.connection_on(visit, id).await?;
         let path = format!("/connections/{}/refresh", connection.id);
         let url = self.own_url(&path);
         match self.call(&connection.integration, Method::POST, url).await? {
@@ -86,7 +85,7 @@ impl Manage {
             }
             answer => {
                 // How it ended may have changed the connection.
-                let connection = self.visible_connection(caller, id, visit.log).await?;
+                let connection = self.connection_on(visit, id).await?;
                 self.show_connection(visit, connection, Some(refusal_in(answer))).await
             }
         }
@@ -97,7 +96,7 @@ impl Manage {
         visit: &Visit<'_>,
         id: &str,
     ) -> Result<Response<Body>, Problem> {
-        let connection = self.visible_connection(&visit.operator.caller, id, visit.log).await?;
+        let connection = self.connection_on(visit, id).await?;
         let address = self.first_address(&connection).await?;
         show_try(visit, &connection, address, None, None)
     }
@@ -108,7 +107,7 @@ impl Manage {
         id: &str,
         form: &Form,
     ) -> Result<Response<Body>, Problem> {
-        let connection = self.visible_connection(&visit.operator.caller, id, visit.log).await?;
+        let connection = self.connection_on(visit, id).await?;
         let entered = form.text("address").to_owned();
         let Some(url) = self.proxied(&connection, &entered) else {
             return show_try(visit, &connection, entered, Some(Trouble::Address), None);

@@ -98,7 +98,7 @@ impl Manage {
         id: &str,
     ) -> Result<Response<Body>, Problem> {
         let caller = &visit.operator.caller;
-        let connection = self.visible_connection(caller, id, visit.log).await?;
+        let connection = self.connection_on(visit, id).await?;
         let integration = self.visible_integration(caller, &connection.integration).await?;
         let organization = connection.organization.as_ref().map(ToString::to_string);
         let organization = organization.unwrap_or_default();
@@ -175,8 +175,7 @@ impl Manage {
             Outcome::Refused { title: code.title(), advice: code.advice() }
         } else {
             let id = query.required("connection_id")?;
-            let caller = &visit.operator.caller;
-            let connection = self.visible_connection(caller, id, visit.log).await?;
+            let connection = self.connection_on(visit, id).await?;
             match connection.pending.as_ref().map(|pending| pending.account.clone()) {
                 None => Outcome::Nothing { connection: Box::new(connection) },
                 Some(account) => Outcome::Finished {
@@ -198,7 +197,7 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let caller = &visit.operator.caller;
         let id = connection_id(form.text("connection_id"))?;
-        let connection = self.visible_connection(caller, id.as_str(), visit.log).await?;
+        let connection = self.connection_on(visit, id.as_str()).await?;
         let confirmation = form.secret("confirmation").unwrap_or_default();
         self.confirm(caller, &id, &confirmation, &connection.user).await?;
         go_on(&format!("/portal/connections/{id}"), Notice::Connected)
@@ -210,9 +209,8 @@ impl Manage {
         visit: &Visit<'_>,
         form: &Form,
     ) -> Result<Response<Body>, Problem> {
-        let caller = &visit.operator.caller;
         let id = form.text("connection_id");
-        let connection = self.visible_connection(caller, id, visit.log).await?;
+        let connection = self.connection_on(visit, id).await?;
         self.connections.erase_pending(&connection, self.clock.now()).await?;
         go_on("/portal/connections", Notice::Refused)
     }

@@ -11,7 +11,7 @@ use vault::connections::{Connection, Cursor, Status};
 
 use super::Visit;
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
-use super::integrations::Refusal;
+use super::integrations::{Refusal, status_with};
 use super::shown::{self as words, Tag, When};
 use crate::Manage;
 use crate::connections::{STATUSES, Wish, WishedUser};
@@ -116,7 +116,7 @@ impl Manage {
         visit: &Visit<'_>,
         id: &str,
     ) -> Result<Response<Body>, Problem> {
-        let connection = self.visible_connection(&visit.operator.caller, id, visit.log).await?;
+        let connection = self.connection_on(visit, id).await?;
         self.show_connection(visit, connection, None).await
     }
 
@@ -132,10 +132,7 @@ impl Manage {
             .iter()
             .map(|entry| (When::new(entry.at, now), words::happening(&entry.what)))
             .collect();
-        let status = match refusal {
-            Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            None => StatusCode::OK,
-        };
+        let status = status_with(refusal.as_ref());
         shown(
             status,
             &ConnectionPage {
@@ -154,7 +151,7 @@ impl Manage {
         visit: &Visit<'_>,
         id: &str,
     ) -> Result<Response<Body>, Problem> {
-        let connection = self.visible_connection(&visit.operator.caller, id, visit.log).await?;
+        let connection = self.connection_on(visit, id).await?;
         let question = Question {
             title: format!("Disconnect {}", connection.user),
             consequence: "The tokens and the history of this connection are erased at once. The user can connect again.",
@@ -171,7 +168,7 @@ impl Manage {
         visit: &Visit<'_>,
         id: &str,
     ) -> Result<Response<Body>, Problem> {
-        let connection = self.visible_connection(&visit.operator.caller, id, visit.log).await?;
+        let connection = self.connection_on(visit, id).await?;
         self.forget(&connection.id).await?;
         go_on("/portal/connections", Notice::Disconnected)
     }

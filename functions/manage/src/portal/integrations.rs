@@ -89,6 +89,14 @@ impl Refusal {
     }
 }
 
+/// The status of a page that shows a form again, or not.
+pub(super) fn status_with(refusal: Option<&Refusal>) -> StatusCode {
+    match refusal {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
+    }
+}
+
 impl ConnectForm {
     /// What is wrong with a field.
     fn error(&self, name: &str) -> Option<&str> {
@@ -319,10 +327,7 @@ impl Manage {
         verification: Option<Verification>,
         connect: ConnectForm,
     ) -> Result<Response<Body>, Problem> {
-        let status = match connect.refusal {
-            Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            None => StatusCode::OK,
-        };
+        let status = status_with(connect.refusal.as_ref());
         shown(
             status,
             &IntegrationPage {

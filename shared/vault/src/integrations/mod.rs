@@ -1,7 +1,6 @@
 //! Integrations: one Entra app registration each, as the operator configured it.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::ReturnValue;
 use devops::organization::OrganizationName;
 use devops::policy::CallPolicy;
 use entra::identifiers::{ClientId, Tenant, TenantId};
@@ -14,7 +13,7 @@ use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
 use crate::limits::ProxyLimits;
 use crate::schedule::Warmth;
-use crate::table::{from_item, read, s, to_item};
+use crate::table::{self, from_item, read, s, to_item};
 
 mod branding;
 mod status;
@@ -305,16 +304,7 @@ impl Integrations {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn delete(&self, id: &IntegrationId) -> Result<bool, Error> {
-        let answer = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("pk", s(key(id)))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
-        Ok(answer.attributes.is_some())
+        table::delete(&self.client, &self.table, key(id)).await
     }
 }
 

@@ -14,7 +14,7 @@ use super::{ConnectSession, REQUEST_LIFETIME, SessionKey, Sessions};
 use crate::Error;
 use crate::ids::IntegrationId;
 use crate::secret_token::SecretHash;
-use crate::table::{from_item, s, to_item};
+use crate::table::{from_item, put_new, s};
 
 const WHAT: &str = "authorization request";
 
@@ -96,15 +96,7 @@ impl Sessions {
             sealed: new.secrets.seal(new.state, new.binding)?,
             request: new.request,
         };
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(WHAT, &record)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map(drop)
-            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))
+        put_new(&self.client, &self.table, WHAT, &record).await
     }
 
     /// Takes the request that `state` names, if `binding` is its browser's cookie: one conditional

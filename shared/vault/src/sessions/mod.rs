@@ -29,7 +29,7 @@ use url::Url;
 use crate::Error;
 use crate::ids::{IntegrationId, UserId};
 use crate::secret_token::{self, SecretHash};
-use crate::table::{from_item, n, s, to_item, updated};
+use crate::table::{from_item, n, put_new, s, updated};
 
 /// How long a connect session may be started and finished.
 pub const SESSION_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
@@ -140,14 +140,7 @@ impl Sessions {
             expires_at: expires_at.as_second(),
             session,
         };
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(WHAT, &record)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
+        put_new(&self.client, &self.table, WHAT, &record).await?;
         Ok((token, expires_at))
     }
 

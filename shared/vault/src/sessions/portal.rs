@@ -3,7 +3,6 @@
 //! A session ends after thirty minutes without a request, twelve hours after it began, when its owner signs out, and
 //! when its key is deleted or changed (OWASP ASVS 7.3).
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
 use secrecy::SecretString;
@@ -13,7 +12,7 @@ use super::Sessions;
 use crate::Error;
 use crate::ids::ApiKeyId;
 use crate::secret_token::{self, SecretHash};
-use crate::table::{n, read, s, sent, to_item};
+use crate::table::{self, n, put_new, read, s, sent};
 
 /// How long a session lasts without a request.
 pub const PORTAL_IDLE: SignedDuration = SignedDuration::from_mins(30);
@@ -62,14 +61,7 @@ impl Sessions {
             used_at: now.as_second(),
             expires_at: (now + PORTAL_LIFETIME).as_second(),
         };
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(WHAT, &record)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
+        put_new(&self.client, &self.table, WHAT, &record).await?;
         Ok(token)
     }
 
@@ -110,16 +102,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn end_portal(&self, token: &SecretString) -> Result<bool, Error> {
-        let answer = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("pk", s(row(token)))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
-        Ok(answer.attributes.is_some())
+        table::delete(&self.client, &self.table, row(token)).await
     }
 }
 
