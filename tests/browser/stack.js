@@ -60,10 +60,32 @@ export async function connectLink(integration, user, changes = {}) {
 
 /** Lets a connect link's half hour be over: its row is changed in the embedded table. */
 export async function expire(link) {
-  const lines = readFileSync(given('FUNCTIONS_ENV'), 'utf8').trim().split('\n');
-  const functions = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)));
   const token = new URL(link).searchParams.get('session');
   const row = `session#${createHash('sha256').update(token).digest('base64url')}`;
+  await updateSessions({
+    Key: { pk: { S: row } },
+    ConditionExpression: 'attribute_exists(pk)',
+    UpdateExpression: 'SET expires_at = :past',
+    ExpressionAttributeValues: { ':past': { N: '1000000000' } },
+  });
+}
+
+/** Lets calls and renewals have been counted in the hour that began then: `{ calls: 120, calls_failed: 3 }`. */
+export async function haveCounted(hour, counts) {
+  const [day, time] = hour.toISOString().split('T');
+  const names = Object.keys(counts);
+  await updateSessions({
+    Key: { pk: { S: `tally#${day}` } },
+    UpdateExpression: `SET ${names.map((_, index) => `#c${index} = :c${index}`).join(', ')}`,
+    ExpressionAttributeNames: Object.fromEntries(names.map((name, index) => [`#c${index}`, `${time.slice(0, 2)}_${name}`])),
+    ExpressionAttributeValues: Object.fromEntries(names.map((name, index) => [`:c${index}`, { N: `${counts[name]}` }])),
+  });
+}
+
+/** An UpdateItem in the table of sessions. */
+async function updateSessions(update) {
+  const lines = readFileSync(given('FUNCTIONS_ENV'), 'utf8').trim().split('\n');
+  const functions = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)));
   const caller = `${functions.AWS_ACCESS_KEY_ID}/20250101/${functions.AWS_REGION}/dynamodb/aws4_request`;
   const answer = await fetch(functions.AWS_ENDPOINT_URL_DYNAMODB, {
     method: 'POST',
@@ -73,13 +95,7 @@ export async function expire(link) {
       'content-type': 'application/x-amz-json-1.0',
       authorization: `AWS4-HMAC-SHA256 Credential=${caller}, SignedHeaders=host, Signature=0`,
     },
-    body: JSON.stringify({
-      TableName: functions.SESSIONS_TABLE,
-      Key: { pk: { S: row } },
-      ConditionExpression: 'attribute_exists(pk)',
-      UpdateExpression: 'SET expires_at = :past',
-      ExpressionAttributeValues: { ':past': { N: '1000000000' } },
-    }),
+    body: JSON.stringify({ TableName: functions.SESSIONS_TABLE, ...update }),
   });
-  if (!answer.ok) throw new Error(`the link's row: ${answer.status} ${await answer.text()}`);
+  if (!answer.ok) throw new Error(`UpdateItem: ${answer.status} ${await answer.text()}`);
 }

@@ -74,7 +74,9 @@ impl Greeting {
     pub(crate) fn print(&self, stack: &Stack) {
         let (gateway, key) = (stack.public_url(), &self.application_key);
         println!();
-        println!("  gateway            {gateway}");
+        println!(
+            "  gateway            {gateway}   (in a browser: the portal, with the operator key)"
+        );
         println!("  streaming proxy    {}", stack.streaming_url());
         if let Some(entra) = stack.entra() {
             println!("  Entra ID           {}   (stand-in)", entra.base_url());

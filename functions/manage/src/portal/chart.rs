@@ -10,6 +10,8 @@ const HEIGHT: f64 = 140.0;
 /// Room below the bars for the hours, and above them for the largest number.
 const BELOW: f64 = 18.0;
 const ABOVE: f64 = 16.0;
+/// Room that a label needs, on a phone, too.
+const LABEL: f64 = 170.0;
 
 /// Bars of the hours, with the same numbers as a table for whoever cannot see them.
 #[derive(Template)]
@@ -26,6 +28,9 @@ pub(super) struct Chart {
 struct Bar {
     hour: String,
     is_labelled: bool,
+    label_x: f64,
+    /// At which end of the label that is: a label near the edge would not fit otherwise.
+    anchor: &'static str,
     whole: u64,
     part: u64,
     x: f64,
@@ -56,13 +61,18 @@ impl Chart {
                 let zoned = hour.begins.to_zoned(TimeZone::UTC);
                 let (height, part_height) =
                     (as_f64(whole) * scale, as_f64(part.min(whole)) * scale);
+                let (x, width) = (f64::from(index) * step + 2.0, step - 4.0);
+                let (label_x, anchor) =
+                    if x > WIDTH - LABEL { (x + width, "end") } else { (x, "start") };
                 Bar {
+                    label_x,
+                    anchor,
                     hour: zoned.strftime("%-d %b, %H:00").to_string(),
                     is_labelled: zoned.hour() % 6 == 0,
                     whole,
                     part,
-                    x: f64::from(index) * step + 2.0,
-                    width: step - 4.0,
+                    x,
+                    width,
                     top: bottom - height,
                     height,
                     part_top: bottom - part_height,
