@@ -10,6 +10,7 @@
 //! opens an Azure DevOps token: where a page needs one, it calls the proxy as any application does.
 
 mod api_keys;
+mod call_rules;
 mod calls;
 mod chart;
 mod connect;
@@ -17,9 +18,12 @@ mod connections;
 mod form;
 mod frame;
 mod health;
+mod integration;
+mod integration_edit;
 mod integration_form;
 mod integrations;
 mod overview;
+mod refusal;
 mod scopes;
 mod session;
 mod shown;

@@ -13,7 +13,7 @@ use super::Visit;
 use super::calls::KEY_NAME;
 use super::form::Form;
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
-use super::integrations::{Refusal, status_with};
+use super::refusal::{Refusal, status_with};
 use super::shown::When;
 use crate::Manage;
 use crate::wire::CreateApiKey;

@@ -19,7 +19,7 @@ use vault::ids::IntegrationId;
 use super::Visit;
 use super::form::Form;
 use super::frame::{Frame, Notice, Section, go_on, shown};
-use super::integrations::Refusal;
+use super::refusal::Refusal;
 use crate::Manage;
 
 /// How long the key of one call works.

@@ -12,7 +12,8 @@ use vault::integrations::{Confirmation, Integration};
 use super::Visit;
 use super::form::Form;
 use super::frame::{Frame, Notice, Section, go_on, shown, to};
-use super::integrations::{ConnectForm, Refusal};
+use super::integration::ConnectForm;
+use super::refusal::Refusal;
 use crate::Manage;
 use crate::wire::{ConnectSessionView, CreateConnectSession, connection_id};
 

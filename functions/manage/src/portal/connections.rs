@@ -11,7 +11,7 @@ use vault::connections::{Connection, Cursor, Status};
 
 use super::Visit;
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
-use super::integrations::{Refusal, status_with};
+use super::refusal::{Refusal, status_with};
 use super::shown::{self as words, Tag, When};
 use crate::Manage;
 use crate::connections::{STATUSES, Wish, WishedUser};

@@ -6,11 +6,11 @@ use edge::problem::{FieldError, Problem};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
 use vault::integrations::{Confirmation, Integration, Organizations, TenantSetting};
 use vault::limits::Limit;
 
+use super::call_rules;
 use super::form::Form;
 use super::scopes::{self, Line};
 use crate::integration_fields as fields;
@@ -142,7 +142,7 @@ impl IntegrationForm {
                     .rules()
                     .iter()
                     .map(CallRule::from)
-                    .map(|rule| rule_line(&rule))
+                    .map(|rule| call_rules::line(&rule))
                     .collect::<Vec<_>>(),
             ),
             connection_limit: LimitFields::of(integration.proxy_limits.connection),
@@ -249,7 +249,7 @@ impl IntegrationForm {
             },
             allow_token_handout: self.token_handout,
             always_warm: self.always_warm,
-            allowed_calls: self.allowed_calls.lines().filter_map(call_rule).collect(),
+            allowed_calls: self.allowed_calls.lines().filter_map(call_rules::rule).collect(),
             proxy_limits,
             reconnect_url: form.filled("reconnect_url").map(str::to_owned),
             branding: Branding {
@@ -387,57 +387,15 @@ fn lines<T: ToString>(entries: &[T]) -> String {
     entries.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// `GET,POST /_apis/projects /*/_apis/git`; `*` in the place of methods stands for all.
-fn rule_line(rule: &CallRule) -> String {
-    let methods = if rule.methods.is_empty() { "*".to_owned() } else { rule.methods.join(",") };
-    let paths = rule.paths.iter().map(|path| without_blanks(path));
-    std::iter::once(methods).chain(paths).collect::<Vec<_>>().join(" ")
-}
-
-/// Names of projects can have blanks; in the form, blanks stand between paths.
-fn without_blanks(path: &str) -> String {
-    let encode = |c: char| {
-        let text = c.to_string();
-        if c.is_whitespace() {
-            utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string()
-        } else {
-            text
-        }
-    };
-    path.chars().map(encode).collect()
-}
-
 /// When an integration was last saved, exactly.
 pub(super) fn version(integration: &Integration) -> String {
     integration.updated_at.to_string()
-}
-
-fn call_rule(line: &str) -> Option<CallRule> {
-    let mut words = line.split_whitespace();
-    let methods = words.next()?;
-    Some(CallRule {
-        methods: match methods {
-            "*" => Vec::new(),
-            _ => methods.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
-        },
-        paths: words.map(str::to_owned).collect(),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn a_rule_of_calls_is_one_line_and_comes_back_as_it_was() {
-        for line in
-            ["*", "GET", "GET,POST /_apis/projects /*/_apis/git", "* /*/_git", "GET /My%20Project"]
-        {
-            assert_eq!(rule_line(&call_rule(line).unwrap()), line);
-        }
-        assert!(call_rule("   ").is_none());
-    }
 
     #[test]
     fn a_day_is_its_beginning_in_utc() {

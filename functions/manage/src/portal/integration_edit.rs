@@ -1,0 +1,169 @@
+//! Creating and editing an integration.
+
+use askama::Template;
+use edge::problem::{Code, Problem};
+use http::{Response, StatusCode};
+use lambda_http::Body;
+use vault::ids::IntegrationId;
+use vault::integrations::Integration;
+
+use super::Visit;
+use super::form::Form;
+use super::frame::{Frame, Notice, Section, go_on, shown};
+use super::integration_form::{Credential, IntegrationForm, version};
+use super::shown as words;
+use crate::Manage;
+
+#[derive(Template)]
+#[template(path = "integration_form.html")]
+struct FormPage {
+    frame: Frame,
+    /// Of the integration that is edited.
+    editing: Option<Editing>,
+    form: IntegrationForm,
+    redirect_uri: String,
+    can_federate: bool,
+}
+
+/// What cannot be changed in the form.
+struct Editing {
+    id: String,
+    credential: &'static str,
+}
+
+impl Manage {
+    pub(super) fn new_integration_page(
+        &self,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        self.form_page(visit, None, IntegrationForm::empty())
+    }
+
+    pub(super) async fn edit_integration_page(
+        &self,
+        visit: &Visit<'_>,
+        id: &str,
+    ) -> Result<Response<Body>, Problem> {
+        let integration = self.named_integration(id, visit.log).await?;
+        let form = IntegrationForm::of_stored(&integration);
+        self.form_page(visit, Some(&integration), form)
+    }
+
+    fn form_page(
+        &self,
+        visit: &Visit<'_>,
+        editing: Option<&Integration>,
+        form: IntegrationForm,
+    ) -> Result<Response<Body>, Problem> {
+        let title = match editing {
+            Some(integration) => format!("Edit {}", integration.id),
+            None => "Create an integration".to_owned(),
+        };
+        let status =
+            if form.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+        shown(
+            status,
+            &FormPage {
+                frame: Frame::new(visit, Section::Integrations, title),
+                editing: editing.map(|integration| Editing {
+                    id: integration.id.to_string(),
+                    credential: words::credential_kind(integration.credential.kind),
+                }),
+                form,
+                redirect_uri: self.public_url.redirect_uri().to_string(),
+                can_federate: self.credentials.can_federate(),
+            },
+        )
+    }
+
+    pub(super) async fn create_integration(
+        &self,
+        visit: &Visit<'_>,
+        form: &Form,
+    ) -> Result<Response<Body>, Problem> {
+        let sent = IntegrationForm::of_sent(form);
+        match self.create_from(&sent, form, visit).await {
+            Ok(id) => go_on(&format!("/portal/integrations/{id}"), Notice::Created),
+            Err(problem) => self.refused_form(visit, None, sent, problem),
+        }
+    }
+
+    async fn create_from(
+        &self,
+        sent: &IntegrationForm,
+        form: &Form,
+        visit: &Visit<'_>,
+    ) -> Result<IntegrationId, Problem> {
+        let id = self.new_id(&sent.id).await?;
+        let wish = sent.wish(form, self.credentials.can_federate());
+        match (id, wish) {
+            (Ok(id), Ok(wish)) => {
+                visit.log.integration(&id);
+                self.store_integration(id.clone(), wish).await?;
+                Ok(id)
+            }
+            (Ok(_), Err(problem)) => Err(problem),
+            (Err(message), wish) => {
+                let problem = Problem::field("integration", message);
+                Err(wish
+                    .err()
+                    .iter()
+                    .flat_map(Problem::errors)
+                    .fold(problem, |all, one| all.error(one.field.clone(), one.message.clone())))
+            }
+        }
+    }
+
+    /// The id of an integration that is not there yet, or why it cannot be.
+    async fn new_id(&self, text: &str) -> Result<Result<IntegrationId, String>, Problem> {
+        let id: IntegrationId = match text.parse() {
+            Ok(id) => id,
+            Err(error) => return Ok(Err(ToString::to_string(&error))),
+        };
+        Ok(match self.integrations.get(&id).await? {
+            Some(_) => Err("there is an integration of this name; edit that one".to_owned()),
+            None => Ok(id),
+        })
+    }
+
+    pub(super) async fn save_integration(
+        &self,
+        visit: &Visit<'_>,
+        id: &str,
+        form: &Form,
+    ) -> Result<Response<Body>, Problem> {
+        let integration = self.named_integration(id, visit.log).await?;
+        let sent = IntegrationForm::of_sent(form);
+        let stored = match sent.wish(form, self.credentials.can_federate()) {
+            Ok(_) if sent.version != version(&integration) => Err(Problem::field(
+                "updated_at",
+                "somebody else has saved this integration meanwhile; saving again replaces what they saved",
+            )),
+            Ok(wish) => self.store_integration(integration.id.clone(), wish).await,
+            Err(problem) => Err(problem),
+        };
+        match stored {
+            Ok(_) => go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved),
+            Err(problem) => self.refused_form(visit, Some(&integration), sent, problem),
+        }
+    }
+
+    /// The form as it was sent, with what is wrong beside the fields.
+    fn refused_form(
+        &self,
+        visit: &Visit<'_>,
+        editing: Option<&Integration>,
+        mut sent: IntegrationForm,
+        problem: Problem,
+    ) -> Result<Response<Body>, Problem> {
+        if problem.code() != Code::InvalidRequest || problem.errors().is_empty() {
+            return Err(problem);
+        }
+        sent.errors = problem.errors().to_vec();
+        sent.version = editing.map(version).unwrap_or_default();
+        if editing.is_none() && sent.credential == Credential::Keep {
+            sent.credential = Credential::ClientSecret;
+        }
+        self.form_page(visit, editing, sent)
+    }
+}
