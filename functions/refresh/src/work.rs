@@ -64,6 +64,9 @@ impl Refresh {
         if ended.is_ok() && !drained.finished {
             self.queue.send_rest(&Message::DueShard(shard), self.clock.now()).await?;
         }
+        // A shard that cannot even be read fails, too.
+        self.tallies
+            .count(Subject::OwnFailures, u64::from(ended.is_err() && drained.tally.failed == 0));
         self.count(&drained.tally).await;
         Ok(ended?)
     }

@@ -56,7 +56,8 @@ export function makeData(scope: Construct, name: string, deletionProtectionEnabl
   for (const table of [integrations, connections, tokens]) {
     retain(table);
   }
-  // What is in here is gone within an hour: it is neither kept nor restored.
+  // What is in here lives for minutes, an operator's session for half a day, hourly counts for nine days: it is neither
+  // kept nor restored.
   sessions.cfnOptions.deletionPolicy = CfnDeletionPolicy.DELETE;
   sessions.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.DELETE;
   const operatorKey = new CfnSecret(scope, 'OperatorKey', {

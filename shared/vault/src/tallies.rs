@@ -109,6 +109,7 @@ type Counts = BTreeMap<(Timestamp, Subject), u64>;
 struct Counted {
     waiting: Counts,
     written_at: Option<Timestamp>,
+    failures_written_at: Option<Timestamp>,
 }
 
 impl Tallies {
@@ -129,24 +130,23 @@ impl Tallies {
     /// Writes what was counted, unless that was done in the last ten seconds. It takes a quarter of a second at most;
     /// what is refused is kept for the next time.
     pub async fn write(&self) {
-        self.write_after(WRITTEN_EVERY).await;
+        let now = self.clock.now();
+        self.write_if(|counted| is_due(&mut counted.written_at, WRITTEN_EVERY, now)).await;
     }
 
     /// The same, where something failed.
     pub async fn write_failures(&self) {
-        self.write_after(FAILURES_WRITTEN_EVERY).await;
+        let now = self.clock.now();
+        let pause = FAILURES_WRITTEN_EVERY;
+        self.write_if(|counted| is_due(&mut counted.failures_written_at, pause, now)).await;
     }
 
-    async fn write_after(&self, pause: Duration) {
-        let now = self.clock.now();
+    async fn write_if(&self, is_due: impl FnOnce(&mut Counted) -> bool) {
         let waiting = {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_due =
-                counted.written_at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= pause);
-            if !is_due || counted.waiting.is_empty() {
+            if counted.waiting.is_empty() || !is_due(&mut counted) {
                 return;
             }
-            counted.written_at = Some(now);
             std::mem::take(&mut counted.waiting)
         };
         let mut days: BTreeMap<String, Counts> = BTreeMap::new();
@@ -225,6 +225,15 @@ impl Tallies {
         let answer = answer.map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
         Ok(answer.item.unwrap_or_default())
     }
+}
+
+/// Whether the last time is long enough ago, which makes this the last time.
+fn is_due(last: &mut Option<Timestamp>, pause: Duration, now: Timestamp) -> bool {
+    let is_due = last.is_none_or(|last| now.duration_since(last).unsigned_abs() >= pause);
+    if is_due {
+        *last = Some(now);
+    }
+    is_due
 }
 
 fn hour_of(time: Timestamp) -> Timestamp {

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use vault::api_keys::{ApiKey, NewApiKey, Role};
 
 use super::Visit;
-use super::calls::KEY_NAME;
+use super::calls::is_of_one_call;
 use super::form::Form;
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::refusal::{Refusal, status_with};
@@ -131,7 +131,7 @@ impl Manage {
     async fn usable_keys(&self) -> Result<Vec<ApiKey>, Problem> {
         let now = self.clock.now();
         let (of_calls, keys): (Vec<_>, Vec<_>) =
-            self.api_keys.list().await?.into_iter().partition(|key| key.name == KEY_NAME);
+            self.api_keys.list().await?.into_iter().partition(is_of_one_call);
         for key in of_calls.iter().filter(|key| !key.works(now)) {
             self.api_keys.delete(&key.id).await?;
         }

@@ -12,7 +12,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
-use vault::api_keys::{KeyWish, NewApiKey, Role};
+use vault::api_keys::{ApiKey, KeyWish, NewApiKey, Role};
 use vault::connections::Connection;
 use vault::ids::IntegrationId;
 
@@ -27,7 +27,7 @@ const KEY_LIFETIME: SignedDuration = SignedDuration::from_mins(1);
 /// How long a call may take: a little longer than the proxy itself waits for Azure DevOps, so that it can say so.
 const PATIENCE: Duration = Duration::from_secs(26);
 /// How those keys are named.
-pub(super) const KEY_NAME: &str = "one call of the portal";
+const KEY_NAME: &str = "one call of the portal";
 /// How much of an answer is shown, in bytes.
 const SHOWN: usize = 24 * 1024;
 
@@ -188,6 +188,14 @@ impl Manage {
         };
         Ok(self.api_keys.create(wish, now, &mut vault::random::system()).await?)
     }
+}
+
+/// Whether a key is one of these: by all that is particular to them, because anybody may give a key their name.
+pub(super) fn is_of_one_call(key: &ApiKey) -> bool {
+    key.name == KEY_NAME
+        && key.role == Role::Application
+        && key.integration.is_some()
+        && key.expires_at.is_some_and(|end| end <= key.created_at + KEY_LIFETIME)
 }
 
 const NO_ANSWER: &str = "The service's own address did not answer in time";

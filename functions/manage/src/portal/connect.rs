@@ -212,7 +212,13 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let id = form.text("connection_id");
         let connection = self.connection_on(visit, id).await?;
-        self.connections.erase_pending(&connection, self.clock.now()).await?;
+        // Only the sign-in that the page was about, and only what was really erased is said to be.
+        let confirmation = form.secret("confirmation").unwrap_or_default();
+        let pending = connection.pending.as_ref();
+        let is_meant = pending.is_some_and(|pending| pending.confirmation.matches(&confirmation));
+        if !is_meant || !self.connections.erase_pending(&connection, self.clock.now()).await? {
+            return Err(Problem::new(Code::ConfirmationInvalid));
+        }
         go_on("/portal/connections", Notice::Refused)
     }
 }

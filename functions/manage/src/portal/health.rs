@@ -134,7 +134,7 @@ const FAILURES: [(&str, Subject); 6] = [
     ("Entra refused, which is confirmed before the user is asked", Subject::Refused),
     ("Entra rejects the client credential: verify the integration", Subject::CredentialRejected),
     ("Users who must sign in again", Subject::ReauthorizationRequired),
-    ("An AWS service of ours did not do its part: see the log", Subject::OwnFailures),
+    ("Our own side failed: see the log", Subject::OwnFailures),
 ];
 
 fn sum(hours: &[Hour], subject: Subject) -> u64 {

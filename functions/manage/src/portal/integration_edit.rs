@@ -105,11 +105,7 @@ impl Manage {
             (Ok(_), Err(problem)) => Err(problem),
             (Err(message), wish) => {
                 let problem = Problem::field("integration", message);
-                Err(wish
-                    .err()
-                    .iter()
-                    .flat_map(Problem::errors)
-                    .fold(problem, |all, one| all.error(one.field.clone(), one.message.clone())))
+                Err(wish.err().iter().fold(problem, with_errors_of))
             }
         }
     }
@@ -134,13 +130,17 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let integration = self.named_integration(id, visit.log).await?;
         let sent = IntegrationForm::of_sent(form);
-        let stored = match sent.wish(form, self.credentials.can_federate()) {
-            Ok(_) if sent.version != version(&integration) => Err(Problem::field(
+        let wish = sent.wish(form, self.credentials.can_federate());
+        let conflict = (sent.version != version(&integration)).then(|| {
+            Problem::field(
                 "updated_at",
                 "somebody else has saved this integration meanwhile; saving again replaces what they saved",
-            )),
-            Ok(wish) => self.store_integration(integration.id.clone(), wish).await,
-            Err(problem) => Err(problem),
+            )
+        });
+        let stored = match (wish, conflict) {
+            (Ok(wish), None) => self.store_integration(integration.id.clone(), wish).await,
+            (Err(problem), None) | (Ok(_), Some(problem)) => Err(problem),
+            (Err(problem), Some(conflict)) => Err(with_errors_of(conflict, &problem)),
         };
         match stored {
             Ok(_) => go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved),
@@ -166,4 +166,12 @@ impl Manage {
         }
         self.form_page(visit, editing, sent)
     }
+}
+
+/// Both refusals in one.
+fn with_errors_of(first: Problem, second: &Problem) -> Problem {
+    second
+        .errors()
+        .iter()
+        .fold(first, |all, error| all.error(error.field.clone(), error.message.clone()))
 }

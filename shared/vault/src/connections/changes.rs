@@ -108,15 +108,15 @@ impl Connections {
     }
 
     /// Erases a flow that was not confirmed: the whole connection if it was the first, else only the
-    /// new tokens. Does nothing if the connection changed meanwhile.
+    /// new tokens. Does nothing, and returns `false`, if there is none or the connection changed meanwhile.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn erase_pending(&self, known: &Connection, now: Timestamp) -> Result<(), Error> {
-        let Some(pending) = &known.pending else { return Ok(()) };
+    pub async fn erase_pending(&self, known: &Connection, now: Timestamp) -> Result<bool, Error> {
+        let Some(pending) = &known.pending else { return Ok(false) };
         if known.grant.is_none() {
             let writes = self.deletion(known)?;
-            return self.transact(writes).await.map(drop);
+            return Ok(matches!(self.transact(writes).await?, Transaction::Done));
         }
         let mut next = Connection { revision: known.revision + 1, pending: None, ..known.clone() };
         // The due time was the confirmation's; the schedule works out the real one when it looks.
@@ -125,10 +125,11 @@ impl Connections {
         }
         let writes =
             vec![self.change(known, &next)?, self.delete_tokens(&known.id, &pending.grant)?];
-        if matches!(self.transact(writes).await?, Transaction::Done) {
+        let is_erased = matches!(self.transact(writes).await?, Transaction::Done);
+        if is_erased {
             self.note(&next, Happening::SignInErased, now).await;
         }
-        Ok(())
+        Ok(is_erased)
     }
 
     /// Forgets a connection and its tokens, at once. Returns what was deleted.
