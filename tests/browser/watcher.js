@@ -153,7 +153,9 @@ const firstPaint = (page) =>
         if (first) resolve(first.startTime);
       }).observe({ type: 'paint', buffered: true }),
     );
-    const [{ redirectStart, fetchStart }] = performance.getEntriesByType('navigation');
+    const [{ redirectStart, fetchStart, responseStart }] = performance.getEntriesByType('navigation');
+    // Before these answer, they talk to Microsoft.
+    if (/\/(integration-callback|verify|try)$/.test(location.pathname)) return paint - responseStart;
     return redirectStart > 0 ? paint : paint - fetchStart;
   });
 
