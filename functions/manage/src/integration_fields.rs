@@ -116,10 +116,7 @@ impl Refusals {
         };
         let all = match self.0.take() {
             None => refused,
-            Some(earlier) => refused
-                .errors()
-                .iter()
-                .fold(earlier, |all, error| all.error(error.field.clone(), error.message.clone())),
+            Some(earlier) => earlier.errors_of(&refused),
         };
         self.0 = Some(all);
         None

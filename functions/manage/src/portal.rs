@@ -28,15 +28,17 @@ mod scopes;
 mod session;
 mod shown;
 
+use std::pin::Pin;
+
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use http::{Method, Response};
 use lambda_http::{Body, Request};
+use vault::connections::Connection;
 
 use crate::Manage;
 use form::Form;
 use session::Operator;
-use vault::connections::Connection;
 
 /// What an operator asks of a page.
 struct Visit<'a> {
@@ -130,30 +132,56 @@ impl Manage {
         segments: &[&str],
         form: &Form,
     ) -> Result<Response<Body>, Problem> {
-        if let Some(action) = action_name(segments) {
-            let caller = &visit.operator.caller.id;
-            tracing::info!(audit = "portal_action", %caller, action, "an operator sends a form");
-        }
-        match segments {
-            ["integrations", "new"] => self.create_integration(visit, form).await,
-            ["integrations", id, "edit"] => self.save_integration(visit, id, form).await,
-            ["integrations", id, "verify"] => self.verify_page(visit, id).await,
-            ["integrations", id, "pause"] => self.turn_integration(visit, id, Turn::Pause).await,
-            ["integrations", id, "resume"] => self.turn_integration(visit, id, Turn::Resume).await,
-            ["integrations", id, "delete"] => self.remove_integration(visit, id).await,
-            ["integrations", id, "connect"] => self.connect_page(visit, id, form).await,
-            ["connected"] => self.finish_connecting(visit, form).await,
-            ["connected", "refuse"] => self.refuse_connecting(visit, form).await,
-            ["connections", id, "connect"] => self.reconnect_page(visit, id).await,
-            ["connections", id, "refresh"] => self.refresh_from_portal(visit, id).await,
-            ["connections", id, "try"] => self.try_call(visit, id, form).await,
-            ["connections", id, "disconnect"] => self.disconnect(visit, id).await,
-            ["api-keys"] => self.create_key_page(visit, form).await,
-            ["api-keys", id, "revoke"] => self.revoke_from_portal(id).await,
-            ["service", "pause"] => self.turn_service_from_portal(Turn::Pause).await,
-            ["service", "resume"] => self.turn_service_from_portal(Turn::Resume).await,
-            _ => Err(Problem::new(Code::NotFound)),
-        }
+        // Each form with its name in the log.
+        let (action, answering): (_, Answering<'_>) = match segments {
+            ["integrations", "new"] => {
+                ("create_integration", Box::pin(self.create_integration(visit, form)))
+            }
+            ["integrations", id, "edit"] => {
+                ("save_integration", Box::pin(self.save_integration(visit, id, form)))
+            }
+            ["integrations", id, "verify"] => {
+                ("verify_integration", Box::pin(self.verify_page(visit, id)))
+            }
+            ["integrations", id, "pause"] => {
+                ("pause_integration", Box::pin(self.turn_integration(visit, id, Turn::Pause)))
+            }
+            ["integrations", id, "resume"] => {
+                ("resume_integration", Box::pin(self.turn_integration(visit, id, Turn::Resume)))
+            }
+            ["integrations", id, "delete"] => {
+                ("delete_integration", Box::pin(self.remove_integration(visit, id)))
+            }
+            ["integrations", id, "connect"] => {
+                ("create_connect_link", Box::pin(self.connect_page(visit, id, form)))
+            }
+            ["connected"] => ("confirm_connection", Box::pin(self.finish_connecting(visit, form))),
+            ["connected", "refuse"] => {
+                ("refuse_connection", Box::pin(self.refuse_connecting(visit, form)))
+            }
+            ["connections", id, "connect"] => {
+                ("create_connect_link", Box::pin(self.reconnect_page(visit, id)))
+            }
+            ["connections", id, "refresh"] => {
+                ("refresh_connection", Box::pin(self.refresh_from_portal(visit, id)))
+            }
+            ["connections", id, "try"] => ("try_call", Box::pin(self.try_call(visit, id, form))),
+            ["connections", id, "disconnect"] => {
+                ("delete_connection", Box::pin(self.disconnect(visit, id)))
+            }
+            ["api-keys"] => ("create_api_key", Box::pin(self.create_key_page(visit, form))),
+            ["api-keys", id, "revoke"] => ("delete_api_key", Box::pin(self.revoke_from_portal(id))),
+            ["service", "pause"] => {
+                ("pause_service", Box::pin(self.turn_service_from_portal(Turn::Pause)))
+            }
+            ["service", "resume"] => {
+                ("resume_service", Box::pin(self.turn_service_from_portal(Turn::Resume)))
+            }
+            _ => return Err(Problem::new(Code::NotFound)),
+        };
+        let caller = &visit.operator.caller.id;
+        tracing::info!(audit = "portal_action", %caller, action, "an operator sends a form");
+        answering.await
     }
 }
 
@@ -162,28 +190,8 @@ pub(crate) fn first_page() -> Result<Response<Body>, Problem> {
     frame::to("/")
 }
 
-/// A form as the log names it.
-fn action_name(segments: &[&str]) -> Option<&'static str> {
-    Some(match segments {
-        ["integrations", "new"] => "create_integration",
-        ["integrations", _, "edit"] => "save_integration",
-        ["integrations", _, "verify"] => "verify_integration",
-        ["integrations", _, "pause"] => "pause_integration",
-        ["integrations", _, "resume"] => "resume_integration",
-        ["integrations", _, "delete"] => "delete_integration",
-        ["integrations" | "connections", _, "connect"] => "create_connect_link",
-        ["connected"] => "confirm_connection",
-        ["connected", "refuse"] => "refuse_connection",
-        ["connections", _, "refresh"] => "refresh_connection",
-        ["connections", _, "try"] => "try_call",
-        ["connections", _, "disconnect"] => "delete_connection",
-        ["api-keys"] => "create_api_key",
-        ["api-keys", _, "revoke"] => "delete_api_key",
-        ["service", "pause"] => "pause_service",
-        ["service", "resume"] => "resume_service",
-        _ => return None,
-    })
-}
+/// What a form does, under way.
+type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + 'a>>;
 
 /// Stop, or go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -120,6 +120,11 @@ impl Caller {
         }
     }
 
+    /// Who presents the stack's own operator key.
+    fn operator() -> Self {
+        Self { id: "operator".to_owned(), kind: Kind::Operator }
+    }
+
     fn of_key(key: &api_keys::ApiKey) -> Self {
         let kind = match key.role {
             api_keys::Role::Operator => Kind::Operator,
@@ -184,7 +189,7 @@ impl Authenticator {
 
     async fn operator_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
         if self.operator_key.matches(secret).await? {
-            Ok(Caller { id: "operator".to_owned(), kind: Kind::Operator })
+            Ok(Caller::operator())
         } else {
             Err(refused("neither an API key, nor a token, nor the operator key"))
         }

@@ -142,6 +142,13 @@ impl Problem {
         self
     }
 
+    /// Adds what another problem says is wrong with fields, so that all of it is told at once.
+    #[must_use]
+    pub fn errors_of(mut self, other: &Self) -> Self {
+        self.0.errors.extend_from_slice(&other.0.errors);
+        self
+    }
+
     /// Says when trying again makes sense; sent as whole seconds, at least one.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {

@@ -3,15 +3,13 @@
 use askama::Template;
 use edge::problem::{Code, Problem};
 use http::Response;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use lambda_http::Body;
 use secrecy::ExposeSecret as _;
 use vault::api_keys::{ApiKey, NewApiKey, Role};
 
 use super::Visit;
 use super::calls::is_of_one_call;
-use super::form::Form;
+use super::form::{self, Form};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::refusal::{Refusal, status_with};
 use super::shown::When;
@@ -57,8 +55,7 @@ impl ApiKeysPage {
     }
 
     fn error(&self, name: &str) -> Option<&str> {
-        let errors = &self.refusal.as_ref()?.errors;
-        errors.iter().find(|error| error.field == name).map(|error| error.message.as_str())
+        self.refusal.as_ref()?.error(name)
     }
 }
 
@@ -95,21 +92,9 @@ impl Manage {
     }
 
     async fn key_from(&self, entered: &Entered) -> Result<NewApiKey, Problem> {
-        let integration = match entered.integration.as_str() {
-            "" => None,
-            id => Some(id.parse().map_err(|error: vault::ids::InvalidId| {
-                Problem::field("integration", error.to_string())
-            })?),
-        };
-        let expires_at = match entered.expires_at.as_str() {
-            "" => None,
-            day => {
-                let read = day.parse::<Date>().and_then(|date| date.to_zoned(TimeZone::UTC));
-                let zoned =
-                    read.map_err(|_| Problem::field("expires_at", "a day, such as 2027-05-01"))?;
-                Some(zoned.timestamp())
-            }
-        };
+        let integration = form::integration(&entered.integration)?;
+        let expires_at = form::day(&entered.expires_at)
+            .map_err(|expected| Problem::field("expires_at", expected))?;
         let (name, role) = (entered.name.clone(), entered.role.clone());
         self.make_key(CreateApiKey { name, role, integration, expires_at }).await
     }

@@ -148,7 +148,8 @@ impl Manage {
         own.path().starts_with(&prefix).then_some(own)
     }
 
-    fn own_url(&self, path: &str) -> Url {
+    /// An address of the service.
+    pub(super) fn own_url(&self, path: &str) -> Url {
         let mut url = self.public_url.to_url();
         url.set_path(path);
         url

@@ -5,7 +5,7 @@ use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use http::{Response, StatusCode};
 use lambda_http::Body;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 use vault::connections::{Account, Connection};
 use vault::integrations::{Confirmation, Integration};
 
@@ -141,7 +141,7 @@ impl Manage {
             login_hint: None,
             scopes: None,
         };
-        let own = finishes_here.then(|| self.finish_url());
+        let own = finishes_here.then(|| self.own_url("/portal/connected"));
         let caller = &visit.operator.caller;
         let ConnectSessionView { connect_url, .. } = self.open_session(caller, wish, own).await?;
         shown(
@@ -157,12 +157,6 @@ impl Manage {
                 },
             },
         )
-    }
-
-    fn finish_url(&self) -> Url {
-        let mut url = self.public_url.to_url();
-        url.set_path("/portal/connected");
-        url
     }
 
     pub(super) async fn connected_page(

@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use vault::connections::{Connection, Cursor, Status};
 
 use super::Visit;
+use super::form;
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::refusal::{Refusal, status_with};
 use super::shown::{self as words, Tag, When};
@@ -181,15 +182,9 @@ impl Filter {
     }
 
     fn wish(&self, cursor: Option<&str>) -> Result<Wish, Problem> {
-        let integration = match self.integration.as_str() {
-            "" => None,
-            id => Some(id.parse().map_err(|error: vault::ids::InvalidId| {
-                Problem::field("integration", error.to_string())
-            })?),
-        };
         let cursor = cursor.map(Cursor::decode).transpose();
         Ok(Wish {
-            integration,
+            integration: form::integration(&self.integration)?,
             user: match self.user.as_str() {
                 "" => WishedUser::Any,
                 prefix => WishedUser::StartingWith(prefix.to_owned()),

@@ -3,9 +3,13 @@
 use edge::parameters::JSON_LIMIT;
 use edge::problem::{Code, Problem};
 use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use lambda_http::{Body, Request};
 use secrecy::SecretString;
 use url::form_urlencoded;
+use vault::ids::{IntegrationId, InvalidId};
 use zeroize::Zeroize as _;
 
 /// The fields of a form, in order; a name can occur often. Wiped on drop: some hold secrets.
@@ -77,5 +81,40 @@ impl Form {
 
     fn raw(&self, name: &str) -> &str {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// The beginning of a day in UTC; `None` where nothing was entered.
+///
+/// # Errors
+/// What is expected, if it is no day.
+pub(super) fn day(text: &str) -> Result<Option<Timestamp>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let zoned = text.parse::<Date>().and_then(|date| date.to_zoned(TimeZone::UTC));
+    zoned.map(|zoned| Some(zoned.timestamp())).map_err(|_| "a day, such as 2027-05-01")
+}
+
+/// An integration's id; `None` where none was chosen.
+///
+/// # Errors
+/// A refusal of the field `integration`.
+pub(super) fn integration(text: &str) -> Result<Option<IntegrationId>, Problem> {
+    let chosen = Some(text).filter(|text| !text.is_empty());
+    let id = chosen.map(str::parse).transpose();
+    id.map_err(|error: InvalidId| Problem::field("integration", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_day_is_its_beginning_in_utc() {
+        assert_eq!(day("2027-05-01").unwrap().unwrap().to_string(), "2027-05-01T00:00:00Z");
+        assert!(day("").unwrap().is_none());
+        assert!(day("tomorrow").is_err());
     }
 }

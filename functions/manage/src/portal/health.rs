@@ -5,14 +5,15 @@ use edge::problem::Problem;
 use http::{Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Body;
-use vault::integrations::{Integration, Status};
+use vault::integrations::Status;
 use vault::service;
 use vault::tallies::{Hour, Subject};
 
 use super::Visit;
 use super::chart::Chart;
 use super::frame::{Frame, Section, shown};
-use super::shown::{self as words, Tag, When};
+use super::integrations::Row;
+use super::shown::When;
 use crate::Manage;
 
 /// Hours of the charts.
@@ -31,7 +32,7 @@ struct HealthPage {
     calls: Chart,
     renewals: Chart,
     failures: Vec<(&'static str, u64)>,
-    integrations: Vec<Row>,
+    integrations: Vec<(Row, &'static str)>,
 }
 
 /// What is due to be renewed now.
@@ -44,31 +45,13 @@ struct Backlog {
     is_late: bool,
 }
 
-/// An integration's state.
-struct Row {
-    id: String,
-    status: Tag,
-    /// The circuit breaker: whether Entra is asked for its connections.
-    breaker: &'static str,
-    credential_state: Tag,
-    credential_end: Option<When>,
-}
-
-impl Row {
-    fn of(integration: &Integration, now: Timestamp) -> Self {
-        let (credential_state, credential_end) = words::credential_end(integration, now);
-        Self {
-            id: integration.id.to_string(),
-            status: words::integration_status(integration.status),
-            breaker: match integration.status {
-                Status::Ready => "Closed: connections are renewed.",
-                Status::Paused => "Open: paused by an operator.",
-                Status::CredentialRejected => {
-                    "Open: Entra is asked again every few minutes, with one connection."
-                }
-            },
-            credential_state,
-            credential_end,
+/// The circuit breaker of an integration: whether Entra is asked for its connections.
+const fn breaker(status: Status) -> &'static str {
+    match status {
+        Status::Ready => "Closed: connections are renewed.",
+        Status::Paused => "Open: paused by an operator.",
+        Status::CredentialRejected => {
+            "Open: Entra is asked again every few minutes, with one connection."
         }
     }
 }
@@ -105,7 +88,10 @@ impl Manage {
                     .iter()
                     .map(|(text, subject)| (*text, sum(&hours, *subject)))
                     .collect(),
-                integrations: integrations.iter().map(|one| Row::of(one, now)).collect(),
+                integrations: integrations
+                    .iter()
+                    .map(|one| (self.row(one), breaker(one.status)))
+                    .collect(),
             },
         )
     }

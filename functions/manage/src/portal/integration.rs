@@ -40,8 +40,7 @@ pub(super) struct ConnectForm {
 impl ConnectForm {
     /// What is wrong with a field.
     fn error(&self, name: &str) -> Option<&str> {
-        let errors = &self.refusal.as_ref()?.errors;
-        errors.iter().find(|error| error.field == name).map(|error| error.message.as_str())
+        self.refusal.as_ref()?.error(name)
     }
 }
 

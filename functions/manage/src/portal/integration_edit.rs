@@ -105,7 +105,7 @@ impl Manage {
             (Ok(_), Err(problem)) => Err(problem),
             (Err(message), wish) => {
                 let problem = Problem::field("integration", message);
-                Err(wish.err().iter().fold(problem, with_errors_of))
+                Err(wish.err().iter().fold(problem, Problem::errors_of))
             }
         }
     }
@@ -140,7 +140,7 @@ impl Manage {
         let stored = match (wish, conflict) {
             (Ok(wish), None) => self.store_integration(integration.id.clone(), wish).await,
             (Err(problem), None) | (Ok(_), Some(problem)) => Err(problem),
-            (Err(problem), Some(conflict)) => Err(with_errors_of(conflict, &problem)),
+            (Err(problem), Some(conflict)) => Err(conflict.errors_of(&problem)),
         };
         match stored {
             Ok(_) => go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved),
@@ -166,12 +166,4 @@ impl Manage {
         }
         self.form_page(visit, editing, sent)
     }
-}
-
-/// Both refusals in one.
-fn with_errors_of(first: Problem, second: &Problem) -> Problem {
-    second
-        .errors()
-        .iter()
-        .fold(first, |all, error| all.error(error.field.clone(), error.message.clone()))
 }

@@ -19,6 +19,12 @@ impl Refusal {
             errors: problem.errors().to_vec(),
         })
     }
+
+    /// What is wrong with a field.
+    pub(super) fn error(&self, name: &str) -> Option<&str> {
+        let error = self.errors.iter().find(|error| error.field == name)?;
+        Some(error.message.as_str())
+    }
 }
 
 /// The status of a page that shows a form again, or not.

@@ -68,7 +68,7 @@ pub(super) fn of_this_site(headers: &HeaderMap) -> Result<(), Problem> {
 pub(super) enum Reason {
     /// They came to sign in.
     Asked,
-    /// They asked for a page, or sent a form, without being signed in.
+    /// They asked for a page without being signed in.
     Needed,
     /// They sent a form, and their session is over.
     Ended,
@@ -135,15 +135,13 @@ impl Manage {
             Some(presented) => self.authenticator.operator(&presented).await?,
             None => None,
         };
-        let Some(key) = key else {
+        let Some((key, caller)) = key else {
             // As where keys are presented to the API: guessing must not go unnoticed.
             log.problem(&Problem::new(Code::InvalidCredentials).cause("not an operator's key"));
             tracing::warn!(audit = "portal_sign_in_refused", "no operator key was presented");
             return sign_in_page(Some(next.to_owned()), Reason::WrongKey);
         };
-        if let Some(caller) = self.authenticator.operator_behind(&key).await? {
-            log.caller(&caller);
-        }
+        log.caller(&caller);
         // Its cookie is overwritten, so nobody could end it any more.
         if let Some(former) = cookies::portal().read(request.headers())? {
             self.sessions.end_portal(&former).await?;

@@ -1,29 +1,32 @@
 //! Operators in the portal: they present their key once, and are known by their session from then on.
 
-use secrecy::SecretString;
-use vault::api_keys;
+use secrecy::{ExposeSecret as _, SecretString};
 use vault::secret_token::SecretHash;
 use vault::sessions::PortalKey;
 
 use super::{API_KEY_PREFIX, Authenticator, Caller, Kind};
 use crate::problem::Problem;
-use secrecy::ExposeSecret as _;
 
 impl Authenticator {
-    /// The operator's key that `presented` is, or `None` when it is no key or another caller's.
+    /// The operator's key that `presented` is and who it is, or `None` when it is no key or another caller's.
     ///
     /// # Errors
     /// [`crate::Code::ServiceUnavailable`] when the key cannot be checked at the moment.
-    pub async fn operator(&self, presented: &SecretString) -> Result<Option<PortalKey>, Problem> {
+    pub async fn operator(
+        &self,
+        presented: &SecretString,
+    ) -> Result<Option<(PortalKey, Caller)>, Problem> {
         if presented.expose_secret().starts_with(API_KEY_PREFIX) {
             let key = self.api_keys.authenticate(presented, self.clock.now()).await?;
             if let Some(key) = key {
-                let is_operator = key.role == api_keys::Role::Operator;
-                return Ok(is_operator.then_some(PortalKey::ApiKey(key.id)));
+                let caller = Caller::of_key(&key);
+                let is_operator = caller.kind == Kind::Operator;
+                return Ok(is_operator.then_some((PortalKey::ApiKey(key.id), caller)));
             }
         }
-        let matches = self.operator_key.matches(presented).await?;
-        Ok(matches.then(|| PortalKey::OperatorKey(SecretHash::of(presented))))
+        let hash = SecretHash::of(presented);
+        let matches = self.operator_key.matches_hash(&hash).await?;
+        Ok(matches.then(|| (PortalKey::OperatorKey(hash), Caller::operator())))
     }
 
     /// The operator who signed in with `key`, if that key is still one: neither deleted nor changed.
@@ -34,13 +37,11 @@ impl Authenticator {
         Ok(match key {
             PortalKey::ApiKey(id) => {
                 let key = self.api_keys.working(id, self.clock.now()).await?;
-                key.filter(|key| key.role == api_keys::Role::Operator).map(|k| Caller::of_key(&k))
+                key.map(|key| Caller::of_key(&key)).filter(|caller| caller.kind == Kind::Operator)
             }
-            PortalKey::OperatorKey(hash) => self
-                .operator_key
-                .matches_hash(hash)
-                .await?
-                .then(|| Caller { id: "operator".to_owned(), kind: Kind::Operator }),
+            PortalKey::OperatorKey(hash) => {
+                self.operator_key.matches_hash(hash).await?.then(Caller::operator)
+            }
         })
     }
 }
