@@ -13,7 +13,7 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Status};
 
 use crate::Manage;
-use crate::integration_fields as fields;
+use crate::integration_fields::{self as fields, Checked};
 use crate::wire::{ClientCredential, IntegrationView, List, PutIntegration};
 
 /// How long one delete request goes on deleting connections before it asks to be repeated.
@@ -70,7 +70,18 @@ impl Manage {
     ) -> Result<(Stored, Integration), Problem> {
         let existing = self.integrations.get(&id).await?;
         let checked = fields::checked(&wish, self.credentials.can_federate())?;
-        let description = match (&checked.credential, &existing) {
+        self.store_checked(id, wish, checked, existing.as_ref()).await
+    }
+
+    /// The same, where the fields are checked and `existing` was read already.
+    pub(crate) async fn store_checked(
+        &self,
+        id: IntegrationId,
+        wish: PutIntegration,
+        checked: Checked,
+        existing: Option<&Integration>,
+    ) -> Result<(Stored, Integration), Problem> {
+        let description = match (&checked.credential, existing) {
             (Some((_, description)), _) => description.clone(),
             (None, Some(existing)) => existing.credential.clone(),
             (None, None) => {
@@ -93,14 +104,14 @@ impl Manage {
             proxy_limits: checked.proxy_limits,
             reconnect_url: checked.reconnect_url,
             branding: checked.branding,
-            status: match (&checked.credential, existing.as_ref().map(|existing| existing.status)) {
+            status: match (&checked.credential, existing.map(|existing| existing.status)) {
                 // Paused stays paused until somebody says otherwise; a new credential deserves a try.
                 (_, Some(Status::Paused)) => Status::Paused,
                 (None, Some(status)) => status,
                 _ => Status::Ready,
             },
             probed_at: None,
-            created_at: existing.as_ref().map_or(now, |existing| existing.created_at),
+            created_at: existing.map_or(now, |existing| existing.created_at),
             updated_at: now,
             id,
         };

@@ -97,9 +97,9 @@ impl Manage {
         let id = self.new_id(&sent.id).await?;
         let wish = sent.wish(form, self.credentials.can_federate());
         match (id, wish) {
-            (Ok(id), Ok(wish)) => {
+            (Ok(id), Ok((wish, checked))) => {
                 visit.log.integration(&id);
-                self.store_integration(id.clone(), wish).await?;
+                self.store_checked(id.clone(), wish, checked, None).await?;
                 Ok(id)
             }
             (Ok(_), Err(problem)) => Err(problem),
@@ -138,7 +138,10 @@ impl Manage {
             )
         });
         let stored = match (wish, conflict) {
-            (Ok(wish), None) => self.store_integration(integration.id.clone(), wish).await,
+            (Ok((wish, checked)), None) => {
+                let id = integration.id.clone();
+                self.store_checked(id, wish, checked, Some(&integration)).await
+            }
             (Err(problem), None) | (Ok(_), Some(problem)) => Err(problem),
             (Err(problem), Some(conflict)) => Err(conflict.errors_of(&problem)),
         };

@@ -10,7 +10,7 @@ use vault::limits::Limit;
 use super::call_rules;
 use super::form::{self, Form};
 use super::scopes::{self, Line};
-use crate::integration_fields as fields;
+use crate::integration_fields::{self as fields, Checked};
 use crate::wire::{Branding, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration};
 
 /// What is done about the client credential.
@@ -175,22 +175,30 @@ impl IntegrationForm {
         }
     }
 
-    /// What the management API is asked for.
+    /// What the management API is asked for, and its fields as they will be stored.
     ///
     /// # Errors
     /// With every field that cannot be read, or that the management API would refuse.
-    pub(super) fn wish(&self, form: &Form, can_federate: bool) -> Result<PutIntegration, Problem> {
+    pub(super) fn wish(
+        &self,
+        form: &Form,
+        can_federate: bool,
+    ) -> Result<(PutIntegration, Checked), Problem> {
         let mut faults = Faults(Vec::new());
         let Some(wish) = self.read(form, &mut faults) else { return Err(faults.problem()) };
-        if let Err(refused) = fields::checked(&wish, can_federate) {
-            for error in refused.errors() {
-                // What could not even be read is told already.
-                if faults.0.iter().all(|(field, _)| !field.starts_with(&error.field)) {
-                    faults.note(&error.field, &error.message);
+        match fields::checked(&wish, can_federate) {
+            Ok(checked) if faults.0.is_empty() => return Ok((wish, checked)),
+            Ok(_) => {}
+            Err(refused) => {
+                for error in refused.errors() {
+                    // What could not even be read is told already.
+                    if faults.0.iter().all(|(field, _)| !field.starts_with(&error.field)) {
+                        faults.note(&error.field, &error.message);
+                    }
                 }
             }
         }
-        if faults.0.is_empty() { Ok(wish) } else { Err(faults.problem()) }
+        Err(faults.problem())
     }
 
     /// The fields as the management API knows them; what cannot be read is noted.
