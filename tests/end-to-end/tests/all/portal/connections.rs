@@ -1,0 +1,196 @@
+//! Connections in the portal: finding, connecting again, refusing, calling, their history, and what the health page tells.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use emulators::Fault;
+use end_to_end::portal::field;
+use end_to_end::{Caller, INTEGRATION, World};
+use local::names;
+use reqwest::Method;
+use serde_json::json;
+
+use super::operator;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_can_say_that_it_is_somebody_else() {
+    let world = World::start().await;
+    let id = world.connect("ada", "ada").await;
+    let operator = operator(&world).await;
+    let path = format!("/portal/integrations/{INTEGRATION}/connect");
+    let linked = operator.submit(&path, &[("user", "ada")]).await.expect(200).text();
+    let link = field(&linked, "link").unwrap();
+    world.secret(link.split("session=").nth(1).unwrap());
+    let returned = operator.browser().finish(&link, "ada").await.expect(303).location();
+    let finish = operator.browser().open_page(returned.as_str()).await.expect(200).text();
+    assert!(finish.contains("Not this person"), "{finish}");
+    let confirmation = field(&finish, "confirmation").unwrap();
+    world.secret(&confirmation);
+    let refuse = async |code: &str| {
+        let fields = [("connection_id", id.as_str()), ("confirmation", code)];
+        operator.submit("/portal/connected/refuse", &fields).await
+    };
+    // Another sign-in than the page was about is not erased.
+    refuse("another").await.expect(400);
+    let fields = [("connection_id", id.as_str()), ("confirmation", confirmation.as_str())];
+    let refused = operator.submit_and_follow("/portal/connected/refuse", &fields).await;
+    assert!(refused.expect(200).text().contains("The sign-in is refused"));
+    // What was there before goes on, and nothing is left to confirm.
+    assert_eq!(world.connection(&id).await["status"], "active");
+    let late = operator.browser().open_page(returned.as_str()).await.expect(200).text();
+    assert!(late.contains("Nothing waits for a confirmation"), "{late}");
+    // Nothing is said to be erased that is not.
+    refuse(&confirmation).await.expect(400);
+    let tokens = world.items(names::TOKENS).await;
+    assert_eq!(tokens.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_must_sign_in_again_is_sent_where_the_application_finishes() {
+    let world = World::start().await;
+    let id = world.connect("ada", "ada").await;
+    let operator = operator(&world).await;
+    let path = format!("/portal/connections/{id}/connect");
+    // Without a page of the application, the operator says where the user comes back to.
+    let form = operator.submit_and_follow(&path, &[]).await.expect(200).text();
+    assert_eq!(field(&form, "user").as_deref(), Some("ada"));
+    let reconnect = json!({"reconnect_url": "https://app.mycompany.example/settings"});
+    world.put_integration(INTEGRATION, reconnect).await.expect(200);
+    let page = operator.submit(&path, &[]).await.expect(200).text();
+    let expected = format!("https://app.mycompany.example/settings?connection_id={id}");
+    assert_eq!(field(&page, "link"), Some(expected));
+    world.put_integration(INTEGRATION, json!({"confirmation": "none"})).await.expect(200);
+    let page = operator.submit(&path, &[]).await.expect(200).text();
+    let link = field(&page, "link").unwrap();
+    assert!(link.starts_with(&world.url("/authorize?session=")), "{link}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_found_by_integration_status_and_the_beginning_of_the_user() {
+    let world = World::start().await;
+    for user in ["ada", "adam", "bea"] {
+        world.connect(user, "ada").await;
+    }
+    let operator = operator(&world).await;
+    let found = async |query: &str| {
+        let page = operator.open(&format!("/portal/connections?{query}")).await.expect(200).text();
+        let rows = page.split("data-label=\"User\"").skip(1);
+        let users: Vec<String> = rows
+            .map(|row| {
+                let link = row.split("/portal/connections/").nth(1).unwrap();
+                link.split('>').nth(1).unwrap().split('<').next().unwrap().to_owned()
+            })
+            .collect();
+        users
+    };
+    assert_eq!(found("").await, ["ada", "adam", "bea"]);
+    assert_eq!(found("user=ada").await, ["ada", "adam"]);
+    assert_eq!(found("user=adam&status=active&integration=azure-devops").await, ["adam"]);
+    assert_eq!(found("status=pending").await, [""; 0]);
+    assert_eq!(found("user=%25").await, [""; 0]);
+    let other = operator.open("/portal/connections?integration=Not%20one").await;
+    other.expect(400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_from_the_portal_goes_to_azure_devops_and_nowhere_else() {
+    let world = World::start().await;
+    let id = world.connect("ada", "ada").await;
+    let operator = operator(&world).await;
+    let path = format!("/portal/connections/{id}/try");
+    for address in [
+        "",
+        "dev.azure.com/mycompany",
+        "http://dev.azure.com/mycompany",
+        "https://ada@dev.azure.com/mycompany",
+        "https://dev.azure.com:8443/mycompany",
+        "javascript:alert(1)",
+    ] {
+        let refused = operator.submit(&path, &[("address", address)]).await.expect(422).text();
+        assert!(refused.contains("An address of Azure DevOps"), "{address}");
+    }
+    for address in [
+        "https://evil.example/mycompany/_apis/projects",
+        "https://dev.azure.com/fabrikam/_apis/projects",
+        "https://dev.azure.com/../../api-keys",
+        "https://dev.azure.com/mycompany/%2e%2e/%2e%2e/%2e%2e/api-keys",
+    ] {
+        let shown = operator.submit(&path, &[("address", address)]).await;
+        let shown = shown.expect(200).text();
+        assert!(shown.contains("403 Forbidden") || shown.contains("400 Bad Request"), "{shown}");
+        assert!(!shown.contains("api_key") && !shown.contains("adoc_"), "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_page_counts_calls_renewals_and_what_is_due() {
+    let world = World::start().await;
+    let id = world.connect("ada", "ada").await;
+    world.proxied(&id, "dev.azure.com/mycompany/_apis/projects").await.expect(200);
+    world.make_due(&id).await;
+    let operator = operator(&world).await;
+    let before = operator.open("/portal/health").await.expect(200).text();
+    assert!(before.contains("1 calls, 0 failed"), "{before}");
+    assert!(before.contains(">1 <span class=\"tag bad\">late</span>"), "{before}");
+    world.work_on(&id).await.unwrap();
+    let after = operator.open("/portal/health").await.expect(200).text();
+    assert!(after.contains("1 renewals, 0 failed"), "{after}");
+    assert!(after.contains(">0 <span class=\"tag good\">in time</span>"), "{after}");
+    // The first failure is written at once: in an outage there may be no further call.
+    world.devops().inject(Fault::on("projects.list").status(500));
+    world.proxied(&id, "dev.azure.com/mycompany/_apis/projects").await.expect(500);
+    let failed = operator.open("/portal/health").await.expect(200).text();
+    assert!(failed.contains("calls, 1 failed"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_of_a_connection_tells_its_changes_and_goes_with_it() {
+    let world = World::start().await;
+    let id = world.connect("ada", "ada").await;
+    let page = format!("/portal/connections/{id}");
+    let operator = operator(&world).await;
+    let history = async || {
+        let page = operator.open(&page).await.expect(200).text();
+        let so_far = page.split("<h2 id=\"history\">").nth(1).unwrap().to_owned();
+        let so_far = so_far.split("So far").last().unwrap().split("</section>").next().unwrap();
+        let changes = so_far.split("<dd>").skip(1).map(|rest| rest.split('<').next().unwrap());
+        changes.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let signed_in = "The user signed in; waiting for the confirmation.";
+    assert_eq!(history().await, ["Connected.", signed_in]);
+    world.ask(&Caller::Application, Method::POST, &format!("/connections/{id}/refresh")).await;
+    world.connect("ada", "ada").await;
+    let requested = "Renewed because somebody asked for it.";
+    assert_eq!(history().await, ["Connected.", signed_in, requested, "Connected.", signed_in]);
+
+    // More changes than are kept.
+    let refresh = format!("/connections/{id}/refresh");
+    for _ in 0..50 {
+        world.ask(&Caller::Application, Method::POST, &refresh).await.expect(200);
+    }
+    let long = history().await;
+    assert!((30..=40).contains(&long.len()) && long.iter().all(|one| one == requested), "{long:?}");
+
+    world
+        .ask(&Caller::Application, Method::DELETE, &format!("/connections/{id}"))
+        .await
+        .expect(204);
+    assert!(world.items(names::CONNECTIONS).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_cannot_be_renewed_says_why_in_words() {
+    let world = World::start().await;
+    let id = world.connect("ada", "ada").await;
+    let reason = AttributeValue::S("invalid_grant (AADSTS50173)".to_owned());
+    world.set(names::CONNECTIONS, &id, "reason", reason).await;
+    let status = AttributeValue::S("reauthorization_required".to_owned());
+    world.set(names::CONNECTIONS, &id, "status", status).await;
+    let operator = operator(&world).await;
+    for path in ["/portal/connections".to_owned(), format!("/portal/connections/{id}")] {
+        let page = operator.open(&path).await.expect(200).text();
+        assert!(page.contains("The user&#39;s password was changed"), "{page}");
+        assert!(page.contains("AADSTS50173"), "{page}");
+    }
+    let refused = operator.submit(&format!("/portal/connections/{id}/refresh"), &[]).await;
+    let refused = refused.expect(422).text();
+    assert!(refused.contains("role=\"alert\""), "{refused}");
+}
