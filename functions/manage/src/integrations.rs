@@ -18,10 +18,12 @@ use crate::wire::{ClientCredential, IntegrationView, List, PutIntegration};
 
 /// How long one delete request goes on deleting connections before it asks to be repeated.
 const DELETING_FOR: Duration = Duration::from_secs(15);
+/// How often an integration is read again because others changed it before it could be replaced.
+const STORE_TRIES: usize = 5;
 
 /// Whether an integration was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
+enum Stored {
     /// It was not.
     New,
     /// It was.
@@ -54,7 +56,7 @@ impl Manage {
             .map_err(|e: vault::ids::InvalidId| Problem::field("integration", e.to_string()))?;
         log.integration(&id);
         let wish: PutIntegration = json_body(request, JSON_LIMIT)?;
-        let (stored, integration) = self.store_integration(id, wish).await?;
+        let (stored, integration) = self.store_integration(id, &wish).await?;
         let status = match stored {
             Stored::New => StatusCode::CREATED,
             Stored::Replaced => StatusCode::OK,
@@ -63,65 +65,83 @@ impl Manage {
     }
 
     /// Creates or replaces an integration, and its credential if one is given.
-    pub(crate) async fn store_integration(
+    async fn store_integration(
         &self,
         id: IntegrationId,
-        wish: PutIntegration,
+        wish: &PutIntegration,
     ) -> Result<(Stored, Integration), Problem> {
-        let existing = self.integrations.get(&id).await?;
-        let checked = fields::checked(&wish, self.credentials.can_federate())?;
-        self.store_checked(id, wish, checked, existing.as_ref()).await
+        let checked = fields::checked(wish, self.credentials.can_federate())?;
+        for _ in 0..STORE_TRIES {
+            let seen = self.integrations.get(&id).await?;
+            if let Some(integration) = self.store_over(seen.as_ref(), &id, wish, &checked).await? {
+                let stored = if seen.is_some() { Stored::Replaced } else { Stored::New };
+                return Ok((stored, integration));
+            }
+        }
+        Err(Problem::new(Code::ServiceUnavailable)
+            .detail("Others keep changing this integration; repeat the request.")
+            .retry_after(Duration::from_secs(1)))
     }
 
-    /// The same, where the fields are checked and `existing` was read already.
-    pub(crate) async fn store_checked(
+    /// Stores an integration in the place of `seen`, which was just read, and its credential if one is given. `None`
+    /// where something else is there meanwhile: then the integration is as others left it, but for the credential.
+    pub(crate) async fn store_over(
         &self,
-        id: IntegrationId,
-        wish: PutIntegration,
-        checked: Checked,
-        existing: Option<&Integration>,
-    ) -> Result<(Stored, Integration), Problem> {
-        let description = match (&checked.credential, existing) {
+        seen: Option<&Integration>,
+        id: &IntegrationId,
+        wish: &PutIntegration,
+        checked: &Checked,
+    ) -> Result<Option<Integration>, Problem> {
+        let integration = self.integration_from(seen, id, wish, checked)?;
+        // The credential first: an integration that is there can be used.
+        if let Some((credential, _)) = &checked.credential {
+            self.credentials.put(id, credential).await?;
+        }
+        let is_stored = self.integrations.put(integration.clone(), seen).await?;
+        Ok(is_stored.then_some(integration))
+    }
+
+    fn integration_from(
+        &self,
+        seen: Option<&Integration>,
+        id: &IntegrationId,
+        wish: &PutIntegration,
+        checked: &Checked,
+    ) -> Result<Integration, Problem> {
+        let description = match (&checked.credential, seen) {
             (Some((_, description)), _) => description.clone(),
-            (None, Some(existing)) => existing.credential.clone(),
+            (None, Some(seen)) => seen.credential.clone(),
             (None, None) => {
                 return Err(Problem::field("client_credential", "a new integration needs one"));
             }
         };
         let now = self.clock.now();
-        let integration = Integration {
-            client_id: wish.client_id,
+        Ok(Integration {
+            id: id.clone(),
+            client_id: wish.client_id.clone(),
             credential: description,
-            organizations: checked.organizations,
-            scopes: checked.scopes,
-            tenant: checked.tenant,
-            allowed_tenants: wish.allowed_tenants,
-            allowed_return_origins: checked.allowed_return_origins,
+            organizations: checked.organizations.clone(),
+            scopes: checked.scopes.clone(),
+            tenant: checked.tenant.clone(),
+            allowed_tenants: wish.allowed_tenants.clone(),
+            allowed_return_origins: checked.allowed_return_origins.clone(),
             confirmation: wish.confirmation,
             token_handout: wish.allow_token_handout,
             always_warm: wish.always_warm,
-            allowed_calls: checked.allowed_calls,
+            allowed_calls: checked.allowed_calls.clone(),
             proxy_limits: checked.proxy_limits,
-            reconnect_url: checked.reconnect_url,
-            branding: checked.branding,
-            status: match (&checked.credential, existing.map(|existing| existing.status)) {
+            reconnect_url: checked.reconnect_url.clone(),
+            branding: checked.branding.clone(),
+            status: match (&checked.credential, seen.map(|seen| seen.status)) {
                 // Paused stays paused until somebody says otherwise; a new credential deserves a try.
                 (_, Some(Status::Paused)) => Status::Paused,
                 (None, Some(status)) => status,
                 _ => Status::Ready,
             },
             probed_at: None,
-            created_at: existing.map_or(now, |existing| existing.created_at),
+            created_at: seen.map_or(now, |seen| seen.created_at),
             updated_at: now,
-            id,
-        };
-        // The credential first: an integration that is there can be used.
-        if let Some((credential, _)) = &checked.credential {
-            self.credentials.put(&integration.id, credential).await?;
-        }
-        self.integrations.put(integration.clone()).await?;
-        let stored = if existing.is_some() { Stored::Replaced } else { Stored::New };
-        Ok((stored, integration))
+        })
     }
 
     /// Renewing a credential must not take the other fields along: whoever renews it may not know them.

@@ -86,7 +86,7 @@ impl Seed {
         ));
         credentials.put(&integration.id, &secret).await.map_err(|e| e.to_string())?;
         let integrations = Integrations::new(aws.dynamodb.clone(), names::INTEGRATIONS.to_owned());
-        integrations.put(integration.clone()).await.map_err(|e| e.to_string())?;
+        integrations.put(integration.clone(), None).await.map_err(|e| e.to_string())?;
         let mut rng = rand::rng();
         let tenants = (0..tenants.max(1))
             .map(|_| format!("{:08x}-2222-4333-8444-555555555555", rng.random::<u32>()))

@@ -14,6 +14,10 @@ use super::integration_form::{Credential, IntegrationForm, version};
 use super::shown as words;
 use crate::Manage;
 
+const TAKEN: &str = "there is an integration of this name; edit that one";
+const CHANGED: &str =
+    "somebody else has changed this integration meanwhile; saving again replaces what they saved";
+
 #[derive(Template)]
 #[template(path = "integration_form.html")]
 struct FormPage {
@@ -99,8 +103,8 @@ impl Manage {
         match (id, wish) {
             (Ok(id), Ok((wish, checked))) => {
                 visit.log.integration(&id);
-                self.store_checked(id.clone(), wish, checked, None).await?;
-                Ok(id)
+                let stored = self.store_over(None, &id, &wish, &checked).await?;
+                stored.map(|_| id).ok_or_else(|| Problem::field("integration", TAKEN))
             }
             (Ok(_), Err(problem)) => Err(problem),
             (Err(message), wish) => {
@@ -117,7 +121,7 @@ impl Manage {
             Err(error) => return Ok(Err(ToString::to_string(&error))),
         };
         Ok(match self.integrations.get(&id).await? {
-            Some(_) => Err("there is an integration of this name; edit that one".to_owned()),
+            Some(_) => Err(TAKEN.to_owned()),
             None => Ok(id),
         })
     }
@@ -131,22 +135,25 @@ impl Manage {
         let integration = self.named_integration(id, visit.log).await?;
         let sent = IntegrationForm::of_sent(form);
         let wish = sent.wish(form, self.credentials.can_federate());
-        let conflict = (sent.version != version(&integration)).then(|| {
-            Problem::field(
-                "updated_at",
-                "somebody else has saved this integration meanwhile; saving again replaces what they saved",
-            )
-        });
+        let conflict =
+            (sent.version != version(&integration)).then(|| Problem::field("updated_at", CHANGED));
         let stored = match (wish, conflict) {
             (Ok((wish, checked)), None) => {
-                let id = integration.id.clone();
-                self.store_checked(id, wish, checked, Some(&integration)).await
+                let id = &integration.id;
+                self.store_over(Some(&integration), id, &wish, &checked).await
             }
             (Err(problem), None) | (Ok(_), Some(problem)) => Err(problem),
             (Err(problem), Some(conflict)) => Err(conflict.errors_of(&problem)),
         };
         match stored {
-            Ok(_) => go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved),
+            Ok(Some(_)) => {
+                go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved)
+            }
+            Ok(None) => {
+                let integration = self.named_integration(id, visit.log).await?;
+                let conflict = Problem::field("updated_at", CHANGED);
+                self.refused_form(visit, Some(&integration), sent, conflict)
+            }
             Err(problem) => self.refused_form(visit, Some(&integration), sent, problem),
         }
     }

@@ -13,7 +13,7 @@ use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
 use crate::limits::ProxyLimits;
 use crate::schedule::Warmth;
-use crate::table::{self, from_item, read, s, to_item};
+use crate::table::{self, from_item, read, s, to_item, to_value};
 
 mod branding;
 mod status;
@@ -251,20 +251,29 @@ impl Integrations {
         Self { client, table }
     }
 
-    /// Creates or replaces.
+    /// Puts an integration in the place of `seen`, or where there is none. Returns whether it did: it does not where
+    /// something else is there by now, for a pause or a renewed credential must not be undone by somebody who has not
+    /// seen it.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn put(&self, integration: Integration) -> Result<(), Error> {
+    pub async fn put(
+        &self,
+        integration: Integration,
+        seen: Option<&Integration>,
+    ) -> Result<bool, Error> {
         let record = Record { pk: key(&integration.id), integration };
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(WHAT, &record)?))
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
-        Ok(())
+        let item = to_item(WHAT, &record)?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = match seen {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(seen) => put
+                .condition_expression("updated_at = :updated_at AND #status = :status")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":updated_at", s(seen.updated_at.to_string()))
+                .expression_attribute_values(":status", to_value(WHAT, &seen.status)?),
+        };
+        table::written("PutItem", put.send().await)
     }
 
     /// The integration, strongly read.

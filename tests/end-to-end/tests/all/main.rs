@@ -21,6 +21,7 @@ mod refresh;
 mod refusals;
 mod resets;
 mod rotation;
+mod saves;
 mod streaming;
 mod template;
 mod walk;
