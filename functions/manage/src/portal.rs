@@ -22,6 +22,7 @@ mod integration;
 mod integration_edit;
 mod integration_form;
 mod integrations;
+mod kept;
 mod overview;
 mod refusal;
 mod scopes;
@@ -63,16 +64,11 @@ impl Manage {
         match (is_action, path) {
             (true, "sign-in") => return self.sign_in(request, log).await,
             (true, "sign-out") => return self.sign_out(request).await,
-            (false, "sign-in") => return session::sign_in_page(None, session::Reason::Asked),
+            (false, "sign-in") => return session::plain_sign_in(session::Reason::Asked),
             _ => {}
         }
         let Some(operator) = self.operator(request).await? else {
-            let reason = match (is_action, path) {
-                (true, _) => session::Reason::Ended,
-                (false, "") => session::Reason::Asked,
-                (false, _) => session::Reason::Needed,
-            };
-            return session::sign_in_page(Some(session::address(request)), reason);
+            return session::sign_in_first(request);
         };
         log.caller(&operator.caller);
         let segments: Vec<&str> = path.split('/').collect();

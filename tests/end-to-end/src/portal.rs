@@ -61,6 +61,37 @@ pub fn field(page: &str, name: &str) -> Option<String> {
     Some(unescaped(value))
 }
 
+/// The fields of a form as a browser would send them untouched.
+pub fn untouched(page: &str) -> Vec<(String, String)> {
+    let form = page.split("<form method=\"post\" autocomplete").nth(1).unwrap();
+    let form = form.split("</form>").next().unwrap();
+    let attribute = |tag: &str, name: &str| {
+        Some(unescaped(tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?))
+    };
+    let mut fields = Vec::new();
+    for rest in form.split('<').skip(1) {
+        let (tag, text) = rest.split_once('>').unwrap_or((rest, ""));
+        let Some(name) = attribute(tag, "name") else { continue };
+        let is_choice = tag.contains("type=\"radio\"") || tag.contains("type=\"checkbox\"");
+        if tag.starts_with("input") && (!is_choice || tag.contains(" checked")) {
+            fields.push((name, attribute(tag, "value").unwrap_or_default()));
+        } else if tag.starts_with("textarea") {
+            fields.push((name, unescaped(text.trim_start_matches('\n'))));
+        }
+    }
+    fields
+}
+
+/// The hidden fields of a page's only form.
+pub fn hidden(page: &str) -> Vec<(String, String)> {
+    let inputs = page.split("<input type=\"hidden\" name=\"").skip(1);
+    let pairs = inputs.filter_map(|input| {
+        let (name, rest) = input.split_once("\" value=\"")?;
+        Some((unescaped(name), unescaped(rest.split('"').next()?)))
+    });
+    pairs.collect()
+}
+
 /// Text as a browser reads it.
 pub fn unescaped(html: &str) -> String {
     let read = html.replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"");

@@ -12,6 +12,10 @@ use url::form_urlencoded;
 use vault::ids::{IntegrationId, InvalidId};
 use zeroize::Zeroize as _;
 
+/// The fields that hold credentials.
+const SECRETS: [&str; 3] =
+    ["key", "client_credential.client_secret", "client_credential.private_key_pem"];
+
 /// The fields of a form, in order; a name can occur often. Wiped on drop: some hold secrets.
 pub(super) struct Form(Vec<(String, String)>);
 
@@ -60,6 +64,12 @@ impl Form {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }
 
+    /// The fields that a page may carry along: no credentials, under whatever name.
+    pub(super) fn without_secrets(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        fields.filter(|(name, value)| !SECRETS.contains(name) && !holds_private_key(value))
+    }
+
     /// Every value of a name.
     pub(super) fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
@@ -82,6 +92,11 @@ impl Form {
     fn raw(&self, name: &str) -> &str {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
+}
+
+/// Whether text has a private key in it: a PEM file may hold more than it was chosen for.
+pub(super) fn holds_private_key(text: &str) -> bool {
+    text.contains("PRIVATE KEY")
 }
 
 /// The beginning of a day in UTC; `None` where nothing was entered.

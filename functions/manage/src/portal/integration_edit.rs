@@ -25,6 +25,8 @@ struct FormPage {
     /// Of the integration that is edited.
     editing: Option<Editing>,
     form: IntegrationForm,
+    /// Where it is sent to.
+    action: String,
     redirect_uri: String,
     can_federate: bool,
 }
@@ -53,6 +55,21 @@ impl Manage {
         self.form_page(visit, Some(&integration), form)
     }
 
+    /// The form with what was entered before the session ended; of the integration with this id, if one is edited.
+    pub(super) async fn interrupted_form(
+        &self,
+        visit: &Visit<'_>,
+        id: Option<&str>,
+        form: &Form,
+    ) -> Result<Response<Body>, Problem> {
+        let editing = match id {
+            Some(id) => Some(self.named_integration(id, visit.log).await?),
+            None => None,
+        };
+        let form = IntegrationForm { is_interrupted: true, ..IntegrationForm::of_sent(form) };
+        self.form_page(visit, editing.as_ref(), form)
+    }
+
     fn form_page(
         &self,
         visit: &Visit<'_>,
@@ -74,6 +91,10 @@ impl Manage {
                     credential: words::credential_kind(integration.credential.kind),
                 }),
                 form,
+                action: match editing {
+                    Some(integration) => format!("/portal/integrations/{}/edit", integration.id),
+                    None => "/portal/integrations/new".to_owned(),
+                },
                 redirect_uri: self.public_url.redirect_uri().to_string(),
                 can_federate: self.credentials.can_federate(),
             },

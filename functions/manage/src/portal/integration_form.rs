@@ -51,6 +51,8 @@ pub(super) struct IntegrationForm {
     pub(super) connection_limit: LimitFields,
     pub(super) integration_limit: LimitFields,
     pub(super) errors: Vec<FieldError>,
+    /// Whether the session ended before it could be saved.
+    pub(super) is_interrupted: bool,
 }
 
 /// The three numbers of a limit.
@@ -89,6 +91,7 @@ impl IntegrationForm {
             connection_limit: LimitFields::default(),
             integration_limit: LimitFields::default(),
             errors: Vec::new(),
+            is_interrupted: false,
         }
     }
 
@@ -151,8 +154,8 @@ impl IntegrationForm {
             },
             secret_expires: text("client_credential.expires_at"),
             certificate_pem: Some(text("client_credential.certificate_pem"))
-                // A file may hold both; keys are never shown again.
-                .filter(|text| !text.contains("PRIVATE KEY"))
+                // Keys are never shown again.
+                .filter(|text| !form::holds_private_key(text))
                 .unwrap_or_default(),
             organizations: text("organizations"),
             any_organization: form.is_ticked("any_organization"),
@@ -171,7 +174,7 @@ impl IntegrationForm {
             allowed_calls: text("allowed_calls"),
             connection_limit: LimitFields::of_sent(form, "proxy_limits.connection"),
             integration_limit: LimitFields::of_sent(form, "proxy_limits.integration"),
-            errors: Vec::new(),
+            ..Self::empty()
         }
     }
 

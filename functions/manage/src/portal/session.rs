@@ -11,15 +11,17 @@ use edge::log::RequestLog;
 use edge::page::{self, Allowed, Forms};
 use edge::problem::{Code, Problem};
 use http::header::SET_COOKIE;
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
 use lambda_http::{Body, Request};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 use url::Position;
 use vault::sessions::PORTAL_LIFETIME;
 
+use super::Visit;
 use super::form::Form;
 use super::frame::to;
+use super::kept::Kept;
 use crate::Manage;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -34,8 +36,7 @@ pub(super) struct Operator {
 impl Operator {
     /// What the operator's forms carry, and nobody else can know.
     pub(super) fn form_token(&self) -> String {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.token.expose_secret().as_bytes());
-        URL_SAFE_NO_PAD.encode(hmac::sign(&key, b"form"))
+        form_token(&self.token)
     }
 
     /// Lets a form pass that was sent from one of the operator's own pages.
@@ -43,10 +44,22 @@ impl Operator {
     /// # Errors
     /// [`Code::FormRefused`].
     pub(super) fn require_token(&self, form: &Form) -> Result<(), Problem> {
-        let expected = self.form_token();
-        verify_slices_are_equal(expected.as_bytes(), form.text("csrf").as_bytes())
-            .map_err(|_| Problem::new(Code::FormRefused).cause("another token, or none"))
+        if is_of_session(form, &self.token) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::FormRefused).cause("another token, or none"))
     }
+}
+
+fn form_token(session: &SecretString) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, session.expose_secret().as_bytes());
+    URL_SAFE_NO_PAD.encode(hmac::sign(&key, b"form"))
+}
+
+/// Whether a form was sent from a page of this session, which may be over.
+pub(super) fn is_of_session(form: &Form, session: &SecretString) -> bool {
+    let expected = form_token(session);
+    verify_slices_are_equal(expected.as_bytes(), form.text("csrf").as_bytes()).is_ok()
 }
 
 /// Refuses what a browser says another site made it send. (Our pages name no referrer, so their `Origin` is `null`:
@@ -80,32 +93,55 @@ pub(super) enum Reason {
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct SignInPage {
+struct SignInPage<'a> {
     style: &'static str,
     reason: Reason,
-    next: String,
+    /// Where it leads to.
+    next: &'a str,
+    kept: Kept,
 }
 
-/// The sign-in page, which leads on to `next`.
+impl SignInPage<'_> {
+    fn shown(&self) -> Result<Response<Body>, Problem> {
+        let status = match self.reason {
+            Reason::Asked | Reason::SignedOut => StatusCode::OK,
+            Reason::Needed | Reason::Ended | Reason::WrongKey => StatusCode::UNAUTHORIZED,
+        };
+        let html = self.render().map_err(|error| Problem::new(Code::InternalError).cause(error))?;
+        let allowed = Allowed { forms: Forms::Own, ..Allowed::default() };
+        Ok(page::response(status, html, &allowed))
+    }
+}
+
+/// The sign-in page that leads to the first page.
 ///
 /// # Errors
 /// [`Code::InternalError`] when the template fails.
-pub(super) fn sign_in_page(
-    next: Option<String>,
-    reason: Reason,
-) -> Result<Response<Body>, Problem> {
-    let status = match reason {
-        Reason::Asked | Reason::SignedOut => StatusCode::OK,
-        Reason::Needed | Reason::Ended | Reason::WrongKey => StatusCode::UNAUTHORIZED,
+pub(super) fn plain_sign_in(reason: Reason) -> Result<Response<Body>, Problem> {
+    SignInPage { style: page::STYLE, reason, next: "", kept: Kept::default() }.shown()
+}
+
+/// The sign-in page for whoever asks for something without a session: it leads on to that.
+///
+/// # Errors
+/// [`Code::InternalError`] when the template fails; [`Code::DuplicateParameter`] as [`cookies::HostCookie::read`].
+pub(super) fn sign_in_first(request: &Request) -> Result<Response<Body>, Problem> {
+    let next = &address(request);
+    let (reason, kept) = match (request.method(), request.uri().path()) {
+        (&Method::POST, _) => {
+            let session = cookies::portal().read(request.headers())?;
+            let kept = Form::of(request).map(|form| Kept::of(&form, next, session.as_ref()));
+            // What cannot be read has nothing in it to keep.
+            (Reason::Ended, kept.unwrap_or_default())
+        }
+        (_, "/") => (Reason::Asked, Kept::default()),
+        _ => (Reason::Needed, Kept::default()),
     };
-    let page = SignInPage { style: page::STYLE, reason, next: next.unwrap_or_default() };
-    let html = page.render().map_err(|error| Problem::new(Code::InternalError).cause(error))?;
-    let allowed = Allowed { forms: Forms::Own, ..Allowed::default() };
-    Ok(page::response(status, html, &allowed))
+    SignInPage { style: page::STYLE, reason, next, kept }.shown()
 }
 
 /// Path and query of a request, to come back to.
-pub(super) fn address(request: &Request) -> String {
+fn address(request: &Request) -> String {
     let uri = request.uri();
     match uri.query() {
         Some(query) => format!("{}?{query}", uri.path()),
@@ -131,6 +167,8 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let form = &Form::of(request)?;
         let next = form.text("next");
+        let former = cookies::portal().read(request.headers())?;
+        let kept = Kept::of(form, next, former.as_ref());
         let key = match form.secret("key") {
             Some(presented) => self.authenticator.operator(&presented).await?,
             None => None,
@@ -139,19 +177,26 @@ impl Manage {
             // As where keys are presented to the API: guessing must not go unnoticed.
             log.problem(&Problem::new(Code::InvalidCredentials).cause("not an operator's key"));
             tracing::warn!(audit = "portal_sign_in_refused", "no operator key was presented");
-            return sign_in_page(Some(next.to_owned()), Reason::WrongKey);
+            let reason = Reason::WrongKey;
+            return SignInPage { style: page::STYLE, reason, next, kept }.shown();
         };
         log.caller(&caller);
         // Its cookie is overwritten, so nobody could end it any more.
-        if let Some(former) = cookies::portal().read(request.headers())? {
+        if let Some(former) = former {
             self.sessions.end_portal(&former).await?;
         }
         let now = self.clock.now();
         let token = self.sessions.begin_portal(key, now, &mut vault::random::system()).await?;
         tracing::info!(audit = "portal_sign_in", "an operator signed in");
-        let mut response = to(&self.own_page(next))?;
         let lifetime = Duration::try_from(PORTAL_LIFETIME).unwrap_or_default();
-        response.headers_mut().append(SET_COOKIE, cookies::portal().set(&token, lifetime)?);
+        let cookie = cookies::portal().set(&token, lifetime)?;
+        let mut response = if kept.is_empty() {
+            to(&self.own_page(next))?
+        } else {
+            let operator = &Operator { caller, token };
+            self.taken_up(&Visit { operator, request, log }, next, form).await?
+        };
+        response.headers_mut().append(SET_COOKIE, cookie);
         Ok(response)
     }
 
@@ -162,7 +207,7 @@ impl Manage {
             self.sessions.end_portal(&operator.token).await?;
             tracing::info!(audit = "portal_sign_out", caller = %operator.caller.id, "an operator signed out");
         }
-        let mut response = sign_in_page(None, Reason::SignedOut)?;
+        let mut response = plain_sign_in(Reason::SignedOut)?;
         response.headers_mut().append(SET_COOKIE, cookie.clear()?);
         Ok(response)
     }

@@ -3,6 +3,7 @@
 mod api_keys;
 mod connections;
 mod integrations;
+mod kept;
 mod sessions;
 
 use end_to_end::portal::Operator;

@@ -1,7 +1,7 @@
 //! Integrations in the portal, and the way of a newcomer from an empty service to a call of Azure DevOps.
 
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
-use end_to_end::portal::{field, unescaped};
+use end_to_end::portal::{field, untouched};
 use end_to_end::{Caller, INTEGRATION, World};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -144,27 +144,6 @@ async fn a_refused_form_names_every_field_and_never_shows_a_secret_again() {
     let taken = [("integration", INTEGRATION), fields[1], fields[2], fields[3]];
     let refused = operator.submit("/portal/integrations/new", &taken).await.expect(422).text();
     assert!(refused.contains("integration-error"), "{refused}");
-}
-
-/// The fields of a form as a browser would send them untouched.
-fn untouched(page: &str) -> Vec<(String, String)> {
-    let form = page.split("<form method=\"post\" autocomplete").nth(1).unwrap();
-    let form = form.split("</form>").next().unwrap();
-    let attribute = |tag: &str, name: &str| {
-        Some(unescaped(tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?))
-    };
-    let mut fields = Vec::new();
-    for rest in form.split('<').skip(1) {
-        let (tag, text) = rest.split_once('>').unwrap_or((rest, ""));
-        let Some(name) = attribute(tag, "name") else { continue };
-        let is_choice = tag.contains("type=\"radio\"") || tag.contains("type=\"checkbox\"");
-        if tag.starts_with("input") && (!is_choice || tag.contains(" checked")) {
-            fields.push((name, attribute(tag, "value").unwrap_or_default()));
-        } else if tag.starts_with("textarea") {
-            fields.push((name, unescaped(text.trim_start_matches('\n'))));
-        }
-    }
-    fields
 }
 
 #[tokio::test(flavor = "multi_thread")]
