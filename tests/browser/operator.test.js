@@ -1,13 +1,14 @@
 // What an operator does in the portal.
 
+import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { close, visit } from './browser.js';
 import { signInAs } from './entra.js';
 import { journey } from './journey.js';
 import { reachesEverythingByTab } from './keyboard.js';
 import { look, looks } from './looks.js';
-import { openSignedIn } from './portal.js';
-import { connectLink, putIntegration } from './stack.js';
+import { alert, choice, field, openSignedIn, scope, send, signIn } from './portal.js';
+import { ask, clientId, clientSecret, connectLink, organization, putIntegration } from './stack.js';
 
 after(close);
 
@@ -20,6 +21,14 @@ for (const name of ['phone-light', 'desktop-dark']) {
   test(`Without JavaScript the newcomer gets as far (${name})`, () =>
     visit(look(name), (newcomer) => journey(newcomer, `plain-${name}`), { javaScript: false }));
 }
+
+for (const look of looks) {
+  test(`What was entered when the session ended comes back, but for secrets (${look.name})`, () =>
+    visit(look, (operator) => interrupted(operator, `interrupted-${look.name}`)));
+}
+
+test('Without JavaScript it comes back, too', () =>
+  visit(look('phone-light'), (operator) => interrupted(operator, 'interrupted-plain'), { javaScript: false }));
 
 test('Everything on the pages of the portal is reached by Tab, and seen there', () =>
   visit(look('desktop-light'), async (operator) => {
@@ -54,3 +63,37 @@ test('Everything on the pages of the portal is reached by Tab, and seen there', 
     await operator.arrive('Try it');
     await reachesEverythingByTab(operator.page);
   }));
+
+/** The session ends while an integration is entered. */
+async function interrupted(operator, integration) {
+  const { page } = operator;
+  const { id, key } = await ask('POST', '/api-keys', { body: { name: 'short-lived', role: 'operator' } });
+  await page.goto('/');
+  await signIn(page, key);
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  await operator.open('/portal/integrations/new', 'Create an integration');
+  await field(page, 'Name').fill(integration);
+  await field(page, 'Application (client) ID').fill(clientId);
+  await field(page, 'Client secret value').fill(clientSecret);
+  await field(page, 'Azure DevOps organizations').fill(`${organization}\nfabrikam`);
+  await choice(page, 'radio', 'Only these scopes').check();
+  await scope(page, 'vso.project').check();
+  await ask('DELETE', `/api-keys/${id}`);
+
+  await send(page, 'Save');
+  await operator.arrive('Sign in', 'Sign in, session ended');
+  await alert(page).filter({ hasText: 'what you entered comes back' }).waitFor();
+  assert.ok(!(await page.content()).includes(clientSecret));
+  await signIn(page);
+  await operator.arrive('Create an integration', 'Create an integration, interrupted');
+  await alert(page).filter({ hasText: 'your session had ended' }).waitFor();
+  assert.equal(await field(page, 'Client secret value').inputValue(), '');
+  assert.equal(await field(page, 'Azure DevOps organizations').inputValue(), `${organization}\nfabrikam`);
+  assert.ok(await scope(page, 'vso.project').isChecked());
+  await field(page, 'Client secret value').fill(clientSecret);
+  await send(page, 'Save');
+  await operator.arrive(integration, 'An integration');
+  const stored = await ask('GET', `/integrations/${integration}`);
+  assert.deepEqual(stored.organizations, [organization, 'fabrikam']);
+  await ask('DELETE', `/integrations/${integration}`);
+}
