@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Serialize;
@@ -117,25 +117,14 @@ pub(crate) fn updated<R>(
 
 /// Whether an update was written: a refused condition is a result, not an error.
 pub(crate) fn sent<T, R>(outcome: Result<T, SdkError<UpdateItemError, R>>) -> Result<bool, Error> {
-    written("UpdateItem", outcome)
-}
-
-/// The same for any operation that writes one item.
-pub(crate) fn written<T, E, R>(
-    operation: &'static str,
-    outcome: Result<T, SdkError<E, R>>,
-) -> Result<bool, Error>
-where
-    E: ProvideErrorMetadata,
-{
     match outcome {
         Ok(_) => Ok(true),
         Err(e)
-            if e.as_service_error().and_then(E::code)
-                == Some("ConditionalCheckFailedException") =>
+            if e.as_service_error()
+                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
         {
             Ok(false)
         }
-        Err(e) => Err(Error::sdk("dynamodb", operation, &e)),
+        Err(e) => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
     }
 }

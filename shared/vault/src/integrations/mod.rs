@@ -1,6 +1,8 @@
 //! Integrations: one Entra app registration each, as the operator configured it.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use devops::organization::OrganizationName;
 use devops::policy::CallPolicy;
 use entra::identifiers::{ClientId, Tenant, TenantId};
@@ -264,7 +266,12 @@ impl Integrations {
     ) -> Result<bool, Error> {
         let record = Record { pk: key(&integration.id), integration };
         let item = to_item(WHAT, &record)?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match seen {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(seen) => put
@@ -273,7 +280,14 @@ impl Integrations {
                 .expression_attribute_values(":updated_at", s(seen.updated_at.to_string()))
                 .expression_attribute_values(":status", to_value(WHAT, &seen.status)?),
         };
-        table::written("PutItem", put.send().await)
+        let Err(error) = put.send().await else { return Ok(true) };
+        match error.as_service_error() {
+            // What is there may be this very integration: the client sends again where an answer got lost.
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(failed.item() == Some(&item))
+            }
+            _ => Err(Error::sdk("dynamodb", "PutItem", &error)),
+        }
     }
 
     /// The integration, strongly read.

@@ -1,21 +1,22 @@
-//! An integration is saved, and others change it at any step of that: before and after each request that the save
-//! sends to DynamoDB.
+//! An integration is saved, and at any step of that others change it, or the wire breaks: before and after each request
+//! that the save sends to DynamoDB.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use end_to_end::portal::{Operator, field};
+use end_to_end::portal::{Operator, field, untouched};
 use end_to_end::{Answer, Caller, INTEGRATION, World};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tap::{Tap, When};
+use tap::{Stop, Tap, When};
 
 const RENEWED: &str = "2035-01-01T00:00:00Z";
 
-/// Saves again and again, and lets something happen at each step of it. Returns how many steps there are.
+/// Saves again and again, and lets something happen at each step of it, after which the step goes on or gets lost.
+/// Returns how many steps there are.
 async fn at_every_step(
     tap: &Tap,
     save: impl AsyncFn() -> Answer,
-    meanwhile: impl AsyncFn(),
+    meanwhile: impl AsyncFn(&Stop),
     then: impl AsyncFn(Answer),
 ) -> u64 {
     for number in 0.. {
@@ -30,8 +31,7 @@ async fn at_every_step(
                 stop.go_on();
                 return number;
             }
-            meanwhile().await;
-            stop.go_on();
+            meanwhile(&stop).await;
             then(saving.await).await;
         }
     }
@@ -64,7 +64,10 @@ async fn a_pause_and_a_renewed_credential_outlive_a_save_at_any_step() {
     let steps = at_every_step(
         &tap,
         async || world.put_integration(INTEGRATION, keeping.clone()).await,
-        async || renew_and_pause(&world).await,
+        async |step| {
+            renew_and_pause(&world).await;
+            step.go_on();
+        },
         async |saved| {
             saved.expect(200);
             let shown = shown_and_reset(&world).await;
@@ -104,7 +107,10 @@ async fn a_form_that_others_overtake_at_any_step_undoes_nothing_of_theirs() {
     let steps = at_every_step(
         &tap,
         save,
-        async || renew_and_pause(&world).await,
+        async |step| {
+            renew_and_pause(&world).await;
+            step.go_on();
+        },
         async |answer| {
             let shown = shown_and_reset(&world).await;
             assert_eq!(shown["status"], "paused", "{shown}");
@@ -132,8 +138,9 @@ async fn a_deletion_at_any_step_of_a_save_leaves_nothing_half_deleted() {
     let steps = at_every_step(
         &tap,
         async || world.put_integration("second", json!({})).await,
-        async || {
+        async |step| {
             world.ask(&Caller::Operator, Method::DELETE, path).await.expect(204);
+            step.go_on();
         },
         async |saved| {
             let shown = world.get(&Caller::Operator, path).await;
@@ -155,4 +162,38 @@ async fn a_deletion_at_any_step_of_a_save_leaves_nothing_half_deleted() {
     )
     .await;
     assert!(steps >= 2, "{steps}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_or_an_answer_that_gets_lost_at_any_step_of_a_save_is_made_good() {
+    let (world, [tap, _others]) = World::tapped().await;
+    let operator = Operator::sign_in(&world, world.stack.operator_key()).await;
+    let path = format!("/portal/integrations/{INTEGRATION}/edit");
+    // The client sends again, and what it finds is its own: neither there before, nor somebody else's.
+    let saves = AtomicU64::new(0);
+    let steps = at_every_step(
+        &tap,
+        async || {
+            let id = format!("new-{}", saves.fetch_add(1, Ordering::Relaxed));
+            world.put_integration(&id, json!({})).await
+        },
+        async |step| step.cut(),
+        async |created| drop(created.expect(201)),
+    )
+    .await;
+    assert!(steps >= 2, "{steps}");
+    let steps = at_every_step(
+        &tap,
+        async || {
+            let page = operator.open(&path).await.expect(200).text();
+            let fields = untouched(&page);
+            let fields: Vec<_> =
+                fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            operator.browser().submit(&world.url(&path), &fields).await
+        },
+        async |step| step.cut(),
+        async |saved| drop(saved.expect(303)),
+    )
+    .await;
+    assert!(steps >= 3, "{steps}");
 }
