@@ -9,6 +9,7 @@ mod connect_sessions;
 mod connections;
 mod describe;
 mod integration_fields;
+mod integration_store;
 mod integrations;
 pub mod openapi;
 mod pause;

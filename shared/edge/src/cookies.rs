@@ -92,11 +92,16 @@ impl HostCookie {
     }
 
     fn value_in(&self, pair: &[u8]) -> Option<SecretString> {
-        let pair = std::str::from_utf8(pair).ok()?.trim();
+        // The blanks of RFC 6265 and no others: with one before it, `__Host-` protects no name.
+        let pair = std::str::from_utf8(pair).ok()?.trim_matches(BLANKS);
         let (name, value) = pair.split_once('=')?;
-        (name.trim_end() == self.name).then(|| SecretString::from(value.trim_start().to_owned()))
+        let value = || SecretString::from(value.trim_start_matches(BLANKS).to_owned());
+        (name.trim_end_matches(BLANKS) == self.name).then(value)
     }
 }
+
+/// RFC 6265 §5.2, `WSP`.
+const BLANKS: [char; 2] = [' ', '\t'];
 
 /// RFC 6265 §4.1.1, `cookie-octet`.
 fn is_cookie_octet(byte: u8) -> bool {
@@ -128,6 +133,9 @@ mod tests {
         assert_eq!(read(&["a=b; __Host-ado-connect=x=y; c"]).as_deref(), Some("x=y"));
         assert_eq!(read(&["a=b", "__Host-ado-connect="]).as_deref(), Some(""));
         assert_eq!(read(&["ado-connect=x; __host-ado-connect=x; x__Host-ado-connect=x"]), None);
+        for blank in ['\u{a0}', '\u{2000}', '\u{3000}'] {
+            assert_eq!(read(&[&format!("{blank}__Host-ado-connect=x")]), None);
+        }
         assert_eq!(read(&[]), None);
     }
 

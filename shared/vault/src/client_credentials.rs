@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 use aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use entra::clock::Clock;
@@ -154,34 +153,42 @@ impl ClientCredentials {
     /// Stores a credential; the former one becomes `AWSPREVIOUS`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when Secrets Manager is.
+    /// [`Error::Unavailable`] when Secrets Manager is; [`Error::Contended`] while others keep deleting it.
     pub async fn put(&self, id: &IntegrationId, credential: &NewCredential) -> Result<(), Error> {
         let value = Zeroizing::new(serialize(credential)?);
+        // Deleted between the two requests, it has to be created once more.
+        let created = self.create(id, &value).await? || self.replace(id, &value).await?;
+        if !created && !self.create(id, &value).await? {
+            return Err(Error::Contended { what: "client credential" });
+        }
+        Ok(())
+    }
+
+    /// Returns whether it did: it does not where there is such a secret.
+    async fn create(&self, id: &IntegrationId, value: &str) -> Result<bool, Error> {
         let created = self
             .client
             .create_secret()
             .name(self.name(id))
             .description("ado-connect: client credential of an integration")
-            .secret_string(value.as_str())
+            .secret_string(value)
             .send()
             .await;
         self.cached.lock().await.remove(id);
-        match created {
-            Ok(_) => Ok(()),
-            Err(e)
-                if e.as_service_error()
-                    .is_some_and(CreateSecretError::is_resource_exists_exception) =>
-            {
-                self.client
-                    .put_secret_value()
-                    .secret_id(self.name(id))
-                    .secret_string(value.as_str())
-                    .send()
-                    .await
-                    .map(drop)
-                    .map_err(|e| Error::sdk("secretsmanager", "PutSecretValue", &e))
-            }
-            Err(e) => Err(Error::sdk("secretsmanager", "CreateSecret", &e)),
+        let Err(error) = created else { return Ok(true) };
+        match error.as_service_error() {
+            Some(refused) if refused.is_resource_exists_exception() => Ok(false),
+            _ => Err(Error::sdk("secretsmanager", "CreateSecret", &error)),
+        }
+    }
+
+    /// Returns whether it did: it does not where there is no such secret.
+    async fn replace(&self, id: &IntegrationId, value: &str) -> Result<bool, Error> {
+        let put = self.client.put_secret_value().secret_id(self.name(id)).secret_string(value);
+        let Err(error) = put.send().await else { return Ok(true) };
+        match error.as_service_error() {
+            Some(refused) if refused.is_resource_not_found_exception() => Ok(false),
+            _ => Err(Error::sdk("secretsmanager", "PutSecretValue", &error)),
         }
     }
 

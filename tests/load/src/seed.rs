@@ -86,7 +86,11 @@ impl Seed {
         ));
         credentials.put(&integration.id, &secret).await.map_err(|e| e.to_string())?;
         let integrations = Integrations::new(aws.dynamodb.clone(), names::INTEGRATIONS.to_owned());
-        integrations.put(integration.clone(), None).await.map_err(|e| e.to_string())?;
+        let seen = integrations.get(&integration.id).await.map_err(|e| e.to_string())?;
+        let put = integrations.put(integration.clone(), seen.as_ref()).await;
+        if !put.map_err(|e| e.to_string())? {
+            return Err("somebody else changes the integration".to_owned());
+        }
         let mut rng = rand::rng();
         let tenants = (0..tenants.max(1))
             .map(|_| format!("{:08x}-2222-4333-8444-555555555555", rng.random::<u32>()))

@@ -110,6 +110,9 @@ impl Process {
     ///
     /// # Errors
     /// When the vault does not take it.
+    ///
+    /// # Panics
+    /// When somebody else puts it at the same time.
     pub async fn put_integration(&self, id: &str) -> Result<Integration, vault::Error> {
         let now = self.clock.now();
         let integration = Integration {
@@ -138,7 +141,10 @@ impl Process {
         };
         let secret = NewCredential::ClientSecret(SecretString::from("a secret"));
         self.refresher.credentials.put(&integration.id, &secret).await?;
-        self.refresher.integrations.put(integration.clone()).await?;
+        let integrations = &self.refresher.integrations;
+        let seen = integrations.get(&integration.id).await?;
+        let is_put = integrations.put(integration.clone(), seen.as_ref()).await?;
+        assert!(is_put, "nobody else changes it");
         Ok(integration)
     }
 

@@ -46,7 +46,17 @@ impl Form {
             return Err(Problem::new(Code::UnsupportedMediaType)
                 .detail("The portal takes forms as browsers send them."));
         }
-        Ok(Self(form_urlencoded::parse(body).into_owned().collect()))
+        Ok(Self::parsed(body))
+    }
+
+    /// Reads fields as a browser sends them.
+    pub(super) fn parsed(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// Fields as a browser sends them.
+    pub(super) fn encoded(fields: &[(String, String)]) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
     }
 
     /// A field without the blanks around it; empty if it was not sent.

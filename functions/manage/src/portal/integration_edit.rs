@@ -13,10 +13,12 @@ use super::frame::{Frame, Notice, Section, go_on, shown};
 use super::integration_form::{Credential, IntegrationForm, version};
 use super::shown as words;
 use crate::Manage;
+use crate::integration_store::Overtaken;
 
 const TAKEN: &str = "there is an integration of this name; edit that one";
 const CHANGED: &str =
     "somebody else has changed this integration meanwhile; saving again replaces what they saved";
+const CREDENTIAL_IS_STORED: &str = "the credential that you entered is stored already";
 
 #[derive(Template)]
 #[template(path = "integration_form.html")]
@@ -42,7 +44,9 @@ impl Manage {
         &self,
         visit: &Visit<'_>,
     ) -> Result<Response<Body>, Problem> {
-        self.form_page(visit, None, IntegrationForm::empty())
+        let draft = visit.draft().as_ref().map(IntegrationForm::of_draft);
+        let form = draft.unwrap_or_else(IntegrationForm::empty);
+        self.form_page(visit, None, form)
     }
 
     pub(super) async fn edit_integration_page(
@@ -51,23 +55,9 @@ impl Manage {
         id: &str,
     ) -> Result<Response<Body>, Problem> {
         let integration = self.named_integration(id, visit.log).await?;
-        let form = IntegrationForm::of_stored(&integration);
+        let draft = visit.draft().as_ref().map(IntegrationForm::of_draft);
+        let form = draft.unwrap_or_else(|| IntegrationForm::of_stored(&integration));
         self.form_page(visit, Some(&integration), form)
-    }
-
-    /// The form with what was entered before the session ended; of the integration with this id, if one is edited.
-    pub(super) async fn interrupted_form(
-        &self,
-        visit: &Visit<'_>,
-        id: Option<&str>,
-        form: &Form,
-    ) -> Result<Response<Body>, Problem> {
-        let editing = match id {
-            Some(id) => Some(self.named_integration(id, visit.log).await?),
-            None => None,
-        };
-        let form = IntegrationForm { is_interrupted: true, ..IntegrationForm::of_sent(form) };
-        self.form_page(visit, editing.as_ref(), form)
     }
 
     fn form_page(
@@ -124,7 +114,7 @@ impl Manage {
         match (id, wish) {
             (Ok(id), Ok((wish, checked))) => {
                 visit.log.integration(&id);
-                let stored = self.store_over(None, &id, &wish, &checked).await?;
+                let stored = self.store_new(&id, &wish, &checked).await?;
                 stored.map(|_| id).ok_or_else(|| Problem::field("integration", TAKEN))
             }
             (Ok(_), Err(problem)) => Err(problem),
@@ -160,20 +150,20 @@ impl Manage {
             (sent.version != version(&integration)).then(|| Problem::field("updated_at", CHANGED));
         let stored = match (wish, conflict) {
             (Ok((wish, checked)), None) => {
-                let id = &integration.id;
-                self.store_over(Some(&integration), id, &wish, &checked).await
+                self.store_over(integration.clone(), &wish, &checked).await
             }
             (Err(problem), None) | (Ok(_), Some(problem)) => Err(problem),
             (Err(problem), Some(conflict)) => Err(conflict.errors_of(&problem)),
         };
         match stored {
-            Ok(Some(_)) => {
-                go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved)
-            }
-            Ok(None) => {
+            Ok(Ok(_)) => go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved),
+            Ok(Err(overtaken)) => {
                 let integration = self.named_integration(id, visit.log).await?;
-                let conflict = Problem::field("updated_at", CHANGED);
-                self.refused_form(visit, Some(&integration), sent, conflict)
+                let mut told = Problem::field("updated_at", CHANGED);
+                if overtaken == Overtaken::AfterCredential {
+                    told = told.error("client_credential", CREDENTIAL_IS_STORED);
+                }
+                self.refused_form(visit, Some(&integration), sent, told)
             }
             Err(problem) => self.refused_form(visit, Some(&integration), sent, problem),
         }

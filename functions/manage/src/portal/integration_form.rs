@@ -178,6 +178,11 @@ impl IntegrationForm {
         }
     }
 
+    /// The fields as they were entered before a session ended.
+    pub(super) fn of_draft(draft: &Form) -> Self {
+        Self { is_interrupted: true, ..Self::of_sent(draft) }
+    }
+
     /// What the management API is asked for, and its fields as they will be stored.
     ///
     /// # Errors

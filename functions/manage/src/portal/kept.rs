@@ -1,50 +1,36 @@
 //! What was entered in the long form of an integration while the session ended: registering an app in Entra can take
-//! longer than a session lasts. It is carried through signing in and shown again, but for secrets; nothing is stored.
+//! longer than a session lasts. It is carried through signing in and shown again, but for secrets.
 //!
 //! ```text
-//!  form ──> no session ──> sign-in page, with the fields hidden in it ──> signed in: the form as it was, to be sent again
+//!  form ──> no session ──> sign-in page, with the fields hidden in it ──> signed in: the new session has them as a draft
+//!                                                            form?draft <── 303 ──┘
 //! ```
+//!
+//! Nothing is stored for anybody who is not signed in.
 
-use edge::problem::{Code, Problem};
-use http::Response;
-use lambda_http::Body;
 use secrecy::SecretString;
+use vault::sessions::Draft;
 
 use super::Visit;
 use super::form::Form;
-use super::frame::refused;
 use super::session::is_of_session;
-use crate::Manage;
 
-/// The forms that it is worth it for, by their addresses.
-enum LongForm<'a> {
-    New,
-    Edit(&'a str),
-}
-
-impl<'a> LongForm<'a> {
-    fn at(address: &'a str) -> Option<Self> {
-        match address.strip_prefix("/portal/integrations/")?.split_once('/') {
-            None => (address == "/portal/integrations/new").then_some(Self::New),
-            Some((id, "edit")) => Some(Self::Edit(id)),
-            Some(_) => None,
-        }
-    }
-}
+/// What the address of a form says when it is to show the draft: others show it empty, or as it is stored.
+const DRAFT: &str = "draft";
 
 /// The fields of a form, without secrets; often none.
 #[derive(Default)]
 pub(super) struct Kept(Vec<(String, String)>);
 
 impl Kept {
-    /// What of a form to `address` is kept: something only if it came from a page of `session`, the session of which the
+    /// What of a form to `path` is kept: something only if it came from a page of `session`, the session of which the
     /// browser has the cookie still, so that nobody else fills in what an operator saves.
-    pub(super) fn of(form: &Form, address: &str, session: Option<&SecretString>) -> Self {
+    pub(super) fn of(form: &Form, path: &str, session: Option<&SecretString>) -> Self {
         let is_ours = session.is_some_and(|session| is_of_session(form, session));
-        if !is_ours || LongForm::at(address).is_none() {
+        if !is_ours || !is_of_long_form(path) {
             return Self::default();
         }
-        let fields = form.without_secrets().filter(|(name, _)| !matches!(*name, "key" | "next"));
+        let fields = form.without_secrets().filter(|(name, _)| *name != "next");
         Self(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
@@ -57,22 +43,38 @@ impl Kept {
     pub(super) fn fields(&self) -> &[(String, String)] {
         &self.0
     }
+
+    /// What the next session goes on with at `path`, if there is anything.
+    pub(super) fn draft(&self, path: &str) -> Option<Draft> {
+        if self.is_empty() {
+            return None;
+        }
+        let fields = Form::encoded(&self.0);
+        Some(Draft { path: path.to_owned(), fields })
+    }
 }
 
-impl Manage {
-    /// The form at `address` again, as it was sent before the session ended.
-    pub(super) async fn taken_up(
-        &self,
-        visit: &Visit<'_>,
-        address: &str,
-        form: &Form,
-    ) -> Result<Response<Body>, Problem> {
-        let shown = match LongForm::at(address) {
-            Some(LongForm::New) => self.interrupted_form(visit, None, form).await,
-            Some(LongForm::Edit(id)) => self.interrupted_form(visit, Some(id), form).await,
-            None => Err(Problem::new(Code::NotFound)),
-        };
-        shown.or_else(|problem| refused(visit, &problem))
+/// The page with the form that shows a draft.
+pub(super) fn page_of(draft: &Draft) -> String {
+    format!("{}?{DRAFT}", draft.path)
+}
+
+impl Visit<'_> {
+    /// The fields that the page is to show as they were entered before, if it is the one with the draft.
+    pub(super) fn draft(&self) -> Option<Form> {
+        let uri = self.request.uri();
+        let draft = self.operator.draft.as_ref()?;
+        (uri.query() == Some(DRAFT) && uri.path() == draft.path)
+            .then(|| Form::parsed(draft.fields.as_bytes()))
+    }
+}
+
+/// Whether it is worth it for the form at this path.
+fn is_of_long_form(path: &str) -> bool {
+    match path.strip_prefix("/portal/integrations/").map(|rest| rest.split_once('/')) {
+        Some(None) => path == "/portal/integrations/new",
+        Some(Some((_, page))) => page == "edit",
+        None => false,
     }
 }
 
@@ -82,11 +84,9 @@ mod tests {
 
     #[test]
     fn only_the_long_forms_are_kept() {
-        assert!(matches!(LongForm::at("/portal/integrations/new"), Some(LongForm::New)));
-        assert!(matches!(
-            LongForm::at("/portal/integrations/azure-devops/edit"),
-            Some(LongForm::Edit("azure-devops"))
-        ));
+        for long in ["/portal/integrations/new", "/portal/integrations/azure-devops/edit"] {
+            assert!(is_of_long_form(long), "{long}");
+        }
         for other in [
             "/portal/api-keys",
             "/portal/integrations",
@@ -95,8 +95,9 @@ mod tests {
             "/portal/integrations/azure-devops/delete",
             "/portal/integrations/a/b/edit",
             "/portal/integrations/new?x=1",
+            "//evil.example/portal/integrations/new",
         ] {
-            assert!(LongForm::at(other).is_none(), "{other}");
+            assert!(!is_of_long_form(other), "{other}");
         }
     }
 }

@@ -16,12 +16,11 @@ use lambda_http::{Body, Request};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 use url::Position;
-use vault::sessions::PORTAL_LIFETIME;
+use vault::sessions::{Draft, PORTAL_LIFETIME};
 
-use super::Visit;
 use super::form::Form;
 use super::frame::to;
-use super::kept::Kept;
+use super::kept::{self, Kept};
 use crate::Manage;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -30,6 +29,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) struct Operator {
     /// As the log knows them.
     pub(super) caller: Caller,
+    /// What they had entered when a former session ended.
+    pub(super) draft: Option<Draft>,
     token: SecretString,
 }
 
@@ -128,9 +129,9 @@ pub(super) fn plain_sign_in(reason: Reason) -> Result<Response<Body>, Problem> {
 pub(super) fn sign_in_first(request: &Request) -> Result<Response<Body>, Problem> {
     let next = &address(request);
     let (reason, kept) = match (request.method(), request.uri().path()) {
-        (&Method::POST, _) => {
+        (&Method::POST, path) => {
             let session = cookies::portal().read(request.headers())?;
-            let kept = Form::of(request).map(|form| Kept::of(&form, next, session.as_ref()));
+            let kept = Form::of(request).map(|form| Kept::of(&form, path, session.as_ref()));
             // What cannot be read has nothing in it to keep.
             (Reason::Ended, kept.unwrap_or_default())
         }
@@ -153,11 +154,11 @@ impl Manage {
     /// The operator whose session a request carries.
     pub(super) async fn operator(&self, request: &Request) -> Result<Option<Operator>, Problem> {
         let Some(token) = cookies::portal().read(request.headers())? else { return Ok(None) };
-        let Some(key) = self.sessions.use_portal(&token, self.clock.now()).await? else {
+        let Some(session) = self.sessions.use_portal(&token, self.clock.now()).await? else {
             return Ok(None);
         };
-        let caller = self.authenticator.operator_behind(&key).await?;
-        Ok(caller.map(|caller| Operator { caller, token }))
+        let caller = self.authenticator.operator_behind(&session.key).await?;
+        Ok(caller.map(|caller| Operator { caller, draft: session.draft, token }))
     }
 
     pub(super) async fn sign_in(
@@ -186,17 +187,14 @@ impl Manage {
             self.sessions.end_portal(&former).await?;
         }
         let now = self.clock.now();
-        let token = self.sessions.begin_portal(key, now, &mut vault::random::system()).await?;
+        let draft = kept.draft(next);
+        let page = self.own_page(&draft.as_ref().map_or_else(|| next.to_owned(), kept::page_of));
+        let rng = &mut vault::random::system();
+        let token = self.sessions.begin_portal(key, draft, now, rng).await?;
         tracing::info!(audit = "portal_sign_in", "an operator signed in");
+        let mut response = to(&page)?;
         let lifetime = Duration::try_from(PORTAL_LIFETIME).unwrap_or_default();
-        let cookie = cookies::portal().set(&token, lifetime)?;
-        let mut response = if kept.is_empty() {
-            to(&self.own_page(next))?
-        } else {
-            let operator = &Operator { caller, token };
-            self.taken_up(&Visit { operator, request, log }, next, form).await?
-        };
-        response.headers_mut().append(SET_COOKIE, cookie);
+        response.headers_mut().append(SET_COOKIE, cookies::portal().set(&token, lifetime)?);
         Ok(response)
     }
 

@@ -1,8 +1,6 @@
 //! Integrations: one Entra app registration each, as the operator configured it.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use devops::organization::OrganizationName;
 use devops::policy::CallPolicy;
 use entra::identifiers::{ClientId, Tenant, TenantId};
@@ -15,9 +13,10 @@ use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
 use crate::limits::ProxyLimits;
 use crate::schedule::Warmth;
-use crate::table::{self, from_item, read, s, to_item, to_value};
+use crate::table::{from_item, read, s};
 
 mod branding;
+mod changes;
 mod status;
 
 pub use branding::{AccentColor, BrandName, Branding, InvalidBrandName, InvalidColor, TextColor};
@@ -253,43 +252,6 @@ impl Integrations {
         Self { client, table }
     }
 
-    /// Puts an integration in the place of `seen`, or where there is none. Returns whether it did: it does not where
-    /// something else is there by now, for a pause or a renewed credential must not be undone by somebody who has not
-    /// seen it.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn put(
-        &self,
-        integration: Integration,
-        seen: Option<&Integration>,
-    ) -> Result<bool, Error> {
-        let record = Record { pk: key(&integration.id), integration };
-        let item = to_item(WHAT, &record)?;
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = match seen {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(seen) => put
-                .condition_expression("updated_at = :updated_at AND #status = :status")
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":updated_at", s(seen.updated_at.to_string()))
-                .expression_attribute_values(":status", to_value(WHAT, &seen.status)?),
-        };
-        let Err(error) = put.send().await else { return Ok(true) };
-        match error.as_service_error() {
-            // What is there may be this very integration: the client sends again where an answer got lost.
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                Ok(failed.item() == Some(&item))
-            }
-            _ => Err(Error::sdk("dynamodb", "PutItem", &error)),
-        }
-    }
-
     /// The integration, strongly read.
     ///
     /// # Errors
@@ -320,14 +282,6 @@ impl Integrations {
         }
         integrations.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(integrations)
-    }
-
-    /// Forgets an integration. Returns whether there was one.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn delete(&self, id: &IntegrationId) -> Result<bool, Error> {
-        table::delete(&self.client, &self.table, key(id)).await
     }
 }
 

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entra::identifiers::ClientId;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CredentialDescription, Integration, Integrations, Status, key};
+use super::{Integration, Integrations, Status, key};
 use crate::Error;
 use crate::ids::IntegrationId;
 use crate::table::{n, s, sent, to_value};
@@ -73,28 +73,6 @@ impl Integrations {
     pub async fn accept_credential(&self, id: &IntegrationId) -> Result<bool, Error> {
         let values = [(":rejected", s("credential_rejected"))];
         self.set_status(id, Status::Ready, "#status = :rejected", &values).await
-    }
-
-    /// Describes the credential that was just stored; a rejected one was before it. Returns whether there is such an
-    /// integration.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn put_credential(
-        &self,
-        id: &IntegrationId,
-        credential: &CredentialDescription,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
-        let update = self
-            .update(id)
-            .update_expression("SET credential = :credential, updated_at = :now")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":credential", to_value(super::WHAT, credential)?)
-            .expression_attribute_values(":now", s(now.to_string()));
-        let described = sent(update.send().await)?;
-        self.accept_credential(id).await?;
-        Ok(described)
     }
 
     /// Notes that an app has a new client secret, until when Entra accepts it, and that it is accepted. Who has seen the
@@ -162,7 +140,7 @@ impl Integrations {
         sent(update.send().await)
     }
 
-    fn update(&self, id: &IntegrationId) -> UpdateItemFluentBuilder {
+    pub(super) fn update(&self, id: &IntegrationId) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).key("pk", s(key(id)))
     }
 }

@@ -15,7 +15,7 @@ mod portal;
 
 pub use authorization_requests::{AuthorizationRequest, NewAuthorizationRequest, Taken};
 pub use flow_secrets::FlowSecrets;
-pub use portal::{PORTAL_IDLE, PORTAL_LIFETIME, PortalKey};
+pub use portal::{Draft, PORTAL_IDLE, PORTAL_LIFETIME, PortalKey, PortalSession};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};

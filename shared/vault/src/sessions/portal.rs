@@ -33,10 +33,30 @@ pub enum PortalKey {
     OperatorKey(SecretHash),
 }
 
+/// What an operator had entered in a form when a former session ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Draft {
+    /// The path of the page with the form.
+    pub path: String,
+    /// Its fields without secrets, as a browser sends them (`application/x-www-form-urlencoded`).
+    pub fields: String,
+}
+
+/// A session that is not over.
+#[derive(Debug)]
+pub struct PortalSession {
+    /// What it began with.
+    pub key: PortalKey,
+    /// What it goes on with.
+    pub draft: Option<Draft>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Record {
     pk: String,
     key: PortalKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    draft: Option<Draft>,
     /// Epoch seconds.
     used_at: i64,
     /// Epoch seconds.
@@ -44,13 +64,14 @@ struct Record {
 }
 
 impl Sessions {
-    /// Begins a session of whoever presented `key`. Returns the token for its cookie.
+    /// Begins a session of whoever presented `key`, which goes on with `draft`. Returns the token for its cookie.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn begin_portal(
         &self,
         key: PortalKey,
+        draft: Option<Draft>,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<SecretString, Error> {
@@ -58,6 +79,7 @@ impl Sessions {
         let record = Record {
             pk: row(&token),
             key,
+            draft,
             used_at: now.as_second(),
             expires_at: (now + PORTAL_LIFETIME).as_second(),
         };
@@ -65,7 +87,7 @@ impl Sessions {
         Ok(token)
     }
 
-    /// The key behind a session that is not over, whose use this is.
+    /// A session that is not over, whose use this is.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -73,7 +95,7 @@ impl Sessions {
         &self,
         token: &SecretString,
         now: Timestamp,
-    ) -> Result<Option<PortalKey>, Error> {
+    ) -> Result<Option<PortalSession>, Error> {
         let pk = row(token);
         let record: Option<Record> = read(&self.client, &self.table, &pk, WHAT).await?;
         let now_s = now.as_second();
@@ -82,8 +104,9 @@ impl Sessions {
         }) else {
             return Ok(None);
         };
+        let session = PortalSession { key: record.key, draft: record.draft };
         if record.used_at + USE_IS_KNOWN_FOR.as_secs() > now_s {
-            return Ok(Some(record.key));
+            return Ok(Some(session));
         }
         let update = self
             .client
@@ -94,7 +117,7 @@ impl Sessions {
             // Signed out meanwhile, perhaps: then the session must not come back.
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", n(now_s));
-        Ok(sent(update.send().await)?.then_some(record.key))
+        Ok(sent(update.send().await)?.then_some(session))
     }
 
     /// Ends a session at once. Returns whether there was one.

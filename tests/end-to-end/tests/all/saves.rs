@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use end_to_end::portal::{Operator, field, untouched};
 use end_to_end::{Answer, Caller, INTEGRATION, World};
+use local::names;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tap::{Stop, Tap, When};
@@ -196,4 +197,117 @@ async fn a_request_or_an_answer_that_gets_lost_at_any_step_of_a_save_is_made_goo
     )
     .await;
     assert!(steps >= 3, "{steps}");
+}
+
+/// One thing that somebody does with the integration `shared`.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// By the API, with a credential.
+    Put,
+    /// By the API, without one.
+    PutFields,
+    /// In the portal, with a credential.
+    Form,
+    /// The credential alone.
+    Renew,
+    Delete,
+}
+
+/// A credential whose secret tells when it expires, so that the two can be compared.
+fn credential(year: u32) -> Value {
+    json!({"kind": "client_secret", "client_secret": format!("until-{year}"), "expires_at": format!("{year}-01-01T00:00:00Z")})
+}
+
+impl Change {
+    const PATH: &str = "/integrations/shared";
+
+    async fn made(self, world: &World, operator: &Operator<'_>, year: u32) -> Answer {
+        match self {
+            Self::Put => {
+                let changes = json!({"client_credential": credential(year)});
+                world.put_integration("shared", changes).await
+            }
+            Self::PutFields => {
+                world.put_integration("shared", json!({"client_credential": null})).await
+            }
+            Self::Renew => {
+                let path = format!("{}/client-credential", Self::PATH);
+                world.ask_json(&Caller::Operator, Method::PUT, &path, &credential(year)).await
+            }
+            Self::Delete => world.ask(&Caller::Operator, Method::DELETE, Self::PATH).await,
+            Self::Form => {
+                let path = "/portal/integrations/shared/edit";
+                let page = operator.open(path).await;
+                if page.status != 200 {
+                    return page;
+                }
+                let mut fields = untouched(&page.text());
+                fields.retain(|(name, _)| !name.starts_with("client_credential"));
+                let secret = format!("until-{year}");
+                let expires = format!("{year}-01-01");
+                let mut fields: Vec<(&str, &str)> =
+                    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                fields.extend([
+                    ("client_credential", "client_secret"),
+                    ("client_credential.client_secret", &secret),
+                    ("client_credential.expires_at", &expires),
+                ]);
+                operator.browser().submit(&world.url(path), &fields).await
+            }
+        }
+    }
+}
+
+/// The credential that is stored is the one that is described; without an integration there is none.
+async fn assert_together(world: &World, what: &str) {
+    let secrets = &world.stack.aws().secrets_manager;
+    let name = format!("{}integrations/shared", names::SECRETS);
+    let stored = secrets.get_secret_value().secret_id(name).send().await.ok();
+    let stored = stored.and_then(|stored| stored.secret_string);
+    let shown = world.get(&Caller::Operator, Change::PATH).await;
+    if shown.status == 404 {
+        assert_eq!(stored, None, "{what}");
+        return;
+    }
+    let expires = shown.json()["client_credential"]["expires_at"].as_str().unwrap().to_owned();
+    let year = expires.split('-').next().unwrap().to_owned();
+    let stored = stored.expect(what);
+    assert!(stored.contains(&format!("until-{year}")), "{what}: {stored}, {expires}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_and_its_description_stay_together_whoever_comes_between() {
+    let (world, taps) = World::tapped().await;
+    let operator = Operator::sign_in(&world, world.stack.operator_key()).await;
+    let changes = [Change::Put, Change::PutFields, Change::Form, Change::Renew, Change::Delete];
+    for one in changes {
+        for other in changes {
+            for tap in &taps {
+                Change::Put.made(&world, &operator, 2030).await;
+                let steps = at_every_step(
+                    tap,
+                    async || one.made(&world, &operator, 2031).await,
+                    async |step| {
+                        let answer = other.made(&world, &operator, 2032).await;
+                        assert!(answer.status.as_u16() < 500, "{answer:?}");
+                        step.go_on();
+                    },
+                    async |answer| {
+                        let what = format!("{one:?}, {other:?} between: {answer:?}");
+                        assert!(answer.status.as_u16() < 500, "{what}");
+                        assert_together(&world, &what).await;
+                        Change::Put.made(&world, &operator, 2030).await;
+                    },
+                )
+                .await;
+                let is_about_secrets = std::ptr::eq(tap, &raw const taps[1]);
+                let least = match one {
+                    Change::PutFields if is_about_secrets => 0,
+                    _ if is_about_secrets => 1,
+                    _ => 2,
+                };
+                assert!(steps >= least, "{one:?}: {steps}");
+            }
+        }
+    }
 }

@@ -47,11 +47,11 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
     let mut typed = vec![("csrf", token.as_str()), ("client_id", client_id.as_str())];
     typed.extend(TYPED);
     let_sessions_end(&world).await;
+    let other = super::operator(&world).await;
     let send = async |fields: &[(&str, &str)]| {
         operator.browser().submit(&world.url("/portal/integrations/new"), fields).await
     };
     let ended = send(&typed).await.expect(401).text();
-    assert!(ended.contains("what you entered comes back"), "{ended}");
     // A slip does not lose it either.
     let mut fields = hidden(&ended);
     fields.push(("key".to_owned(), "no key".to_owned()));
@@ -59,8 +59,19 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
     let refused = operator.browser().submit(&sign_in, &borrowed(&fields)).await.expect(401).text();
     fields = hidden(&refused);
     fields.push(("key".to_owned(), world.stack.operator_key().to_owned()));
-    let back = operator.browser().submit(&sign_in, &borrowed(&fields)).await.expect(200).text();
-    assert!(back.contains("your session had ended"), "{back}");
+    let signed_in = operator.browser().submit(&sign_in, &borrowed(&fields)).await.expect(303);
+    let draft = signed_in.header("location").unwrap().to_owned();
+    let back = operator.open(&draft).await.expect(200).text();
+    assert!(back.contains("a session had ended"), "{back}");
+    // Opened again it is still there; it is no part of the page that everybody opens.
+    assert!(operator.open(&draft).await.expect(200).text().contains("fabrikam"));
+    for (visitor, path) in [(&operator, "/portal/integrations/new"), (&other, draft.as_str())] {
+        let page = visitor.open(path).await.expect(200).text();
+        assert!(!page.contains("fabrikam") && !page.contains("had ended"), "{page}");
+    }
+    for page in [&ended, &refused] {
+        assert!(page.contains("what you entered comes back"), "{page}");
+    }
     for page in [&ended, &refused, &back] {
         for secret in ["s3cr3t", "k3y-of-the-test", "an0ther-key", world.stack.operator_key()] {
             assert!(!page.contains(secret), "{page}");
@@ -88,7 +99,9 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
     let ended = operator.browser().submit(&world.url(path), &borrowed(&edited)).await;
     let mut fields = hidden(&ended.expect(401).text());
     fields.push(("key".to_owned(), world.stack.operator_key().to_owned()));
-    let back = operator.browser().submit(&sign_in, &borrowed(&fields)).await.expect(200).text();
+    let signed_in = operator.browser().submit(&sign_in, &borrowed(&fields)).await.expect(303);
+    assert_eq!(signed_in.header("location"), Some(format!("{path}?draft").as_str()));
+    let back = operator.open(&format!("{path}?draft")).await.expect(200).text();
     world.put_integration("typed", json!({})).await.expect(200);
     let again = untouched(&back);
     assert!(again.contains(&("always_warm".to_owned(), "yes".to_owned())), "{again:?}");
