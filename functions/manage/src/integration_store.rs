@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use edge::problem::{Code, Problem};
 use vault::client_credentials::NewCredential;
+use vault::client_credentials::rotation::VersionId;
 use vault::connections::UserFilter;
 use vault::ids::IntegrationId;
 use vault::integrations::{CredentialDescription, Integration, Status};
@@ -43,6 +44,16 @@ pub(crate) enum Overtaken {
     BeforeAnything,
     /// The credential is stored, with its description; no other field is.
     AfterCredential,
+}
+
+/// What became of a credential.
+enum Described {
+    /// It is the current one, and the integration describes it.
+    Ours(Integration),
+    /// Another one has taken its place since, and whoever stored that describes it.
+    Theirs(Integration),
+    /// There is no such integration, or no more, and nothing is left of the credential.
+    Gone,
 }
 
 impl Manage {
@@ -86,16 +97,22 @@ impl Manage {
         if !self.integrations.put(integration.clone(), None).await? {
             return Ok(None);
         }
-        if let Err(error) = self.credentials.put(id, credential).await {
-            // Nothing is left that looks as if it could be used; if not even that succeeds, `verify` tells.
-            self.integrations.delete(&integration).await?;
-            return Err(error.into());
+        let version = match self.credentials.put(id, credential).await {
+            Ok(version) => version,
+            Err(error) => {
+                // Nothing is left that looks as if it could be used; if not even that succeeds, `verify` tells.
+                self.integrations.delete(&integration).await?;
+                return Err(error.into());
+            }
+        };
+        if let Some(integration) = self.integrations.claim(&integration, self.clock.now()).await? {
+            return Ok(Some(integration));
         }
-        match self.integrations.claim(&integration, self.clock.now()).await? {
-            Some(integration) => Ok(Some(integration)),
-            // Changed or deleted already, by somebody who may have met it without its credential.
-            None => self.store_credential(id, given).await,
-        }
+        // Changed or deleted already, by somebody who may have met it without its credential.
+        Ok(match self.described(id, given, Some(version)).await? {
+            Described::Ours(integration) | Described::Theirs(integration) => Some(integration),
+            Described::Gone => None,
+        })
     }
 
     /// Stores an integration in the place of `seen`, which was just read, and its credential if one is given; unless
@@ -106,11 +123,12 @@ impl Manage {
         wish: &PutIntegration,
         checked: &Checked,
     ) -> Result<Result<Integration, Overtaken>, Problem> {
+        let mut version = None;
         if let Some((credential, _)) = &checked.credential {
             let Some(claimed) = self.integrations.claim(&seen, self.clock.now()).await? else {
                 return Ok(Err(Overtaken::BeforeAnything));
             };
-            self.credentials.put(&claimed.id, credential).await?;
+            version = Some(self.credentials.put(&claimed.id, credential).await?);
             seen = claimed;
         }
         for _ in 0..TRIES {
@@ -126,38 +144,70 @@ impl Manage {
             match self.integrations.get(&seen.id).await? {
                 // Paused, resumed, or its credential was refused or accepted: nothing that is stored here.
                 Some(there) if there.updated_at == seen.updated_at => seen = there,
-                _ => return Ok(Err(self.overtaken(&seen.id, checked).await?)),
+                _ => return Ok(Err(self.overtaken(&seen.id, checked, version).await?)),
             }
         }
         Err(others_keep_changing_it())
     }
 
-    /// After somebody else has changed an integration while its credential was stored: what describes the credential is
-    /// theirs, so it is stored once more with its own description.
-    async fn overtaken(&self, id: &IntegrationId, checked: &Checked) -> Result<Overtaken, Problem> {
-        let Some(credential) = &checked.credential else { return Ok(Overtaken::BeforeAnything) };
-        let stored = self.store_credential(id, credential).await?;
-        Ok(stored.map_or(Overtaken::BeforeAnything, |_| Overtaken::AfterCredential))
+    async fn overtaken(
+        &self,
+        id: &IntegrationId,
+        checked: &Checked,
+        version: Option<VersionId>,
+    ) -> Result<Overtaken, Problem> {
+        let Some(given) = &checked.credential else { return Ok(Overtaken::BeforeAnything) };
+        Ok(match self.described(id, given, version).await? {
+            Described::Ours(_) => Overtaken::AfterCredential,
+            // As if they had come after all of ours.
+            Described::Theirs(_) | Described::Gone => Overtaken::BeforeAnything,
+        })
     }
 
     /// Stores a credential and nothing else of an integration. `None` if there is no such integration, or no more.
     pub(crate) async fn store_credential(
         &self,
         id: &IntegrationId,
-        (credential, description): &(NewCredential, CredentialDescription),
+        given: &(NewCredential, CredentialDescription),
     ) -> Result<Option<Integration>, Problem> {
+        Ok(match self.described(id, given, None).await? {
+            Described::Ours(integration) | Described::Theirs(integration) => Some(integration),
+            Described::Gone => None,
+        })
+    }
+
+    /// Describes a credential in its integration, and stores it before, unless it is stored already as `version`.
+    async fn described(
+        &self,
+        id: &IntegrationId,
+        (credential, description): &(NewCredential, CredentialDescription),
+        mut version: Option<VersionId>,
+    ) -> Result<Described, Problem> {
         for _ in 0..TRIES {
             let Some(seen) = self.integrations.get(id).await? else {
                 // Whoever deleted it may have done so before the credential was stored.
                 self.credentials.delete(id).await?;
-                return Ok(None);
+                if self.integrations.get(id).await?.is_none() {
+                    return Ok(Described::Gone);
+                }
+                // Made anew meanwhile, it may be without its credential now.
+                version = None;
+                continue;
             };
+            if let Some(version) = &version
+                && !self.credentials.is_current(id, version).await?
+            {
+                return Ok(Described::Theirs(seen));
+            }
             let claimed = self.integrations.claim(&seen, self.clock.now()).await?;
             let Some(claimed) = claimed else { continue };
-            self.credentials.put(id, credential).await?;
+            if version.is_none() {
+                version = Some(self.credentials.put(id, credential).await?);
+            }
             let now = self.clock.now();
             if self.integrations.put_credential(&claimed, description, now).await? {
-                return Ok(self.integrations.get(id).await?);
+                let integration = self.integrations.get(id).await?;
+                return Ok(integration.map_or(Described::Gone, Described::Ours));
             }
         }
         Err(others_keep_changing_it())

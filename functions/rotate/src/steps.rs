@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use vault::client_credentials::rotation::{ClientSecretVersion, RotationState, Stage, VersionId};
+use vault::ids::IntegrationId;
 use vault::integrations::Integration;
 
 use crate::Rotate;
@@ -22,6 +23,8 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(2);
 const ONE_TRY: Duration = Duration::from_secs(15);
 /// For how long a client secret may be in use that is not in Secrets Manager any more: twice as long as it is cached.
 const SETTLES_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// How often what others change meanwhile is looked at again.
+const TRIES: usize = 5;
 
 /// Why a step could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -147,19 +150,37 @@ impl Rotate {
             let from = &rotation.current.version_id;
             self.credentials.promote(id, from, &rotation.version).await?;
         }
-        let current = self.credentials.client_secret_version(id, Stage::Current).await?;
-        let current = current.ok_or(RotationError::NoClientSecret)?;
-        if let Some(made) = &current.made {
-            let now = self.clock.now();
-            self.integrations
-                .renew_client_secret(id, &made.client_id, made.expires_at, now)
-                .await?;
-        }
+        let current = self.described(id).await?;
         let previous = self.credentials.client_secret_version(id, Stage::Previous).await?;
         if let Err(error) = self.tidy(rotation, &current, previous.as_ref()).await {
             tracing::warn!("former client secrets stay in Entra until the next rotation: {error}");
         }
         Ok(())
+    }
+
+    /// The current version, which the integration describes now.
+    ///
+    /// Whoever stores another credential marks the integration as changed before, so what was read after the integration
+    /// is described only while nobody has: else it is read again.
+    async fn described(&self, id: &IntegrationId) -> Result<ClientSecretVersion, RotationError> {
+        for _ in 0..TRIES {
+            let seen = self.integrations.get(id).await?.ok_or(RotationError::NotOurs)?;
+            let current = self.credentials.client_secret_version(id, Stage::Current).await?;
+            let current = current.ok_or(RotationError::NoClientSecret)?;
+            let Some(made) = &current.made else { return Ok(current) };
+            let (client_id, expires_at) = (&made.client_id, made.expires_at);
+            let now = self.clock.now();
+            if self.integrations.renew_client_secret(&seen, client_id, expires_at, now).await? {
+                return Ok(current);
+            }
+            let there = self.integrations.get(id).await?;
+            if there.is_some_and(|there| there.updated_at == seen.updated_at) {
+                // It was described so already, or the secret is another app's.
+                return Ok(current);
+            }
+        }
+        // Secrets Manager tries a step again that fails.
+        Err(vault::Error::Contended { what: "integration" }.into())
     }
 
     async fn tidy(

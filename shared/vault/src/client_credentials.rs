@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -33,6 +34,10 @@ use self::rotation::{Made, Stage, VersionId};
 const CACHED_FOR: Duration = Duration::from_mins(5);
 /// How long a credential may still be used while Secrets Manager does not answer.
 const USABLE_FOR: Duration = Duration::from_hours(24);
+/// How long Secrets Manager may take to delete a secret: it answers before it has.
+const DELETED_WITHIN: Duration = Duration::from_secs(5);
+/// How long between two tries to store a secret that is being deleted.
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
 /// A client credential as the operator gives it.
 pub enum NewCredential {
@@ -150,22 +155,42 @@ impl ClientCredentials {
         self.federation.as_ref().map(Federation::audience)
     }
 
-    /// Stores a credential; the former one becomes `AWSPREVIOUS`.
+    /// Stores a credential; the former one becomes `AWSPREVIOUS`. Returns which version it is.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when Secrets Manager is; [`Error::Contended`] while others keep deleting it.
-    pub async fn put(&self, id: &IntegrationId, credential: &NewCredential) -> Result<(), Error> {
+    /// [`Error::Unavailable`] when Secrets Manager is; [`Error::Contended`] while it or others keep deleting the secret.
+    pub async fn put(
+        &self,
+        id: &IntegrationId,
+        credential: &NewCredential,
+    ) -> Result<VersionId, Error> {
         let value = Zeroizing::new(serialize(credential)?);
-        // Deleted between the two requests, it has to be created once more.
-        let created = self.create(id, &value).await? || self.replace(id, &value).await?;
-        if !created && !self.create(id, &value).await? {
-            return Err(Error::Contended { what: "client credential" });
+        let give_up_at = Instant::now() + DELETED_WITHIN;
+        loop {
+            if let Some(version) = self.create(id, &value).await? {
+                return Ok(version);
+            }
+            if let Some(version) = self.replace(id, &value).await? {
+                return Ok(version);
+            }
+            if Instant::now() > give_up_at {
+                return Err(Error::Contended { what: "client credential" });
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
         }
-        Ok(())
     }
 
-    /// Returns whether it did: it does not where there is such a secret.
-    async fn create(&self, id: &IntegrationId, value: &str) -> Result<bool, Error> {
+    /// Whether no other version has taken the place of this one.
+    ///
+    /// # Errors
+    /// As [`Self::get`], without the help of the cache.
+    pub async fn is_current(&self, id: &IntegrationId, version: &VersionId) -> Result<bool, Error> {
+        let current = self.stored(id, Stage::Current).await?;
+        Ok(current.is_some_and(|(current, _)| current == *version))
+    }
+
+    /// `None` where there is such a secret, and while it is being deleted.
+    async fn create(&self, id: &IntegrationId, value: &str) -> Result<Option<VersionId>, Error> {
         let created = self
             .client
             .create_secret()
@@ -175,20 +200,34 @@ impl ClientCredentials {
             .send()
             .await;
         self.cached.lock().await.remove(id);
-        let Err(error) = created else { return Ok(true) };
-        match error.as_service_error() {
-            Some(refused) if refused.is_resource_exists_exception() => Ok(false),
-            _ => Err(Error::sdk("secretsmanager", "CreateSecret", &error)),
+        match created {
+            Ok(created) => Ok(Some(VersionId::new(created.version_id.unwrap_or_default()))),
+            Err(error) => match error.as_service_error() {
+                Some(refused)
+                    if refused.is_resource_exists_exception()
+                        || refused.is_invalid_request_exception() =>
+                {
+                    Ok(None)
+                }
+                _ => Err(Error::sdk("secretsmanager", "CreateSecret", &error)),
+            },
         }
     }
 
-    /// Returns whether it did: it does not where there is no such secret.
-    async fn replace(&self, id: &IntegrationId, value: &str) -> Result<bool, Error> {
+    /// `None` where there is no such secret, and while it is being deleted.
+    async fn replace(&self, id: &IntegrationId, value: &str) -> Result<Option<VersionId>, Error> {
         let put = self.client.put_secret_value().secret_id(self.name(id)).secret_string(value);
-        let Err(error) = put.send().await else { return Ok(true) };
-        match error.as_service_error() {
-            Some(refused) if refused.is_resource_not_found_exception() => Ok(false),
-            _ => Err(Error::sdk("secretsmanager", "PutSecretValue", &error)),
+        match put.send().await {
+            Ok(put) => Ok(Some(VersionId::new(put.version_id.unwrap_or_default()))),
+            Err(error) => match error.as_service_error() {
+                Some(refused)
+                    if refused.is_resource_not_found_exception()
+                        || refused.is_invalid_request_exception() =>
+                {
+                    Ok(None)
+                }
+                _ => Err(Error::sdk("secretsmanager", "PutSecretValue", &error)),
+            },
         }
     }
 

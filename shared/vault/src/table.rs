@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -47,15 +48,25 @@ pub(crate) async fn put_new<T: Serialize>(
     what: &'static str,
     record: &T,
 ) -> Result<(), Error> {
-    client
+    let item = to_item(what, record)?;
+    let put = client
         .put_item()
         .table_name(table)
-        .set_item(Some(to_item(what, record)?))
+        .set_item(Some(item.clone()))
         .condition_expression("attribute_not_exists(pk)")
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
         .send()
-        .await
-        .map_err(|e| Error::sdk("dynamodb", "PutItem", &e))?;
-    Ok(())
+        .await;
+    let Err(error) = put else { return Ok(()) };
+    match error.as_service_error() {
+        // The client sends again where an answer got lost, and meets what it has stored itself.
+        Some(PutItemError::ConditionalCheckFailedException(failed))
+            if failed.item() == Some(&item) =>
+        {
+            Ok(())
+        }
+        _ => Err(Error::sdk("dynamodb", "PutItem", &error)),
+    }
 }
 
 /// Forgets the record with a key. Returns whether there was one.

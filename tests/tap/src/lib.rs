@@ -43,6 +43,8 @@ struct Inner {
     stop: Option<Stop>,
     /// The operation that is not passed on, and what its requests contain.
     refused: Option<(String, String)>,
+    /// The operation whose next requests the tap answers itself, with what error, and how many of them.
+    answered: Option<(String, String, u64)>,
 }
 
 /// What went through.
@@ -124,6 +126,13 @@ impl Tap {
         self.shared.state().refused = None;
     }
 
+    /// Answers the next requests for this operation itself, so many of them, as the service does when it refuses them with
+    /// this error, such as `InvalidRequestException`.
+    pub fn answer(&self, operation: &str, error: &str, times: u64) {
+        let answered = (operation.to_owned(), error.to_owned(), times);
+        self.shared.state().answered = Some(answered);
+    }
+
     /// Stops one of the requests to come: the first is number 0.
     pub fn stop_at(&self, number: u64, when: When) -> Stop {
         let stop = Stop::new(number, when);
@@ -152,6 +161,13 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
             && String::from_utf8_lossy(&body).contains(containing.as_str())
         {
             return broken();
+        }
+        if let Some((answered, error, times)) = &mut state.answered
+            && *answered == operation
+            && *times > 0
+        {
+            *times -= 1;
+            return refusal(error);
         }
         let is_tally = String::from_utf8_lossy(&body).contains("tally#");
         let counted = if is_tally { format!("{operation} of a tally") } else { operation.clone() };
@@ -193,6 +209,13 @@ fn response(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Response<Bo
             response.headers_mut().append(name, value.clone());
         }
     }
+    response
+}
+
+/// A refusal in the AWS JSON protocol.
+fn refusal(error: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!(r#"{{"__type":"{error}"}}"#)));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
     response
 }
 

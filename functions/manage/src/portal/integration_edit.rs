@@ -17,7 +17,7 @@ use crate::integration_store::Overtaken;
 
 const TAKEN: &str = "there is an integration of this name; edit that one";
 const CHANGED: &str =
-    "somebody else has changed this integration meanwhile; saving again replaces what they saved";
+    "this integration has changed since the page was opened; saving again replaces what it is now";
 const CREDENTIAL_IS_STORED: &str = "the credential that you entered is stored already";
 
 #[derive(Template)]
@@ -98,7 +98,10 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let sent = IntegrationForm::of_sent(form);
         match self.create_from(&sent, form, visit).await {
-            Ok(id) => go_on(&format!("/portal/integrations/{id}"), Notice::Created),
+            Ok(id) => {
+                self.draft_is_saved(visit).await;
+                go_on(&format!("/portal/integrations/{id}"), Notice::Created)
+            }
             Err(problem) => self.refused_form(visit, None, sent, problem),
         }
     }
@@ -144,7 +147,7 @@ impl Manage {
         form: &Form,
     ) -> Result<Response<Body>, Problem> {
         let integration = self.named_integration(id, visit.log).await?;
-        let sent = IntegrationForm::of_sent(form);
+        let mut sent = IntegrationForm::of_sent(form);
         let wish = sent.wish(form, self.credentials.can_federate());
         let conflict =
             (sent.version != version(&integration)).then(|| Problem::field("updated_at", CHANGED));
@@ -156,12 +159,16 @@ impl Manage {
             (Err(problem), Some(conflict)) => Err(conflict.errors_of(&problem)),
         };
         match stored {
-            Ok(Ok(_)) => go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved),
+            Ok(Ok(_)) => {
+                self.draft_is_saved(visit).await;
+                go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved)
+            }
             Ok(Err(overtaken)) => {
                 let integration = self.named_integration(id, visit.log).await?;
                 let mut told = Problem::field("updated_at", CHANGED);
                 if overtaken == Overtaken::AfterCredential {
                     told = told.error("client_credential", CREDENTIAL_IS_STORED);
+                    sent.credential = Credential::Keep;
                 }
                 self.refused_form(visit, Some(&integration), sent, told)
             }

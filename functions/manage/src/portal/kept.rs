@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  form ──> no session ──> sign-in page, with the fields hidden in it ──> signed in: the new session has them as a draft
-//!                                                            form?draft <── 303 ──┘
+//!                                                            form?draft=1 <── 303 ──┘
 //! ```
 //!
 //! Nothing is stored for anybody who is not signed in.
@@ -16,7 +16,7 @@ use super::form::Form;
 use super::session::is_of_session;
 
 /// What the address of a form says when it is to show the draft: others show it empty, or as it is stored.
-const DRAFT: &str = "draft";
+const DRAFT: &str = "draft=1";
 
 /// The fields of a form, without secrets; often none.
 #[derive(Default)]

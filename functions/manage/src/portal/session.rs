@@ -18,6 +18,7 @@ use std::time::Duration;
 use url::Position;
 use vault::sessions::{Draft, PORTAL_LIFETIME};
 
+use super::Visit;
 use super::form::Form;
 use super::frame::to;
 use super::kept::{self, Kept};
@@ -196,6 +197,16 @@ impl Manage {
         let lifetime = Duration::try_from(PORTAL_LIFETIME).unwrap_or_default();
         response.headers_mut().append(SET_COOKIE, cookies::portal().set(&token, lifetime)?);
         Ok(response)
+    }
+
+    /// What was entered before a session ended is of no use any more, once a form like it is saved.
+    pub(super) async fn draft_is_saved(&self, visit: &Visit<'_>) {
+        if visit.operator.draft.is_none() {
+            return;
+        }
+        if let Err(error) = self.sessions.drop_draft(&visit.operator.token).await {
+            tracing::warn!("what was saved is still shown as a draft: {error}");
+        }
     }
 
     pub(super) async fn sign_out(&self, request: &Request) -> Result<Response<Body>, Problem> {

@@ -42,7 +42,8 @@ impl Integrations {
         match error.as_service_error() {
             // What is there may be this very integration: the client sends again where an answer got lost.
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                Ok(failed.item() == Some(&item))
+                let there = failed.item().and_then(|there| there.get("updated_at"));
+                Ok(there.is_some() && there == item.get("updated_at"))
             }
             _ => Err(Error::sdk("dynamodb", "PutItem", &error)),
         }

@@ -76,29 +76,31 @@ impl Integrations {
     }
 
     /// Notes that an app has a new client secret, until when Entra accepts it, and that it is accepted. Who has seen the
-    /// integration before does not mark it as rejected any more.
+    /// integration before does not mark it as rejected any more. Returns whether that is new; nothing is noted where
+    /// somebody has changed the integration since `seen`, for they may be about to store another credential.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn renew_client_secret(
         &self,
-        id: &IntegrationId,
+        seen: &Integration,
         client_id: &ClientId,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let update = self
-            .update(id)
+            .update(&seen.id)
             .update_expression("SET credential.expires_at = :expires_at, updated_at = :now")
             .condition_expression(
-                "credential.kind = :client_secret AND client_id = :client_id AND credential.expires_at <> :expires_at",
+                "updated_at = :seen AND credential.kind = :client_secret AND client_id = :client_id AND credential.expires_at <> :expires_at",
             )
+            .expression_attribute_values(":seen", s(seen.updated_at.to_string()))
             .expression_attribute_values(":expires_at", s(expires_at.to_string()))
             .expression_attribute_values(":now", s(now.to_string()))
             .expression_attribute_values(":client_id", s(client_id.to_string()))
             .expression_attribute_values(":client_secret", s("client_secret"));
         let renewed = sent(update.send().await)?;
-        self.accept_credential(id).await?;
+        self.accept_credential(&seen.id).await?;
         Ok(renewed)
     }
 

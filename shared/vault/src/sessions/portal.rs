@@ -120,6 +120,21 @@ impl Sessions {
         Ok(sent(update.send().await)?.then_some(session))
     }
 
+    /// Forgets what a session goes on with: it is saved.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn drop_draft(&self, token: &SecretString) -> Result<(), Error> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(row(token)))
+            .update_expression("REMOVE draft")
+            .condition_expression("attribute_exists(pk)");
+        sent(update.send().await).map(drop)
+    }
+
     /// Ends a session at once. Returns whether there was one.
     ///
     /// # Errors

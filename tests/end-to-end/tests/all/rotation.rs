@@ -1,11 +1,15 @@
 //! Client secrets that renew themselves: Secrets Manager's steps, Microsoft Graph, and nobody disconnected.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use emulators::Fault;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use end_to_end::{Caller, INTEGRATION, World};
 use jiff::SignedDuration;
 use local::names;
 use serde_json::{Value, json};
+
+use super::saves::at_every_step;
 
 const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
 /// Another app that is registered in Entra.
@@ -210,6 +214,53 @@ async fn what_the_operator_puts_during_a_rotation_is_not_overwritten() {
         rotate(&world, 2).await;
         assert_eq!(secret(&world, "AWSPREVIOUS").await, OTHER_SECRET);
         world.connect("ada", "ada").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_described_is_what_is_stored_whenever_the_operator_puts_a_secret() {
+    const EXPIRES: &str = "2099-01-01T00:00:00Z";
+    let (world, taps) = World::tapped().await;
+    world.entra().change_app(DEFAULT_CLIENT_ID, |app| app.owns_itself = true).unwrap();
+    world.entra().add_secret(DEFAULT_CLIENT_ID, OTHER_SECRET, None).unwrap();
+    let put =
+        json!({"kind": "client_secret", "client_secret": OTHER_SECRET, "expires_at": EXPIRES});
+    let path = format!("/integrations/{INTEGRATION}/client-credential");
+    let number = AtomicU32::new(0);
+    for tap in &taps {
+        let steps = at_every_step(
+            tap,
+            async || {
+                let number = number.fetch_add(1, Ordering::Relaxed);
+                world.announce_rotation(INTEGRATION, &token(number)).await;
+                for name in STEPS {
+                    // Secrets Manager tries again what fails; what is given up fails again.
+                    if step(&world, name, number).await.is_err() {
+                        drop(step(&world, name, number).await);
+                    }
+                }
+            },
+            async |step| {
+                let put = world.ask_json(&Caller::Operator, reqwest::Method::PUT, &path, &put);
+                put.await.expect(200);
+                step.go_on();
+            },
+            async |()| {
+                let (_, current) = version(&world, "AWSCURRENT").await.unwrap();
+                let current = current.unwrap();
+                let integration = format!("/integrations/{INTEGRATION}");
+                let shown = world.get(&Caller::Operator, &integration).await.expect(200).json();
+                let expected = match current["client_secret"].as_str().unwrap() {
+                    OTHER_SECRET => EXPIRES,
+                    _ => current["made"]["expires_at"].as_str().unwrap(),
+                };
+                let seconds = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
+                let described = shown["client_credential"]["expires_at"].as_str().unwrap();
+                assert_eq!(seconds(described), seconds(expected), "{shown}");
+            },
+        )
+        .await;
+        assert!(steps >= 4, "{steps}");
     }
 }
 

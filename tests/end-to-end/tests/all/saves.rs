@@ -14,11 +14,11 @@ const RENEWED: &str = "2035-01-01T00:00:00Z";
 
 /// Saves again and again, and lets something happen at each step of it, after which the step goes on or gets lost.
 /// Returns how many steps there are.
-async fn at_every_step(
+pub(super) async fn at_every_step<T>(
     tap: &Tap,
-    save: impl AsyncFn() -> Answer,
+    save: impl AsyncFn() -> T,
     meanwhile: impl AsyncFn(&Stop),
-    then: impl AsyncFn(Answer),
+    then: impl AsyncFn(T),
 ) -> u64 {
     for number in 0.. {
         for when in [When::Before, When::After] {
@@ -121,7 +121,7 @@ async fn a_form_that_others_overtake_at_any_step_undoes_nothing_of_theirs() {
             assert_eq!(shown["always_warm"], is_saved, "{answer:?}");
             if !is_saved {
                 let page = answer.expect(422).text();
-                assert!(page.contains("somebody else has changed"), "{page}");
+                assert!(page.contains("has changed since the page was opened"), "{page}");
                 refused.fetch_add(1, Ordering::Relaxed);
             }
         },
@@ -197,6 +197,16 @@ async fn a_request_or_an_answer_that_gets_lost_at_any_step_of_a_save_is_made_goo
     )
     .await;
     assert!(steps >= 3, "{steps}");
+    // So it is with a key that would be there, and never shown.
+    let key = json!({"name": "lost", "role": "application"});
+    let steps = at_every_step(
+        &tap,
+        async || world.post(&Caller::Operator, "/api-keys", key.clone()).await,
+        async |step| step.cut(),
+        async |made| drop(made.expect(201)),
+    )
+    .await;
+    assert!(steps >= 1, "{steps}");
 }
 
 /// One thing that somebody does with the integration `shared`.
@@ -310,4 +320,18 @@ async fn a_credential_and_its_description_stay_together_whoever_comes_between() 
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_still_being_deleted_is_waited_for() {
+    let (world, [_dynamodb, secrets]) = World::tapped().await;
+    // As Secrets Manager answers for a while after a deletion.
+    secrets.answer("CreateSecret", "InvalidRequestException", 2);
+    world.put_integration("second", json!({})).await.expect(201);
+    let verified = world.post(&Caller::Operator, "/integrations/second/verify", json!({})).await;
+    assert_eq!(verified.expect(200).json()["ok"], true);
+    // Not for ever, and then nothing is left that looks as if it could be used.
+    secrets.answer("CreateSecret", "InvalidRequestException", u64::MAX);
+    world.put_integration("third", json!({})).await.expect_problem(503, "service_unavailable");
+    world.get(&Caller::Operator, "/integrations/third").await.expect(404);
 }

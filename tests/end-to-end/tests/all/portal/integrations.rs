@@ -199,11 +199,11 @@ async fn nothing_that_was_entered_is_dropped_without_a_word() {
     // It is told beside whatever else is wrong, and not lost with it.
     let faulty = send(with(&[("tenant", "nowhere")])).await.expect(422).text();
     assert!(
-        faulty.contains("somebody else has changed") && faulty.contains("<li>tenant:"),
+        faulty.contains("has changed since the page was opened") && faulty.contains("<li>tenant:"),
         "{faulty}"
     );
     let refused = send(with(&[])).await.expect(422).text();
-    assert!(refused.contains("somebody else has changed"), "{refused}");
+    assert!(refused.contains("has changed since the page was opened"), "{refused}");
     assert_eq!(stored(&world, INTEGRATION).await["always_warm"], true);
     let version = field(&refused, "updated_at").unwrap();
     let mut again = with(&[]);

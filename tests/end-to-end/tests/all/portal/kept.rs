@@ -87,6 +87,8 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
     again.retain(|(name, _)| name != "client_credential.client_secret");
     again.push(("client_credential.client_secret".to_owned(), DEFAULT_CLIENT_SECRET.to_owned()));
     send(&borrowed(&again)).await.expect(303);
+    // Saved, it is no draft any more.
+    assert!(!operator.open(&draft).await.expect(200).text().contains("fabrikam"));
     let view = stored(&world, "typed").await;
     assert_eq!(view["organizations"], json!(["mycompany", "fabrikam"]));
     assert_eq!(view["scopes"], json!(["vso.code", "vso.project"]));
@@ -100,13 +102,13 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
     let mut fields = hidden(&ended.expect(401).text());
     fields.push(("key".to_owned(), world.stack.operator_key().to_owned()));
     let signed_in = operator.browser().submit(&sign_in, &borrowed(&fields)).await.expect(303);
-    assert_eq!(signed_in.header("location"), Some(format!("{path}?draft").as_str()));
-    let back = operator.open(&format!("{path}?draft")).await.expect(200).text();
+    assert_eq!(signed_in.header("location"), Some(format!("{path}?draft=1").as_str()));
+    let back = operator.open(&format!("{path}?draft=1")).await.expect(200).text();
     world.put_integration("typed", json!({})).await.expect(200);
     let again = untouched(&back);
     assert!(again.contains(&("always_warm".to_owned(), "yes".to_owned())), "{again:?}");
     let told = operator.browser().submit(&world.url(path), &borrowed(&again)).await.expect(422);
-    assert!(told.text().contains("somebody else has changed"), "{}", told.text());
+    assert!(told.text().contains("has changed since the page was opened"), "{}", told.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
