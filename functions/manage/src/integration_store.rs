@@ -40,7 +40,7 @@ pub(crate) enum Stored {
 /// Somebody else was faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overtaken {
-    /// Nothing is stored.
+    /// Nothing of it is there.
     BeforeAnything,
     /// The credential is stored, with its description; no other field is.
     AfterCredential,
@@ -54,6 +54,16 @@ enum Described {
     Theirs(Integration),
     /// There is no such integration, or no more, and nothing is left of the credential.
     Gone,
+}
+
+impl Described {
+    /// The integration as it is then.
+    fn integration(self) -> Option<Integration> {
+        match self {
+            Self::Ours(integration) | Self::Theirs(integration) => Some(integration),
+            Self::Gone => None,
+        }
+    }
 }
 
 impl Manage {
@@ -109,10 +119,7 @@ impl Manage {
             return Ok(Some(integration));
         }
         // Changed or deleted already, by somebody who may have met it without its credential.
-        Ok(match self.described(id, given, Some(version)).await? {
-            Described::Ours(integration) | Described::Theirs(integration) => Some(integration),
-            Described::Gone => None,
-        })
+        Ok(self.described(id, given, Some(version)).await?.integration())
     }
 
     /// Stores an integration in the place of `seen`, which was just read, and its credential if one is given; unless
@@ -170,10 +177,7 @@ impl Manage {
         id: &IntegrationId,
         given: &(NewCredential, CredentialDescription),
     ) -> Result<Option<Integration>, Problem> {
-        Ok(match self.described(id, given, None).await? {
-            Described::Ours(integration) | Described::Theirs(integration) => Some(integration),
-            Described::Gone => None,
-        })
+        Ok(self.described(id, given, None).await?.integration())
     }
 
     /// Describes a credential in its integration, and stores it before, unless it is stored already as `version`.

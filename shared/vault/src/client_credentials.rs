@@ -165,12 +165,19 @@ impl ClientCredentials {
         credential: &NewCredential,
     ) -> Result<VersionId, Error> {
         let value = Zeroizing::new(serialize(credential)?);
+        let stored = self.create_or_replace(id, &value).await;
+        // Whatever came of it, what is remembered may be out of date.
+        self.cached.lock().await.remove(id);
+        stored
+    }
+
+    async fn create_or_replace(&self, id: &IntegrationId, value: &str) -> Result<VersionId, Error> {
         let give_up_at = Instant::now() + DELETED_WITHIN;
         loop {
-            if let Some(version) = self.create(id, &value).await? {
+            if let Some(version) = self.create(id, value).await? {
                 return Ok(version);
             }
-            if let Some(version) = self.replace(id, &value).await? {
+            if let Some(version) = self.replace(id, value).await? {
                 return Ok(version);
             }
             if Instant::now() > give_up_at {
@@ -199,7 +206,6 @@ impl ClientCredentials {
             .secret_string(value)
             .send()
             .await;
-        self.cached.lock().await.remove(id);
         match created {
             Ok(created) => Ok(Some(VersionId::new(created.version_id.unwrap_or_default()))),
             Err(error) => match error.as_service_error() {

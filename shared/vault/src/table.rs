@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -53,17 +55,23 @@ pub(crate) async fn put_new<T: Serialize>(
         .put_item()
         .table_name(table)
         .set_item(Some(item.clone()))
-        .condition_expression("attribute_not_exists(pk)")
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .send()
-        .await;
-    let Err(error) = put else { return Ok(()) };
+        .condition_expression("attribute_not_exists(pk)");
+    let is_there = put_where(put, |there| *there == item).await?;
+    if is_there { Ok(()) } else { Err(Error::Contended { what }) }
+}
+
+/// Puts an item where the put's condition holds. Returns whether it is there: the client sends again where an answer got
+/// lost, so what stands in the way may be the item itself, which `is_own` tells.
+pub(crate) async fn put_where(
+    put: PutItemFluentBuilder,
+    is_own: impl FnOnce(&Item) -> bool,
+) -> Result<bool, Error> {
+    let put =
+        put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let Err(error) = put.send().await else { return Ok(true) };
     match error.as_service_error() {
-        // The client sends again where an answer got lost, and meets what it has stored itself.
-        Some(PutItemError::ConditionalCheckFailedException(failed))
-            if failed.item() == Some(&item) =>
-        {
-            Ok(())
+        Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+            Ok(failed.item().is_some_and(is_own))
         }
         _ => Err(Error::sdk("dynamodb", "PutItem", &error)),
     }
@@ -109,12 +117,14 @@ pub(crate) fn n(number: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// The item as an update left it, or as it refused the update: none if there is none. The update asks for both
-/// (`ALL_NEW`, and `ALL_OLD` on a failed condition).
-pub(crate) fn updated<R>(
-    outcome: Result<UpdateItemOutput, SdkError<UpdateItemError, R>>,
+/// Sends an update. Returns what it asks for of the item as it left it (`ReturnValues`), or the whole item as it refused
+/// the update: none if there is none.
+pub(crate) async fn updated(
+    update: UpdateItemFluentBuilder,
 ) -> Result<Result<Item, Option<Item>>, Error> {
-    let error = match outcome {
+    let update = update
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let error = match update.send().await {
         Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
         Err(error) => error,
     };

@@ -84,7 +84,7 @@ impl Connections {
             .expression_attribute_values(":newest", newest)
             .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
             .return_values(ReturnValue::UpdatedNew);
-        let Ok(item) = updated(update.send().await)? else { return Ok(()) };
+        let Ok(item) = updated(update).await? else { return Ok(()) };
         let length = item.get("history").and_then(|list| list.as_l().ok()).map_or(0, Vec::len);
         if length > KEPT + SLACK { self.drop_oldest(connection, length).await } else { Ok(()) }
     }

@@ -1,7 +1,7 @@
 //! The refresh protocol's writes on the small item: lease, fence, release.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
 use secrecy::ExposeSecret;
@@ -137,7 +137,7 @@ impl Connections {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Acquired, Error> {
         let owner = secret_token::mint(rng).expose_secret().to_owned();
-        let outcome = conditional
+        let update = conditional
             .update_expression(
                 "SET lease_owner = :owner, lease_until = :until, fence = fence + :one",
             )
@@ -147,11 +147,8 @@ impl Connections {
             .expression_attribute_values(":until", n((now + LEASE_LIFETIME).as_millisecond()))
             .expression_attribute_values(":now", n((now - SKEW).as_millisecond()))
             .expression_attribute_values(":one", n(1))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let (item, leased) = match updated(outcome)? {
+            .return_values(ReturnValue::AllNew);
+        let (item, leased) = match updated(update).await? {
             Ok(leased) => (leased, true),
             Err(None) => return Ok(Acquired::Gone),
             // The reply to our own write was lost: the lease is ours all the same.

@@ -2,14 +2,13 @@
 //! nobody undoes what they have not seen.
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
 
 use super::{CredentialDescription, Integration, Integrations, Record, WHAT, key};
 use crate::Error;
-use crate::table::{from_item, s, to_item, to_value, updated};
+use crate::table::{from_item, put_where, s, to_item, to_value, updated};
 
 impl Integrations {
     /// Puts an integration in the place of `seen`, or where there is none. Returns whether it did: it does not where
@@ -24,12 +23,7 @@ impl Integrations {
     ) -> Result<bool, Error> {
         let record = Record { pk: key(&integration.id), integration };
         let item = to_item(WHAT, &record)?;
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
         let put = match seen {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(seen) => put
@@ -38,15 +32,8 @@ impl Integrations {
                 .expression_attribute_values(":updated_at", s(seen.updated_at.to_string()))
                 .expression_attribute_values(":status", to_value(WHAT, &seen.status)?),
         };
-        let Err(error) = put.send().await else { return Ok(true) };
-        match error.as_service_error() {
-            // What is there may be this very integration: the client sends again where an answer got lost.
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let there = failed.item().and_then(|there| there.get("updated_at"));
-                Ok(there.is_some() && there == item.get("updated_at"))
-            }
-            _ => Err(Error::sdk("dynamodb", "PutItem", &error)),
-        }
+        // Its status may be another by now; its time is its own.
+        put_where(put, |there| there.get("updated_at") == item.get("updated_at")).await
     }
 
     /// Marks an integration as changed now, before its credential is replaced; whatever else its status is. Returns it as
@@ -116,9 +103,8 @@ async fn changed(
         .condition_expression("updated_at = :seen")
         .expression_attribute_values(":now", s(now.to_string()))
         .expression_attribute_values(":seen", s(seen.updated_at.to_string()))
-        .return_values(ReturnValue::AllNew)
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-    let (Ok(item) | Err(Some(item))) = updated(update.send().await)? else { return Ok(None) };
+        .return_values(ReturnValue::AllNew);
+    let (Ok(item) | Err(Some(item))) = updated(update).await? else { return Ok(None) };
     let there = from_item::<Record>(WHAT, item)?.integration;
     // A refusal may be due to this very change, whose answer got lost.
     Ok((there.updated_at == now).then_some(there))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngCore;
 use serde::Deserialize;
@@ -185,14 +185,9 @@ impl Limits {
         let mut wish = Wish::new(until.max(now) + KEPT_FOR);
         wish.rate(place, limit, believed, now.as_microsecond());
         wish.concurrency(place, limit, believed, until.as_millisecond());
-        let outcome = wish
-            .apply(self.update(&place.key))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
+        let update = wish.apply(self.update(&place.key)).return_values(ReturnValue::AllNew);
         let state = |item| from_item::<State>(WHAT, item);
-        Ok(match updated(outcome)? {
+        Ok(match updated(update).await? {
             Ok(written) => Ok(state(written)?),
             Err(refused) => Err(refused.map(state).transpose()?),
         })

@@ -18,7 +18,7 @@ pub use flow_secrets::FlowSecrets;
 pub use portal::{Draft, PORTAL_IDLE, PORTAL_LIFETIME, PortalKey, PortalSession};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnValue;
 use devops::organization::OrganizationName;
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
@@ -150,7 +150,7 @@ impl Sessions {
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn start(&self, token: &SecretString, now: Timestamp) -> Result<Start, Error> {
         let key = SessionKey::of(token);
-        let outcome = self
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -160,11 +160,8 @@ impl Sessions {
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":now", n(now.as_second()))
             .expression_attribute_values(":most", n(MOST_STARTS))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let item = match updated(outcome)? {
+            .return_values(ReturnValue::AllNew);
+        let item = match updated(update).await? {
             Ok(started) => {
                 let record: Record = from_item(WHAT, started)?;
                 return Ok(Start::Started { session: Box::new(record.session), key });
