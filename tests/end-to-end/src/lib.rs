@@ -13,8 +13,10 @@ mod answer;
 mod browser;
 mod leaks;
 pub mod portal;
+mod steps;
 mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
+pub use steps::at_every_step;
 pub use world::{Caller, INTEGRATION, World};

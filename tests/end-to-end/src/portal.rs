@@ -92,6 +92,11 @@ pub fn hidden(page: &str) -> Vec<(String, String)> {
     pairs.collect()
 }
 
+/// Fields as a form takes them.
+pub fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
+    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
 /// Text as a browser reads it.
 pub fn unescaped(html: &str) -> String {
     let read = html.replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"");

@@ -6,13 +6,25 @@ mod integrations;
 mod kept;
 mod sessions;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use end_to_end::portal::Operator;
 use end_to_end::{Caller, World};
+use local::names;
 use serde_json::Value;
 
 /// An operator who is signed in with the stack's own key.
 async fn operator(world: &World) -> Operator<'_> {
     Operator::sign_in(world, world.stack.operator_key()).await
+}
+
+/// Sets an attribute of every session of an operator, as time would.
+async fn set_sessions(world: &World, name: &str, value: AttributeValue) {
+    for row in world.items(names::SESSIONS).await {
+        let pk = row["pk"].as_s().unwrap();
+        if pk.starts_with("portal#") {
+            world.set(names::SESSIONS, pk, name, value.clone()).await;
+        }
+    }
 }
 
 /// An integration as the API shows it.

@@ -4,12 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use emulators::Fault;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
-use end_to_end::{Caller, INTEGRATION, World};
+use end_to_end::{Caller, INTEGRATION, World, at_every_step};
 use jiff::SignedDuration;
 use local::names;
 use serde_json::{Value, json};
-
-use super::saves::at_every_step;
 
 const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
 /// Another app that is registered in Entra.

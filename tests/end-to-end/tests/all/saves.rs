@@ -3,41 +3,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use end_to_end::portal::{Operator, field, untouched};
-use end_to_end::{Answer, Caller, INTEGRATION, World};
+use end_to_end::portal::{Operator, borrowed, field, untouched};
+use end_to_end::{Answer, Caller, INTEGRATION, World, at_every_step};
 use local::names;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tap::{Stop, Tap, When};
 
 const RENEWED: &str = "2035-01-01T00:00:00Z";
-
-/// Saves again and again, and lets something happen at each step of it, after which the step goes on or gets lost.
-/// Returns how many steps there are.
-pub(super) async fn at_every_step<T>(
-    tap: &Tap,
-    save: impl AsyncFn() -> T,
-    meanwhile: impl AsyncFn(&Stop),
-    then: impl AsyncFn(T),
-) -> u64 {
-    for number in 0.. {
-        for when in [When::Before, When::After] {
-            let stop = tap.stop_at(number, when);
-            let mut saving = std::pin::pin!(save());
-            let is_held = tokio::select! {
-                _ = &mut saving => false,
-                () = stop.reached() => true,
-            };
-            if !is_held {
-                stop.go_on();
-                return number;
-            }
-            meanwhile(&stop).await;
-            then(saving.await).await;
-        }
-    }
-    unreachable!("a save has an end")
-}
 
 /// What others do: the credential is renewed, and the integration is stopped.
 async fn renew_and_pause(world: &World) {
@@ -188,9 +160,7 @@ async fn a_request_or_an_answer_that_gets_lost_at_any_step_of_a_save_is_made_goo
         async || {
             let page = operator.open(&path).await.expect(200).text();
             let fields = untouched(&page);
-            let fields: Vec<_> =
-                fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            operator.browser().submit(&world.url(&path), &fields).await
+            operator.browser().submit(&world.url(&path), &borrowed(&fields)).await
         },
         async |step| step.cut(),
         async |saved| drop(saved.expect(303)),
@@ -255,8 +225,7 @@ impl Change {
                 fields.retain(|(name, _)| !name.starts_with("client_credential"));
                 let secret = format!("until-{year}");
                 let expires = format!("{year}-01-01");
-                let mut fields: Vec<(&str, &str)> =
-                    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let mut fields = borrowed(&fields);
                 fields.extend([
                     ("client_credential", "client_secret"),
                     ("client_credential.client_secret", &secret),

@@ -1,7 +1,7 @@
 //! Integrations in the portal, and the way of a newcomer from an empty service to a call of Azure DevOps.
 
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
-use end_to_end::portal::{field, untouched};
+use end_to_end::portal::{borrowed, field, untouched};
 use end_to_end::{Caller, INTEGRATION, World};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -166,11 +166,8 @@ async fn nothing_that_was_entered_is_dropped_without_a_word() {
         }
         all
     };
-    let send = async |fields: Vec<(String, String)>| {
-        let fields: Vec<(&str, &str)> =
-            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        operator.submit(&path, &fields).await
-    };
+    let send =
+        async |fields: Vec<(String, String)>| operator.submit(&path, &borrowed(&fields)).await;
     for (more, field) in [
         // A secret, and the choice to keep the stored one.
         (
@@ -236,13 +233,9 @@ async fn saving_a_form_untouched_changes_nothing() {
         world.put_integration("second", wish).await;
         let mut before = stored(&world, "second").await;
         let page = operator.open("/portal/integrations/second/edit").await.expect(200).text();
-        let fields = untouched(&page);
-        let fields: Vec<(&str, &str)> = fields
-            .iter()
-            .filter(|(name, _)| name != "csrf")
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let saved = operator.submit("/portal/integrations/second/edit", &fields).await;
+        let mut fields = untouched(&page);
+        fields.retain(|(name, _)| name != "csrf");
+        let saved = operator.submit("/portal/integrations/second/edit", &borrowed(&fields)).await;
         saved.expect(303);
         let mut after = stored(&world, "second").await;
         before["updated_at"] = after["updated_at"].clone();

@@ -2,26 +2,15 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
-use end_to_end::portal::{hidden, untouched};
+use end_to_end::portal::{borrowed, hidden, untouched};
 use end_to_end::{Caller, World};
-use local::names;
 use serde_json::json;
 
-use super::{operator, stored};
+use super::{operator, set_sessions, stored};
 
 /// Lets every session of an operator end, as time does.
 async fn let_sessions_end(world: &World) {
-    for row in world.items(names::SESSIONS).await {
-        let pk = row["pk"].as_s().unwrap();
-        if pk.starts_with("portal#") {
-            let long_ago = AttributeValue::N("1000000000".to_owned());
-            world.set(names::SESSIONS, pk, "used_at", long_ago).await;
-        }
-    }
-}
-
-fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
-    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    set_sessions(world, "used_at", AttributeValue::N("1000000000".to_owned())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

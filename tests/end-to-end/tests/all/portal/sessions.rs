@@ -7,7 +7,7 @@ use local::names;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{operator, stored};
+use super::{operator, set_sessions, stored};
 
 /// Every page, with things that do not exist.
 const PAGES: [&str; 12] = [
@@ -187,11 +187,7 @@ async fn a_session_ends_with_its_time_its_key_and_signing_out() {
         ("expires_at", past(1), false),
     ] {
         let operator = operator(&world).await;
-        let rows = world.items(names::SESSIONS).await;
-        let rows = rows.iter().filter_map(|row| row["pk"].as_s().ok());
-        for pk in rows.filter(|pk| pk.starts_with("portal#")) {
-            world.set(names::SESSIONS, pk, name, value.clone()).await;
-        }
+        set_sessions(&world, name, value.clone()).await;
         let answer = operator.open("/portal/integrations").await;
         assert_eq!(answer.status == 200, lasts, "{name} {value:?}");
     }
