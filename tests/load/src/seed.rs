@@ -50,31 +50,7 @@ impl Seed {
             connections: names::CONNECTIONS.to_owned(),
             tokens: names::TOKENS.to_owned(),
         };
-        let now = Timestamp::now();
-        let integration = Integration {
-            id: parsed("azure-devops")?,
-            client_id: parsed("3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01")?,
-            credential: CredentialDescription {
-                kind: CredentialKind::ClientSecret,
-                expires_at: None,
-            },
-            organizations: Organizations::Named(vec![parsed("mycompany")?]),
-            scopes: vec!["vso.code_write".to_owned(), "vso.work_write".to_owned()],
-            tenant: TenantSetting::Auto,
-            allowed_tenants: Vec::new(),
-            allowed_return_origins: Vec::new(),
-            confirmation: Confirmation::None,
-            token_handout: false,
-            always_warm: false,
-            allowed_calls: CallPolicy::default(),
-            proxy_limits: ProxyLimits::default(),
-            reconnect_url: None,
-            branding: Branding::default(),
-            status: Status::Ready,
-            probed_at: None,
-            created_at: now,
-            updated_at: now,
-        };
+        let integration = integration(Timestamp::now())?;
         let credentials = ClientCredentials::new(
             aws.secrets_manager.clone(),
             names::SECRETS.to_owned(),
@@ -165,6 +141,31 @@ impl Seed {
             other => Err(format!("a connection was not stored: {other:?}")),
         }
     }
+}
+
+/// The one integration of all connections.
+fn integration(now: Timestamp) -> Result<Integration, String> {
+    Ok(Integration {
+        id: parsed("azure-devops")?,
+        client_id: parsed("3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01")?,
+        credential: CredentialDescription { kind: CredentialKind::ClientSecret, expires_at: None },
+        organizations: Organizations::Named(vec![parsed("mycompany")?]),
+        scopes: vec!["vso.code_write".to_owned(), "vso.work_write".to_owned()],
+        tenant: TenantSetting::Auto,
+        allowed_tenants: Vec::new(),
+        allowed_return_origins: Vec::new(),
+        confirmation: Confirmation::None,
+        token_handout: false,
+        always_warm: false,
+        allowed_calls: CallPolicy::default(),
+        proxy_limits: ProxyLimits::default(),
+        reconnect_url: None,
+        branding: Branding::default(),
+        status: Status::Ready,
+        probed_at: None,
+        created_at: now,
+        updated_at: now,
+    })
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
