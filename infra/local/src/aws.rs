@@ -16,12 +16,13 @@ use winterbaume_core::{MockRequest, MockService};
 
 use crate::aws_request::needed;
 use crate::permissions::Permissions;
+use crate::secrets_manager::SecretsManager;
 use crate::sts::Sts;
 use crate::template::Template;
 use crate::{StartError, tables};
 
 /// The region that the services believe they are in.
-const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 /// The largest request that an SDK sends to one of the services, in bytes.
 const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
 
@@ -243,7 +244,7 @@ impl Access {
 struct Services {
     dynamodb_url: String,
     http: reqwest::Client,
-    secrets_manager: winterbaume_secretsmanager::SecretsManagerService,
+    secrets_manager: SecretsManager,
     kms: winterbaume_kms::KmsService,
     sqs: winterbaume_sqs::SqsService,
     eventbridge: winterbaume_eventbridge::EventBridgeService,
@@ -284,7 +285,7 @@ async fn start_services(
     let services = Arc::new(Services {
         dynamodb_url: dynamodb_url.to_owned(),
         http: reqwest::Client::new(),
-        secrets_manager: winterbaume_secretsmanager::SecretsManagerService::new(),
+        secrets_manager: SecretsManager::default(),
         kms: winterbaume_kms::KmsService::new(),
         sqs: winterbaume_sqs::SqsService::new(),
         eventbridge: winterbaume_eventbridge::EventBridgeService::new(),

@@ -27,6 +27,7 @@ mod run;
 mod runtime;
 mod runtime_api;
 mod schedule;
+mod secrets_manager;
 mod stack;
 mod streaming_front;
 pub mod sts;

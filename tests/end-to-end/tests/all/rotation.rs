@@ -1,5 +1,6 @@
 //! Client secrets that renew themselves: Secrets Manager's steps, Microsoft Graph, and nobody disconnected.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use emulators::Fault;
@@ -52,6 +53,19 @@ async fn version(world: &World, stage: &str) -> Option<(String, Option<Value>)> 
 async fn secret(world: &World, stage: &str) -> String {
     let (_, stored) = version(world, stage).await.unwrap();
     stored.unwrap()["client_secret"].as_str().unwrap().to_owned()
+}
+
+/// Which versions of the integration's secret have which stage.
+async fn stages(world: &World) -> BTreeMap<String, Vec<String>> {
+    let read = world.stack.aws().secrets_manager.describe_secret().secret_id(secret_name());
+    let described = read.send().await.unwrap();
+    let mut stages = BTreeMap::<String, Vec<String>>::new();
+    for (version, of_it) in described.version_ids_to_stages().unwrap() {
+        for stage in of_it {
+            stages.entry(stage.clone()).or_default().push(version.clone());
+        }
+    }
+    stages
 }
 
 fn secrets_in_entra(world: &World) -> Vec<String> {
@@ -244,6 +258,8 @@ async fn what_is_described_is_what_is_stored_whenever_the_operator_puts_a_secret
                 step.go_on();
             },
             async |()| {
+                let stages = stages(&world).await;
+                assert!(stages.values().all(|versions| versions.len() == 1), "{stages:?}");
                 let (_, current) = version(&world, "AWSCURRENT").await.unwrap();
                 let current = current.unwrap();
                 let integration = format!("/integrations/{INTEGRATION}");

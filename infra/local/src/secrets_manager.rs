@@ -1,0 +1,238 @@
+//! The embedded Secrets Manager, with the rules of its staging labels that it does not know itself: a label is at one
+//! version at a time, and a version that was stored is not stored again.
+//!
+//! Source: "`PutSecretValue`" and "`UpdateSecretVersionStage`", AWS Secrets Manager API reference.
+
+use std::pin::Pin;
+
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Mutex;
+use winterbaume_core::{
+    MockRequest, MockResponse, MockService, StatefulService, default_account_id,
+};
+use winterbaume_secretsmanager::SecretsManagerService;
+use winterbaume_secretsmanager::views::{SecretVersionView, SecretView, SecretsmanagerStateView};
+
+use crate::aws::REGION;
+
+const CURRENT: &str = "AWSCURRENT";
+const PREVIOUS: &str = "AWSPREVIOUS";
+
+/// Secrets Manager.
+#[derive(Default)]
+pub(crate) struct SecretsManager {
+    embedded: SecretsManagerService,
+    /// One request at a time: what is looked at before one is still so when it is served.
+    turn: Mutex<()>,
+}
+
+/// What the rules look at.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Asked {
+    secret_id: String,
+    client_request_token: Option<String>,
+    secret_string: Option<String>,
+    version_stages: Option<Vec<String>>,
+    version_stage: Option<String>,
+    remove_from_version_id: Option<String>,
+    move_to_version_id: Option<String>,
+}
+
+impl MockService for SecretsManager {
+    fn service_name(&self) -> &str {
+        self.embedded.service_name()
+    }
+
+    fn url_patterns(&self) -> Vec<&str> {
+        self.embedded.url_patterns()
+    }
+
+    fn handle(
+        &self,
+        request: MockRequest,
+    ) -> Pin<Box<dyn Future<Output = MockResponse> + Send + '_>> {
+        Box::pin(async move {
+            let _turn = self.turn.lock().await;
+            let target = request.headers.get("x-amz-target").and_then(|name| name.to_str().ok());
+            let operation = target.and_then(|target| target.rsplit_once('.'));
+            match (operation, serde_json::from_slice::<Asked>(&request.body)) {
+                (Some((_, "PutSecretValue")), Ok(asked)) => self.put(request, &asked).await,
+                (Some((_, "UpdateSecretVersionStage")), Ok(asked)) => {
+                    self.move_stage(request, &asked).await
+                }
+                _ => self.embedded.handle(request).await,
+            }
+        })
+    }
+}
+
+impl SecretsManager {
+    async fn put(&self, request: MockRequest, asked: &Asked) -> MockResponse {
+        let Some(before) = self.secret(&asked.secret_id).await else {
+            return self.embedded.handle(request).await;
+        };
+        let token = asked.client_request_token.as_deref().unwrap_or_default();
+        if let Some(stored) = before.versions.get(token)
+            && stored.secret_string.is_some()
+        {
+            return stored_before(&before, stored, asked);
+        }
+        let answered = self.embedded.handle(request).await;
+        let moves_current =
+            asked.version_stages.as_ref().is_none_or(|stages| stages.iter().any(|s| s == CURRENT));
+        if moves_current && answered.status == 200 {
+            self.keep_previous_at(&before).await;
+        }
+        answered
+    }
+
+    /// Takes [`PREVIOUS`] from all versions but the one that was current before.
+    async fn keep_previous_at(&self, before: &SecretView) {
+        let Some(mut secret) = self.secret(&before.name).await else { return };
+        for (id, version) in &mut secret.versions {
+            if Some(id) != before.current_version_id.as_ref() {
+                version.version_stages.retain(|stage| stage != PREVIOUS);
+            }
+        }
+        secret.versions.retain(|_, version| !version.version_stages.is_empty());
+        let changed = SecretsmanagerStateView { secrets: [(secret.name.clone(), secret)].into() };
+        // Merging views of what it holds itself cannot fail.
+        let _ = self.embedded.merge(default_account_id(), REGION, changed).await;
+    }
+
+    async fn move_stage(&self, request: MockRequest, asked: &Asked) -> MockResponse {
+        let stage = asked.version_stage.as_deref().unwrap_or_default();
+        let secret = self.secret(&asked.secret_id).await;
+        let holder = secret.and_then(|secret| {
+            let mut versions = secret.versions.into_values();
+            versions.find(|version| version.version_stages.iter().any(|label| label == stage))
+        });
+        let is_meant = holder.is_none_or(|holder| {
+            let id = Some(holder.version_id);
+            asked.remove_from_version_id == id || asked.move_to_version_id == id
+        });
+        if is_meant {
+            return self.embedded.handle(request).await;
+        }
+        refused(
+            "InvalidParameterException",
+            "RemoveFromVersionId must be the version that currently has the staging label.",
+        )
+    }
+
+    async fn secret(&self, secret_id: &str) -> Option<SecretView> {
+        let state = self.embedded.snapshot(default_account_id(), REGION).await;
+        state.secrets.into_values().find(|one| one.name == secret_id || one.arn == secret_id)
+    }
+}
+
+/// What is stored again is what is stored.
+fn stored_before(secret: &SecretView, stored: &SecretVersionView, asked: &Asked) -> MockResponse {
+    if stored.secret_string != asked.secret_string {
+        let message = "A version of this ClientRequestToken has another value.";
+        return refused("ResourceExistsException", message);
+    }
+    let answer = json!({
+        "ARN": secret.arn,
+        "Name": secret.name,
+        "VersionId": stored.version_id,
+        "VersionStages": stored.version_stages,
+    });
+    MockResponse::json(200, answer.to_string())
+}
+
+fn refused(error: &str, message: &str) -> MockResponse {
+    MockResponse::json(400, json!({"__type": error, "message": message}).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use aws_sdk_secretsmanager::Client;
+
+    use crate::Aws;
+
+    const NAME: &str = "a-secret";
+
+    fn token(number: u32) -> String {
+        format!("00000000-0000-4000-8000-{number:012}")
+    }
+
+    async fn services() -> (Aws, Client) {
+        let aws = Aws::start("key").await.unwrap();
+        let client = aws.secrets_manager.clone();
+        client.create_secret().name(NAME).secret_string("0").send().await.unwrap();
+        (aws, client)
+    }
+
+    /// Stores a value under the token of a number, or tells the error's code.
+    async fn put(client: &Client, number: u32, value: &str) -> Result<(), String> {
+        let put = client.put_secret_value().secret_id(NAME).secret_string(value);
+        let put = put.client_request_token(token(number)).send().await;
+        put.map(drop).map_err(|error| error.into_service_error().meta().code().unwrap().to_owned())
+    }
+
+    /// The value at each stage.
+    async fn values(client: &Client) -> BTreeMap<String, String> {
+        let mut values = BTreeMap::new();
+        let described = client.describe_secret().secret_id(NAME).send().await.unwrap();
+        for (version, stages) in described.version_ids_to_stages().unwrap() {
+            let read = client.get_secret_value().secret_id(NAME).version_id(version);
+            let value = read.send().await.unwrap().secret_string.unwrap();
+            for stage in stages {
+                let other = values.insert(stage.clone(), value.clone());
+                assert_eq!(other, None, "{stage} is at two versions");
+            }
+        }
+        values
+    }
+
+    fn staged(current: &str, previous: &str) -> BTreeMap<String, String> {
+        [("AWSCURRENT", current), ("AWSPREVIOUS", previous)]
+            .map(|(stage, value)| (stage.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    #[tokio::test]
+    async fn the_former_current_version_is_the_only_previous_one() {
+        let (_aws, client) = services().await;
+        for number in 1..4 {
+            put(&client, number, &number.to_string()).await.unwrap();
+        }
+        assert_eq!(values(&client).await, staged("3", "2"));
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_again_under_its_token_changes_nothing() {
+        let (_aws, client) = services().await;
+        put(&client, 1, "1").await.unwrap();
+        put(&client, 2, "2").await.unwrap();
+        put(&client, 1, "1").await.unwrap();
+        assert_eq!(put(&client, 1, "another").await.unwrap_err(), "ResourceExistsException");
+        assert_eq!(values(&client).await, staged("2", "1"));
+    }
+
+    #[tokio::test]
+    async fn a_stage_is_moved_only_from_the_version_that_has_it() {
+        let (_aws, client) = services().await;
+        put(&client, 1, "1").await.unwrap();
+        put(&client, 2, "2").await.unwrap();
+        let pending = client.put_secret_value().secret_id(NAME).secret_string("3");
+        let pending = pending.client_request_token(token(3)).version_stages("AWSPENDING");
+        pending.send().await.unwrap();
+        let promote = async |from: u32| {
+            let promote = client.update_secret_version_stage().secret_id(NAME);
+            let promote = promote.version_stage("AWSCURRENT").move_to_version_id(token(3));
+            promote.remove_from_version_id(token(from)).send().await
+        };
+        let refused = promote(1).await.unwrap_err().into_service_error();
+        assert!(refused.is_invalid_parameter_exception(), "{refused:?}");
+        promote(2).await.unwrap();
+        let mut expected = staged("3", "2");
+        expected.insert("AWSPENDING".to_owned(), "3".to_owned());
+        assert_eq!(values(&client).await, expected);
+    }
+}
