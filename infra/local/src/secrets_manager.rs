@@ -59,6 +59,7 @@ impl MockService for SecretsManager {
             let operation = target.and_then(|target| target.rsplit_once('.'));
             match (operation, serde_json::from_slice::<Asked>(&request.body)) {
                 (Some((_, "PutSecretValue")), Ok(asked)) => self.put(request, &asked).await,
+                (Some((_, "RotateSecret")), Ok(asked)) => self.rotate(request, &asked).await,
                 (Some((_, "UpdateSecretVersionStage")), Ok(asked)) => {
                     self.move_stage(request, &asked).await
                 }
@@ -83,6 +84,16 @@ impl SecretsManager {
         let moves_current =
             asked.version_stages.as_ref().is_none_or(|stages| stages.iter().any(|s| s == CURRENT));
         if moves_current && answered.status == 200 {
+            self.keep_previous_at(&before).await;
+        }
+        answered
+    }
+
+    /// The embedded one makes the new version the current one at once.
+    async fn rotate(&self, request: MockRequest, asked: &Asked) -> MockResponse {
+        let before = self.secret(&asked.secret_id).await;
+        let answered = self.embedded.handle(request).await;
+        if let (Some(before), 200) = (before, answered.status) {
             self.keep_previous_at(&before).await;
         }
         answered
@@ -203,6 +214,9 @@ mod tests {
             put(&client, number, &number.to_string()).await.unwrap();
         }
         assert_eq!(values(&client).await, staged("3", "2"));
+        // The embedded one makes another version of the same value then.
+        client.rotate_secret().secret_id(NAME).send().await.unwrap();
+        assert_eq!(values(&client).await, staged("3", "3"));
     }
 
     #[tokio::test]
