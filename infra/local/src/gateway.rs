@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -23,8 +22,6 @@ use crate::runtime::{Function, InvokeError};
 const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
 /// Largest header block that an HTTP API takes, in bytes.
 const LARGEST_HEADERS: usize = 10_240;
-/// How long an HTTP API waits for a function.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the gateway needs.
 pub(crate) struct Gateway {
@@ -93,13 +90,14 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     let Some(function) = gateway.functions.get(matched.route.function.as_str()) else {
         return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
-    match tokio::time::timeout(TIMEOUT, function.invoke(event)).await {
-        Ok(Ok(answer)) => event::to_response(&answer)
+    // An HTTP API gives up after 30 seconds, and every function behind it before that.
+    match function.invoke(event).await {
+        Ok(answer) => event::to_response(&answer)
             .unwrap_or_else(|| message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
-        Err(_) | Ok(Err(InvokeError::TimedOut { .. })) => {
+        Err(InvokeError::TimedOut { .. }) => {
             message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
-        Ok(Err(error)) => {
+        Err(error) => {
             eprintln!("{error}");
             message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }

@@ -4,10 +4,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use edge::config::{Config, RefreshConfig, RotateConfig};
 use end_to_end::World;
+use local::Routes;
 use local::permissions::function_name;
 use local::template::Template;
 use serde_json::{Value, json};
@@ -221,6 +223,15 @@ fn every_function_has_its_own_role_log_and_limits_and_every_table_is_kept() {
             .replace(":$context.responseLatency", ":1"),
     )
     .unwrap();
+}
+
+#[test]
+fn functions_answer_before_the_http_api_gives_up() {
+    let template = Template::read().unwrap();
+    for route in Routes::of_template().unwrap().iter() {
+        let timeout = template.timeout(&route.function);
+        assert!(timeout < Duration::from_secs(30), "{}: {timeout:?}", route.function);
+    }
 }
 
 #[test]
