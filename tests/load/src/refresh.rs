@@ -179,6 +179,7 @@ fn report(
         let number = f64::from(u32::try_from(*number).unwrap_or(u32::MAX));
         println!("  {operation:<22}  {:.4}", number / renewed);
     }
+    println!("tallies written           {}", counts.tallies);
     println!("write units each          {:.2}", counts.write_units / renewed);
     println!("read units each           {:.2}", counts.read_units / renewed);
     println!(

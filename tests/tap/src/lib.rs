@@ -51,8 +51,6 @@ struct Inner {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
     /// Requests by operation, such as `GetItem`.
-    ///
-    /// Those that write the hourly tallies are apart, as `UpdateItem of a tally`: they belong to no request.
     pub requests: BTreeMap<String, u64>,
     /// Of these, those that were refused, as a condition that does not hold is.
     pub refused: BTreeMap<String, u64>,
@@ -60,6 +58,9 @@ pub struct Counts {
     pub write_units: f64,
     /// Read units that DynamoDB says they consumed.
     pub read_units: f64,
+    /// Requests for the hourly tallies, which are in no other count and are never stopped: when a process writes what it
+    /// has counted has nothing to do with what it is asked then.
+    pub tallies: u64,
 }
 
 impl Counts {
@@ -154,6 +155,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     let operation = target.and_then(|target| target.rsplit_once('.')).map_or("?", |(_, name)| name);
     let operation = operation.to_owned();
     let of_dynamodb = target.is_some_and(|target| target.starts_with("DynamoDB"));
+    let is_tally = of_dynamodb && String::from_utf8_lossy(&body).contains("tally#");
     let (url, stop) = {
         let mut state = shared.state();
         if let Some((refused, containing)) = &state.refused
@@ -169,10 +171,13 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
             *times -= 1;
             return refusal(error);
         }
-        let is_tally = String::from_utf8_lossy(&body).contains("tally#");
-        let counted = if is_tally { format!("{operation} of a tally") } else { operation.clone() };
-        *state.counts.requests.entry(counted).or_default() += 1;
-        let stop = state.stop.clone().filter(Stop::is_next);
+        let stop = if is_tally {
+            state.counts.tallies += 1;
+            None
+        } else {
+            *state.counts.requests.entry(operation.clone()).or_default() += 1;
+            state.stop.clone().filter(Stop::is_next)
+        };
         (format!("{}{}", state.target, parts.uri), stop)
     };
     if let Some(stop) = &stop
@@ -188,9 +193,9 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     let Ok(answer) = sent else { return broken() };
     let (status, headers) = (answer.status(), answer.headers().clone());
     let Ok(body) = answer.bytes().await else { return broken() };
-    if of_dynamodb && status.is_success() {
+    if of_dynamodb && status.is_success() && !is_tally {
         shared.state().counts.add(&operation, &body);
-    } else if !status.is_success() {
+    } else if !status.is_success() && !is_tally {
         *shared.state().counts.refused.entry(operation).or_default() += 1;
     }
     if let Some(stop) = &stop

@@ -76,13 +76,21 @@ async fn let_the_lease_expire(world: &World, connection: &str) {
     world.set(names::CONNECTIONS, connection, "lease_until", past).await;
 }
 
-/// Every step of a worker, found by letting one go all the way.
-async fn steps(world: &World, taps: &[Tap; 2]) -> Vec<Step> {
+/// How many requests a worker sends through each tap, found by letting one go all the way.
+async fn requests(world: &World, taps: &[Tap; 2]) -> [u64; 2] {
     let connection = set_the_scene(world).await;
     taps.iter().for_each(Tap::reset);
     world.work_on(&connection).await.unwrap();
     let requests = [taps[0].counts().total(), taps[1].counts().total()];
     assert!(world.connection(&connection).await["last_refreshed_at"].is_string());
+    requests
+}
+
+/// Every step of a worker.
+async fn steps(world: &World, taps: &[Tap; 2]) -> Vec<Step> {
+    // A request that takes long is sent again, which would be a step that does not come the next time.
+    let (first, second) = (requests(world, taps).await, requests(world, taps).await);
+    let requests = [first[0].min(second[0]), first[1].min(second[1])];
     let mut steps = vec![Step::Entra(When::Before), Step::Entra(When::After)];
     for (tap, requests) in requests.into_iter().enumerate() {
         for number in 0..requests {

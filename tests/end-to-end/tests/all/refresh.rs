@@ -251,7 +251,7 @@ async fn tokens_are_handed_out_only_where_the_integration_allows_it() {
     assert_eq!(token["token_type"], "Bearer");
     let issued = world.entra().secrets_issued();
     assert!(issued.iter().any(|secret| token["access_token"] == secret.as_str()));
-    assert!(world.log().iter().any(|line| line.contains("token_handed_out")));
+    world.logged(|line| line.contains("token_handed_out")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
