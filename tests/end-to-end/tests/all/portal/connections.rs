@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
-use end_to_end::portal::field;
+use end_to_end::portal::{Operator, field};
 use end_to_end::{Caller, INTEGRATION, World};
 use local::names;
 use reqwest::Method;
@@ -124,21 +124,60 @@ async fn a_call_from_the_portal_goes_to_azure_devops_and_nowhere_else() {
 async fn the_health_page_counts_calls_renewals_and_what_is_due() {
     let world = World::start().await;
     let id = world.connect("ada", "ada").await;
-    world.proxied(&id, "dev.azure.com/mycompany/_apis/projects").await.expect(200);
-    world.make_due(&id).await;
     let operator = operator(&world).await;
-    let before = operator.open("/portal/health").await.expect(200).text();
-    assert!(before.contains("1 calls, 0 failed"), "{before}");
+    let call = async || world.proxied(&id, "dev.azure.com/mycompany/_apis/projects").await;
+    let before = shown_after(
+        &world,
+        &operator,
+        |n| format!("{n} calls, 0 failed"),
+        async || {
+            call().await.expect(200);
+            world.make_due(&id).await;
+        },
+    )
+    .await;
     assert!(before.contains(">1 <span class=\"tag bad\">late</span>"), "{before}");
-    world.work_on(&id).await.unwrap();
-    let after = operator.open("/portal/health").await.expect(200).text();
-    assert!(after.contains("1 renewals, 0 failed"), "{after}");
+    let after = shown_after(
+        &world,
+        &operator,
+        |n| format!("{n} renewals, 0 failed"),
+        async || {
+            world.make_due(&id).await;
+            world.work_on(&id).await.unwrap();
+        },
+    )
+    .await;
     assert!(after.contains(">0 <span class=\"tag good\">in time</span>"), "{after}");
     // The first failure is written at once: in an outage there may be no further call.
-    world.devops().inject(Fault::on("projects.list").status(500));
-    world.proxied(&id, "dev.azure.com/mycompany/_apis/projects").await.expect(500);
-    let failed = operator.open("/portal/health").await.expect(200).text();
-    assert!(failed.contains("calls, 1 failed"), "{failed}");
+    shown_after(
+        &world,
+        &operator,
+        |n| format!("calls, {n} failed"),
+        async || {
+            world.devops().inject(Fault::on("projects.list").status(500));
+            call().await.expect(500);
+        },
+    )
+    .await;
+}
+
+/// The health page, which counts what is done in a fresh process. Counts that take long to be written may be lost: then it
+/// is done again.
+async fn shown_after(
+    world: &World,
+    operator: &Operator<'_>,
+    counted: impl Fn(u32) -> String,
+    act: impl AsyncFn(),
+) -> String {
+    for times in 1..=5 {
+        world.stack.restart_functions().await;
+        act().await;
+        let shown = operator.open("/portal/health").await.expect(200).text();
+        if (1..=times).any(|number| shown.contains(&counted(number))) {
+            return shown;
+        }
+    }
+    panic!("the health page never says {:?}", counted(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
