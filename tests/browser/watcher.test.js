@@ -47,6 +47,7 @@ await new Promise((resolve) => server.listen(0, 'localhost', resolve));
 process.env.GATEWAY = `http://localhost:${server.address().port}`;
 process.env.FIGURES = '';
 const { close, visit } = await import('./browser.js');
+const { limit } = await import('./figures.js');
 const { look } = await import('./looks.js');
 
 after(async () => {
@@ -61,3 +62,15 @@ for (const [what, { told }] of Object.entries(pages)) {
     else await looked;
   });
 }
+
+test('A page may take 100 ms where the least page is fast, however lucky its best look', () => {
+  const fast = [31, 33, 80, 90, 90, 33, 32];
+  assert.equal(limit(fast, 4), 100);
+});
+
+test('A page that is looked at while the machine is slow may take three times what the least page takes then', () => {
+  const slowForAWhile = [31, 33, 60, 50, 70, 65, 33, 32];
+  assert.equal(limit(slowForAWhile, 4), 150);
+  assert.equal(limit(slowForAWhile, 6), 100);
+  assert.equal(limit([], 4), 100);
+});
