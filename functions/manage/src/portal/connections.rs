@@ -27,6 +27,7 @@ struct ConnectionsPage {
     filter: Filter,
     integrations: Vec<String>,
     rows: Vec<Row>,
+    is_first: bool,
     next: Option<String>,
 }
 
@@ -106,6 +107,7 @@ impl Manage {
                 frame: Frame::new(visit, Section::Connections, "Connections"),
                 integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
                 rows: found.iter().map(|connection| Row::of(connection, now)).collect(),
+                is_first: wish.cursor.is_none(),
                 next: next.map(|cursor| filter.address(&cursor)),
                 filter,
             },
@@ -193,6 +195,10 @@ impl Filter {
             cursor: cursor.map_err(|error| Problem::field("cursor", error.to_string()))?,
             limit: PAGE,
         })
+    }
+
+    fn is_set(&self) -> bool {
+        [&self.integration, &self.user, &self.status].iter().any(|text| !text.is_empty())
     }
 
     /// The address of the page that begins after `cursor`.

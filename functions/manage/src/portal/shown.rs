@@ -160,7 +160,7 @@ pub(super) fn credential_end(integration: &Integration, now: Timestamp) -> (Tag,
     let Some(end) = integration.credential.expires_at else {
         let text = match integration.credential.kind {
             CredentialKind::Federated => "does not expire",
-            _ => "not known",
+            _ => "expiry not known",
         };
         return (Tag { look: "", text }, None);
     };

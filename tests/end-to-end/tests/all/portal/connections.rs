@@ -121,6 +121,23 @@ async fn a_call_from_the_portal_goes_to_azure_devops_and_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_without_a_row_says_why_and_what_to_do() {
+    let world = World::start().await;
+    let operator = operator(&world).await;
+    let shown = async |query: &str| {
+        operator.open(&format!("/portal/connections?{query}")).await.expect(200).text()
+    };
+    assert!(shown("").await.contains("Nobody has connected yet"));
+    assert!(shown("user=ada").await.contains("No connection fits the filter"));
+    world.connect("ada", "ada").await;
+    let listed = format!("/connections?integration={INTEGRATION}&limit=1");
+    let listed = world.get(&Caller::Application, &listed).await.expect(200).json();
+    let after =
+        format!("integration={INTEGRATION}&cursor={}", listed["next_cursor"].as_str().unwrap());
+    assert!(shown(&after).await.contains("There are no more"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_health_page_counts_calls_renewals_and_what_is_due() {
     let world = World::start().await;
     let id = world.connect("ada", "ada").await;
