@@ -171,6 +171,8 @@ async fn the_health_page_counts_calls_renewals_and_what_is_due() {
         &operator,
         |n| format!("calls, {n} failed"),
         async || {
+            // Which is written, and the next one not before ten seconds have passed.
+            call().await.expect(200);
             world.devops().inject(Fault::on("projects.list").status(500));
             call().await.expect(500);
         },
