@@ -59,7 +59,10 @@ impl MockService for SecretsManager {
             let operation = target.and_then(|target| target.rsplit_once('.'));
             match (operation, serde_json::from_slice::<Asked>(&request.body)) {
                 (Some((_, "PutSecretValue")), Ok(asked)) => self.put(request, &asked).await,
-                (Some((_, "RotateSecret")), Ok(asked)) => self.rotate(request, &asked).await,
+                (Some((_, "RotateSecret")), Ok(asked)) => {
+                    let before = self.secret(&asked.secret_id).await;
+                    self.replace_current(request, before).await
+                }
                 (Some((_, "UpdateSecretVersionStage")), Ok(asked)) => {
                     self.move_stage(request, &asked).await
                 }
@@ -71,27 +74,29 @@ impl MockService for SecretsManager {
 
 impl SecretsManager {
     async fn put(&self, request: MockRequest, asked: &Asked) -> MockResponse {
-        let Some(before) = self.secret(&asked.secret_id).await else {
-            return self.embedded.handle(request).await;
-        };
+        let before = self.secret(&asked.secret_id).await;
         let token = asked.client_request_token.as_deref().unwrap_or_default();
-        if let Some(stored) = before.versions.get(token)
+        if let Some(secret) = &before
+            && let Some(stored) = secret.versions.get(token)
             && stored.secret_string.is_some()
         {
-            return stored_before(&before, stored, asked);
+            return stored_before(secret, stored, asked);
         }
-        let answered = self.embedded.handle(request).await;
         let moves_current =
             asked.version_stages.as_ref().is_none_or(|stages| stages.iter().any(|s| s == CURRENT));
-        if moves_current && answered.status == 200 {
-            self.keep_previous_at(&before).await;
+        if moves_current {
+            self.replace_current(request, before).await
+        } else {
+            self.embedded.handle(request).await
         }
-        answered
     }
 
-    /// The embedded one makes the new version the current one at once.
-    async fn rotate(&self, request: MockRequest, asked: &Asked) -> MockResponse {
-        let before = self.secret(&asked.secret_id).await;
+    /// Serves a request that makes another version the current one, as `RotateSecret` does here at once.
+    async fn replace_current(
+        &self,
+        request: MockRequest,
+        before: Option<SecretView>,
+    ) -> MockResponse {
         let answered = self.embedded.handle(request).await;
         if let (Some(before), 200) = (before, answered.status) {
             self.keep_previous_at(&before).await;

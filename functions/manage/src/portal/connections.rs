@@ -197,20 +197,24 @@ impl Filter {
         })
     }
 
+    /// What is set of it, with the names that the address has for it.
+    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let Self { integration, user, status } = self;
+        let fields = [("integration", integration), ("user", user), ("status", status)];
+        fields
+            .map(|(name, value)| (name, value.as_str()))
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+    }
+
     fn is_set(&self) -> bool {
-        [&self.integration, &self.user, &self.status].iter().any(|text| !text.is_empty())
+        self.fields().next().is_some()
     }
 
     /// The address of the page that begins after `cursor`.
     fn address(&self, cursor: &Cursor) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in
-            [("integration", &self.integration), ("user", &self.user), ("status", &self.status)]
-        {
-            if !value.is_empty() {
-                query.append_pair(name, value);
-            }
-        }
+        query.extend_pairs(self.fields());
         query.append_pair("cursor", &cursor.encode());
         format!("/portal/connections?{}", query.finish())
     }

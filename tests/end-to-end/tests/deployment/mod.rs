@@ -145,8 +145,7 @@ impl Deployment {
         let generated = self.operator_key().await;
         assert_eq!(generated.chars().count(), 48);
         let key: String = generated.chars().filter(char::is_ascii_alphanumeric).collect();
-        let secrets = aws_sdk_secretsmanager::Client::new(&self.aws);
-        let put = secrets.put_secret_value().secret_id(self.resource("OperatorKey"));
+        let put = self.secrets_manager().put_secret_value().secret_id(self.resource("OperatorKey"));
         put.secret_string(key).send().await.unwrap();
     }
 
@@ -159,13 +158,17 @@ impl Deployment {
         aws_sdk_sqs::Client::new(&self.aws)
     }
 
+    fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.aws)
+    }
+
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.aws)
     }
 
     pub async fn operator_key(&self) -> String {
-        let secrets = aws_sdk_secretsmanager::Client::new(&self.aws);
-        let read = secrets.get_secret_value().secret_id(self.resource("OperatorKey")).send().await;
+        let read = self.secrets_manager().get_secret_value();
+        let read = read.secret_id(self.resource("OperatorKey")).send().await;
         read.unwrap().secret_string.unwrap()
     }
 
