@@ -53,8 +53,10 @@ impl Binaries {
             ])
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
             .stdout(Stdio::piped());
-        for function in functions {
-            command.args(["--package", function]);
+        // `local` is named as well, and depends on all of them, so that Cargo chooses the same features as for this
+        // process and compiles no dependency again.
+        for package in functions.iter().chain(&["local"]) {
+            command.args(["--package", package]);
         }
         if !cfg!(debug_assertions) {
             command.arg("--release");
