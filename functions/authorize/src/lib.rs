@@ -23,8 +23,9 @@ use edge::respond;
 use edge::routes::Function;
 use edge::serve::{self, Server};
 use entra::authorization::{AuthorizationRequest as EntraRequest, PkceVerifier};
-use entra::clock::Clock;
 use entra::metadata::MetadataCache;
+use ground::clock::Clock;
+use ground::random::Random;
 use http::Response;
 use http::header::SET_COOKIE;
 use jiff::Timestamp;
@@ -45,6 +46,7 @@ use vault::sessions::{
 pub struct Authorize {
     public_url: PublicUrl,
     clock: Arc<dyn Clock>,
+    random: Random,
     sessions: Sessions,
     integrations: Integrations,
     connections: Connections,
@@ -70,6 +72,7 @@ impl Authorize {
             tenants: OrganizationTenants::new(deployment.devops(), Arc::clone(&clock)),
             public_url: deployment.config.public_url,
             clock,
+            random: deployment.random,
         })
     }
 
@@ -83,6 +86,7 @@ impl Authorize {
             function: Function::Authorize,
             public_url: authorize.public_url.clone(),
             response_mode: ResponseMode::Buffered,
+            clock: Arc::clone(&authorize.clock),
             handler: move |request, log| {
                 let authorize = Arc::clone(&authorize);
                 // Boxed, because the compiler gives up on layouts as deep as this.
@@ -135,7 +139,7 @@ impl Authorize {
                 Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e)
             })?;
 
-        let rng = &mut vault::random::system();
+        let rng = &mut self.random.clone();
         let (state, binding) = (secret_token::mint(rng), secret_token::mint(rng));
         let verifier = PkceVerifier::mint(rng);
         let nonce = secret_token::mint(rng);

@@ -3,31 +3,28 @@
 //! A guest of an organization's tenant must sign in there and nowhere else, so `auto` asks Azure DevOps
 //! which tenant backs the organization. Answers are remembered for a day: organizations hardly move.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use devops::client::{DevopsClient, OrganizationTenant};
 use devops::organization::OrganizationName;
 use edge::problem::{Code, Problem};
-use entra::clock::Clock;
 use entra::identifiers::Tenant;
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use ground::clock::Clock;
+use ground::remembered::{AskError, Remembered};
+use jiff::SignedDuration;
 use vault::integrations::{Integration, Organizations, TenantSetting};
 
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
-const MOST_REMEMBERED: usize = 1000;
 
 /// Finds and remembers the tenants that back organizations.
 pub(crate) struct OrganizationTenants {
     devops: DevopsClient,
-    clock: Arc<dyn Clock>,
-    known: Mutex<HashMap<OrganizationName, (Timestamp, Tenant)>>,
+    known: Remembered<OrganizationName, Tenant>,
 }
 
 impl OrganizationTenants {
     pub(crate) fn new(devops: DevopsClient, clock: Arc<dyn Clock>) -> Self {
-        Self { devops, clock, known: Mutex::default() }
+        Self { devops, known: Remembered::new(clock, REMEMBERED_FOR) }
     }
 
     /// The tenant for a session's sign-in: the configured one, or the one that backs its organization.
@@ -51,27 +48,24 @@ impl OrganizationTenants {
     }
 
     async fn backing(&self, organization: &OrganizationName) -> Result<Tenant, Problem> {
-        let now = self.clock.now();
-        if let Some((found_at, tenant)) = self.known.lock().await.get(organization)
-            && now.duration_since(*found_at) < REMEMBERED_FOR
-        {
-            return Ok(tenant.clone());
-        }
-        let tenant = match self.devops.resource_tenant(organization).await {
-            Ok(OrganizationTenant::Entra(id)) => Tenant::Id(
-                id.to_string().parse().map_err(|e| Problem::new(Code::InternalError).cause(e))?,
-            ),
-            Ok(OrganizationTenant::PersonalMicrosoftAccounts) => {
-                return Err(Problem::new(Code::OrganizationNotBackedByEntra));
+        let ask = || async {
+            match self.devops.resource_tenant(organization).await {
+                Ok(OrganizationTenant::Entra(id)) => match id.to_string().parse() {
+                    Ok(id) => Ok(Tenant::Id(id)),
+                    Err(error) => {
+                        Err(AskError::from(Some(Problem::new(Code::InternalError).cause(error))))
+                    }
+                },
+                Ok(OrganizationTenant::PersonalMicrosoftAccounts) => {
+                    Err(AskError::from(Some(Problem::new(Code::OrganizationNotBackedByEntra))))
+                }
+                // Azure DevOps does not say: members, if not guests, can still sign in at their own tenant.
+                Ok(OrganizationTenant::Unknown) | Err(_) => Err(AskError::from(None)),
             }
-            // Azure DevOps does not say: members, if not guests, can still sign in at their own tenant.
-            Ok(OrganizationTenant::Unknown) | Err(_) => return Ok(Tenant::Organizations),
         };
-        let mut known = self.known.lock().await;
-        if known.len() >= MOST_REMEMBERED {
-            known.clear();
-        }
-        known.insert(organization.clone(), (now, tenant.clone()));
-        Ok(tenant)
+        self.known.get(organization, ask).await.or_else(|problem: Option<Problem>| match problem {
+            Some(problem) => Err(problem),
+            None => Ok(Tenant::Organizations),
+        })
     }
 }

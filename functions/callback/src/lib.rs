@@ -26,11 +26,12 @@ use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::routes::Function;
 use edge::serve::{self, Server};
-use entra::clock::Clock;
 use entra::cloud::Authority;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use ground::clock::Clock;
+use ground::random::Random;
 use http::Response;
 use http::header::SET_COOKIE;
 use lambda_http::{Body, Request};
@@ -52,6 +53,7 @@ pub struct Callback {
     public_url: PublicUrl,
     authority: Authority,
     clock: Arc<dyn Clock>,
+    random: Random,
     sessions: Sessions,
     integrations: Integrations,
     connections: Connections,
@@ -87,6 +89,7 @@ impl Callback {
             public_url: deployment.config.public_url,
             authority: deployment.config.authority,
             clock: deployment.clock,
+            random: deployment.random,
         })
     }
 
@@ -100,6 +103,7 @@ impl Callback {
             function: Function::Callback,
             public_url: callback.public_url.clone(),
             response_mode: ResponseMode::Buffered,
+            clock: Arc::clone(&callback.clock),
             handler: move |request, log| {
                 let callback = Arc::clone(&callback);
                 // Boxed, because the compiler gives up on layouts as deep as this.
@@ -232,7 +236,7 @@ impl Callback {
         let now = self.clock.now();
         let completed = self
             .connections
-            .complete(&completion, &self.tokens, now, &mut vault::random::system())
+            .complete(&completion, &self.tokens, now, &mut self.random.clone())
             .await?;
         match completed {
             Completed::Pending { connection, confirmation } => {

@@ -58,7 +58,7 @@ impl Manage {
             integration: wish.integration,
             expires_at: wish.expires_at,
         };
-        let new = self.api_keys.create(wish, now, &mut vault::random::system()).await?;
+        let new = self.api_keys.create(wish, now, &mut self.random.clone()).await?;
         let description = &new.description;
         tracing::info!(audit = "api_key_created", key = %description.id, role = ?description.role, "an API key was made");
         Ok(new)

@@ -48,10 +48,8 @@ impl Manage {
             return Err(Problem::new(Code::ConnectionNotFound));
         }
         let now = self.clock.now();
-        let confirmed = self
-            .connections
-            .confirm(id, confirmation, user, now, &mut vault::random::system())
-            .await?;
+        let confirmed =
+            self.connections.confirm(id, confirmation, user, now, &mut self.random.clone()).await?;
         let connection = match confirmed {
             Confirmed::Active(connection) => connection,
             Confirmed::Unknown => return Err(Problem::new(Code::ConnectionNotFound)),

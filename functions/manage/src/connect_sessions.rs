@@ -62,7 +62,7 @@ impl Manage {
         };
         let now = self.clock.now();
         let (token, expires_at) =
-            self.sessions.create(session, now, &mut vault::random::system()).await?;
+            self.sessions.create(session, now, &mut self.random.clone()).await?;
         let mut connect_url = self.public_url.to_url();
         connect_url.set_path("/authorize");
         connect_url.query_pairs_mut().append_pair("session", token.expose_secret());

@@ -27,9 +27,10 @@ use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::routes::{Function, Operation, matched};
 use edge::serve::{self, Server};
-use entra::clock::Clock;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use ground::clock::Clock;
+use ground::random::Random;
 use http::Response;
 use lambda_http::{Body, Request};
 use vault::api_keys::ApiKeys;
@@ -46,6 +47,7 @@ use vault::tallies::Tallies;
 pub struct Manage {
     pub(crate) public_url: PublicUrl,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Random,
     pub(crate) authenticator: Authenticator,
     pub(crate) integrations: Integrations,
     pub(crate) credentials: ClientCredentials,
@@ -76,6 +78,7 @@ impl Manage {
             function: Function::Manage,
             public_url: manage.public_url.clone(),
             response_mode: ResponseMode::Buffered,
+            clock: Arc::clone(&manage.clock),
             handler: move |request, log| {
                 let manage = Arc::clone(&manage);
                 // Boxed, because the compiler gives up on layouts as deep as this.
@@ -200,6 +203,7 @@ impl Manage {
             authority: deployment.config.authority,
             public_url: deployment.config.public_url,
             clock: deployment.clock,
+            random: deployment.random,
         })
     }
 }

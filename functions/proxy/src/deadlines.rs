@@ -1,8 +1,9 @@
 //! Sizes and times that Lambda and API Gateway set.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use edge::config::ResponseMode;
+use ground::clock::Clock;
 use lambda_http::{Context, Request, RequestExt as _};
 use tokio::time::Instant;
 
@@ -41,7 +42,7 @@ impl Deadlines {
         self.answer.max(self.body)
     }
 
-    pub(crate) fn of(request: &Request, mode: ResponseMode) -> Self {
+    pub(crate) fn of(request: &Request, mode: ResponseMode, clock: &dyn Clock) -> Self {
         let now = Instant::now();
         let most = match mode {
             ResponseMode::Buffered => BUFFERED,
@@ -50,7 +51,7 @@ impl Deadlines {
         let left = request
             .lambda_context_ref()
             .map(Context::deadline)
-            .and_then(|end| end.duration_since(SystemTime::now()).ok());
+            .and_then(|end| clock.left_until(end));
         let answer = left.map_or(most, |left| left.saturating_sub(ANSWERING).min(most));
         let body = left.map_or(most, |left| left.saturating_sub(BREAKING_OFF));
         Self { answer: now + answer, body: now + body }

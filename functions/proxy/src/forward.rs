@@ -34,7 +34,7 @@ impl Proxy {
         request: Request,
         log: &RequestLog,
     ) -> Result<Response<Content>, Problem> {
-        let deadlines = Deadlines::of(&request, self.response_mode);
+        let deadlines = Deadlines::of(&request, self.response_mode, &*self.clock);
         let target = self.target(caller, matched, &request, log).await?;
         log.host(target.address.host());
         forwardable(request.method())?;
@@ -91,7 +91,7 @@ impl Proxy {
         self.heed(connection, &answer.headers).await;
         let now = self.clock.now();
         let used = &self.refresher.connections;
-        if let Err(error) = used.record_use(connection, now, &mut vault::random::system()).await {
+        if let Err(error) = used.record_use(connection, now, &mut self.random.clone()).await {
             tracing::warn!(connection = %connection.id, "the use could not be recorded: {error}");
         }
         let gateway = Gateway::new(&self.base_url, named).relative_to(address);

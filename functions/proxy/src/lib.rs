@@ -33,7 +33,8 @@ use edge::problem::{Code, Problem};
 use edge::routes::{Function, Operation, matched};
 use edge::serve::{self, Server};
 use edge::streaming::Content;
-use entra::clock::Clock;
+use ground::clock::Clock;
+use ground::random::Random;
 use http::Response;
 use lambda_http::Request;
 use vault::limits::Limits;
@@ -41,7 +42,7 @@ use vault::refresh::Refresher;
 use vault::service::Service;
 use vault::tallies::{Subject, Tallies};
 
-use crate::me::KnownIntegrations;
+use crate::me::{KnownIntegrations, known_integrations};
 
 /// Everything the proxy needs, made once per process.
 pub struct Proxy {
@@ -52,6 +53,7 @@ pub struct Proxy {
     /// Where this proxy is reached, which addresses in answers point back at.
     base_url: String,
     clock: Arc<dyn Clock>,
+    random: Random,
     authenticator: Authenticator,
     refresher: Refresher,
     devops: DevopsClient,
@@ -82,10 +84,11 @@ impl Proxy {
             service: deployment.service(),
             limits: deployment.limits(),
             tallies: deployment.tallies(),
-            known_integrations: KnownIntegrations::default(),
+            known_integrations: known_integrations(Arc::clone(&deployment.clock)),
             streaming_url: deployment.config.streaming_url,
             public_url: deployment.config.public_url,
             clock: deployment.clock,
+            random: deployment.random,
         })
     }
 
@@ -99,6 +102,7 @@ impl Proxy {
             function: Function::Proxy,
             public_url: proxy.public_url.clone(),
             response_mode: proxy.response_mode,
+            clock: Arc::clone(&proxy.clock),
             handler: move |request, log| {
                 let proxy = Arc::clone(&proxy);
                 // Boxed, because the compiler gives up on layouts as deep as this.

@@ -1,12 +1,15 @@
 //! `/proxy/me/…`: the caller's own connection that reaches the address, so that a user's program needs no id.
 
+use std::sync::Arc;
+
 use edge::caller::Caller;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use futures_util::future::try_join_all;
+use ground::clock::Clock;
+use ground::remembered::{AskError, Remembered};
 use http::HeaderMap;
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use jiff::SignedDuration;
 use vault::connections::{self, Connection};
 use vault::ids::{IntegrationId, UserId};
 use vault::integrations::{Integration, Integrations};
@@ -21,26 +24,11 @@ const INTEGRATION: &str = "x-ado-connect-integration";
 const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// The names of all integrations, read now and then.
-#[derive(Default)]
-pub(crate) struct KnownIntegrations(Mutex<Option<(Timestamp, Vec<IntegrationId>)>>);
+pub(crate) type KnownIntegrations = Remembered<(), Vec<IntegrationId>>;
 
-impl KnownIntegrations {
-    async fn names(
-        &self,
-        integrations: &Integrations,
-        now: Timestamp,
-    ) -> Result<Vec<IntegrationId>, vault::Error> {
-        // Held while reading: concurrent callers share one read.
-        let mut known = self.0.lock().await;
-        if let Some((read_at, names)) = &*known
-            && now.duration_since(*read_at).abs() < KNOWN_FOR
-        {
-            return Ok(names.clone());
-        }
-        let names: Vec<_> = integrations.list().await?.into_iter().map(|i| i.id).collect();
-        *known = Some((now, names.clone()));
-        Ok(names)
-    }
+/// Remembers no names yet.
+pub(crate) fn known_integrations(clock: Arc<dyn Clock>) -> KnownIntegrations {
+    Remembered::new(clock, KNOWN_FOR)
 }
 
 impl Proxy {
@@ -92,7 +80,7 @@ impl Proxy {
             (&self.refresher.connections, &self.refresher.integrations);
         let names = match integration {
             Some(name) => name.parse().into_iter().collect(),
-            None => self.known_integrations.names(integrations, self.clock.now()).await?,
+            None => self.known_integrations.get(&(), || names(integrations)).await?,
         };
         let found = names.iter().map(|name| async move {
             let Some(connection) = connections.find(name, user).await? else { return Ok(None) };
@@ -101,6 +89,10 @@ impl Proxy {
         });
         Ok(try_join_all(found).await?.into_iter().flatten().collect())
     }
+}
+
+async fn names(integrations: &Integrations) -> Result<Vec<IntegrationId>, AskError<vault::Error>> {
+    Ok(integrations.list().await?.into_iter().map(|integration| integration.id).collect())
 }
 
 fn is_active(connection: &Connection) -> bool {

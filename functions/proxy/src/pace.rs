@@ -93,7 +93,7 @@ impl Proxy {
         let mut held =
             Places { limits: self.limits.clone(), taken: Vec::new(), standings: Vec::new() };
         for (subject, limit) in limits_of(target) {
-            let rng = &mut vault::random::system();
+            let rng = &mut self.random.clone();
             match self.limits.take(&subject, limit, until, now, rng).await? {
                 Taken::Place(place, standing) => {
                     held.taken.push(place);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use devops::address::Address;
 use devops::client::DevopsClient;
 use devops::rate_limit::RateLimit;
@@ -11,6 +11,7 @@ use edge::problem::{Code, Problem};
 use edge::streaming::{BrokenOff, Chunks};
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use ground::http::{ReadError, read};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -109,7 +110,7 @@ impl Call {
             let answer = request.send().await.map_err(|error| Trouble::of(&error))?;
             let (status, headers) = (answer.status(), answer.headers().clone());
             let body = if self.is_read_whole(status) {
-                AnswerBody::Whole(whole(answer).await?)
+                AnswerBody::Whole(read(answer, LARGEST_ANSWER).await?)
             } else {
                 AnswerBody::Coming(answer)
             };
@@ -161,17 +162,6 @@ impl Call {
     }
 }
 
-async fn whole(mut answer: reqwest::Response) -> Result<Bytes, Trouble> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| Trouble::of(&error))? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(Trouble::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
-}
-
 /// Why there is no answer.
 #[derive(Debug)]
 enum Trouble {
@@ -187,6 +177,15 @@ enum Trouble {
 impl Trouble {
     fn of(error: &reqwest::Error) -> Self {
         if error.is_timeout() { Self::Timeout } else { Self::Broken { sent: !error.is_connect() } }
+    }
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Broken(error) => Self::of(&error),
+            ReadError::TooLarge => Self::TooLarge,
+        }
     }
 }
 

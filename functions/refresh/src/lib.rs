@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use edge::config::RefreshConfig;
 use edge::deployment::Deployment;
-use entra::clock::Clock;
+use ground::clock::Clock;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::Value;
@@ -116,7 +116,7 @@ impl Refresh {
     /// # Errors
     /// When the event is unknown, or nothing of it could be done; it is then delivered again.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
-        let deadline = work::deadline(&event.context);
+        let deadline = work::deadline(&event.context, &*self.clock);
         match serde_json::from_value(event.payload).map_err(|_| UnknownEvent)? {
             Event::Schedule { source } if source == "ado-connect.schedule" => {
                 Ok(serde_json::to_value(self.dispatch().await?)?)

@@ -1,7 +1,8 @@
 //! The worker: handles messages until its time is nearly up.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use ground::clock::Clock;
 use lambda_runtime::{Context, Error};
 use tokio::time::Instant;
 use vault::refresh::drain::Tally;
@@ -16,8 +17,8 @@ use crate::report::report;
 const KEPT: Duration = Duration::from_secs(20);
 
 /// When a worker stops beginning anything new.
-pub(crate) fn deadline(context: &Context) -> Instant {
-    let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+pub(crate) fn deadline(context: &Context, clock: &dyn Clock) -> Instant {
+    let left = clock.left_until(context.deadline()).unwrap_or_default();
     Instant::now() + left.saturating_sub(KEPT).max(left / 2)
 }
 

@@ -16,15 +16,14 @@ mod event;
 mod steps;
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use edge::config::RotateConfig;
 use edge::deployment::Deployment;
-use entra::clock::Clock;
 use entra::graph::Graph;
 use entra::identifiers::Tenant;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use ground::clock::Clock;
 use jiff::SignedDuration;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -85,7 +84,7 @@ impl Rotate {
     /// # Errors
     /// When the step could not be done; Secrets Manager tries it again.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
-        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let left = self.clock.left_until(event.context.deadline()).unwrap_or_default();
         let deadline = Instant::now() + left;
         let event: RotationEvent = serde_json::from_value(event.payload)?;
         let rotation = self.begin(&event).await?;

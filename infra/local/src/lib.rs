@@ -11,6 +11,11 @@
 //! `cargo run -p local` starts a [`Stack`]; the end-to-end tests start one each. It knows the service's
 //! contract and its environment variables, and nothing of its code.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own beside the service: it lives in real time"
+)]
+
 mod aws;
 mod aws_request;
 mod binaries;

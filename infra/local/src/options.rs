@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use url::{Host, Url};
+use ground::http::is_trustworthy;
+use url::Url;
 
 /// ado-connect on one machine: the functions, embedded AWS services, and stand-ins for Entra ID and Azure DevOps.
 #[derive(Debug, Parser)]
@@ -56,13 +57,7 @@ pub(crate) enum Which {
 
 fn upstream(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|e| e.to_string())?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
+    if is_trustworthy(&url) {
         Ok(url)
     } else {
         Err("must be https, or http on this machine".to_owned())

@@ -214,15 +214,10 @@ impl DevopsClient {
             .timeout(TIMEOUT)
             .send()
             .await;
-        let mut answer = sent.map_err(|_| Refusal::Unavailable)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| Refusal::Unavailable)? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(Refusal::Unavailable);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        judge(address, answer.status(), answer.headers(), &body)?;
+        let answer = sent.map_err(|_| Refusal::Unavailable)?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = ground::http::read(answer, LARGEST).await.map_err(|_| Refusal::Unavailable)?;
+        judge(address, status, &headers, &body)?;
         answers::read(&body).ok_or(Refusal::Unavailable)
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entra::clock::Clock;
+use ground::clock::Clock;
 use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use vault::api_keys::{self, ApiKeys};

@@ -9,8 +9,9 @@ use std::str::FromStr;
 
 use entra::cloud::{Authority, Cloud};
 use entra::identifiers::Tenant;
+use ground::http::is_trustworthy;
 use jiff::SignedDuration;
-use url::{Host, Url};
+use url::Url;
 use vault::aws::TableNames;
 
 /// What every function is told.
@@ -454,24 +455,13 @@ impl FromStr for UpstreamUrl {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let url = Url::parse(text).map_err(|_| InvalidValue("is not a URL"))?;
-        match url.scheme() {
-            "https" => {}
-            "http" if is_loopback(&url) => {}
-            _ => return Err(InvalidValue("must be https, or http on this machine")),
+        if !is_trustworthy(&url) {
+            return Err(InvalidValue("must be https, or http on this machine"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return Err(InvalidValue("must have neither credentials nor a fragment"));
         }
         Ok(Self(url))
-    }
-}
-
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

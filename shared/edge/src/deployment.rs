@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use devops::client::DevopsClient;
-use entra::clock::{Clock, SystemClock};
 use entra::graph::Graph;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use ground::clock::{Clock, SystemClock};
+use ground::random::Random;
 use url::Url;
 use vault::api_keys::ApiKeys;
 use vault::aws::Clients;
@@ -19,7 +20,6 @@ use vault::federation::Federation;
 use vault::integrations::Integrations;
 use vault::limits::Limits;
 use vault::operator_key::OperatorKey;
-use vault::random::Random;
 use vault::refresh::Refresher;
 use vault::sealing::Sealer;
 use vault::service::Service;
@@ -38,6 +38,8 @@ pub struct Deployment {
     pub config: Config,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
+    /// What is minted or jittered comes from here.
+    pub random: Random,
     /// The client for Entra and Azure DevOps; making one costs milliseconds, so there is one.
     pub http: reqwest::Client,
     aws: Clients,
@@ -55,7 +57,8 @@ impl Deployment {
         Ok(Self {
             config,
             clock: Arc::new(SystemClock),
-            http: entra::http_client()?,
+            random: Random::System,
+            http: ground::http::client()?,
             aws: Clients::from_environment().await,
         })
     }
@@ -187,7 +190,7 @@ impl Deployment {
             metadata: self.metadata(),
             events: self.events(),
             clock: Arc::clone(&self.clock),
-            random: Random::System,
+            random: self.random.clone(),
             meter: Arc::default(),
         }
     }

@@ -3,16 +3,17 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use ground::clock::Clock;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
-use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt as _};
 use lambda_runtime::{
     Context, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn,
@@ -72,7 +73,7 @@ where
 
 /// A function's handler with what surrounds it. [`run`] is the one user outside of tests, where
 /// events can be answered without a Lambda runtime.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Server<H> {
     /// Which function this is.
     pub function: Function,
@@ -80,6 +81,8 @@ pub struct Server<H> {
     pub public_url: PublicUrl,
     /// How answers leave.
     pub response_mode: ResponseMode,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
     /// Answers the function's requests.
     pub handler: H,
 }
@@ -151,7 +154,7 @@ where
             passed_through,
             duration: Duration::ZERO,
             trace_id,
-            now: Timestamp::now(),
+            now: self.clock.now(),
             stream: None,
         };
         (outgoing, Entry { log, answered, started })
@@ -173,7 +176,7 @@ where
             Found::Nothing if event.method().is_none() => return Err(UnusableEvent::Method.into()),
             Found::Nothing => return Err(Problem::new(Code::NotFound)),
         };
-        let remaining = remaining(&context);
+        let remaining = self.remaining(&context);
         let mut request = event.into_request()?;
         request.extensions_mut().insert::<Matched>(matched);
         let request = request.with_lambda_context(context);
@@ -189,6 +192,11 @@ where
             None => handled.await,
         };
         handled.unwrap_or_else(|_| Err(Problem::new(Code::InternalError).cause("panic")))
+    }
+
+    /// Returns how long the handler may take, or `None` if the context names no deadline or a past one.
+    fn remaining(&self, context: &Context) -> Option<Duration> {
+        Some(self.clock.left_until(context.deadline())?.saturating_sub(RESERVE))
     }
 
     /// What leaves, its status, and whether that is Azure DevOps'.
@@ -265,12 +273,6 @@ fn request_id(event: &Event, context: &Context) -> String {
 fn other_methods(methods: &[&'static Method]) -> Problem {
     let names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
     Problem::new(Code::MethodNotAllowed).allow(&names.join(", "))
-}
-
-/// How long the handler may take, unless the context knows no deadline or it is past.
-fn remaining(context: &Context) -> Option<Duration> {
-    let remaining = context.deadline().duration_since(SystemTime::now()).ok()?;
-    Some(remaining.saturating_sub(RESERVE))
 }
 
 /// People get pages: on browser routes, and where there is no route, if they accept them.

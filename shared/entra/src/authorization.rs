@@ -132,6 +132,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::{HashMap, HashSet};
 
+    use ground::random::Random;
+
     use super::*;
 
     fn metadata() -> Metadata {
@@ -196,7 +198,7 @@ mod tests {
         let mut seen = HashSet::new();
         for _ in 0..100_000 {
             let verifier =
-                PkceVerifier::mint(&mut rand::rng()).into_secret().expose_secret().to_owned();
+                PkceVerifier::mint(&mut Random::System).into_secret().expose_secret().to_owned();
             assert_eq!(verifier.len(), 43);
             assert!(verifier.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)));
             assert!(seen.insert(verifier));

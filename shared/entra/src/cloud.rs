@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use url::{Host, Url, form_urlencoded};
+use ground::http::is_trustworthy;
+use url::{Url, form_urlencoded};
 
 use crate::identifiers::{ClientId, Tenant};
 
@@ -86,7 +87,7 @@ impl Authority {
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none();
-        if plain && (url.scheme() == "https" || is_loopback_http(&url)) {
+        if plain && is_trustworthy(&url) {
             Ok(Self { base: url.as_str().trim_end_matches('/').to_owned() })
         } else {
             Err(AuthorityError::UnsafeUrl)
@@ -115,17 +116,6 @@ impl Authority {
             .finish();
         format!("{}/{}/v2.0/adminconsent?{query}", self.base, Tenant::Organizations)
     }
-}
-
-/// Whether secrets may go there in clear text: this machine only.
-pub(crate) fn is_loopback_http(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "http" && loopback
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::cloud::Cloud;
 use crate::identifiers::ClientId;
-use crate::transport::Transport;
+use ground::transport::Transport;
 
 const TIMEOUT: Duration = Duration::from_secs(8);
 const LARGEST_ANSWER: usize = 100_000;

@@ -13,9 +13,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::clock::Clock;
-use crate::fetch::{self, FetchError};
-use crate::transport::Transport;
+use ground::clock::Clock;
+use ground::fetch::{self, FetchError};
+use ground::transport::Transport;
 
 /// Keys are read again after this time.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);

@@ -18,11 +18,9 @@
 pub mod authorization;
 pub mod authorize_error;
 pub mod claims;
-pub mod clock;
 pub mod cloud;
 pub mod credential;
 pub mod error_class;
-mod fetch;
 pub mod graph;
 pub mod id_token;
 pub mod identifiers;
@@ -31,23 +29,3 @@ pub mod jwks;
 mod loopback;
 pub mod metadata;
 pub mod token;
-pub mod transport;
-
-use std::time::Duration;
-
-/// The one HTTP client of a process, for Entra and Azure DevOps alike: rustls, HTTP/1.1 (Azure DevOps
-/// refuses large uploads over HTTP/2), no redirects, 1 s to connect, idle sockets dropped before a
-/// frozen environment could find them dead.
-///
-/// # Errors
-/// When the TLS back end cannot be set up.
-pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .http1_only()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(1))
-        .pool_idle_timeout(Duration::from_secs(50))
-        .no_proxy()
-        .user_agent(concat!("ado-connect/", env!("CARGO_PKG_VERSION")))
-        .build()
-}

@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use crate::clock::Clock;
+use ground::clock::StoppedClock;
 
 /// What to answer: status, headers, body.
 pub(crate) type Reply = (u16, Vec<(&'static str, String)>, String);
@@ -75,21 +75,6 @@ impl Loopback {
 }
 
 /// A clock that stands still until it is moved.
-pub(crate) struct StoppedClock(Mutex<Timestamp>);
-
-impl StoppedClock {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())))
-    }
-
-    pub(crate) fn advance(&self, seconds: i64) {
-        let mut now = self.0.lock().unwrap();
-        *now += jiff::SignedDuration::from_secs(seconds);
-    }
-}
-
-impl Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
+pub(crate) fn stopped_clock() -> Arc<StoppedClock> {
+    StoppedClock::at(Timestamp::from_second(1_800_000_000).unwrap())
 }

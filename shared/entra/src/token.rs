@@ -24,12 +24,12 @@ use uuid::Uuid;
 use crate::authorization::IDENTITY_SCOPES;
 use crate::authorize_error::aadsts;
 use crate::claims;
-use crate::clock::Clock;
 use crate::credential::{ASSERTION_TYPE, ClientCredential};
 use crate::error_class::{ErrorBody, ErrorClass, classify};
 use crate::identifiers::ClientId;
 use crate::metadata::Metadata;
-use crate::transport::Transport;
+use ground::clock::Clock;
+use ground::transport::Transport;
 
 /// One exchange in all: connect, send, wait, read. A lease of 30 s outlives it.
 const DEADLINE: Duration = Duration::from_secs(8);

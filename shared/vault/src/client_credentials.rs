@@ -6,21 +6,20 @@
 
 pub mod rotation;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
-use entra::clock::Clock;
 use entra::credential::{CertificateCredential, ClientCredential, CredentialError};
 use entra::error_class::ErrorClass;
 use entra::token::TokenError;
-use jiff::Timestamp;
+use ground::clock::Clock;
+use ground::remembered::{AskError, Remembered};
+use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -31,9 +30,9 @@ use crate::ids::IntegrationId;
 use self::rotation::{Made, Stage, VersionId};
 
 /// How long a credential is used before Secrets Manager is asked again.
-const CACHED_FOR: Duration = Duration::from_mins(5);
+const FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// How long a credential may still be used while Secrets Manager does not answer.
-const USABLE_FOR: Duration = Duration::from_hours(24);
+const USABLE_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// How long Secrets Manager may take to delete a secret: it answers before it has.
 const DELETED_WITHIN: Duration = Duration::from_secs(5);
 /// How long between two tries to store a secret that is being deleted.
@@ -111,11 +110,6 @@ impl From<Stored> for NewCredential {
     }
 }
 
-struct Cached {
-    read_at: Timestamp,
-    kept: Kept,
-}
-
 /// What is kept of a credential.
 #[derive(Clone)]
 enum Kept {
@@ -130,8 +124,7 @@ pub struct ClientCredentials {
     client: Client,
     prefix: String,
     federation: Option<Federation>,
-    clock: Arc<dyn Clock>,
-    cached: Arc<Mutex<HashMap<IntegrationId, Cached>>>,
+    remembered: Remembered<IntegrationId, Kept>,
 }
 
 impl ClientCredentials {
@@ -142,7 +135,9 @@ impl ClientCredentials {
         federation: Option<Federation>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { client, prefix, federation, clock, cached: Arc::default() }
+        let remembered =
+            Remembered::new(clock, FRESH_FOR).or_stale(USABLE_FOR, SignedDuration::ZERO);
+        Self { client, prefix, federation, remembered }
     }
 
     /// Whether a federated credential can be used here.
@@ -167,7 +162,7 @@ impl ClientCredentials {
         let value = Zeroizing::new(serialize(credential)?);
         let stored = self.create_or_replace(id, &value).await;
         // Whatever came of it, what is remembered may be out of date.
-        self.cached.lock().await.remove(id);
+        self.remembered.forget(id).await;
         stored
     }
 
@@ -242,7 +237,7 @@ impl ClientCredentials {
     /// # Errors
     /// [`Error::Unavailable`] when Secrets Manager is.
     pub async fn delete(&self, id: &IntegrationId) -> Result<(), Error> {
-        self.cached.lock().await.remove(id);
+        self.remembered.forget(id).await;
         let outcome = self
             .client
             .delete_secret()
@@ -288,29 +283,18 @@ impl ClientCredentials {
     }
 
     async fn kept(&self, id: &IntegrationId) -> Result<Option<Kept>, Error> {
-        // The lock is held over the read on purpose: concurrent callers share one request.
-        let mut cached = self.cached.lock().await;
-        let now = self.clock.now();
-        let age = |entry: &Cached| now.duration_since(entry.read_at).unsigned_abs();
-        if let Some(entry) = cached.get(id)
-            && age(entry) < CACHED_FOR
-        {
-            return Ok(Some(entry.kept.clone()));
-        }
-        match self.read(id, Stage::Current).await {
-            Ok(Some(kept)) => {
-                cached.insert(id.clone(), Cached { read_at: now, kept: kept.clone() });
-                Ok(Some(kept))
+        let read = || async {
+            match self.read(id, Stage::Current).await {
+                Ok(Some(kept)) => Ok(kept),
+                Ok(None) => Err(AskError::Final(None)),
+                Err(error @ Error::Unavailable { .. }) => Err(AskError::Unavailable(Some(error))),
+                Err(error) => Err(AskError::Final(Some(error))),
             }
-            Ok(None) => {
-                cached.remove(id);
-                Ok(None)
-            }
-            Err(error @ Error::Unavailable { .. }) => match cached.get(id) {
-                Some(entry) if age(entry) < USABLE_FOR => Ok(Some(entry.kept.clone())),
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
+        };
+        match self.remembered.get(id, read).await {
+            Ok(kept) => Ok(Some(kept)),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
         }
     }
 
@@ -366,7 +350,7 @@ impl ClientCredentials {
     /// # Errors
     /// As [`Self::get`], without the help of the cache.
     async fn reread(&self, id: &IntegrationId) -> Result<Vec<Kept>, Error> {
-        self.cached.lock().await.remove(id);
+        self.remembered.forget(id).await;
         let mut versions = Vec::with_capacity(2);
         for stage in [Stage::Current, Stage::Previous] {
             versions.extend(self.read(id, stage).await?);
@@ -376,8 +360,7 @@ impl ClientCredentials {
 
     /// Remembers the version that Entra accepted, so that the next call need not search again.
     async fn prefer(&self, id: &IntegrationId, kept: Kept) {
-        let entry = Cached { read_at: self.clock.now(), kept };
-        self.cached.lock().await.insert(id.clone(), entry);
+        self.remembered.put(id, kept).await;
     }
 
     async fn read(&self, id: &IntegrationId, stage: Stage) -> Result<Option<Kept>, Error> {

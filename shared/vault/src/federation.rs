@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::get_web_identity_token::GetWebIdentityTokenError;
-use entra::clock::Clock;
+use ground::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Mutex;

@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn connection_ids_are_lower_case_and_sort_by_time() {
-        let mut rng = rand::rng();
+        let mut rng = ground::random::Random::System;
         let early = ConnectionId::mint(Timestamp::from_second(1_700_000_000).unwrap(), &mut rng);
         let late = ConnectionId::mint(Timestamp::from_second(1_700_000_001).unwrap(), &mut rng);
         assert!(early < late);

@@ -34,7 +34,6 @@ pub mod ids;
 pub mod integrations;
 pub mod limits;
 pub mod operator_key;
-pub mod random;
 pub mod refresh;
 pub mod schedule;
 pub mod sealing;

@@ -2,33 +2,31 @@
 //! the others with. The secret's value is the key itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
-use entra::clock::Clock;
-use jiff::Timestamp;
+use ground::clock::Clock;
+use ground::remembered::Remembered;
+use jiff::SignedDuration;
 use secrecy::SecretString;
-use tokio::sync::Mutex;
 
 use crate::Error;
 use crate::secret_token::SecretHash;
 
 /// How long the key is remembered before Secrets Manager is asked again.
-const CACHED_FOR: Duration = Duration::from_mins(5);
+const FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 /// Compares presented keys with the operator key.
 #[derive(Clone)]
 pub struct OperatorKey {
     client: Client,
     secret_name: String,
-    clock: Arc<dyn Clock>,
-    cached: Arc<Mutex<Option<(Timestamp, SecretHash)>>>,
+    remembered: Remembered<(), SecretHash>,
 }
 
 impl OperatorKey {
     /// Reads nothing yet; the secret is fetched when a key is first compared with it.
     pub fn new(client: Client, secret_name: String, clock: Arc<dyn Clock>) -> Self {
-        Self { client, secret_name, clock, cached: Arc::default() }
+        Self { client, secret_name, remembered: Remembered::new(clock, FRESH_FOR) }
     }
 
     /// Whether `key` is the operator key, compared in constant time.
@@ -44,17 +42,8 @@ impl OperatorKey {
     /// # Errors
     /// As [`Self::matches`].
     pub async fn matches_hash(&self, key: &SecretHash) -> Result<bool, Error> {
-        let mut cached = self.cached.lock().await;
-        let now = self.clock.now();
-        if let Some((read_at, hash)) = cached.as_ref()
-            && now.duration_since(*read_at).unsigned_abs() < CACHED_FOR
-        {
-            return Ok(hash.is(key));
-        }
-        let hash = SecretHash::of(&self.read().await?);
-        let matches = hash.is(key);
-        *cached = Some((now, hash));
-        Ok(matches)
+        let read = || async { Ok(SecretHash::of(&self.read().await?)) };
+        Ok(self.remembered.get(&(), read).await?.is(key))
     }
 
     async fn read(&self) -> Result<SecretString, Error> {

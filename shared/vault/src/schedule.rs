@@ -119,7 +119,7 @@ mod tests {
             life in 1_i64..100_000, refresh_in in proptest::option::of(0_i64..100_000),
         ) {
             let lifetime = Lifetime { expires_at: at(life), refresh_at: refresh_in.map(at) };
-            let due = next_renewal(lifetime, Warmth::WhileUsed(Some(at(-60))), at(0), &mut rand::rng());
+            let due = next_renewal(lifetime, Warmth::WhileUsed(Some(at(-60))), at(0), &mut ground::random::Random::System);
             prop_assert!(due >= at(0) && due <= at(life));
             if life > 2400 && refresh_in.is_none() {
                 prop_assert!((600..=1200).contains(&at(life).duration_since(due).as_secs()));
@@ -130,22 +130,22 @@ mod tests {
         fn an_idle_connection_is_renewed_about_weekly(idle_hours in 24_i64..2000) {
             let lifetime = Lifetime { expires_at: at(3600), refresh_at: None };
             let used = Some(at(-3600 * idle_hours));
-            let due = next_renewal(lifetime, Warmth::WhileUsed(used), at(0), &mut rand::rng());
+            let due = next_renewal(lifetime, Warmth::WhileUsed(used), at(0), &mut ground::random::Random::System);
             let days = due.duration_since(at(0)).as_secs() / 86_400;
             prop_assert!((6..=7).contains(&days));
-            let warm = next_renewal(lifetime, Warmth::Always, at(0), &mut rand::rng());
+            let warm = next_renewal(lifetime, Warmth::Always, at(0), &mut ground::random::Random::System);
             prop_assert!(warm < at(3600));
         }
 
         #[test]
         fn what_waits_for_somebody_else_s_repair_is_spread_over_twenty_minutes(_run in 0..100) {
-            let wait = postponement(&mut rand::rng()).as_secs();
+            let wait = postponement(&mut ground::random::Random::System).as_secs();
             prop_assert!((600..1800).contains(&wait));
         }
 
         #[test]
         fn backoff_is_bounded_and_honours_retry_after(failures in 0_u32..1000, least in proptest::option::of(0_i64..3600)) {
-            let wait = backoff(failures, least.map(SignedDuration::from_secs), &mut rand::rng());
+            let wait = backoff(failures, least.map(SignedDuration::from_secs), &mut ground::random::Random::System);
             prop_assert!(wait >= SignedDuration::from_secs(least.unwrap_or(1)));
             prop_assert!(wait <= SignedDuration::from_secs(least.map_or(900, |least| least + 60)));
         }
@@ -155,7 +155,7 @@ mod tests {
     fn shards_stay_in_range_and_are_all_used() {
         let mut seen = [false; 4];
         for _ in 0..200 {
-            let id = ConnectionId::mint(at(0), &mut rand::rng());
+            let id = ConnectionId::mint(at(0), &mut ground::random::Random::System);
             seen[shard(&id, 4) as usize] = true;
         }
         assert_eq!(seen, [true; 4]);

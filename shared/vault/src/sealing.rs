@@ -21,7 +21,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
-use entra::clock::Clock;
+use ground::clock::Clock;
 use jiff::Timestamp;
 use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretString};

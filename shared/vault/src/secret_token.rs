@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn fresh_secrets_differ_and_only_match_their_own_hash() {
-        let mut rng = rand::rng();
+        let mut rng = ground::random::Random::System;
         let (one, two) = (mint(&mut rng), mint(&mut rng));
         assert_eq!(one.expose_secret().len(), 43);
         assert!(SecretHash::of(&one).matches(&one));

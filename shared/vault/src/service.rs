@@ -1,13 +1,12 @@
 //! What holds for the whole service: the kill switch, and how many shards the refresh schedule has had.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use entra::clock::Clock;
-use jiff::Timestamp;
+use ground::clock::Clock;
+use ground::remembered::Remembered;
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
 use crate::Error;
 use crate::table::{n, read, s, sent, to_value};
@@ -16,7 +15,7 @@ const KEY: &str = "service";
 const WHAT: &str = "service settings";
 
 /// How old the switch may be as a process knows it: it works within five seconds everywhere.
-const KNOWN_FOR: Duration = Duration::from_secs(3);
+const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(3);
 
 /// Whether the service does anything at Entra and Azure DevOps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,14 +44,14 @@ pub struct Settings {
 pub struct Service {
     client: Client,
     table: String,
-    clock: Arc<dyn Clock>,
-    known: Arc<Mutex<Option<(Timestamp, Settings)>>>,
+    known: Remembered<(), Settings>,
 }
 
 impl Service {
     /// Settings in the given table.
     pub fn new(client: Client, table: String, clock: Arc<dyn Clock>) -> Self {
-        Self { client, table, clock, known: Arc::default() }
+        let known = Remembered::new(clock, KNOWN_FOR).or_stale(SignedDuration::MAX, KNOWN_FOR);
+        Self { client, table, known }
     }
 
     /// The settings, read now.
@@ -69,20 +68,8 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] when nothing is known yet and DynamoDB does not answer.
     pub async fn is_paused(&self) -> Result<bool, Error> {
-        // Held while reading: concurrent callers share one read.
-        let mut known = self.known.lock().await;
-        let now = self.clock.now();
-        if let Some((read_at, settings)) = *known
-            && now.duration_since(read_at).unsigned_abs() < KNOWN_FOR
-        {
-            return Ok(settings.status == Status::Paused);
-        }
-        let settings = match (self.settings().await, *known) {
-            (Ok(settings), _) | (Err(_), Some((_, settings))) => settings,
-            (Err(error), None) => return Err(error),
-        };
-        *known = Some((now, settings));
-        Ok(settings.status == Status::Paused)
+        let read = || async { Ok(self.settings().await?) };
+        Ok(self.known.get(&(), read).await?.status == Status::Paused)
     }
 
     /// Turns the kill switch.
@@ -100,7 +87,7 @@ impl Service {
             .send()
             .await
             .map_err(|e| Error::sdk("dynamodb", "UpdateItem", &e))?;
-        *self.known.lock().await = None;
+        self.known.forget(&()).await;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use entra::clock::Clock;
+use ground::clock::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use entra::clock::SystemClock;
-use jiff::Timestamp;
+use ground::clock::{Clock as _, SystemClock};
+use ground::random::Random;
 use local::{Aws, names};
 use secrecy::ExposeSecret;
 use vault::ids::{ConnectionId, GrantId, IntegrationId};
-use vault::random;
 use vault::sealing::{Place, Sealer};
 
 struct Names {
@@ -18,7 +17,7 @@ struct Names {
 }
 
 fn fresh(integration: &str) -> Names {
-    let (now, rng) = (Timestamp::now(), &mut random::system());
+    let (now, rng) = (SystemClock.now(), &mut Random::System);
     Names {
         integration: integration.parse().unwrap(),
         connection: ConnectionId::mint(now, rng),
@@ -39,7 +38,7 @@ fn process(aws: &Aws) -> Sealer {
 async fn a_value_opens_in_its_place_even_in_another_process() {
     let aws = Aws::start("operator key").await.unwrap();
     let here = fresh("one");
-    let rng = &mut random::system();
+    let rng = &mut Random::System;
     let sealed = process(&aws).seal(place(&here), &"the token".into(), rng).await.unwrap();
     assert!(!sealed.windows(9).any(|bytes| bytes == b"the token"));
     // A second sealer has no key in memory and must ask KMS.
@@ -54,7 +53,7 @@ async fn no_other_place_opens_it() {
     let aws = Aws::start("operator key").await.unwrap();
     let (here, elsewhere, foreign) = (fresh("one"), fresh("one"), fresh("two"));
     let process = process(&aws);
-    let rng = &mut random::system();
+    let rng = &mut Random::System;
     let sealed = process.seal(place(&here), &"the token".into(), rng).await.unwrap();
     for other in [
         Place { connection: &elsewhere.connection, ..place(&here) },
@@ -74,7 +73,7 @@ async fn a_changed_byte_anywhere_is_found() {
     let aws = Aws::start("operator key").await.unwrap();
     let here = fresh("one");
     let process = process(&aws);
-    let rng = &mut random::system();
+    let rng = &mut Random::System;
     let sealed = process.seal(place(&here), &"the token".into(), rng).await.unwrap();
     for position in 0..sealed.len() {
         let mut altered = sealed.clone();

@@ -123,6 +123,11 @@
 //! | Azure DevOps: `POST /_emulator/usage/reset` | give everybody the whole budget of `throttling` again |
 //! | Azure DevOps: `POST /_emulator/attachments/{id}/release` | open the gate of an attachment |
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own beside the service: it lives in real time"
+)]
+
 mod control;
 pub mod devops;
 pub mod entra;

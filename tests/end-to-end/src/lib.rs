@@ -2,6 +2,11 @@
 //!
 //! Nothing of the service is replaced: the functions are the real binaries in processes of their own, and
 //! everything goes over HTTP. Only Microsoft and AWS are stand-ins.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own beside the service: it lives in real time"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

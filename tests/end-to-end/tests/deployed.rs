@@ -6,6 +6,10 @@
 //!                                        Scheduler ──> refresh ──> queue ──> refresh ──> dead letters
 //! ```
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own beside the service: it lives in real time"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod deployment;

@@ -8,6 +8,11 @@
 //!
 //! Everything runs on this machine, so the worker shares its processors with what it talks to.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own beside the service: it lives in real time"
+)]
+
 mod entra_stand_in;
 mod processes;
 mod projection;

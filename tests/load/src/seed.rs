@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use devops::organization::OrganizationName;
 use devops::policy::CallPolicy;
-use entra::clock::SystemClock;
 use futures_util::stream::{self, TryStreamExt as _};
+use ground::clock::SystemClock;
+use ground::random::Random;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use local::{Aws, names};
@@ -19,7 +20,6 @@ use vault::integrations::{
     Organizations, Status, TenantSetting,
 };
 use vault::limits::ProxyLimits;
-use vault::random;
 use vault::schedule::Lifetime;
 use vault::sealing::Sealer;
 use vault::sessions::{ConnectSession, Sessions, Start};
@@ -97,7 +97,7 @@ impl Seed {
     }
 
     async fn connect_one(&self, user: u32, due_at: Timestamp) -> Result<(), String> {
-        let (now, rng) = (Timestamp::now(), &mut random::system());
+        let (now, rng) = (Timestamp::now(), &mut Random::System);
         let session = ConnectSession {
             integration: self.integration.id.clone(),
             user: parsed(&format!("user-{user:08}@mycompany.example"))?,

@@ -1,6 +1,6 @@
 //! Wall-clock time that follows tokio's paused clock, as each process believes it.
 
-use entra::clock::Clock;
+use ground::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use entra::transport::{Transport, TransportError};
+use ground::transport::{Transport, TransportError};
 use http::{Request, Response};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entra::clock::Clock as _;
+use ground::clock::Clock as _;
 use jiff::SignedDuration;
 use tokio::time::Instant;
 use vault::ids::ConnectionId;

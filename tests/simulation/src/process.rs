@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use devops::organization::OrganizationName;
 use devops::policy::CallPolicy;
-use entra::clock::Clock;
 use entra::cloud::{Authority, Cloud as EntraCloud};
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use ground::clock::Clock;
+use ground::random::Random;
 use jiff::SignedDuration;
 use local::names;
 use secrecy::SecretString;
@@ -21,7 +22,6 @@ use vault::integrations::{
     Organizations, Status, TenantSetting,
 };
 use vault::limits::ProxyLimits;
-use vault::random::Random;
 use vault::refresh::Refresher;
 use vault::refresh::drain::{Drain, Limits};
 use vault::schedule::Lifetime;

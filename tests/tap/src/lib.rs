@@ -6,6 +6,11 @@
 //!                                  │ count, or hold the n-th request
 //! ```
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own beside the service: it lives in real time"
+)]
+
 mod stop;
 
 use std::collections::BTreeMap;

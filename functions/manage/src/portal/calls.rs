@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use askama::Template;
 use edge::problem::Problem;
+use ground::http::read_start;
 use http::{Response, StatusCode};
 use jiff::SignedDuration;
 use lambda_http::Body;
@@ -187,7 +188,7 @@ impl Manage {
             integration: Some(integration.clone()),
             expires_at: Some(now + KEY_LIFETIME),
         };
-        Ok(self.api_keys.create(wish, now, &mut vault::random::system()).await?)
+        Ok(self.api_keys.create(wish, now, &mut self.random.clone()).await?)
     }
 }
 
@@ -201,7 +202,7 @@ pub(super) fn is_of_one_call(key: &ApiKey) -> bool {
 
 const NO_ANSWER: &str = "The service's own address did not answer in time";
 
-async fn read(mut response: reqwest::Response) -> Result<Answer, reqwest::Error> {
+async fn read(response: reqwest::Response) -> Result<Answer, reqwest::Error> {
     let status = response.status().to_string();
     let headers = response
         .headers()
@@ -210,17 +211,9 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, reqwest::Error>
             (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
-    let mut body = Vec::new();
-    let mut is_cut = false;
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > SHOWN * 8 {
-            is_cut = true;
-            break;
-        }
-    }
-    let (body, is_shortened) = readable(&body);
-    Ok(Answer { status, headers, body, is_cut: is_cut || is_shortened })
+    let start = read_start(response, SHOWN * 8).await?;
+    let (body, is_shortened) = readable(&start.bytes);
+    Ok(Answer { status, headers, body, is_cut: !start.is_whole || is_shortened })
 }
 
 /// JSON with line breaks, other text as it is; at most as much as a page holds, and whether that is all.

@@ -190,7 +190,7 @@ impl Manage {
         let now = self.clock.now();
         let draft = kept.draft(next);
         let page = self.own_page(&draft.as_ref().map_or_else(|| next.to_owned(), kept::page_of));
-        let rng = &mut vault::random::system();
+        let rng = &mut self.random.clone();
         let token = self.sessions.begin_portal(key, draft, now, rng).await?;
         tracing::info!(audit = "portal_sign_in", "an operator signed in");
         let mut response = to(&page)?;

@@ -34,11 +34,7 @@ async fn server(
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    (DevopsClient::new(http(), Some(url)), asked)
-}
-
-fn http() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    (DevopsClient::new(ground::http::client().unwrap(), Some(url)), asked)
 }
 
 fn mycompany() -> OrganizationName {
@@ -100,7 +96,7 @@ async fn path_and_query_arrive_as_they_were_authorized() {
 
 #[test]
 fn without_an_override_requests_go_to_azure_devops_itself() {
-    let client = DevopsClient::new(http(), None);
+    let client = DevopsClient::new(ground::http::client().unwrap(), None);
     let address =
         Address::parse("dev.azure.com", "/mycompany/_apis", Some("a=b"), &[mycompany()]).unwrap();
     let request = client.request(&address, Method::GET).build().unwrap();
@@ -189,7 +185,7 @@ async fn nobody_listening_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
-    let client = DevopsClient::new(http(), Some(url));
+    let client = DevopsClient::new(ground::http::client().unwrap(), Some(url));
     let refused = client.connection_data(&mycompany(), &token()).await;
     assert_eq!(refused, Err(ConnectionDataError::Unavailable));
     assert_eq!(client.profile_me(&token()).await, Err(ProfileError::Unavailable));

@@ -52,7 +52,7 @@ pub fn judge(input: &[u8]) -> bool {
 fn sent(address: &Address) -> Url {
     static CLIENTS: OnceLock<[DevopsClient; 2]> = OnceLock::new();
     let clients = CLIENTS.get_or_init(|| {
-        let http = reqwest::Client::new();
+        let http = ground::http::client().unwrap();
         let stand_in = Url::parse("http://127.0.0.1:9").unwrap();
         [DevopsClient::new(http.clone(), None), DevopsClient::new(http, Some(stand_in))]
     });

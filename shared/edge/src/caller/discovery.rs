@@ -1,37 +1,29 @@
-//! Where an identity provider publishes its keys (`OpenID` Connect Discovery 1.0 §4).
+//! Where an identity provider publishes its keys (`OpenID` Connect Discovery 1.0 section 4).
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use entra::clock::Clock;
-use jiff::Timestamp;
+use ground::clock::Clock;
+use ground::fetch::{self, FetchError};
+use ground::http::{is_loopback, is_trustworthy};
+use ground::remembered::{AskError, Remembered};
+use ground::transport::Transport;
+use jiff::SignedDuration;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use url::Url;
 
-use crate::config::is_loopback;
-
 /// How long an answer is good for; a stale one is still used while there is no new one.
-const FRESH_FOR: Duration = Duration::from_hours(24);
+const FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// How long a failure keeps us from asking again, so that requests with invented tokens do not
 /// become requests to the provider.
-const PAUSE: Duration = Duration::from_secs(30);
-const TIMEOUT: Duration = Duration::from_millis(1_500);
-const LIMIT: usize = 150_000;
+const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Finds the key set's address, asking the provider at most once at a time.
 #[derive(Clone)]
 pub(super) struct Discovery {
-    http: reqwest::Client,
+    transport: Transport,
     issuer: String,
-    clock: Arc<dyn Clock>,
-    known: Arc<Mutex<Known>>,
-}
-
-#[derive(Default)]
-struct Known {
-    keys: Option<(Url, Timestamp)>,
-    failed_at: Option<Timestamp>,
+    found: Remembered<(), Url>,
+    failed: Remembered<(), ()>,
 }
 
 /// Why the address is not known. Holds no part of the answer.
@@ -49,6 +41,15 @@ pub(super) enum Unknown {
     Paused,
 }
 
+impl From<FetchError> for Unknown {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::NoAnswer | FetchError::Status(_) => Self::Unreachable,
+            FetchError::TooLarge | FetchError::Malformed => Self::Unreadable,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
@@ -58,60 +59,42 @@ struct Document {
 impl Discovery {
     /// Asks nothing yet. `http` must not follow redirects.
     pub(super) fn new(http: reqwest::Client, issuer: String, clock: Arc<dyn Clock>) -> Self {
-        Self { http, issuer, clock, known: Arc::default() }
+        let found = Remembered::new(Arc::clone(&clock), FRESH_FOR)
+            .or_stale(SignedDuration::MAX, SignedDuration::ZERO);
+        let failed = Remembered::new(clock, PAUSE);
+        Self { transport: http.into(), issuer, found, failed }
     }
 
-    /// The address of the issuer's key set.
+    /// Returns the address of the issuer's key set.
     pub(super) async fn jwks_uri(&self) -> Result<Url, Unknown> {
-        // Held while asking: whoever comes meanwhile waits for the same answer.
-        let mut known = self.known.lock().await;
-        let now = self.clock.now();
-        let within =
-            |since: Timestamp, limit: Duration| now.duration_since(since).unsigned_abs() < limit;
-        if let Some((url, read_at)) = &known.keys
-            && within(*read_at, FRESH_FOR)
-        {
-            return Ok(url.clone());
+        self.found.get(&(), || self.ask_unless_paused()).await
+    }
+
+    async fn ask_unless_paused(&self) -> Result<Url, AskError<Unknown>> {
+        if self.failed.known(&()).await.is_some() {
+            return Err(Unknown::Paused.into());
         }
-        let asked = match known.failed_at {
-            Some(failed_at) if within(failed_at, PAUSE) => Err(Unknown::Paused),
-            _ => self.ask().await.inspect_err(|_| known.failed_at = Some(now)),
-        };
-        match (asked, &known.keys) {
-            (Ok(url), _) => {
-                known.keys = Some((url.clone(), now));
-                known.failed_at = None;
-                Ok(url)
+        match self.ask().await {
+            Ok(url) => Ok(url),
+            Err(unknown) => {
+                self.failed.put(&(), ()).await;
+                Err(unknown.into())
             }
-            (Err(_), Some((stale, _))) => Ok(stale.clone()),
-            (Err(unknown), None) => Err(unknown),
         }
     }
 
     async fn ask(&self) -> Result<Url, Unknown> {
         let address =
             format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let request = self.http.get(address).timeout(TIMEOUT);
-        let mut response = request.send().await.map_err(|_| Unknown::Unreachable)?;
-        if response.status() != 200 {
-            return Err(Unknown::Unreachable);
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| Unknown::Unreachable)? {
-            if body.len() + chunk.len() > LIMIT {
-                return Err(Unknown::Unreadable);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let document: Document = serde_json::from_slice(&body).map_err(|_| Unknown::Unreadable)?;
+        let document: Document = fetch::json(&self.transport, &address).await?;
         if document.issuer != self.issuer {
             return Err(Unknown::OtherIssuer);
         }
         let local = self.issuer.parse().is_ok_and(|issuer| is_loopback(&issuer));
-        match document.jwks_uri.scheme() {
-            "https" => Ok(document.jwks_uri),
-            "http" if local && is_loopback(&document.jwks_uri) => Ok(document.jwks_uri),
-            _ => Err(Unknown::UnusableKeys),
-        }
+        let keys_are_safe = match document.jwks_uri.scheme() {
+            "https" => true,
+            _ => local && is_trustworthy(&document.jwks_uri),
+        };
+        if keys_are_safe { Ok(document.jwks_uri) } else { Err(Unknown::UnusableKeys) }
     }
 }

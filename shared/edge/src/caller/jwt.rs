@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use entra::clock::Clock;
+use ground::clock::Clock;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};

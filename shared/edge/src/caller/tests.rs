@@ -6,7 +6,7 @@ mod provider;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use entra::clock::Clock;
+use ground::clock::Clock;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
@@ -43,11 +43,7 @@ impl Setup {
             audience: "ado-connect".to_owned(),
             user_claim: "sub".to_owned(),
         };
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .unwrap();
+        let http = ground::http::client().unwrap();
         let verifier = JwtVerifier::new(config, http, Arc::clone(&clock) as Arc<dyn Clock>);
         Self { provider, clock, verifier }
     }

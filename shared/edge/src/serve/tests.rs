@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ground::clock::SystemClock;
 use http::StatusCode;
 use http::header::{LOCATION, SET_COOKIE};
 use serde_json::{Value, json};
@@ -39,7 +40,7 @@ where
 
 fn server<H>(function: Function, handler: H) -> Server<H> {
     let (public_url, response_mode) = (LOCAL.parse().unwrap(), ResponseMode::Buffered);
-    Server { function, public_url, response_mode, handler }
+    Server { function, public_url, response_mode, clock: Arc::new(SystemClock), handler }
 }
 
 fn whole(outgoing: Outgoing) -> Answer {
@@ -155,9 +156,8 @@ async fn a_handler_that_does_not_return_is_answered_for_before_lambda_ends() {
         |_: Request, _: RequestLog| std::future::pending::<Result<Response<Body>, Problem>>();
     let server = server(Function::Manage, handler);
     let mut context = Context::default();
-    let deadline = SystemTime::now() + Duration::from_secs(30);
-    let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+    let deadline = SystemClock.now().as_millisecond() + 30_000;
+    context.deadline = u64::try_from(deadline).unwrap();
     let (outgoing, _) = server.answer(event("GET", "/health", &json!({})), context).await;
     let answer = whole(outgoing);
     assert_eq!(code(&answer), "service_unavailable");

@@ -8,8 +8,9 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::clock::Clock as _;
-use crate::loopback::{Loopback, StoppedClock};
+use crate::loopback::{Loopback, stopped_clock};
+use ground::clock::Clock as _;
+use ground::clock::StoppedClock;
 
 const KEY: &str = include_str!("../credential/private_key.pem");
 const OTHER_KEY: &str = include_str!("../credential/other_private_key.pem");
@@ -41,7 +42,7 @@ impl World {
         let restricted = format!("{}/{OTHER_TENANT}/v2.0", server.url);
         let keys = json!({"keys": [jwk(KEY, "k1", &issuer), jwk(KEY, "restricted", &restricted), {"kty": "odd", "kid": "odd"}]});
         server.reply("/keys", 200, keys.to_string());
-        let clock = StoppedClock::new();
+        let clock = stopped_clock();
         let metadata = serde_json::from_value(json!({
             "issuer": issuer,
             "authorization_endpoint": format!("{}/authorize", server.url),
@@ -49,7 +50,7 @@ impl World {
             "jwks_uri": format!("{}/keys", server.url),
         }))
         .unwrap();
-        let keys = KeyCache::new(crate::http_client().unwrap(), clock.clone());
+        let keys = KeyCache::new(ground::http::client().unwrap(), clock.clone());
         Self { server, clock, keys, metadata }
     }
 

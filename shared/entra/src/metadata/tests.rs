@@ -4,7 +4,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::loopback::{Loopback, StoppedClock};
+use crate::loopback::{Loopback, stopped_clock};
+use ground::clock::StoppedClock;
 
 const PATH: &str = "/organizations/v2.0/.well-known/openid-configuration";
 
@@ -20,9 +21,9 @@ fn document(server: &Loopback) -> Value {
 async fn world() -> (Loopback, Arc<StoppedClock>, MetadataCache) {
     let server = Loopback::start().await;
     server.reply(PATH, 200, document(&server).to_string());
-    let clock = StoppedClock::new();
+    let clock = stopped_clock();
     let authority = Authority::from_override(server.url.parse().unwrap()).unwrap();
-    let cache = MetadataCache::new(crate::http_client().unwrap(), authority, clock.clone());
+    let cache = MetadataCache::new(ground::http::client().unwrap(), authority, clock.clone());
     (server, clock, cache)
 }
 

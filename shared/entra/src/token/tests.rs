@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::credential::CertificateCredential;
-use crate::loopback::{Loopback, StoppedClock};
+use crate::loopback::{Loopback, stopped_clock};
 
 const CERTIFICATE: &str = include_str!("../credential/certificate.pem");
 const KEY: &str = include_str!("../credential/private_key.pem");
@@ -19,7 +19,7 @@ async fn server() -> (Loopback, TokenClient, Metadata) {
         "token_endpoint": format!("{}/token", server.url),
         "jwks_uri": format!("{}/keys", server.url),
     }));
-    let client = TokenClient::new(crate::http_client().unwrap(), StoppedClock::new());
+    let client = TokenClient::new(ground::http::client().unwrap(), stopped_clock());
     (server, client, metadata.unwrap())
 }
 

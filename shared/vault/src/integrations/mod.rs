@@ -5,6 +5,7 @@ use devops::organization::OrganizationName;
 use devops::policy::CallPolicy;
 use entra::identifiers::{ClientId, Tenant, TenantId};
 use entra::token::TokenError;
+use ground::http::is_trustworthy;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::{Origin, Url};
@@ -208,14 +209,16 @@ impl TryFrom<String> for ReturnOrigin {
 
     fn try_from(text: String) -> Result<Self, InvalidOrigin> {
         let url = Url::parse(&text).map_err(|_| InvalidOrigin)?;
-        let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        let scheme_fits = url.scheme() == "https" || (url.scheme() == "http" && loopback);
         let nothing_else = matches!(url.path(), "" | "/")
             && url.query().is_none()
             && url.fragment().is_none()
             && url.username().is_empty()
             && url.password().is_none();
-        if scheme_fits && nothing_else { Ok(Self(url.origin())) } else { Err(InvalidOrigin) }
+        if is_trustworthy(&url) && nothing_else {
+            Ok(Self(url.origin()))
+        } else {
+            Err(InvalidOrigin)
+        }
     }
 }
 

@@ -27,9 +27,9 @@ pub use meter::{Meter, Metered};
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra::clock::Clock;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use ground::clock::Clock;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::Instant;
@@ -40,9 +40,9 @@ use crate::connections::{Acquired, Connection, Connections, Happening, Lease, Re
 use crate::events::Events;
 use crate::ids::GrantId;
 use crate::integrations::{self, Integration, Integrations};
-use crate::random::Random;
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
 use crate::tokens::{Owner, SealedTokens, Stored, TokenPair, Tokens};
+use ground::random::Random;
 
 /// First and longest pause of a loser between two looks at the winner's work.
 const POLL_FIRST: Duration = Duration::from_millis(25);

@@ -1,4 +1,9 @@
 //! The service from the outside, over HTTP.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own beside the service: it lives in real time"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 mod callers;

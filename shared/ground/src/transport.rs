@@ -7,7 +7,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use ::http::{Request, Response};
+
+use crate::http::{ReadError, read};
 
 /// What sending comes to.
 pub type Sending =
@@ -36,7 +38,7 @@ impl Transport {
     }
 
     /// Sends, and reads at most `largest` bytes of body.
-    pub(crate) fn send(&self, request: Request<Vec<u8>>, largest: usize) -> Sending {
+    pub fn send(&self, request: Request<Vec<u8>>, largest: usize) -> Sending {
         (self.0)(request, largest)
     }
 }
@@ -59,21 +61,20 @@ async fn send(
     largest: usize,
 ) -> Result<Response<Vec<u8>>, TransportError> {
     let (parts, body) = request.into_parts();
-    let mut answer = client
+    let answer = client
         .request(parts.method, parts.uri.to_string())
         .headers(parts.headers)
         .body(body)
         .send()
         .await
         .map_err(|_| TransportError::NoAnswer)?;
-    let mut response = Response::new(Vec::new());
-    *response.status_mut() = answer.status();
-    *response.headers_mut() = answer.headers().clone();
-    while let Some(chunk) = answer.chunk().await.map_err(|_| TransportError::NoAnswer)? {
-        if response.body().len() + chunk.len() > largest {
-            return Err(TransportError::TooLarge);
-        }
-        response.body_mut().extend_from_slice(&chunk);
-    }
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = read(answer, largest).await.map_err(|error| match error {
+        ReadError::Broken(_) => TransportError::NoAnswer,
+        ReadError::TooLarge => TransportError::TooLarge,
+    })?;
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     Ok(response)
 }

@@ -28,17 +28,17 @@ pub enum FetchError {
 }
 
 /// Gets and parses a document.
-pub(crate) async fn json<T: DeserializeOwned>(
-    transport: &Transport,
-    url: &str,
-) -> Result<T, FetchError> {
-    let request = http::Request::get(url).body(Vec::new()).map_err(|_| FetchError::NoAnswer)?;
+///
+/// # Errors
+/// [`FetchError`], after at most 1.5 seconds.
+pub async fn json<T: DeserializeOwned>(transport: &Transport, url: &str) -> Result<T, FetchError> {
+    let request = ::http::Request::get(url).body(Vec::new()).map_err(|_| FetchError::NoAnswer)?;
     let fetched = tokio::time::timeout(TIMEOUT, transport.send(request, LARGEST)).await;
     let answer = fetched.map_err(|_| FetchError::NoAnswer)?.map_err(|error| match error {
         TransportError::NoAnswer => FetchError::NoAnswer,
         TransportError::TooLarge => FetchError::TooLarge,
     })?;
-    if answer.status() != http::StatusCode::OK {
+    if answer.status() != ::http::StatusCode::OK {
         return Err(FetchError::Status(answer.status().as_u16()));
     }
     serde_json::from_slice(answer.body()).map_err(|_| FetchError::Malformed)

@@ -7,7 +7,7 @@ use rand::rngs::{OsRng, StdRng};
 use rand::{CryptoRng, RngCore, SeedableRng as _, TryRngCore as _};
 
 /// The operating system's generator. It holds no state, so it may cross threads and awaits.
-pub fn system() -> UnwrapErr<OsRng> {
+fn system() -> UnwrapErr<OsRng> {
     // An operating system without randomness is nothing to go on with: the panic is caught at the handler.
     OsRng.unwrap_err()
 }
