@@ -3,19 +3,9 @@
 //! And the portal, which is the same for people. It configures and reads; it never opens a token. Deleting and confirming need no more than naming
 //! the tokens' item, so this function has no use for the key that seals them.
 
-mod api_keys;
-mod confirm;
-mod connect_sessions;
-mod connections;
-mod describe;
-mod integration_fields;
-mod integration_store;
-mod integrations;
-pub mod openapi;
-mod pause;
+pub mod api;
+mod operations;
 mod portal;
-mod verify;
-pub mod wire;
 
 use std::sync::Arc;
 
@@ -101,8 +91,8 @@ impl Manage {
             return Err(Problem::new(Code::NotFound));
         };
         match matched.route.operation {
-            Operation::Health => return describe::health(),
-            Operation::OpenApi => return describe::openapi(&self.public_url),
+            Operation::Health => return api::describe::health(),
+            Operation::OpenApi => return api::describe::openapi(&self.public_url),
             Operation::Portal
             | Operation::PortalAddress
             | Operation::PortalPage

@@ -14,7 +14,7 @@ use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::refusal::{Refusal, status_with};
 use super::shown::When;
 use crate::Manage;
-use crate::wire::CreateApiKey;
+use crate::api::wire::CreateApiKey;
 
 #[derive(Template)]
 #[template(path = "api_keys.html")]

@@ -2,7 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::wire::CallRule;
+use crate::api::wire::CallRule;
 
 /// `GET,POST /_apis/projects /*/_apis/git`; `*` in the place of methods stands for all.
 pub(super) fn line(rule: &CallRule) -> String {

@@ -15,10 +15,10 @@ use super::frame::{Frame, Notice, Section, go_on, shown, to};
 use super::integration::ConnectForm;
 use super::refusal::Refusal;
 use crate::Manage;
-use crate::wire::{ConnectSessionView, CreateConnectSession, connection_id};
+use crate::api::wire::{ConnectSessionView, CreateConnectSession, connection_id};
 
 #[derive(Template)]
-#[template(path = "connect_link.html")]
+#[template(path = "link.html")]
 struct LinkPage {
     frame: Frame,
     user: String,
@@ -51,7 +51,7 @@ impl LinkPage {
 }
 
 #[derive(Template)]
-#[template(path = "connected.html")]
+#[template(path = "finish_connecting.html")]
 struct ConnectedPage {
     frame: Frame,
     outcome: Outcome,

@@ -15,7 +15,7 @@ use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::refusal::{Refusal, status_with};
 use super::shown::{self as words, Tag, When};
 use crate::Manage;
-use crate::connections::{STATUSES, Wish, WishedUser};
+use crate::api::connections::{STATUSES, Wish, WishedUser};
 
 /// Rows of a page.
 const PAGE: i32 = 25;

@@ -14,7 +14,7 @@ use super::refusal::{Refusal, status_with};
 use super::shown::Tag;
 use super::{Turn, Visit};
 use crate::Manage;
-use crate::wire::{FindingStatus, Verification};
+use crate::api::wire::{FindingStatus, Verification};
 
 #[derive(Template)]
 #[template(path = "integration.html")]

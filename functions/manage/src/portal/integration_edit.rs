@@ -13,7 +13,7 @@ use super::frame::{Frame, Notice, Section, go_on, shown};
 use super::integration_form::{Credential, IntegrationForm, version};
 use super::shown as words;
 use crate::Manage;
-use crate::integration_store::Overtaken;
+use crate::operations::integration_store::Overtaken;
 
 const TAKEN: &str = "there is an integration of this name; edit that one";
 const CHANGED: &str =

@@ -10,8 +10,10 @@ use vault::limits::Limit;
 use super::call_rules;
 use super::form::{self, Form};
 use super::scopes::{self, Line};
-use crate::integration_fields::{self as fields, Checked};
-use crate::wire::{Branding, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration};
+use crate::api::wire::{
+    Branding, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration,
+};
+use crate::operations::integration_fields::{self as fields, Checked};
 
 /// What is done about the client credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use vault::events::{ConnectionDetail, Event};
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 
 use crate::Manage;
-use crate::wire::{ConnectionView, List, connection_id};
+use crate::api::wire::{ConnectionView, List, connection_id};
 
 /// Entries of a page unless the caller says otherwise, and at most.
 const PAGE: i32 = 50;

@@ -19,7 +19,9 @@ use vault::limits;
 
 use branding::branding;
 
-use crate::wire::{CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration};
+use crate::api::wire::{
+    CallRule, ClientCredential, OneOrMany, ProxyLimit, ProxyLimits, PutIntegration,
+};
 
 /// Most entries of each list in an integration.
 const MOST_ENTRIES: usize = 200;

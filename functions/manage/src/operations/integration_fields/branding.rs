@@ -4,7 +4,7 @@ use edge::problem::Problem;
 use url::Url;
 use vault::integrations::{self, InvalidBrandName, InvalidColor, ReturnOrigin};
 
-use crate::wire;
+use crate::api::wire;
 
 /// Most bytes of a logo's address: it stands in a header of every page.
 const LONGEST_ADDRESS: usize = 2048;

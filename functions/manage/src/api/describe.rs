@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use lambda_http::Body;
 use serde_json::json;
 
-use crate::openapi;
+use crate::api::openapi;
 
 /// Liveness and version; nothing about what is behind (SECURITY S-43).
 pub(crate) fn health() -> Result<Response<Body>, Problem> {

@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::wire;
+use crate::api::wire;
 
 /// Methods that a route for any method is described with.
 const EVERY_METHOD: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];

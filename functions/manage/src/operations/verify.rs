@@ -15,7 +15,7 @@ use lambda_http::Body;
 use vault::integrations::{CredentialKind, Integration, Organizations, TenantSetting};
 
 use crate::Manage;
-use crate::wire::{Finding, FindingStatus, Verification};
+use crate::api::wire::{Finding, FindingStatus, Verification};
 
 /// A credential that expires within this time deserves a warning.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);

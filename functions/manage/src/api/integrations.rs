@@ -10,9 +10,9 @@ use vault::ids::IntegrationId;
 use vault::integrations::Integration;
 
 use crate::Manage;
-use crate::integration_fields as fields;
-use crate::integration_store::Stored;
-use crate::wire::{ClientCredential, IntegrationView, List, PutIntegration};
+use crate::api::wire::{ClientCredential, IntegrationView, List, PutIntegration};
+use crate::operations::integration_fields as fields;
+use crate::operations::integration_store::Stored;
 
 impl Manage {
     /// Where an administrator consents for a whole tenant.

@@ -10,7 +10,7 @@ use vault::api_keys::{KeyWish, NewApiKey, Role};
 use vault::ids::ApiKeyId;
 
 use crate::Manage;
-use crate::wire::{ApiKeyView, CreateApiKey, List, NewApiKeyView};
+use crate::api::wire::{ApiKeyView, CreateApiKey, List, NewApiKeyView};
 
 impl Manage {
     pub(crate) async fn create_api_key(

@@ -20,8 +20,8 @@ use vault::ids::IntegrationId;
 use vault::integrations::{CredentialDescription, Integration, Status};
 
 use crate::Manage;
-use crate::integration_fields::{self as fields, Checked};
-use crate::wire::PutIntegration;
+use crate::api::wire::PutIntegration;
+use crate::operations::integration_fields::{self as fields, Checked};
 
 /// How long one request goes on deleting connections before it asks to be repeated.
 const DELETING_FOR: Duration = Duration::from_secs(15);

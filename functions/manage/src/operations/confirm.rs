@@ -13,8 +13,8 @@ use vault::events::{ConnectionDetail, Event};
 use vault::ids::{ConnectionId, UserId};
 
 use crate::Manage;
-use crate::connect_sessions::acting_user;
-use crate::wire::{ConfirmConnection, ConnectionView, connection_id};
+use crate::api::connect_sessions::acting_user;
+use crate::api::wire::{ConfirmConnection, ConnectionView, connection_id};
 
 impl Manage {
     pub(crate) async fn confirm_connection(

@@ -17,7 +17,7 @@ use vault::integrations::{Confirmation, Integration, Organizations, Status};
 use vault::sessions::ConnectSession;
 
 use crate::Manage;
-use crate::wire::{ConnectSessionView, CreateConnectSession};
+use crate::api::wire::{ConnectSessionView, CreateConnectSession};
 
 /// Longest return address, in bytes: it travels through a query string later.
 const LONGEST_RETURN_TO: usize = 2048;

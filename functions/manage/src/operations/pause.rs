@@ -8,7 +8,7 @@ use lambda_http::Body;
 use vault::service::Status;
 
 use crate::Manage;
-use crate::wire::ServiceView;
+use crate::api::wire::ServiceView;
 
 impl Manage {
     pub(crate) async fn pause_integration(
