@@ -20,19 +20,14 @@ impl Proxy {
         let id = id.parse().map_err(|_| not_found())?;
         log.connection(&id);
         let connection = self
-            .refresher
             .connections
             .get(&id)
             .await?
             .filter(|connection| caller.sees_connection(&connection.integration, &connection.user))
             .ok_or_else(not_found)?;
         log.integration(&connection.integration);
-        let integration = self
-            .refresher
-            .integrations
-            .get(&connection.integration)
-            .await?
-            .ok_or_else(not_found)?;
+        let integration =
+            self.integrations.get(&connection.integration).await?.ok_or_else(not_found)?;
         Ok((connection, integration))
     }
 }

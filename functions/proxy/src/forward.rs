@@ -90,7 +90,7 @@ impl Proxy {
         let answer = self.send_judged(&call, connection, integration, token, log).await?;
         self.heed(connection, &answer.headers).await;
         let now = self.clock.now();
-        let used = &self.refresher.connections;
+        let used = &self.connections;
         if let Err(error) = used.record_use(connection, now, &mut self.random.clone()).await {
             tracing::warn!(connection = %connection.id, "the use could not be recorded: {error}");
         }
@@ -128,7 +128,7 @@ impl Proxy {
         if rejection(call, &answer).is_some() {
             // Not a matter of tokens: remembered for a while, so that each call does not cost a refresh.
             let now = self.clock.now();
-            self.refresher.connections.record_rejection(connection, renewed.version, now).await?;
+            self.connections.record_rejection(connection, renewed.version, now).await?;
             return Err(reconnect());
         }
         Ok(answer)

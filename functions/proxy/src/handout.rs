@@ -33,7 +33,7 @@ impl Proxy {
         self.renew_now(&connection, &integration)
             .await
             .map_err(|problem| reconnecting(problem, &connection, &integration))?;
-        let renewed = self.refresher.connections.get(&id).await?;
+        let renewed = self.connections.get(&id).await?;
         let renewed = renewed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
         respond::json(StatusCode::OK, &edge::wire::ConnectionView::from(&renewed))
     }

@@ -37,6 +37,8 @@ use ground::clock::Clock;
 use ground::random::Random;
 use http::Response;
 use lambda_http::Request;
+use vault::connections::Connections;
+use vault::integrations::Integrations;
 use vault::limits::Limits;
 use vault::refresh::Refresher;
 use vault::service::Service;
@@ -55,6 +57,8 @@ pub struct Proxy {
     clock: Arc<dyn Clock>,
     random: Random,
     authenticator: Authenticator,
+    connections: Connections,
+    integrations: Integrations,
     refresher: Refresher,
     devops: DevopsClient,
     service: Service,
@@ -79,6 +83,8 @@ impl Proxy {
             base_url: base_url.to_owned(),
             response_mode: config.response_mode,
             authenticator: deployment.authenticator(),
+            connections: deployment.connections(),
+            integrations: deployment.integrations(),
             refresher: deployment.refresher().await,
             devops: deployment.devops(),
             service: deployment.service(),
@@ -168,7 +174,7 @@ impl Proxy {
 
     /// What renewing cost, where anything was renewed.
     fn tell_renewals(&self, log: &RequestLog) {
-        let metered = self.refresher.meter.take();
+        let metered = self.refresher.take_metered();
         for (name, value) in [
             ("TokenRequests", metered.token_requests),
             ("TokensRenewed", metered.renewals),

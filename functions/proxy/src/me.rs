@@ -76,8 +76,7 @@ impl Proxy {
         user: &UserId,
         integration: Option<&str>,
     ) -> Result<Vec<(Connection, Integration)>, Problem> {
-        let (connections, integrations) =
-            (&self.refresher.connections, &self.refresher.integrations);
+        let (connections, integrations) = (&self.connections, &self.integrations);
         let names = match integration {
             Some(name) => name.parse().into_iter().collect(),
             None => self.known_integrations.get(&(), || names(integrations)).await?,

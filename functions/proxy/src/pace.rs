@@ -74,9 +74,7 @@ impl Proxy {
             return;
         }
         let call_after = self.clock.now() + wait + SignedDuration::from_millis(999);
-        if let Err(error) =
-            self.refresher.connections.record_call_after(connection, call_after).await
-        {
+        if let Err(error) = self.connections.record_call_after(connection, call_after).await {
             tracing::warn!(connection = %connection.id, "a limit could not be noted: {error}");
         }
     }

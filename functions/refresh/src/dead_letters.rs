@@ -23,7 +23,7 @@ impl Refresh {
         let now = self.clock.now();
         let mut put_aside = 0;
         if let Message::DueShard(shard) = message {
-            let connections = &self.refresher.connections;
+            let connections = &self.connections;
             let mut cursor = None;
             loop {
                 let page = connections.due_in_shard(*shard, now, cursor.as_ref(), PAGE).await?;

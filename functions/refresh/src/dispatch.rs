@@ -65,7 +65,7 @@ impl Refresh {
     }
 
     async fn head(&self, shard: u32, now: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let page = self.refresher.connections.due_in_shard(shard, now, None, 1).await?;
+        let page = self.connections.due_in_shard(shard, now, None, 1).await?;
         Ok(page.rows.first().map(|row| row.due_at))
     }
 

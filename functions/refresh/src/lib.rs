@@ -27,6 +27,7 @@ use ground::clock::Clock;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::Value;
+use vault::connections::Connections;
 use vault::events::Events;
 use vault::integrations::Integrations;
 use vault::refresh::Refresher;
@@ -40,6 +41,7 @@ use crate::queue::{Queue, Record};
 pub struct Refresh {
     clock: Arc<dyn Clock>,
     service: Service,
+    connections: Connections,
     integrations: Integrations,
     events: Events,
     refresher: Refresher,
@@ -87,6 +89,7 @@ impl Refresh {
             drain: Drain::new(refresher.clone(), limits),
             refresher,
             service: deployment.service(),
+            connections: deployment.connections(),
             integrations: deployment.integrations(),
             events: deployment.events(),
             queue: Queue::new(deployment.queue(), config.queue_url.to_string()),

@@ -73,18 +73,15 @@ impl Refresh {
             let now = self.clock.now();
             let (part, parts) = (i32::try_from(rest.number)?, i32::try_from(rest.of)?);
             let after = rest.after.as_deref();
-            let swept = self
-                .refresher
-                .connections
-                .sweep(part, parts, after, shards, now - LONG_OVERDUE)
-                .await?;
+            let swept =
+                self.connections.sweep(part, parts, after, shards, now - LONG_OVERDUE).await?;
             seen += swept.seen;
             for connection in &swept.found {
                 if is_scheduled(connection, shards) {
                     overdue += 1;
                 } else {
                     tracing::error!(connection = %connection.id, "the schedule had forgotten a connection");
-                    self.refresher.connections.reschedule(connection, Some(now)).await?;
+                    self.connections.reschedule(connection, Some(now)).await?;
                     forgotten += 1;
                 }
             }

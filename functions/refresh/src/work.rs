@@ -61,7 +61,7 @@ impl Refresh {
             return Ok(());
         }
         let (drained, ended) = self.drain.shard(shard, deadline).await;
-        report(shard, &drained, self.refresher.meter.take(), self.clock.now());
+        report(shard, &drained, self.refresher.take_metered(), self.clock.now());
         if ended.is_ok() && !drained.finished {
             self.queue.send_rest(&Message::DueShard(shard), self.clock.now()).await?;
         }

@@ -20,7 +20,7 @@ use vault::federation::Federation;
 use vault::integrations::Integrations;
 use vault::limits::Limits;
 use vault::operator_key::OperatorKey;
-use vault::refresh::Refresher;
+use vault::refresh::{Parts, Refresher};
 use vault::sealing::Sealer;
 use vault::service::Service;
 use vault::sessions::Sessions;
@@ -181,7 +181,7 @@ impl Deployment {
 
     /// The refresh protocol.
     pub async fn refresher(&self) -> Refresher {
-        Refresher {
+        Refresher::from(Parts {
             connections: self.connections(),
             tokens: self.tokens(),
             integrations: self.integrations(),
@@ -191,7 +191,6 @@ impl Deployment {
             events: self.events(),
             clock: Arc::clone(&self.clock),
             random: self.random.clone(),
-            meter: Arc::default(),
-        }
+        })
     }
 }

@@ -115,12 +115,11 @@ async fn play(month: Month) -> Result<MonthReport, String> {
 
 /// A proxied call, as far as the vault sees it. Returns whether a token that is good was at hand.
 async fn use_once(process: &Process, id: &ConnectionId) -> Result<bool, String> {
-    let refresher = &process.refresher;
-    let now = refresher.clock.now();
-    let connection = refresher.connections.get(id).await.map_err(|e| e.to_string())?;
+    let now = process.clock.now();
+    let connection = process.connections.get(id).await.map_err(|e| e.to_string())?;
     let connection = connection.ok_or("a connection is gone")?;
-    let rng = &mut refresher.random.clone();
-    refresher.connections.record_use(&connection, now, rng).await.map_err(|e| e.to_string())?;
+    let rng = &mut process.random.clone();
+    process.connections.record_use(&connection, now, rng).await.map_err(|e| e.to_string())?;
     Ok(connection.token_expires_at.is_some_and(|expires| expires > now))
 }
 
@@ -132,7 +131,7 @@ async fn count_the_lost(
 ) -> Result<(), String> {
     let long_ago = clock.now() - SignedDuration::from_hours(2);
     for id in connections {
-        let found = process.refresher.connections.get(id).await.map_err(|e| e.to_string())?;
+        let found = process.connections.get(id).await.map_err(|e| e.to_string())?;
         let Some(connection) = found else {
             report.forgotten += 1;
             continue;
@@ -148,7 +147,7 @@ async fn count_the_lost(
 async fn idle_renewals(process: &Process, idle: &[ConnectionId]) -> Result<f64, String> {
     let mut leases = 0.0;
     for id in idle {
-        let found = process.refresher.connections.get(id).await.map_err(|e| e.to_string())?;
+        let found = process.connections.get(id).await.map_err(|e| e.to_string())?;
         leases += found.map_or(0.0, |c| f64::from(u32::try_from(c.fence).unwrap_or(u32::MAX)));
     }
     Ok(leases)

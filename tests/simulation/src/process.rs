@@ -22,8 +22,8 @@ use vault::integrations::{
     Organizations, Status, TenantSetting,
 };
 use vault::limits::ProxyLimits;
-use vault::refresh::Refresher;
 use vault::refresh::drain::{Drain, Limits};
+use vault::refresh::{Parts, Refresher};
 use vault::schedule::Lifetime;
 use vault::sealing::Sealer;
 use vault::sessions::{ConnectSession, Sessions, Start};
@@ -38,9 +38,17 @@ use crate::wire::Wire;
 pub struct Process {
     /// The refresh protocol.
     pub refresher: Refresher,
+    /// The connections that it renews.
+    pub connections: Connections,
+    /// Their integrations.
+    pub integrations: Integrations,
+    tokens: Tokens,
+    credentials: ClientCredentials,
     sessions: Sessions,
-    clock: SimulatedClock,
-    random: Random,
+    /// The process's own clock.
+    pub clock: SimulatedClock,
+    /// The process's own randomness.
+    pub random: Random,
     entra: SimulatedEntra,
 }
 
@@ -69,20 +77,21 @@ impl Process {
         let transport = entra.transport(faults.clone());
         let sealer = Sealer::new(aws.kms(), names::KEY.to_owned(), Arc::clone(&shared));
         let random = Random::seeded(seed);
+        let connections = Connections::new(aws.dynamodb.clone(), &table_names(), shards);
+        let tokens = Tokens::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
+        let integrations = Integrations::new(aws.dynamodb.clone(), names::INTEGRATIONS.to_owned());
+        let credentials = ClientCredentials::new(
+            aws.secrets_manager(),
+            names::SECRETS.to_owned(),
+            None,
+            Arc::clone(&shared),
+        );
         Self {
-            refresher: Refresher {
-                connections: Connections::new(aws.dynamodb.clone(), &table_names(), shards),
-                tokens: Tokens::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer),
-                integrations: Integrations::new(
-                    aws.dynamodb.clone(),
-                    names::INTEGRATIONS.to_owned(),
-                ),
-                credentials: ClientCredentials::new(
-                    aws.secrets_manager(),
-                    names::SECRETS.to_owned(),
-                    None,
-                    Arc::clone(&shared),
-                ),
+            refresher: Refresher::from(Parts {
+                connections: connections.clone(),
+                tokens: tokens.clone(),
+                integrations: integrations.clone(),
+                credentials: credentials.clone(),
                 entra: TokenClient::new(transport.clone(), Arc::clone(&shared)),
                 metadata: MetadataCache::new(
                     transport,
@@ -92,8 +101,11 @@ impl Process {
                 events: Events::none(),
                 clock: shared,
                 random: random.clone(),
-                meter: Arc::default(),
-            },
+            }),
+            connections,
+            integrations,
+            tokens,
+            credentials,
             sessions: Sessions::new(aws.dynamodb.clone(), names::SESSIONS.to_owned()),
             clock,
             random,
@@ -140,8 +152,8 @@ impl Process {
             updated_at: now,
         };
         let secret = NewCredential::ClientSecret(SecretString::from("a secret"));
-        self.refresher.credentials.put(&integration.id, &secret).await?;
-        let integrations = &self.refresher.integrations;
+        self.credentials.put(&integration.id, &secret).await?;
+        let integrations = &self.integrations;
         let seen = integrations.get(&integration.id).await?;
         let is_put = integrations.put(integration.clone(), seen.as_ref()).await?;
         assert!(is_put, "nobody else changes it");
@@ -190,8 +202,7 @@ impl Process {
             tokens: TokenPair { access: &access, access_expires_at: expires_at, refresh: &refresh },
             lifetime: Lifetime { expires_at, refresh_at: None },
         };
-        let refresher = &self.refresher;
-        match refresher.connections.complete(&completion, &refresher.tokens, now, rng).await? {
+        match self.connections.complete(&completion, &self.tokens, now, rng).await? {
             Completed::Active { connection } => Ok(Some(connection)),
             _ => Ok(None),
         }

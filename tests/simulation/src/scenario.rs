@@ -200,17 +200,17 @@ impl Scenario {
             tokio::time::sleep(Duration::from_millis(self.rng.random_range(5_000..90_000))).await;
             let (id, integration, user) = &connections[self.rng.random_range(0..connections.len())];
             match self.rng.random_range(0..6) {
-                0 => drop(process.refresher.connections.delete(id).await),
+                0 => drop(process.connections.delete(id).await),
                 1..4 => {
                     let lifetime = SignedDuration::from_secs(self.rng.random_range(10..300));
                     drop(process.connect(integration, user, lifetime).await);
                 }
-                4 => drop(process.refresher.integrations.pause(&integration.id).await),
-                _ => drop(process.refresher.integrations.resume(&integration.id).await),
+                4 => drop(process.integrations.pause(&integration.id).await),
+                _ => drop(process.integrations.resume(&integration.id).await),
             }
         }
         for (_, integration, _) in connections {
-            drop(process.refresher.integrations.resume(&integration.id).await);
+            drop(process.integrations.resume(&integration.id).await);
         }
     }
 
@@ -261,7 +261,7 @@ impl Scenario {
                 continue;
             };
             let lost = |why: &dyn std::fmt::Display| format!("I1: {id} is lost: {why}");
-            let connection = refresher.connections.get(&id).await.map_err(|e| lost(&e))?;
+            let connection = process.connections.get(&id).await.map_err(|e| lost(&e))?;
             let connection = connection.ok_or_else(|| lost(&"gone"))?;
             if connection
                 .due_at
@@ -269,7 +269,7 @@ impl Scenario {
             {
                 return Err(lost(&"nothing will look at it again"));
             }
-            let integration = refresher.integrations.get(&connection.integration).await;
+            let integration = process.integrations.get(&connection.integration).await;
             let integration =
                 integration.map_err(|e| lost(&e))?.ok_or_else(|| lost(&"no integration"))?;
             let cause = Cause::Requested { version: newest_version() };
@@ -319,17 +319,14 @@ async fn call(
         tokio::time::sleep(Duration::from_millis(faults.below(6000))).await;
         let index = usize::try_from(faults.below(connections.len() as u64)).unwrap_or_default();
         let (id, _, _) = &connections[index];
-        let Ok(Some(connection)) = refresher.connections.get(id).await else { continue };
-        let Ok(Some(integration)) = refresher.integrations.get(&connection.integration).await
-        else {
+        let Ok(Some(connection)) = process.connections.get(id).await else { continue };
+        let Ok(Some(integration)) = process.integrations.get(&connection.integration).await else {
             continue;
         };
         let deadline = Instant::now() + Duration::from_secs(20);
         let token = refresher.access_token(&connection, &integration, deadline).await;
-        let now: Timestamp = refresher.clock.now();
-        drop(
-            refresher.connections.record_use(&connection, now, &mut refresher.random.clone()).await,
-        );
+        let now: Timestamp = process.clock.now();
+        drop(process.connections.record_use(&connection, now, &mut process.random.clone()).await);
         if let Ok(token) = token
             && faults.below(4) == 0
         {

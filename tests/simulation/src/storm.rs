@@ -112,14 +112,14 @@ async fn minute(drains: &[Drain]) -> Result<(), String> {
 
 async fn status(process: &Process) -> Result<integrations::Status, String> {
     let id = crate::process::integration_id("one");
-    let found = process.refresher.integrations.get(&id).await.map_err(|e| e.to_string())?;
+    let found = process.integrations.get(&id).await.map_err(|e| e.to_string())?;
     Ok(found.ok_or("the integration is gone")?.status)
 }
 
 async fn not_active(process: &Process, ids: &[ConnectionId]) -> Result<usize, String> {
     let mut lost = 0;
     for id in ids {
-        let found = process.refresher.connections.get(id).await.map_err(|e| e.to_string())?;
+        let found = process.connections.get(id).await.map_err(|e| e.to_string())?;
         lost += usize::from(found.is_none_or(|found| found.status != Status::Active));
     }
     Ok(lost)
@@ -128,7 +128,7 @@ async fn not_active(process: &Process, ids: &[ConnectionId]) -> Result<usize, St
 async fn renewed(process: &Process, ids: &[ConnectionId]) -> Result<usize, String> {
     let mut renewed = 0;
     for id in ids {
-        let found = process.refresher.connections.get(id).await.map_err(|e| e.to_string())?;
+        let found = process.connections.get(id).await.map_err(|e| e.to_string())?;
         renewed += usize::from(found.is_some_and(|found| found.last_refreshed_at.is_some()));
     }
     Ok(renewed)

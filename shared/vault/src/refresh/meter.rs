@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters of one process. Whoever reports takes what was counted since the last report.
+/// Counters of one process.
 #[derive(Debug, Default)]
-pub struct Meter {
+pub(super) struct Meter {
     token_requests: AtomicU64,
     renewals: AtomicU64,
     unsaved_tokens: AtomicU64,
 }
 
-/// What was counted.
+/// The counts since the last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Metered {
     /// Requests to Entra's token endpoint, each credential of a rotation by itself.
@@ -22,8 +22,8 @@ pub struct Metered {
 }
 
 impl Meter {
-    /// What was counted since this was last asked.
-    pub fn take(&self) -> Metered {
+    /// Returns the counts and resets them.
+    pub(super) fn take(&self) -> Metered {
         Metered {
             token_requests: self.token_requests.swap(0, Ordering::Relaxed),
             renewals: self.renewals.swap(0, Ordering::Relaxed),

@@ -22,7 +22,7 @@ mod pace;
 
 pub use due::DueOutcome;
 pub use failure::RefreshError;
-pub use meter::{Meter, Metered};
+pub use meter::Metered;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,7 @@ use crate::integrations::{self, Integration, Integrations};
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
 use crate::tokens::{Owner, SealedTokens, Stored, TokenPair, Tokens};
 use ground::random::Random;
+use meter::Meter;
 
 /// First and longest pause of a loser between two looks at the winner's work.
 const POLL_FIRST: Duration = Duration::from_millis(25);
@@ -53,29 +54,41 @@ const LOSERS_WAIT: Duration = Duration::from_secs(10);
 /// the lease and within a request's time.
 const STORE_FOR: Duration = Duration::from_secs(10);
 
-/// Renews tokens.
-#[derive(Clone)]
-pub struct Refresher {
+/// The stores and clients that a [`Refresher`] is made of.
+pub struct Parts {
     /// The small items: lease, status, schedule.
     pub connections: Connections,
     /// The sealed tokens.
     pub tokens: Tokens,
     /// Integrations, for a rejected credential.
     pub integrations: Integrations,
-    /// What proves the app to Entra.
+    /// The client credentials of the integrations.
     pub credentials: ClientCredentials,
     /// Entra's token endpoint.
     pub entra: TokenClient,
-    /// Where that endpoint is.
+    /// Entra's discovery documents, which name that endpoint.
     pub metadata: MetadataCache,
-    /// Who hears of it.
+    /// Receives the changes of a connection's status.
     pub events: Events,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// For leases, nonces and jitter.
     pub random: Random,
-    /// Counts what was asked of Entra.
-    pub meter: Arc<Meter>,
+}
+
+/// Renews tokens. Clones share one meter.
+#[derive(Clone)]
+pub struct Refresher {
+    connections: Connections,
+    tokens: Tokens,
+    integrations: Integrations,
+    credentials: ClientCredentials,
+    entra: TokenClient,
+    metadata: MetadataCache,
+    events: Events,
+    clock: Arc<dyn Clock>,
+    random: Random,
+    meter: Arc<Meter>,
 }
 
 /// An access token that can be used now.
@@ -162,7 +175,29 @@ enum Turn {
     Superseded,
 }
 
+impl From<Parts> for Refresher {
+    fn from(parts: Parts) -> Self {
+        Self {
+            connections: parts.connections,
+            tokens: parts.tokens,
+            integrations: parts.integrations,
+            credentials: parts.credentials,
+            entra: parts.entra,
+            metadata: parts.metadata,
+            events: parts.events,
+            clock: parts.clock,
+            random: parts.random,
+            meter: Arc::default(),
+        }
+    }
+}
+
 impl Refresher {
+    /// Returns the requests to Entra that were counted since the last call of this, and resets the counts.
+    pub fn take_metered(&self) -> Metered {
+        self.meter.take()
+    }
+
     /// A usable access token: the stored one, or a renewed one if that is expired.
     ///
     /// # Errors
