@@ -22,7 +22,7 @@ use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Function;
 use edge::serve::{self, Server};
-use entra::authorization::{AuthorizationRequest as EntraRequest, PkceVerifier};
+use entra::authorization::{AuthorizationRequest, PkceVerifier};
 use entra::metadata::MetadataCache;
 use ground::clock::Clock;
 use ground::random::Random;
@@ -38,7 +38,7 @@ use vault::integrations::{Integration, Integrations, Status};
 use vault::secret_token;
 use vault::service::Service;
 use vault::sessions::{
-    AuthorizationRequest, ConnectSession, FlowSecrets, NewAuthorizationRequest, REQUEST_LIFETIME,
+    AuthorizationFlow, ConnectSession, FlowSecrets, NewAuthorizationFlow, REQUEST_LIFETIME,
     SessionKey, Sessions, Start,
 };
 
@@ -145,7 +145,7 @@ impl Authorize {
         let nonce = secret_token::mint(rng);
         let known = self.connections.find(&session.integration, &session.user).await?;
         let claims = known.and_then(|connection| connection.claims_challenge);
-        let location = EntraRequest {
+        let location = AuthorizationRequest {
             client_id: &integration.client_id,
             redirect_uri: &self.public_url.redirect_uri(),
             scopes: &devops::scopes::request(&session.scopes),
@@ -160,20 +160,16 @@ impl Authorize {
         .url(&metadata)
         .map_err(|e| Problem::new(Code::EntraMisconfigured).cause(e))?;
 
-        let request = AuthorizationRequest {
+        let flow = AuthorizationFlow {
             session_key,
             session,
             client_id: integration.client_id.clone(),
             tenant,
         };
         let secrets = FlowSecrets { code_verifier: verifier.into_secret(), nonce };
-        let new = NewAuthorizationRequest {
-            request,
-            state: &state,
-            binding: &binding,
-            secrets: &secrets,
-        };
-        self.sessions.open_request(new, now).await?;
+        let new =
+            NewAuthorizationFlow { flow, state: &state, binding: &binding, secrets: &secrets };
+        self.sessions.open_flow(new, now).await?;
 
         let mut response = respond::found(&location)?;
         let lifetime = Duration::try_from(REQUEST_LIFETIME).unwrap_or_default();

@@ -5,18 +5,18 @@ use edge::problem::{Code, Problem};
 use entra::error_class::ErrorClass;
 use entra::id_token::{self, IdTokenError, IdTokenExpectations, Identity};
 use entra::identifiers::Tenant;
-use entra::token::{CodeRequest, TokenError, Tokens};
+use entra::token::{CodeRequest, TokenError, TokenResponse};
 use secrecy::SecretString;
-use vault::client_credentials::Use;
+use vault::client_credentials::CredentialUseError;
 use vault::integrations::Integration;
-use vault::sessions::{AuthorizationRequest, FlowSecrets};
+use vault::sessions::{AuthorizationFlow, FlowSecrets};
 
 use crate::Callback;
 use crate::refusal::{self, RETRY_AFTER};
 
 /// What redeeming a code gave.
 pub(crate) struct Redeemed {
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: TokenResponse,
     pub(crate) identity: Identity,
 }
 
@@ -24,20 +24,20 @@ impl Callback {
     pub(crate) async fn redeem(
         &self,
         integration: &Integration,
-        request: &AuthorizationRequest,
+        flow: &AuthorizationFlow,
         secrets: &FlowSecrets,
         code: &SecretString,
         query: &Query,
     ) -> Result<Redeemed, Problem> {
         let unavailable =
             |e| Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e);
-        let metadata = self.metadata.get(&request.tenant).await.map_err(unavailable)?;
+        let metadata = self.metadata.get(&flow.tenant).await.map_err(unavailable)?;
         // RFC 9207: an answer without `iss` from a server that promises one did not come from there.
         if metadata.iss_parameter_supported && query.get("iss").is_none() {
             return Err(Problem::new(Code::IssuerMismatch));
         }
         let redirect_uri = self.public_url.redirect_uri();
-        let scopes = devops::scopes::request(&request.session.scopes);
+        let scopes = devops::scopes::request(&flow.session.scopes);
         let (metadata, redirect_uri, scopes) = (&metadata, &redirect_uri, &scopes);
         let asked = self
             .credentials
@@ -55,13 +55,18 @@ impl Callback {
             .await;
         let tokens = match asked {
             Ok(tokens) => tokens,
-            Err(Use::Missing | Use::Vault(vault::Error::NotFederated { .. })) => {
+            Err(
+                CredentialUseError::Missing
+                | CredentialUseError::Vault(vault::Error::NotFederated { .. }),
+            ) => {
                 return Err(Problem::new(Code::IntegrationNotReady));
             }
-            Err(Use::Vault(error)) => return Err(error.into()),
-            Err(Use::Entra(error)) => return Err(self.exchange_refused(integration, &error).await),
+            Err(CredentialUseError::Vault(error)) => return Err(error.into()),
+            Err(CredentialUseError::Entra(error)) => {
+                return Err(self.exchange_refused(integration, &error).await);
+            }
         };
-        let identity = self.identify(integration, request, secrets, metadata, &tokens).await?;
+        let identity = self.identify(integration, flow, secrets, metadata, &tokens).await?;
         // The answer's `iss` is only comparable now that the tenant is known.
         if query.get("iss").is_some_and(|iss| iss != identity.issuer) {
             return Err(Problem::new(Code::IssuerMismatch));
@@ -72,17 +77,17 @@ impl Callback {
     async fn identify(
         &self,
         integration: &Integration,
-        request: &AuthorizationRequest,
+        flow: &AuthorizationFlow,
         secrets: &FlowSecrets,
         metadata: &entra::metadata::Metadata,
-        tokens: &Tokens,
+        tokens: &TokenResponse,
     ) -> Result<Identity, Problem> {
         let id_token = tokens
             .id_token
             .as_ref()
             .ok_or_else(|| Problem::new(Code::IdTokenInvalid).cause("Entra sent no ID token"))?;
         let mut tenants = integration.allowed_tenants.clone();
-        if let (Tenant::Id(asked), true) = (&request.tenant, tenants.is_empty()) {
+        if let (Tenant::Id(asked), true) = (&flow.tenant, tenants.is_empty()) {
             tenants.push(asked.clone());
         }
         let expected = IdTokenExpectations {

@@ -43,8 +43,8 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::schedule::Lifetime;
 use vault::service::Service;
-use vault::sessions::{AuthorizationRequest, FlowSecrets, Sessions, Taken};
-use vault::tokens::{TokenPair, Tokens};
+use vault::sessions::{AuthorizationFlow, FlowSecrets, Sessions, TakenFlow};
+use vault::tokens::{TokenPair, TokenStore};
 
 use crate::outcome::Outcome;
 
@@ -57,7 +57,7 @@ pub struct Callback {
     sessions: Sessions,
     integrations: Integrations,
     connections: Connections,
-    tokens: Tokens,
+    tokens: TokenStore,
     credentials: ClientCredentials,
     metadata: MetadataCache,
     keys: KeyCache,
@@ -134,18 +134,18 @@ impl Callback {
         // Without a cookie nothing matches; the row tells an unknown state from another browser's.
         let binding = cookie.read(request.headers())?.unwrap_or_default();
         let now = self.clock.now();
-        let (request, secrets) = match self.sessions.take_request(&state, &binding, now).await? {
-            Taken::Taken { request, secrets } => (request, secrets),
-            Taken::Unknown => return Err(Problem::new(Code::StateUnknown)),
-            Taken::Expired { integration } => {
+        let (flow, secrets) = match self.sessions.take_flow(&state, &binding, now).await? {
+            TakenFlow::Taken { flow, secrets } => (flow, secrets),
+            TakenFlow::Unknown => return Err(Problem::new(Code::StateUnknown)),
+            TakenFlow::Expired { integration } => {
                 return Err(self.shown(Problem::new(Code::StateExpired), &integration).await);
             }
-            Taken::OtherBrowser { integration } => {
+            TakenFlow::OtherBrowser { integration } => {
                 return Err(self.shown(Problem::new(Code::BrowserMismatch), &integration).await);
             }
         };
-        log.integration(&request.session.integration);
-        let outcome = match self.finish(&request, &secrets, &query).await {
+        log.integration(&flow.session.integration);
+        let outcome = match self.finish(&flow, &secrets, &query).await {
             Ok(outcome) => outcome,
             Err(problem) => Outcome::Refused(problem),
         };
@@ -154,13 +154,13 @@ impl Callback {
         }
         // The cookie has served its request, however that ended.
         let cleared = cookie.clear()?;
-        match outcome.response(request.session.return_to.as_ref(), &log) {
+        match outcome.response(flow.session.return_to.as_ref(), &log) {
             Ok(mut response) => {
                 response.headers_mut().append(SET_COOKIE, cleared);
                 Ok(response)
             }
             Err(problem) => {
-                let problem = self.shown(problem, &request.session.integration).await;
+                let problem = self.shown(problem, &flow.session.integration).await;
                 Err(problem.header(SET_COOKIE, cleared))
             }
         }
@@ -189,7 +189,7 @@ impl Callback {
     /// Everything after the state was found to be this browser's.
     async fn finish(
         &self,
-        request: &AuthorizationRequest,
+        flow: &AuthorizationFlow,
         secrets: &FlowSecrets,
         query: &Query,
     ) -> Result<Outcome, Problem> {
@@ -197,10 +197,10 @@ impl Callback {
             return Err(refusal::of(error, query));
         }
         let code = SecretString::from(query.required("code")?);
-        let integration = self.same_integration(request).await?;
-        let redeemed = self.redeem(&integration, request, secrets, &code, query).await?;
+        let integration = self.same_integration(flow).await?;
+        let redeemed = self.redeem(&integration, flow, secrets, &code, query).await?;
         let organization = self
-            .check_membership(&integration, &request.session, &redeemed.tokens.access_token)
+            .check_membership(&integration, &flow.session, &redeemed.tokens.access_token)
             .await?;
         let account = Account {
             tenant_id: redeemed.identity.tenant_id,
@@ -220,8 +220,8 @@ impl Callback {
             Problem::new(Code::EntraMisconfigured).cause("Entra sent no refresh token")
         })?;
         let completion = Completion {
-            session_key: &request.session_key,
-            session: &request.session,
+            session_key: &flow.session_key,
+            session: &flow.session,
             integration: &integration,
             account,
             organization,
@@ -245,8 +245,8 @@ impl Callback {
             Completed::Active { connection } => {
                 let detail = ConnectionDetail {
                     connection: &connection,
-                    integration: &request.session.integration,
-                    user: &request.session.user,
+                    integration: &flow.session.integration,
+                    user: &flow.session.user,
                     reason: None,
                 };
                 self.events.send(&Event::ConnectionCreated(detail)).await;
@@ -258,14 +258,11 @@ impl Callback {
     }
 
     /// The integration as it is now, if it is still the app that the user signed in for (S-06).
-    async fn same_integration(
-        &self,
-        request: &AuthorizationRequest,
-    ) -> Result<Integration, Problem> {
-        let integration = self.integrations.get(&request.session.integration).await?;
+    async fn same_integration(&self, flow: &AuthorizationFlow) -> Result<Integration, Problem> {
+        let integration = self.integrations.get(&flow.session.integration).await?;
         integration
             .filter(|integration| {
-                integration.status == Status::Ready && integration.client_id == request.client_id
+                integration.status == Status::Ready && integration.client_id == flow.client_id
             })
             .ok_or_else(|| Problem::new(Code::IntegrationNotReady))
     }

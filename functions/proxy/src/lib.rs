@@ -39,10 +39,10 @@ use http::Response;
 use lambda_http::Request;
 use vault::connections::Connections;
 use vault::integrations::Integrations;
-use vault::limits::Limits;
+use vault::limits::LimitLedger;
 use vault::refresh::Refresher;
 use vault::service::Service;
-use vault::tallies::{Subject, Tallies};
+use vault::tallies::{Counter, Tallies};
 
 use crate::me::{KnownIntegrations, known_integrations};
 
@@ -62,7 +62,7 @@ pub struct Proxy {
     refresher: Refresher,
     devops: DevopsClient,
     service: Service,
-    limits: Limits,
+    limits: LimitLedger,
     tallies: Tallies,
     known_integrations: KnownIntegrations,
 }
@@ -159,14 +159,14 @@ impl Proxy {
         &self,
         call: impl Future<Output = Result<Response<Content>, Problem>>,
     ) -> Result<Response<Content>, Problem> {
-        self.tallies.count(Subject::Calls, 1);
+        self.tallies.count(Counter::Calls, 1);
         let (answered, ()) = tokio::join!(call, self.tallies.write());
         let status = match &answered {
             Ok(response) => response.status(),
             Err(problem) => problem.code().status(),
         };
         if status.is_server_error() {
-            self.tallies.count(Subject::CallsFailed, 1);
+            self.tallies.count(Counter::CallsFailed, 1);
             self.tallies.write_failures().await;
         }
         answered

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use vault::connections::Connection;
-use vault::limits::{Exceeded, Limit, Limits, Place, Standing, Subject, Taken};
+use vault::limits::{Exceeded, Limit, LimitLedger, Place, Standing, Subject, Taken};
 
 use crate::Proxy;
 use crate::deadlines::Deadlines;
@@ -25,7 +25,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 /// The places that a call holds, until it gives them back.
 pub(crate) struct Places {
-    limits: Limits,
+    limits: LimitLedger,
     taken: Vec<Place>,
     standings: Vec<Standing>,
 }

@@ -31,7 +31,7 @@ use vault::connections::Connections;
 use vault::events::Events;
 use vault::integrations::Integrations;
 use vault::refresh::Refresher;
-use vault::refresh::drain::{Drain, Limits};
+use vault::refresh::drain::{Drain, DrainLimits};
 use vault::service::Service;
 use vault::tallies::Tallies;
 
@@ -80,7 +80,7 @@ impl Refresh {
         let deployment = Deployment::new(config.common).await?;
         let shards = deployment.config.refresh_shards;
         let refresher = deployment.refresher().await;
-        let limits = Limits {
+        let limits = DrainLimits {
             concurrency: usize::try_from(config.concurrency.get())?,
             // Each shard has one worker at a time, so together they keep to the configured rate.
             rate: f64::from(config.rate.get()) / f64::from(shards.get()),

@@ -6,7 +6,7 @@ use ground::clock::Clock;
 use lambda_runtime::{Context, Error};
 use tokio::time::Instant;
 use vault::refresh::drain::Tally;
-use vault::tallies::Subject;
+use vault::tallies::Counter;
 
 use crate::Refresh;
 use crate::queue::{BatchItemFailure, BatchResponse, Message, Record};
@@ -67,23 +67,23 @@ impl Refresh {
         }
         // A shard that cannot even be read fails, too.
         self.tallies
-            .count(Subject::OwnFailures, u64::from(ended.is_err() && drained.tally.failed == 0));
+            .count(Counter::OwnFailures, u64::from(ended.is_err() && drained.tally.failed == 0));
         self.count(&drained.tally).await;
         Ok(ended?)
     }
 
     /// Keeps for the portal what became of the connections of a shard.
     async fn count(&self, tally: &Tally) {
-        for (subject, number) in [
-            (Subject::Renewed, tally.renewed),
-            (Subject::Unavailable, tally.unavailable),
-            (Subject::Throttled, tally.throttled),
-            (Subject::Refused, tally.refused),
-            (Subject::CredentialRejected, tally.credential_rejected),
-            (Subject::ReauthorizationRequired, tally.reauthorization_required),
-            (Subject::OwnFailures, tally.failed),
+        for (counter, number) in [
+            (Counter::Renewed, tally.renewed),
+            (Counter::Unavailable, tally.unavailable),
+            (Counter::Throttled, tally.throttled),
+            (Counter::Refused, tally.refused),
+            (Counter::CredentialRejected, tally.credential_rejected),
+            (Counter::ReauthorizationRequired, tally.reauthorization_required),
+            (Counter::OwnFailures, tally.failed),
         ] {
-            self.tallies.count(subject, number);
+            self.tallies.count(counter, number);
         }
         self.tallies.write().await;
     }

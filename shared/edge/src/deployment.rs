@@ -18,14 +18,14 @@ use vault::connections::Connections;
 use vault::events::Events;
 use vault::federation::Federation;
 use vault::integrations::Integrations;
-use vault::limits::Limits;
+use vault::limits::LimitLedger;
 use vault::operator_key::OperatorKey;
 use vault::refresh::{Parts, Refresher};
 use vault::sealing::Sealer;
 use vault::service::Service;
 use vault::sessions::Sessions;
 use vault::tallies::Tallies;
-use vault::tokens::Tokens;
+use vault::tokens::TokenStore;
 
 use crate::caller::Authenticator;
 use crate::caller::jwt::JwtVerifier;
@@ -100,8 +100,8 @@ impl Deployment {
     }
 
     /// What has been used of the operator's limits on proxied calls.
-    pub fn limits(&self) -> Limits {
-        Limits::new(self.aws.dynamodb.clone(), self.config.tables.sessions.clone())
+    pub fn limits(&self) -> LimitLedger {
+        LimitLedger::new(self.aws.dynamodb.clone(), self.config.tables.sessions.clone())
     }
 
     /// What was done in each hour.
@@ -117,10 +117,10 @@ impl Deployment {
     }
 
     /// Sealed tokens.
-    pub fn tokens(&self) -> Tokens {
+    pub fn tokens(&self) -> TokenStore {
         let key_id = self.config.tokens_key_id.clone();
         let sealer = Sealer::new(self.aws.kms(), key_id, Arc::clone(&self.clock));
-        Tokens::new(self.aws.dynamodb.clone(), self.config.tables.tokens.clone(), sealer)
+        TokenStore::new(self.aws.dynamodb.clone(), self.config.tables.tokens.clone(), sealer)
     }
 
     /// Client credentials.

@@ -78,7 +78,7 @@ pub struct ClientCredentialsRequest<'a> {
 }
 
 /// What the token endpoint gave. Nothing of it can be printed.
-pub struct Tokens {
+pub struct TokenResponse {
     /// For Azure DevOps; opaque to us.
     pub access_token: SecretString,
     /// With `offline_access`.
@@ -95,9 +95,11 @@ pub struct Tokens {
     pub received_at: Timestamp,
 }
 
-impl fmt::Debug for Tokens {
+impl fmt::Debug for TokenResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("expires_in", &self.expires_in).finish_non_exhaustive()
+        f.debug_struct("TokenResponse")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
     }
 }
 
@@ -192,7 +194,7 @@ impl TokenClient {
         &self,
         metadata: &Metadata,
         request: CodeRequest<'_>,
-    ) -> Result<Tokens, TokenError> {
+    ) -> Result<TokenResponse, TokenError> {
         let client = client(metadata, request.client_id, request.credential);
         let mut exchange = client
             .exchange_code(AuthorizationCode::new(request.code.expose_secret().to_owned()))
@@ -216,7 +218,7 @@ impl TokenClient {
         &self,
         metadata: &Metadata,
         request: RefreshRequest<'_>,
-    ) -> Result<Tokens, TokenError> {
+    ) -> Result<TokenResponse, TokenError> {
         let client = client(metadata, request.client_id, request.credential);
         let refresh_token = RefreshToken::new(request.refresh_token.expose_secret().to_owned());
         let identity = IDENTITY_SCOPES.iter().map(|scope| Scope::new((*scope).to_owned()));
@@ -239,7 +241,7 @@ impl TokenClient {
         &self,
         metadata: &Metadata,
         request: ClientCredentialsRequest<'_>,
-    ) -> Result<Tokens, TokenError> {
+    ) -> Result<TokenResponse, TokenError> {
         let client = client(metadata, request.client_id, request.credential);
         let mut exchange =
             client.exchange_client_credentials().add_scope(Scope::new(request.scope.to_owned()));
@@ -281,9 +283,9 @@ impl TokenClient {
     fn finish(
         &self,
         answer: Result<Answer, RequestTokenError<Refused, OauthError>>,
-    ) -> Result<Tokens, TokenError> {
+    ) -> Result<TokenResponse, TokenError> {
         match answer {
-            Ok(answer) => Ok(Tokens {
+            Ok(answer) => Ok(TokenResponse {
                 access_token: secret(answer.access_token.secret()),
                 refresh_token: answer.refresh_token.as_ref().map(|token| secret(token.secret())),
                 id_token: answer.id_token.as_ref().map(|token| secret(token.secret())),

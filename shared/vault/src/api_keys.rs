@@ -47,7 +47,7 @@ pub struct ApiKey {
 
 /// What a new key is to be.
 #[derive(Debug, Clone)]
-pub struct KeyWish {
+pub struct ApiKeyRequest {
     /// The operator's name for it.
     pub name: String,
     /// What it may do.
@@ -101,14 +101,14 @@ impl ApiKeys {
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn create(
         &self,
-        wish: KeyWish,
+        request: ApiKeyRequest,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<NewApiKey, Error> {
         let id = ApiKeyId::mint(rng);
         let secret = secret_token::mint(rng);
         let key = SecretString::from(format!("adoc_{id}_{}", secret.expose_secret()));
-        let KeyWish { name, role, integration, expires_at } = wish;
+        let ApiKeyRequest { name, role, integration, expires_at } = request;
         let description = ApiKey { id, name, role, integration, created_at: now, expires_at };
         let record = Record {
             pk: format!("{PREFIX}{}", description.id),

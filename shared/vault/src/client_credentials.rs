@@ -72,7 +72,7 @@ impl NewCredential {
 
 /// Why a credential could not be used.
 #[derive(Debug)]
-pub enum Use {
+pub enum CredentialUseError {
     /// The integration has none.
     Missing,
     /// It could not be read.
@@ -316,25 +316,33 @@ impl ClientCredentials {
     /// anew, once, and each live version is tried, newest first.
     ///
     /// # Errors
-    /// [`Use`] when nothing came of it.
-    pub async fn with_live<T, F, Asked>(&self, id: &IntegrationId, ask: F) -> Result<T, Use>
+    /// [`CredentialUseError`] when nothing came of it.
+    pub async fn with_live<T, F, Asked>(
+        &self,
+        id: &IntegrationId,
+        ask: F,
+    ) -> Result<T, CredentialUseError>
     where
         F: Fn(Arc<ClientCredential>) -> Asked + Send,
         Asked: Future<Output = Result<T, TokenError>> + Send,
     {
-        let credential = self.get(id).await.map_err(Use::Vault)?.ok_or(Use::Missing)?;
+        let credential = self
+            .get(id)
+            .await
+            .map_err(CredentialUseError::Vault)?
+            .ok_or(CredentialUseError::Missing)?;
         let refused = match ask(Arc::clone(&credential)).await {
             Err(error) if error.class == ErrorClass::ApplicationBroken => error,
-            answer => return answer.map_err(Use::Entra),
+            answer => return answer.map_err(CredentialUseError::Entra),
         };
-        for kept in self.reread(id).await.map_err(Use::Vault)? {
-            let version = self.ready(kept.clone()).await.map_err(Use::Vault)?;
+        for kept in self.reread(id).await.map_err(CredentialUseError::Vault)? {
+            let version = self.ready(kept.clone()).await.map_err(CredentialUseError::Vault)?;
             if version.is_same_as(&credential) {
                 continue;
             }
             match ask(version).await {
                 Err(error) if error.class == ErrorClass::ApplicationBroken => {}
-                Err(error) => return Err(Use::Entra(error)),
+                Err(error) => return Err(CredentialUseError::Entra(error)),
                 Ok(answer) => {
                     tracing::warn!(integration = %id, "Entra refuses the credential that was cached and takes another version of it");
                     self.prefer(id, kept).await;
@@ -342,7 +350,7 @@ impl ClientCredentials {
                 }
             }
         }
-        Err(Use::Entra(refused))
+        Err(CredentialUseError::Entra(refused))
     }
 
     /// Both live versions straight from Secrets Manager, newest first, after Entra refused the cached one.

@@ -6,7 +6,7 @@
 //! together are not renewed together. Lifetimes are what Entra says (`expires_in`, `refresh_in`), never
 //! a constant: a continuously evaluated token lives for 20 to 28 hours.
 
-use entra::token::Tokens;
+use entra::token::TokenResponse;
 use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, Rng as _};
 
@@ -30,7 +30,7 @@ pub struct Lifetime {
 
 impl Lifetime {
     /// The lifetime of tokens just received, by our own clock.
-    pub fn of(tokens: &Tokens) -> Self {
+    pub fn of(tokens: &TokenResponse) -> Self {
         let after = |duration: std::time::Duration| {
             SignedDuration::try_from(duration)
                 .ok()

@@ -42,7 +42,7 @@ const OPENING_KEYS: usize = 1024;
 
 /// Where a sealed value belongs.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct SealingContext<'a> {
     /// Whose data key.
     pub integration: &'a IntegrationId,
     /// Which connection.
@@ -89,7 +89,7 @@ impl Sealer {
     /// [`Error::Unavailable`] when a data key is needed and KMS does not answer.
     pub async fn seal(
         &self,
-        place: Place<'_>,
+        place: SealingContext<'_>,
         secret: &SecretString,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Vec<u8>, Error> {
@@ -119,7 +119,11 @@ impl Sealer {
     /// # Errors
     /// [`Error::Unsealable`] when it was altered or belongs elsewhere; [`Error::Unavailable`] when KMS
     /// is needed and does not answer.
-    pub async fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, Error> {
+    pub async fn open(
+        &self,
+        place: SealingContext<'_>,
+        sealed: &[u8],
+    ) -> Result<SecretString, Error> {
         let unsealable = || Error::Unsealable { field: place.field };
         let (wrapped, nonce, ciphertext) = split(sealed).ok_or_else(unsealable)?;
         let key = self.opening_key(place, wrapped).await?;
@@ -168,7 +172,7 @@ impl Sealer {
 
     async fn opening_key(
         &self,
-        place: Place<'_>,
+        place: SealingContext<'_>,
         wrapped: &[u8],
     ) -> Result<Zeroizing<[u8; 32]>, Error> {
         // The cache key holds the integration too: a wrapped key found under another integration
@@ -236,7 +240,7 @@ fn split(sealed: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 /// Length-prefixed parts, so that no two places give the same bytes.
-fn additional_data(place: Place<'_>) -> Vec<u8> {
+fn additional_data(place: SealingContext<'_>) -> Vec<u8> {
     let version = place.version.to_string();
     let parts = [
         "ado-connect sealed value 1",

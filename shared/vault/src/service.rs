@@ -30,7 +30,7 @@ pub enum Status {
 
 /// The settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct Settings {
+pub struct ServiceSettings {
     /// The kill switch.
     #[serde(default)]
     pub status: Status,
@@ -44,11 +44,11 @@ pub struct Settings {
 pub struct Service {
     client: Client,
     table: String,
-    known: Remembered<(), Settings>,
+    known: Remembered<(), ServiceSettings>,
 }
 
 impl Service {
-    /// Settings in the given table.
+    /// The settings in the given table.
     pub fn new(client: Client, table: String, clock: Arc<dyn Clock>) -> Self {
         let known = Remembered::new(clock, KNOWN_FOR).or_stale(SignedDuration::MAX, KNOWN_FOR);
         Self { client, table, known }
@@ -58,7 +58,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
-    pub async fn settings(&self) -> Result<Settings, Error> {
+    pub async fn settings(&self) -> Result<ServiceSettings, Error> {
         Ok(read(&self.client, &self.table, KEY, WHAT).await?.unwrap_or_default())
     }
 

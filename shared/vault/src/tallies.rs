@@ -28,7 +28,7 @@ const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24 * 9);
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
+pub enum Counter {
     /// Calls that came to the proxy.
     Calls,
     /// Calls that ended with a 5xx, Azure DevOps' or our own.
@@ -49,7 +49,7 @@ pub enum Subject {
     OwnFailures,
 }
 
-impl Subject {
+impl Counter {
     /// All of them.
     pub const ALL: [Self; 9] = [
         Self::Calls,
@@ -83,13 +83,13 @@ impl Subject {
 pub struct Hour {
     /// When it began.
     pub begins: Timestamp,
-    counts: BTreeMap<Subject, u64>,
+    counts: BTreeMap<Counter, u64>,
 }
 
 impl Hour {
     /// How many were counted.
-    pub fn count(&self, subject: Subject) -> u64 {
-        self.counts.get(&subject).copied().unwrap_or_default()
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.counts.get(&counter).copied().unwrap_or_default()
     }
 }
 
@@ -103,7 +103,7 @@ pub struct Tallies {
 }
 
 /// By the beginning of the hour.
-type Counts = BTreeMap<(Timestamp, Subject), u64>;
+type Counts = BTreeMap<(Timestamp, Counter), u64>;
 
 #[derive(Debug, Default)]
 struct Counted {
@@ -119,11 +119,11 @@ impl Tallies {
     }
 
     /// Counts; writes nothing yet.
-    pub fn count(&self, subject: Subject, number: u64) {
+    pub fn count(&self, counter: Counter, number: u64) {
         if number > 0 {
             let hour = hour_of(self.clock.now());
-            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            *counted.waiting.entry((hour, subject)).or_default() += number;
+            let mut unwritten = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            *unwritten.waiting.entry((hour, counter)).or_default() += number;
         }
     }
 
@@ -150,8 +150,8 @@ impl Tallies {
             std::mem::take(&mut counted.waiting)
         };
         let mut days: BTreeMap<String, Counts> = BTreeMap::new();
-        for ((hour, subject), number) in waiting {
-            days.entry(key(hour)).or_default().insert((hour, subject), number);
+        for ((hour, counter), number) in waiting {
+            days.entry(key(hour)).or_default().insert((hour, counter), number);
         }
         for (day, counts) in days {
             match tokio::time::timeout(PATIENCE, self.add(&day, &counts)).await {
@@ -173,9 +173,9 @@ impl Tallies {
         let mut update = self.client.update_item().table_name(&self.table).key("pk", s(day));
         let mut additions = Vec::new();
         let mut end = self.clock.now();
-        for (index, ((hour, subject), number)) in counts.iter().enumerate() {
+        for (index, ((hour, counter), number)) in counts.iter().enumerate() {
             update = update
-                .expression_attribute_names(format!("#c{index}"), attribute(*hour, *subject))
+                .expression_attribute_names(format!("#c{index}"), attribute(*hour, *counter))
                 .expression_attribute_values(format!(":c{index}"), n(number));
             additions.push(format!("#c{index} :c{index}"));
             end = *hour;
@@ -209,11 +209,11 @@ impl Tallies {
         }
         let counts = |hour: Timestamp| {
             let day = days.get(&key(hour));
-            Subject::ALL
+            Counter::ALL
                 .into_iter()
-                .filter_map(|subject| {
-                    let number = day?.get(&attribute(hour, subject))?.as_n().ok()?.parse().ok()?;
-                    Some((subject, number))
+                .filter_map(|counter| {
+                    let number = day?.get(&attribute(hour, counter))?.as_n().ok()?.parse().ok()?;
+                    Some((counter, number))
                 })
                 .collect()
         };
@@ -245,8 +245,8 @@ fn key(hour: Timestamp) -> String {
     format!("tally#{}", hour.to_zoned(TimeZone::UTC).date())
 }
 
-fn attribute(hour: Timestamp, subject: Subject) -> String {
-    format!("{:02}_{}", hour.to_zoned(TimeZone::UTC).hour(), subject.as_str())
+fn attribute(hour: Timestamp, counter: Counter) -> String {
+    format!("{:02}_{}", hour.to_zoned(TimeZone::UTC).hour(), counter.as_str())
 }
 
 #[cfg(test)]
@@ -259,13 +259,13 @@ mod tests {
         let hour = hour_of("2026-11-28T16:59:59.9Z".parse().unwrap());
         assert_eq!(hour.to_string(), "2026-11-28T16:00:00Z");
         assert_eq!(key(hour), "tally#2026-11-28");
-        assert_eq!(attribute(hour, Subject::CallsFailed), "16_calls_failed");
+        assert_eq!(attribute(hour, Counter::CallsFailed), "16_calls_failed");
     }
 
     #[test]
-    fn subjects_are_written_by_different_names() {
+    fn counters_are_written_by_different_names() {
         let names: std::collections::HashSet<_> =
-            Subject::ALL.iter().map(|subject| subject.as_str()).collect();
-        assert_eq!(names.len(), Subject::ALL.len());
+            Counter::ALL.iter().map(|counter| counter.as_str()).collect();
+        assert_eq!(names.len(), Counter::ALL.len());
     }
 }

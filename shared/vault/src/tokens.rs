@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId, IntegrationId};
-use crate::sealing::{Place, Sealer};
+use crate::sealing::{Sealer, SealingContext};
 use crate::table::{Item, n, read, s, to_item};
 
 const WHAT: &str = "tokens item";
@@ -64,9 +64,9 @@ pub struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    fn place(self, field: &'static str, version: u64) -> Place<'a> {
+    fn place(self, field: &'static str, version: u64) -> SealingContext<'a> {
         let Self { integration, connection, grant } = self;
-        Place { integration, connection, grant, field, version }
+        SealingContext { integration, connection, grant, field, version }
     }
 
     fn pk(self) -> String {
@@ -112,7 +112,7 @@ impl SealedTokens {
 
 /// What became of storing renewed tokens.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Stored {
+pub enum StoreOutcome {
     /// They are the current ones.
     Stored,
     /// The grant is gone, or was renewed by a later lease: what was fetched must be dropped.
@@ -121,13 +121,13 @@ pub enum Stored {
 
 /// The table `tokens`.
 #[derive(Clone)]
-pub struct Tokens {
+pub struct TokenStore {
     client: Client,
     table: String,
     sealer: Sealer,
 }
 
-impl Tokens {
+impl TokenStore {
     /// Tokens in the given table, sealed by `sealer`.
     pub fn new(client: Client, table: String, sealer: Sealer) -> Self {
         Self { client, table, sealer }
@@ -206,7 +206,7 @@ impl Tokens {
         fence: u64,
         pair: &TokenPair<'_>,
         rng: &mut (impl CryptoRng + ?Sized),
-    ) -> Result<Stored, Error> {
+    ) -> Result<StoreOutcome, Error> {
         let version = read.version + 1;
         let access =
             self.sealer.seal(owner.place("access_token", version), pair.access, rng).await?;
@@ -235,14 +235,18 @@ impl Tokens {
             .send()
             .await;
         match outcome {
-            Ok(_) => Ok(Stored::Stored),
+            Ok(_) => Ok(StoreOutcome::Stored),
             Err(e) => match e.as_service_error() {
                 // The reply to our own write may have been lost and the write repeated: finding our own
                 // fence there is success.
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     let found =
                         failed.item().and_then(|item| item.get("fence")?.as_n().ok()?.parse().ok());
-                    Ok(if found == Some(fence) { Stored::Stored } else { Stored::Superseded })
+                    Ok(if found == Some(fence) {
+                        StoreOutcome::Stored
+                    } else {
+                        StoreOutcome::Superseded
+                    })
                 }
                 _ => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
             },

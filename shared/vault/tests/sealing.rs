@@ -8,7 +8,7 @@ use ground::random::Random;
 use local::{Aws, names};
 use secrecy::ExposeSecret;
 use vault::ids::{ConnectionId, GrantId, IntegrationId};
-use vault::sealing::{Place, Sealer};
+use vault::sealing::{Sealer, SealingContext};
 
 struct Names {
     integration: IntegrationId,
@@ -25,9 +25,9 @@ fn fresh(integration: &str) -> Names {
     }
 }
 
-fn place(names: &Names) -> Place<'_> {
+fn place(names: &Names) -> SealingContext<'_> {
     let Names { integration, connection, grant } = names;
-    Place { integration, connection, grant, field: "access_token", version: 1 }
+    SealingContext { integration, connection, grant, field: "access_token", version: 1 }
 }
 
 fn process(aws: &Aws) -> Sealer {
@@ -56,12 +56,12 @@ async fn no_other_place_opens_it() {
     let rng = &mut Random::System;
     let sealed = process.seal(place(&here), &"the token".into(), rng).await.unwrap();
     for other in [
-        Place { connection: &elsewhere.connection, ..place(&here) },
-        Place { grant: &elsewhere.grant, ..place(&here) },
-        Place { integration: &foreign.integration, ..place(&here) },
-        Place { field: "refresh_token", ..place(&here) },
+        SealingContext { connection: &elsewhere.connection, ..place(&here) },
+        SealingContext { grant: &elsewhere.grant, ..place(&here) },
+        SealingContext { integration: &foreign.integration, ..place(&here) },
+        SealingContext { field: "refresh_token", ..place(&here) },
         // An older ciphertext put back under a newer version.
-        Place { version: 2, ..place(&here) },
+        SealingContext { version: 2, ..place(&here) },
     ] {
         assert!(process.open(other, &sealed).await.is_err(), "{other:?}");
     }

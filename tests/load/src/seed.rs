@@ -23,7 +23,7 @@ use vault::limits::ProxyLimits;
 use vault::schedule::Lifetime;
 use vault::sealing::Sealer;
 use vault::sessions::{ConnectSession, Sessions, Start};
-use vault::tokens::{TokenPair, Tokens};
+use vault::tokens::{TokenPair, TokenStore};
 
 use crate::entra_stand_in::EntraStandIn;
 
@@ -34,7 +34,7 @@ const AT_ONCE: usize = 16;
 pub(crate) struct Seed {
     integration: Integration,
     connections: Connections,
-    tokens: Tokens,
+    tokens: TokenStore,
     sessions: Sessions,
     tenants: Vec<String>,
 }
@@ -74,7 +74,7 @@ impl Seed {
         Ok(Self {
             integration,
             connections: Connections::new(aws.dynamodb.clone(), &tables, shards),
-            tokens: Tokens::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer),
+            tokens: TokenStore::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer),
             sessions: Sessions::new(aws.dynamodb.clone(), names::SESSIONS.to_owned()),
             tenants,
         })

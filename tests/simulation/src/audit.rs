@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use vault::aws::Clients;
 use vault::ids::{ConnectionId, GrantId, IntegrationId};
 use vault::sealing::Sealer;
-use vault::tokens::{Owner, Tokens};
+use vault::tokens::{Owner, TokenStore};
 
 use crate::clock::SimulatedClock;
 use crate::cloud::Cloud;
@@ -22,7 +22,7 @@ type Item = std::collections::HashMap<String, AttributeValue>;
 /// Looks at the tables, and remembers what it saw first.
 pub struct Audit {
     aws: Clients,
-    tokens: Tokens,
+    tokens: TokenStore,
     seen: Mutex<Seen>,
 }
 
@@ -41,7 +41,7 @@ impl Audit {
         let wire = Wire::new(cloud, Faults::none(), Sabotage::None, None);
         let aws = Clients::new(&wire.sdk_config());
         let sealer = Sealer::new(aws.kms(), names::KEY.to_owned(), Arc::new(clock));
-        let tokens = Tokens::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
+        let tokens = TokenStore::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
         Self { aws, tokens, seen: Mutex::default() }
     }
 

@@ -6,7 +6,7 @@ use ground::clock::Clock as _;
 use jiff::SignedDuration;
 use tokio::time::Instant;
 use vault::ids::ConnectionId;
-use vault::refresh::drain::{Limits, Tally};
+use vault::refresh::drain::{DrainLimits, Tally};
 
 use crate::clock::SimulatedClock;
 use crate::cloud::Cloud;
@@ -18,7 +18,7 @@ use crate::wire::{Sabotage, Wire};
 
 const SHARDS: u32 = 2;
 const MINUTE: Duration = Duration::from_mins(1);
-const LIMITS: Limits = Limits { concurrency: 16, rate: 50.0 };
+const LIMITS: DrainLimits = DrainLimits { concurrency: 16, rate: 50.0 };
 
 /// How large a month.
 #[derive(Debug, Clone, Copy)]

@@ -22,12 +22,12 @@ use vault::integrations::{
     Organizations, Status, TenantSetting,
 };
 use vault::limits::ProxyLimits;
-use vault::refresh::drain::{Drain, Limits};
+use vault::refresh::drain::{Drain, DrainLimits};
 use vault::refresh::{Parts, Refresher};
 use vault::schedule::Lifetime;
 use vault::sealing::Sealer;
 use vault::sessions::{ConnectSession, Sessions, Start};
-use vault::tokens::{TokenPair, Tokens};
+use vault::tokens::{TokenPair, TokenStore};
 
 use crate::clock::SimulatedClock;
 use crate::entra::SimulatedEntra;
@@ -42,7 +42,7 @@ pub struct Process {
     pub connections: Connections,
     /// Their integrations.
     pub integrations: Integrations,
-    tokens: Tokens,
+    tokens: TokenStore,
     credentials: ClientCredentials,
     sessions: Sessions,
     /// The process's own clock.
@@ -78,7 +78,7 @@ impl Process {
         let sealer = Sealer::new(aws.kms(), names::KEY.to_owned(), Arc::clone(&shared));
         let random = Random::seeded(seed);
         let connections = Connections::new(aws.dynamodb.clone(), &table_names(), shards);
-        let tokens = Tokens::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
+        let tokens = TokenStore::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
         let integrations = Integrations::new(aws.dynamodb.clone(), names::INTEGRATIONS.to_owned());
         let credentials = ClientCredentials::new(
             aws.secrets_manager(),
@@ -114,7 +114,7 @@ impl Process {
     }
 
     /// A worker of this process.
-    pub fn drain(&self, limits: Limits) -> Drain {
+    pub fn drain(&self, limits: DrainLimits) -> Drain {
         Drain::new(self.refresher.clone(), limits)
     }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use vault::ids::ConnectionId;
 use vault::integrations::Integration;
 use vault::refresh::Cause;
-use vault::refresh::drain::Limits;
+use vault::refresh::drain::DrainLimits;
 
 use crate::audit::Audit;
 use crate::clock::SimulatedClock;
@@ -30,7 +30,7 @@ const TURMOIL: Duration = Duration::from_mins(10);
 const CALM: Duration = Duration::from_mins(40);
 /// Of a thousand requests, so many meet a fault.
 const PER_MILLE: u32 = 60;
-const LIMITS: Limits = Limits { concurrency: 4, rate: 50.0 };
+const LIMITS: DrainLimits = DrainLimits { concurrency: 4, rate: 50.0 };
 
 /// How a process's clock may be off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use vault::connections::Status;
 use vault::ids::ConnectionId;
 use vault::integrations;
-use vault::refresh::drain::{Drain, Limits};
+use vault::refresh::drain::{Drain, DrainLimits};
 
 use crate::clock::SimulatedClock;
 use crate::cloud::Cloud;
@@ -21,7 +21,7 @@ use crate::wire::{Sabotage, Wire};
 /// Workers, one for each shard, as deployed by default.
 const WORKERS: u32 = 4;
 /// The limits that a worker has by default.
-const LIMITS: Limits = Limits { concurrency: 16, rate: 25.0 };
+const LIMITS: DrainLimits = DrainLimits { concurrency: 16, rate: 25.0 };
 
 /// What a storm showed.
 #[derive(Debug)]

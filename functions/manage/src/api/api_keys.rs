@@ -6,7 +6,7 @@ use edge::respond;
 use http::{Response, StatusCode};
 use lambda_http::{Body, Request};
 use secrecy::ExposeSecret;
-use vault::api_keys::{KeyWish, NewApiKey, Role};
+use vault::api_keys::{ApiKeyRequest, NewApiKey, Role};
 use vault::ids::ApiKeyId;
 
 use crate::Manage;
@@ -52,13 +52,13 @@ impl Manage {
         if wish.expires_at.is_some_and(|end| end <= now) {
             return Err(Problem::field("expires_at", "a time to come"));
         }
-        let wish = KeyWish {
+        let request = ApiKeyRequest {
             name: name.to_owned(),
             role,
             integration: wish.integration,
             expires_at: wish.expires_at,
         };
-        let new = self.api_keys.create(wish, now, &mut self.random.clone()).await?;
+        let new = self.api_keys.create(request, now, &mut self.random.clone()).await?;
         let description = &new.description;
         tracing::info!(audit = "api_key_created", key = %description.id, role = ?description.role, "an API key was made");
         Ok(new)

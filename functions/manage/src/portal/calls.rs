@@ -13,7 +13,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
-use vault::api_keys::{ApiKey, KeyWish, NewApiKey, Role};
+use vault::api_keys::{ApiKey, ApiKeyRequest, NewApiKey, Role};
 use vault::connections::Connection;
 use vault::ids::IntegrationId;
 
@@ -182,13 +182,13 @@ impl Manage {
 
     async fn key_of_one_call(&self, integration: &IntegrationId) -> Result<NewApiKey, Problem> {
         let now = self.clock.now();
-        let wish = KeyWish {
+        let request = ApiKeyRequest {
             name: KEY_NAME.to_owned(),
             role: Role::Application,
             integration: Some(integration.clone()),
             expires_at: Some(now + KEY_LIFETIME),
         };
-        Ok(self.api_keys.create(wish, now, &mut self.random.clone()).await?)
+        Ok(self.api_keys.create(request, now, &mut self.random.clone()).await?)
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_http::Body;
 use vault::integrations::Status;
 use vault::service;
-use vault::tallies::{Hour, Subject};
+use vault::tallies::{Counter, Hour};
 
 use super::Visit;
 use super::chart::Chart;
@@ -73,20 +73,20 @@ impl Manage {
                     "Calls of Azure DevOps in each hour",
                     ["calls", "failed"],
                     &hours,
-                    |hour| (hour.count(Subject::Calls), hour.count(Subject::CallsFailed)),
+                    |hour| (hour.count(Counter::Calls), hour.count(Counter::CallsFailed)),
                 ),
                 renewals: Chart::of(
                     "Scheduled renewals in each hour",
                     ["renewals", "failed"],
                     &hours,
                     |hour| {
-                        let failed = FAILURES.iter().map(|(_, subject)| hour.count(*subject)).sum();
-                        (hour.count(Subject::Renewed) + failed, failed)
+                        let failed = FAILURES.iter().map(|(_, counter)| hour.count(*counter)).sum();
+                        (hour.count(Counter::Renewed) + failed, failed)
                     },
                 ),
                 failures: FAILURES
                     .iter()
-                    .map(|(text, subject)| (*text, sum(&hours, *subject)))
+                    .map(|(text, counter)| (*text, sum(&hours, *counter)))
                     .collect(),
                 integrations: integrations
                     .iter()
@@ -114,15 +114,15 @@ impl Manage {
 }
 
 /// The classes of failed renewals, and what they mean.
-const FAILURES: [(&str, Subject); 6] = [
-    ("Entra was not available; tried again by itself", Subject::Unavailable),
-    ("Entra throttled the app; tried again later by itself", Subject::Throttled),
-    ("Entra refused, which is confirmed before the user is asked", Subject::Refused),
-    ("Entra rejects the client credential: verify the integration", Subject::CredentialRejected),
-    ("Users who must sign in again", Subject::ReauthorizationRequired),
-    ("Our own side failed: see the log", Subject::OwnFailures),
+const FAILURES: [(&str, Counter); 6] = [
+    ("Entra was not available; tried again by itself", Counter::Unavailable),
+    ("Entra throttled the app; tried again later by itself", Counter::Throttled),
+    ("Entra refused, which is confirmed before the user is asked", Counter::Refused),
+    ("Entra rejects the client credential: verify the integration", Counter::CredentialRejected),
+    ("Users who must sign in again", Counter::ReauthorizationRequired),
+    ("Our own side failed: see the log", Counter::OwnFailures),
 ];
 
-fn sum(hours: &[Hour], subject: Subject) -> u64 {
-    hours.iter().map(|hour| hour.count(subject)).sum()
+fn sum(hours: &[Hour], counter: Counter) -> u64 {
+    hours.iter().map(|hour| hour.count(counter)).sum()
 }

@@ -36,7 +36,7 @@ async fn refresh(
     metadata: &Metadata,
     credential: &ClientCredential,
     claims: Option<&str>,
-) -> Result<Tokens, TokenError> {
+) -> Result<TokenResponse, TokenError> {
     let request = RefreshRequest {
         client_id: &client_id(),
         credential,

@@ -8,7 +8,7 @@ use rand::CryptoRng;
 use secrecy::SecretString;
 
 use super::history::{Happening, HistoryEntry};
-use super::record::Owner;
+use super::record::OwnerItem;
 use super::{Account, CONFIRMATION_LIFETIME, Connection, Connections, Pending, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId, owner_key};
@@ -17,7 +17,7 @@ use crate::schedule::{self, Lifetime, Warmth};
 use crate::secret_token::{self, SecretHash};
 use crate::sessions::{ConnectSession, SessionKey};
 use crate::table::{n, s, to_item};
-use crate::tokens::{self, TokenPair, Tokens};
+use crate::tokens::{self, TokenPair, TokenStore};
 
 /// How often a transaction is tried anew when the connection changes under it.
 pub(super) const TRIES: u32 = 4;
@@ -72,7 +72,7 @@ impl Connections {
     pub async fn complete(
         &self,
         completion: &Completion<'_>,
-        tokens: &Tokens,
+        tokens: &TokenStore,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Completed, Error> {
@@ -105,7 +105,7 @@ impl Connections {
         &self,
         completion: &Completion<'_>,
         existing: Option<&Connection>,
-        tokens: &Tokens,
+        tokens: &TokenStore,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<(Vec<TransactWriteItem>, Completed), Error> {
@@ -227,7 +227,7 @@ impl Connections {
                 _ => Happening::SignedIn,
             };
             let history = vec![HistoryEntry { at: next.created_at, what }];
-            let owner = Owner { pk, connection: next.id.clone(), history };
+            let owner = OwnerItem { pk, connection: next.id.clone(), history };
             let absent = Some("attribute_not_exists(pk)");
             return Ok(vec![
                 put(&self.table, to_item("connection owner", &owner)?, absent)?,

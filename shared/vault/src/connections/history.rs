@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::Owner;
+use super::record::OwnerItem;
 use super::{Connection, Connections, RefreshFailure};
 use crate::Error;
 use crate::ids::owner_key;
@@ -109,7 +109,7 @@ impl Connections {
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn history(&self, connection: &Connection) -> Result<Vec<HistoryEntry>, Error> {
         let key = owner_key(&connection.integration, &connection.user);
-        let owner: Option<Owner> = read(&self.client, &self.table, key, WHAT).await?;
+        let owner: Option<OwnerItem> = read(&self.client, &self.table, key, WHAT).await?;
         let own = owner.filter(|owner| owner.connection == connection.id);
         Ok(own.map(|owner| owner.history).unwrap_or_default())
     }

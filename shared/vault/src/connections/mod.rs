@@ -83,7 +83,7 @@ impl Connections {
         user: &UserId,
     ) -> Result<Option<Connection>, Error> {
         let key = owner_key(integration, user);
-        let owner: Option<record::Owner> =
+        let owner: Option<record::OwnerItem> =
             read(&self.client, &self.table, key, "connection owner").await?;
         match owner {
             Some(owner) => self.get(&owner.connection).await,

@@ -183,7 +183,7 @@ pub enum RefreshFailure {
 
 /// The item that makes (integration, user) unique.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Owner {
+pub(super) struct OwnerItem {
     pub pk: String,
     pub connection: ConnectionId,
     /// The newest first.

@@ -21,7 +21,7 @@ const KEPT_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// What has been used of limits.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct LimitLedger {
     client: Client,
     table: String,
 }
@@ -76,7 +76,7 @@ enum Believed {
     Full,
 }
 
-impl Limits {
+impl LimitLedger {
     /// Limits, counted in the table of the given name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use ledger::{Limits, Place, Taken};
+pub use ledger::{LimitLedger, Place, Taken};
 
 use crate::ids::{ConnectionId, IntegrationId};
 

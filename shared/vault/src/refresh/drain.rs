@@ -45,7 +45,7 @@ const UNUSABLE_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// How much a worker may do at a time.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct DrainLimits {
     /// Connections that are handled at the same time.
     pub concurrency: usize,
     /// Token requests per second for each Entra tenant.
@@ -55,7 +55,7 @@ pub struct Limits {
 /// Drains shards.
 pub struct Drain {
     refresher: Refresher,
-    limits: Limits,
+    limits: DrainLimits,
     paces: Mutex<Paces>,
 }
 
@@ -105,7 +105,7 @@ impl Tally {
 
 impl Drain {
     /// A worker with these limits.
-    pub fn new(refresher: Refresher, limits: Limits) -> Self {
+    pub fn new(refresher: Refresher, limits: DrainLimits) -> Self {
         Self { refresher, limits, paces: Mutex::default() }
     }
 

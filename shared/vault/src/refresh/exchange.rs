@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use entra::identifiers::Tenant;
-use entra::token::{RefreshRequest, TokenError, Tokens};
+use entra::token::{RefreshRequest, TokenError, TokenResponse};
 use secrecy::SecretString;
 
 use super::Refresher;
 use super::failure::Failure;
 use crate::Error;
-use crate::client_credentials::Use;
+use crate::client_credentials::CredentialUseError;
 use crate::connections::Connection;
 use crate::integrations::{self, Integration};
 
@@ -23,7 +23,7 @@ impl Refresher {
         integration: &Integration,
         refresh_token: &SecretString,
         claims: Option<&str>,
-    ) -> Result<Tokens, Failure> {
+    ) -> Result<TokenResponse, Failure> {
         let asked = self.ask(connection, integration, refresh_token, claims);
         match tokio::time::timeout(DEADLINE, asked).await {
             Ok(answer) => answer,
@@ -37,7 +37,7 @@ impl Refresher {
         integration: &Integration,
         refresh_token: &SecretString,
         claims: Option<&str>,
-    ) -> Result<Tokens, Failure> {
+    ) -> Result<TokenResponse, Failure> {
         // The tenant that issued the tokens, whatever `organizations` resolved to at sign-in.
         let tenant = Tenant::Id(connection.account.tenant_id.clone());
         let metadata = self
@@ -66,10 +66,12 @@ impl Refresher {
                 self.accepted(integration).await;
                 Ok(tokens)
             }
-            Err(Use::Missing) => Err(Failure::NoCredential),
-            Err(Use::Vault(Error::NotFederated { .. })) => Err(Failure::NotFederated),
-            Err(Use::Vault(error)) => Err(Failure::Vault(error)),
-            Err(Use::Entra(error)) => Err(Failure::Entra(error)),
+            Err(CredentialUseError::Missing) => Err(Failure::NoCredential),
+            Err(CredentialUseError::Vault(Error::NotFederated { .. })) => {
+                Err(Failure::NotFederated)
+            }
+            Err(CredentialUseError::Vault(error)) => Err(Failure::Vault(error)),
+            Err(CredentialUseError::Entra(error)) => Err(Failure::Entra(error)),
         }
     }
 

@@ -41,7 +41,7 @@ use crate::events::Events;
 use crate::ids::GrantId;
 use crate::integrations::{self, Integration, Integrations};
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
-use crate::tokens::{Owner, SealedTokens, Stored, TokenPair, Tokens};
+use crate::tokens::{Owner, SealedTokens, StoreOutcome, TokenPair, TokenStore};
 use ground::random::Random;
 use meter::Meter;
 
@@ -59,7 +59,7 @@ pub struct Parts {
     /// The small items: lease, status, schedule.
     pub connections: Connections,
     /// The sealed tokens.
-    pub tokens: Tokens,
+    pub tokens: TokenStore,
     /// Integrations, for a rejected credential.
     pub integrations: Integrations,
     /// The client credentials of the integrations.
@@ -80,7 +80,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Refresher {
     connections: Connections,
-    tokens: Tokens,
+    tokens: TokenStore,
     integrations: Integrations,
     credentials: ClientCredentials,
     entra: TokenClient,
@@ -335,7 +335,7 @@ impl Refresher {
             // RFC 6749 section 6: without a new refresh token the old one goes on.
             refresh: tokens.refresh_token.as_ref().unwrap_or(&refresh_token),
         };
-        if self.store(owner, &sealed, lease.fence, &pair).await? == Stored::Superseded {
+        if self.store(owner, &sealed, lease.fence, &pair).await? == StoreOutcome::Superseded {
             tracing::info!(connection = %connection.id, "renewed tokens were superseded and dropped");
             return Ok(Turn::Superseded);
         }
@@ -363,7 +363,7 @@ impl Refresher {
         read: &SealedTokens,
         fence: u64,
         pair: &TokenPair<'_>,
-    ) -> Result<Stored, Error> {
+    ) -> Result<StoreOutcome, Error> {
         let give_up_at = Instant::now() + STORE_FOR;
         let mut pause = POLL_FIRST;
         loop {

@@ -9,11 +9,11 @@
 //!
 //! The table knows only hashes of the tokens that name the rows.
 
-mod authorization_requests;
+mod authorization_flows;
 mod flow_secrets;
 mod portal;
 
-pub use authorization_requests::{AuthorizationRequest, NewAuthorizationRequest, Taken};
+pub use authorization_flows::{AuthorizationFlow, NewAuthorizationFlow, TakenFlow};
 pub use flow_secrets::FlowSecrets;
 pub use portal::{Draft, PORTAL_IDLE, PORTAL_LIFETIME, PortalKey, PortalSession};
 

@@ -20,7 +20,7 @@ const WHAT: &str = "authorization request";
 
 /// Everything the callback must find again (the connection's context, S-06).
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AuthorizationRequest {
+pub struct AuthorizationFlow {
     /// The session it started from.
     pub session_key: SessionKey,
     /// That session's content, as it was at the start.
@@ -33,9 +33,9 @@ pub struct AuthorizationRequest {
 }
 
 /// An authorization request about to be stored.
-pub struct NewAuthorizationRequest<'a> {
+pub struct NewAuthorizationFlow<'a> {
     /// What to store.
-    pub request: AuthorizationRequest,
+    pub flow: AuthorizationFlow,
     /// The `state` that will name it; stored as a hash.
     pub state: &'a SecretString,
     /// The binding cookie's value; stored as a hash.
@@ -53,15 +53,15 @@ struct Record {
     #[serde(with = "crate::tokens::binary")]
     sealed: Vec<u8>,
     #[serde(flatten)]
-    request: AuthorizationRequest,
+    flow: AuthorizationFlow,
 }
 
 /// What became of an attempt to take an authorization request.
-pub enum Taken {
+pub enum TakenFlow {
     /// It is this caller's alone; nobody gets it again.
     Taken {
         /// What was stored at the start.
-        request: Box<AuthorizationRequest>,
+        flow: Box<AuthorizationFlow>,
         /// PKCE verifier and nonce.
         secrets: FlowSecrets,
     },
@@ -84,9 +84,9 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn open_request(
+    pub async fn open_flow(
         &self,
-        new: NewAuthorizationRequest<'_>,
+        new: NewAuthorizationFlow<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let record = Record {
@@ -94,7 +94,7 @@ impl Sessions {
             binding_hash: SecretHash::of(new.binding),
             expires_at: (now + REQUEST_LIFETIME).as_second(),
             sealed: new.secrets.seal(new.state, new.binding)?,
-            request: new.request,
+            flow: new.flow,
         };
         put_new(&self.client, &self.table, WHAT, &record).await
     }
@@ -105,12 +105,12 @@ impl Sessions {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] or [`Error::Unsealable`] for an
     /// item that is not as we wrote it.
-    pub async fn take_request(
+    pub async fn take_flow(
         &self,
         state: &SecretString,
         binding: &SecretString,
         now: Timestamp,
-    ) -> Result<Taken, Error> {
+    ) -> Result<TakenFlow, Error> {
         let outcome = self
             .client
             .delete_item()
@@ -135,10 +135,10 @@ impl Sessions {
         };
         let record: Record = from_item(WHAT, item)?;
         if record.expires_at <= now.as_second() {
-            return Ok(Taken::Expired { integration: record.request.session.integration });
+            return Ok(TakenFlow::Expired { integration: record.flow.session.integration });
         }
         let secrets = FlowSecrets::open(&record.sealed, state, binding)?;
-        Ok(Taken::Taken { request: Box::new(record.request), secrets })
+        Ok(TakenFlow::Taken { flow: Box::new(record.flow), secrets })
     }
 
     /// Whether a session is still there, so that a refusal can offer another try.
@@ -163,13 +163,13 @@ impl Sessions {
 }
 
 /// Why a request could not be taken, from the row that is there instead.
-fn not_taken(row: Option<&HashMap<String, AttributeValue>>) -> Result<Taken, Error> {
+fn not_taken(row: Option<&HashMap<String, AttributeValue>>) -> Result<TakenFlow, Error> {
     match row.filter(|row| !row.is_empty()) {
         Some(row) => {
             let record: Record = from_item(WHAT, row.clone())?;
-            Ok(Taken::OtherBrowser { integration: record.request.session.integration })
+            Ok(TakenFlow::OtherBrowser { integration: record.flow.session.integration })
         }
-        None => Ok(Taken::Unknown),
+        None => Ok(TakenFlow::Unknown),
     }
 }
 
