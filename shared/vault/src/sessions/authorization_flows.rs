@@ -140,26 +140,6 @@ impl Sessions {
         let secrets = FlowSecrets::open(&record.sealed, state, binding)?;
         Ok(TakenFlow::Taken { flow: Box::new(record.flow), secrets })
     }
-
-    /// Whether a session is still there, so that a refusal can offer another try.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn is_open(&self, key: &SessionKey, now: Timestamp) -> Result<bool, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", s(key.as_str()))
-            .projection_expression("expires_at")
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "GetItem", &e))?;
-        let expires_at =
-            answer.item.and_then(|item| item.get("expires_at")?.as_n().ok()?.parse().ok());
-        Ok(expires_at.is_some_and(|at: i64| at > now.as_second()))
-    }
 }
 
 /// Why a request could not be taken, from the row that is there instead.
