@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use edge::config::{Config, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
+use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
@@ -29,7 +30,6 @@ use ground::random::Random;
 use http::Response;
 use http::header::SET_COOKIE;
 use jiff::Timestamp;
-use lambda_http::{Body, Request};
 use secrecy::SecretString;
 use tenant::OrganizationTenants;
 use vault::connections::Connections;

@@ -3,11 +3,11 @@
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/v2-admin-consent>.
 
+use edge::gateway::Body;
 use edge::page::Page;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use http::{Response, StatusCode};
-use lambda_http::Body;
 
 /// The answer, if this is no sign-in.
 pub(crate) fn answer(query: &Query) -> Option<Result<Response<Body>, Problem>> {

@@ -1,11 +1,11 @@
 //! Back to the application, or a page where there is none to go back to.
 
+use edge::gateway::Body;
 use edge::log::RequestLog;
 use edge::page::{Connected, Page};
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use vault::ids::ConnectionId;

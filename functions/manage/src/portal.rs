@@ -31,10 +31,10 @@ mod shown;
 
 use std::pin::Pin;
 
+use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use http::{Method, Response};
-use lambda_http::{Body, Request};
 use vault::connections::Connection;
 
 use crate::Manage;

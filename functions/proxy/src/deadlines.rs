@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use edge::config::ResponseMode;
+use edge::gateway::Request;
 use ground::clock::Clock;
-use lambda_http::{Context, Request, RequestExt as _};
+use lambda_runtime::Context;
 use tokio::time::Instant;
 
 /// The proxy's own deadline behind an HTTP API, whose limit is 30 s.
@@ -48,10 +49,8 @@ impl Deadlines {
             ResponseMode::Buffered => BUFFERED,
             ResponseMode::Streamed => STREAMED,
         };
-        let left = request
-            .lambda_context_ref()
-            .map(Context::deadline)
-            .and_then(|end| clock.left_until(end));
+        let left =
+            request.extensions().get().map(Context::deadline).and_then(|end| clock.left_until(end));
         let answer = left.map_or(most, |left| left.saturating_sub(ANSWERING).min(most));
         let body = left.map_or(most, |left| left.saturating_sub(BREAKING_OFF));
         Self { answer: now + answer, body: now + body }

@@ -1,10 +1,10 @@
 //! `x-ado-connect-dry: 1`: what would become of a call, without calling Azure DevOps and without counting.
 
+use edge::gateway::Body;
 use edge::problem::Problem;
 use edge::respond;
 use edge::wire::rfc3339;
 use http::{HeaderMap, Method, Response, StatusCode};
-use lambda_http::Body;
 use serde_json::{Value, json};
 use vault::limits::Standing;
 

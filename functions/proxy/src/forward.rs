@@ -5,6 +5,7 @@ use devops::policy::METHODS;
 use devops::rejection::Rejection;
 use devops::rewrite::Gateway;
 use edge::caller::Caller;
+use edge::gateway::Request;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
@@ -14,7 +15,6 @@ use futures_util::future::ready;
 use futures_util::{StreamExt as _, stream};
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use http::{HeaderMap, Method, Response};
-use lambda_http::{Body, Request};
 use vault::connections::Connection;
 use vault::integrations::Integration;
 use vault::refresh::{AccessToken, Cause};
@@ -77,7 +77,7 @@ impl Proxy {
             method: request.method().clone(),
             headers: upstream_headers,
             address: address.clone(),
-            body: body_bytes(request.into_body()),
+            body: request.into_body(),
             deadlines,
             response_mode: self.response_mode,
         };
@@ -188,14 +188,6 @@ fn forwardable(method: &Method) -> Result<(), Problem> {
     Err(Problem::new(Code::MethodNotAllowed).allow(&names.join(", ")))
 }
 
-fn body_bytes(body: Body) -> bytes::Bytes {
-    match body {
-        Body::Text(text) => text.into(),
-        Body::Binary(bytes) => bytes.into(),
-        _ => bytes::Bytes::new(),
-    }
-}
-
 /// The answer as it came, but for what must not pass and the addresses that point back at the proxy.
 fn passed_through(answer: Answer, call: &Call, gateway: &Gateway) -> Response<Content> {
     let mut headers: HeaderMap = headers::downstream_response(&answer.headers);
@@ -203,7 +195,7 @@ fn passed_through(answer: Answer, call: &Call, gateway: &Gateway) -> Response<Co
     let content = match answer.body {
         AnswerBody::Whole(body) => {
             let body = gateway.rewrite_body(&call.address, &answer.headers, body);
-            Content::Whole(Body::from(Vec::from(body)))
+            Content::Whole(body)
         }
         AnswerBody::Coming(response) => Content::Chunks(chunks(response, call.deadlines.body)),
     };

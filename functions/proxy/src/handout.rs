@@ -1,11 +1,11 @@
 //! `POST /connections/{connection}/refresh` and `POST /connections/{connection}/token`.
 
 use edge::caller::Caller;
+use edge::gateway::Body;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::time::Duration;

@@ -2,10 +2,10 @@
 
 use devops::address::Address;
 use edge::caller::Caller;
+use edge::gateway::Request;
 use edge::log::RequestLog;
 use edge::problem::Problem;
 use edge::routes::Matched;
-use lambda_http::Request;
 use vault::connections::Connection;
 use vault::integrations::Integration;
 

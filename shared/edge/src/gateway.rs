@@ -1,11 +1,10 @@
 //! API Gateway's events, to and from `http` types, without altering anything: payload format 2.0 of HTTP APIs
 //! and function URLs, and format 1.0 of REST APIs, which may stream.
 //!
-//! `lambda_http` has a conversion, too, whose types and request extensions we use. The conversion
-//! itself is ours because theirs fails the whole invocation (a 500 without our body) for request
-//! headers that are not ASCII, paths with blanks and unusual `host` or `x-forwarded-proto` values,
-//! and because it re-encodes text bodies, drops all but the first of repeated response headers
-//! and cannot answer a header that is not UTF-8. A proxy that passes bytes through needs none of that.
+//! `lambda_http` has such a conversion. It fails the whole invocation (a 500 without a problem document) for
+//! request headers that are not ASCII, paths with blanks and unusual `host` or `x-forwarded-proto` values, it
+//! drops all but the first of repeated response headers, and cannot answer a header that is not UTF-8. A proxy
+//! that passes bytes through needs its own.
 //!
 //! Source: "Create AWS Lambda proxy integrations for HTTP APIs", Amazon API Gateway developer guide.
 
@@ -15,15 +14,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use lambda_http::{Body, RequestExt as _};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 /// The most that Lambda returns for one synchronous invocation, in bytes of JSON.
 /// Source: "Lambda quotas", AWS Lambda developer guide (6 MB, with room for the envelope).
 pub const ANSWER_LIMIT: usize = 6 * 1024 * 1024;
+
+/// A body that has arrived, or is sent, as a whole.
+pub type Body = Bytes;
+
+/// A request as handlers take it.
+pub type Request = http::Request<Body>;
 
 /// A request as API Gateway puts it into an event. Fields that we do not use are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -96,28 +101,26 @@ impl Event {
     }
 
     /// The request. Its URI is the path and the query, percent-encoded where they could not stand
-    /// in a URI; [`RequestExt::raw_http_path`](lambda_http::RequestExt::raw_http_path) is the path
-    /// exactly as it came.
+    /// in a URI.
     ///
     /// # Errors
     /// [`UnusableEvent`] names the part that is no HTTP; nothing of it is repeated.
-    pub fn into_request(self) -> Result<Request<Body>, UnusableEvent> {
-        let path = self.path().to_owned();
-        let uri = uri(&path, &self.raw_query_string)?;
+    pub fn into_request(self) -> Result<Request, UnusableEvent> {
+        let uri = uri(self.path(), &self.raw_query_string)?;
         let method = self.request_context.http.method.parse().map_err(|_| UnusableEvent::Method)?;
         let headers = headers(&self.headers, &self.cookies)?;
         let body = match self.body {
-            None => Body::Empty,
+            None => Body::new(),
             Some(text) if self.is_base64_encoded => {
-                Body::Binary(STANDARD.decode(text).map_err(|_| UnusableEvent::Body)?)
+                STANDARD.decode(text).map_err(|_| UnusableEvent::Body)?.into()
             }
-            Some(text) => Body::Text(text),
+            Some(text) => text.into(),
         };
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        Ok(request.with_raw_http_path(path))
+        Ok(request)
     }
 
     /// The method, if it is one; for the log line.
@@ -182,11 +185,7 @@ impl From<Response<Body>> for Answer {
     fn from(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let (headers, cookies) = (joined(&parts.headers), cookies(&parts.headers));
-        let (body, is_base64_encoded) = match body {
-            Body::Text(text) => (text, false),
-            Body::Binary(bytes) => text_or_base64(bytes),
-            _ => (String::new(), false),
-        };
+        let (body, is_base64_encoded) = text_or_base64(body.into());
         Self { status_code: parts.status.as_u16(), headers, cookies, body, is_base64_encoded }
     }
 }
@@ -264,15 +263,15 @@ mod tests {
 
     #[test]
     fn an_event_becomes_the_request_that_was_sent() {
-        let request =
-            event("/proxy/c/dev.azure.com/My Project", "a=%20&b=ü").into_request().unwrap();
+        let event = event("/proxy/c/dev.azure.com/My Project", "a=%20&b=ü");
+        assert_eq!(event.path(), "/proxy/c/dev.azure.com/My Project");
+        let request = event.into_request().unwrap();
         assert_eq!(request.method(), Method::PATCH);
         assert_eq!(request.uri().path(), "/proxy/c/dev.azure.com/My%20Project");
         assert_eq!(request.uri().query(), Some("a=%20&b=%C3%BC"));
-        assert_eq!(request.raw_http_path(), "/proxy/c/dev.azure.com/My Project");
         assert_eq!(request.headers()["x-name"].as_bytes(), "Zoë".as_bytes());
         assert_eq!(request.headers()[COOKIE], "a=1; b=2");
-        assert!(matches!(request.body(), Body::Binary(bytes) if bytes == b"{\"}"));
+        assert_eq!(request.body(), &b"{\"}"[..]);
     }
 
     #[test]
@@ -319,7 +318,7 @@ mod tests {
             .header("set-cookie", "a=1")
             .header("set-cookie", "b=2")
             .header("x-odd", HeaderValue::from_bytes(b"\xff").unwrap())
-            .body(Body::Empty)
+            .body(Body::new())
             .unwrap();
         let answer = Answer::from(response);
         assert_eq!(answer.headers["link"], "<a>; rel=next, <b>; rel=prev");
@@ -342,7 +341,7 @@ mod tests {
             any::<Vec<u8>>(),
             any::<String>().prop_map(String::into_bytes),
         ]) {
-            let answer = Answer::from(Response::new(Body::Binary(bytes.clone())));
+            let answer = Answer::from(Response::new(Body::from(bytes.clone())));
             let json = serde_json::to_string(&answer).unwrap();
             prop_assert!(json.len() <= answer.size());
             let read: Answer = serde_json::from_str(&json).unwrap();

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use crate::gateway::Body;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,6 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
-use lambda_http::Body;
 use url::Url;
 
 mod person;
@@ -52,7 +52,7 @@ pub enum Forms {
 /// is neither stored, sniffed, framed nor named to where its links lead (S-08).
 #[must_use]
 pub fn response(status: StatusCode, html: String, allowed: &Allowed<'_>) -> Response<Body> {
-    let mut response = Response::new(Body::Text(html));
+    let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

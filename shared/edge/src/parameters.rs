@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use crate::gateway::Request;
 use http::header::CONTENT_TYPE;
-use lambda_http::{Body, Request};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::{Code, Problem};
@@ -109,11 +109,7 @@ impl Query {
 /// [`Code::RequestTooLarge`], [`Code::UnsupportedMediaType`], [`Code::MalformedJson`] with line and
 /// column, or [`Code::InvalidRequest`] naming the field. No error repeats what was sent.
 pub fn json_body<T: DeserializeOwned>(request: &Request, limit: usize) -> Result<T, Problem> {
-    let body: &[u8] = match request.body() {
-        Body::Text(text) => text.as_bytes(),
-        Body::Binary(bytes) => bytes,
-        _ => &[],
-    };
+    let body = request.body();
     if body.len() > limit {
         return Err(Problem::new(Code::RequestTooLarge)
             .detail(format!("The body may have at most {limit} bytes.")));

@@ -5,9 +5,9 @@ mod code;
 use std::fmt;
 use std::time::Duration;
 
+use crate::gateway::Body;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use lambda_http::Body;
 use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
@@ -251,7 +251,7 @@ impl Problem {
             Format::Html => Page::of_problem(self.code(), &document, &self.0.branding)
                 .response(self.code().status()),
             Format::Json => {
-                let mut response = Response::new(Body::Text(json_text(&document)));
+                let mut response = Response::new(Body::from(json_text(&document)));
                 *response.status_mut() = self.code().status();
                 let headers = response.headers_mut();
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -336,10 +336,7 @@ mod tests {
     }
 
     fn text(response: &Response<Body>) -> &str {
-        match response.body() {
-            Body::Text(text) => text,
-            _ => panic!("the body is not text"),
-        }
+        str::from_utf8(response.body()).unwrap()
     }
 
     #[test]

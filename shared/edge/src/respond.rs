@@ -3,9 +3,9 @@
 //! Header values that come from stored or received text go through [`HeaderValue::from_str`],
 //! never through concatenation into a header block (S-39).
 
+use crate::gateway::Body;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Response, StatusCode};
-use lambda_http::Body;
 use serde::Serialize;
 use url::Url;
 
@@ -24,7 +24,7 @@ pub struct PassedThrough;
 pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Response<Body>, Problem> {
     let text = serde_json::to_string(value)
         .map_err(|error| Problem::new(Code::InternalError).cause(error))?;
-    let mut response = Response::new(Body::Text(text));
+    let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
@@ -33,7 +33,7 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Response<Body>
 /// 204: done, and there is nothing to show.
 #[must_use]
 pub fn no_content() -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
+    let mut response = Response::new(Body::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
@@ -73,7 +73,7 @@ fn redirect(
     let mut response = if is_of_the_web(to) {
         page(to).response(status)
     } else {
-        let mut response = Response::new(Body::Empty);
+        let mut response = Response::new(Body::new());
         *response.status_mut() = status;
         response
     };
@@ -94,7 +94,7 @@ mod tests {
         let response = json(StatusCode::CREATED, &serde_json::json!({"id": 1})).unwrap();
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
-        assert!(matches!(response.body(), Body::Text(text) if text == r#"{"id":1}"#));
+        assert_eq!(response.body(), r#"{"id":1}"#);
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
             assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
             let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
             assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
-            let Body::Text(html) = response.body() else { panic!("no page") };
+            let html = str::from_utf8(response.body()).unwrap();
             assert!(html.contains(heading), "{html}");
             let href = r#"href="https://login.example/authorize?state=s&#38;nonce=n""#;
             assert!(html.contains(href), "{html}");
@@ -127,7 +127,7 @@ mod tests {
     fn an_address_that_is_not_of_the_web_is_on_no_page() {
         let response = see_other(&"com.example.app:/back".parse().unwrap()).unwrap();
         assert_eq!(response.headers()[LOCATION], "com.example.app:/back");
-        assert!(matches!(response.body(), Body::Empty));
+        assert!(response.body().is_empty());
     }
 
     proptest! {

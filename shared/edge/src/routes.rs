@@ -8,6 +8,7 @@ mod table;
 use http::Method;
 
 use crate::caller::Role;
+use crate::gateway::Request;
 use crate::problem::Code;
 
 pub use table::ROUTES;
@@ -144,7 +145,7 @@ pub enum Found {
 }
 
 /// The route of a request that a handler was given.
-pub fn matched(request: &lambda_http::Request) -> Option<&Matched> {
+pub fn matched(request: &Request) -> Option<&Matched> {
     request.extensions().get()
 }
 

@@ -14,14 +14,13 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
-use lambda_http::{Body, Request, RequestExt as _};
 use lambda_runtime::{
     Context, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn,
 };
 use tracing::Instrument as _;
 
 use crate::config::{PublicUrl, ResponseMode};
-use crate::gateway::{ANSWER_LIMIT, Answer, Event, UnusableEvent};
+use crate::gateway::{ANSWER_LIMIT, Answer, Body, Event, Request, UnusableEvent};
 use crate::log::{self, Answered, RequestLog, Streamed};
 use crate::problem::{Code, Format, Problem};
 use crate::respond::PassedThrough;
@@ -179,7 +178,7 @@ where
         let remaining = self.remaining(&context);
         let mut request = event.into_request()?;
         request.extensions_mut().insert::<Matched>(matched);
-        let request = request.with_lambda_context(context);
+        request.extensions_mut().insert::<Context>(context);
 
         // The handler's call itself is inside, so that its panics are caught as well.
         // Boxed, because a handler's future with all that it awaits is large and deeply nested.

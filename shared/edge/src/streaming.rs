@@ -9,11 +9,11 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::gateway::Body;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
-use lambda_http::Body;
 use lambda_runtime::MetadataPrelude;
 
 use crate::gateway;
@@ -54,13 +54,10 @@ impl fmt::Debug for Content {
 impl Content {
     /// The body as chunks, whichever it is.
     pub(crate) fn into_chunks(self) -> Chunks {
-        let bytes: Bytes = match self {
-            Self::Chunks(chunks) => return chunks,
-            Self::Whole(Body::Text(text)) => text.into(),
-            Self::Whole(Body::Binary(bytes)) => bytes.into(),
-            Self::Whole(_) => Bytes::new(),
-        };
-        stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed()
+        match self {
+            Self::Chunks(chunks) => chunks,
+            Self::Whole(body) => stream::iter((!body.is_empty()).then_some(Ok(body))).boxed(),
+        }
     }
 }
 
@@ -145,10 +142,10 @@ mod tests {
 
     #[tokio::test]
     async fn whole_bodies_are_one_chunk_and_empty_ones_none() {
-        assert_eq!(collected(Body::Text("a".to_owned()).into()).await, ["a"]);
-        assert_eq!(collected(Body::Binary(vec![0]).into()).await, [&b"\0"[..]]);
-        assert!(collected(Body::Empty.into()).await.is_empty());
-        assert!(collected(Body::Text(String::new()).into()).await.is_empty());
+        assert_eq!(collected(Body::from("a").into()).await, ["a"]);
+        assert_eq!(collected(Body::from(vec![0]).into()).await, [&b"\0"[..]]);
+        assert!(collected(Body::new().into()).await.is_empty());
+        assert!(collected(Body::from(String::new()).into()).await.is_empty());
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `/api-keys`: create (shown once), list, delete.
 
+use edge::gateway::{Body, Request};
 use edge::parameters::{JSON_LIMIT, json_body};
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
-use lambda_http::{Body, Request};
 use secrecy::ExposeSecret;
 use vault::api_keys::{ApiKeyRequest, NewApiKey, Role};
 use vault::ids::ApiKeyId;

@@ -3,13 +3,13 @@
 use devops::organization::OrganizationName;
 use devops::scopes;
 use edge::caller::{Caller, Kind};
+use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::parameters::{JSON_LIMIT, json_body};
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::wire::rfc3339;
 use http::{Response, StatusCode};
-use lambda_http::{Body, Request};
 use secrecy::ExposeSecret;
 use url::Url;
 use vault::ids::UserId;

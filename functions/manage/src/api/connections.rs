@@ -1,13 +1,13 @@
 //! `/connections`: list, read, delete.
 
 use edge::caller::{Caller, Kind};
+use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::wire::status_word;
 use http::{Response, StatusCode};
-use lambda_http::{Body, Request};
 use vault::connections::{Connection, Cursor, UserFilter};
 use vault::events::{ConnectionDetail, Event};
 use vault::ids::{ConnectionId, IntegrationId, UserId};

@@ -1,10 +1,10 @@
 //! What describes the deployment: health, and the API's description.
 
 use edge::config::PublicUrl;
+use edge::gateway::Body;
 use edge::problem::Problem;
 use edge::respond;
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use serde_json::json;
 
 use crate::api::openapi;

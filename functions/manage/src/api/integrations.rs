@@ -1,11 +1,11 @@
 //! `/integrations`: create or replace, read, list, delete.
 
+use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::parameters::{JSON_LIMIT, json_body};
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
-use lambda_http::{Body, Request};
 use vault::ids::IntegrationId;
 use vault::integrations::Integration;
 

@@ -1,12 +1,12 @@
 //! `POST /connections/{connection}/confirm`: the application states who finished in the browser.
 
 use edge::caller::Caller;
+use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::parameters::{JSON_LIMIT, json_body};
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
-use lambda_http::{Body, Request};
 use secrecy::SecretString;
 use vault::connections::{Confirmed, Connection};
 use vault::events::{ConnectionDetail, Event};

@@ -1,10 +1,10 @@
 //! Stopping and going on: one integration, or the whole service.
 
+use edge::gateway::Body;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use vault::service::Status;
 
 use crate::Manage;

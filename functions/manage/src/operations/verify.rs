@@ -2,6 +2,7 @@
 
 use devops::client::OrganizationTenant;
 use devops::organization::OrganizationName;
+use edge::gateway::Body;
 use edge::log::RequestLog;
 use edge::problem::Problem;
 use edge::respond;
@@ -11,7 +12,6 @@ use entra::identifiers::Tenant;
 use entra::token::{ClientCredentialsRequest, TokenError};
 use http::{Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use lambda_http::Body;
 use vault::integrations::{CredentialKind, Integration, Organizations, TenantSetting};
 
 use crate::Manage;

@@ -1,9 +1,9 @@
 //! API keys: create (shown once), list, revoke.
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::problem::{Code, Problem};
 use http::Response;
-use lambda_http::Body;
 use secrecy::ExposeSecret as _;
 use vault::api_keys::{ApiKey, NewApiKey, Role};
 

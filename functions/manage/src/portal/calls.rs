@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::problem::Problem;
 use ground::http::read_start;
 use http::{Response, StatusCode};
 use jiff::SignedDuration;
-use lambda_http::Body;
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;

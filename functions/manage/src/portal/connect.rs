@@ -1,10 +1,10 @@
 //! Connecting a user from the portal: the link, and finishing what it started.
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use url::form_urlencoded;
 use vault::connections::{Account, Connection};
 use vault::integrations::{Confirmation, Integration};

@@ -1,11 +1,11 @@
 //! Connections: the table, one of them, disconnecting.
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::parameters::Query;
 use edge::problem::Problem;
 use http::{Response, StatusCode};
 use jiff::Timestamp;
-use lambda_http::Body;
 use url::form_urlencoded;
 use vault::connections::{Connection, Cursor, Status};
 

@@ -1,12 +1,12 @@
 //! A form as a browser sends it.
 
+use edge::gateway::Request;
 use edge::parameters::JSON_LIMIT;
 use edge::problem::{Code, Problem};
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use lambda_http::{Body, Request};
 use secrecy::SecretString;
 use url::form_urlencoded;
 use vault::ids::{IntegrationId, InvalidId};
@@ -31,11 +31,7 @@ impl Form {
     /// # Errors
     /// [`Code::RequestTooLarge`] and [`Code::UnsupportedMediaType`].
     pub(super) fn of(request: &Request) -> Result<Self, Problem> {
-        let body: &[u8] = match request.body() {
-            Body::Text(text) => text.as_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => &[],
-        };
+        let body = request.body();
         if body.len() > JSON_LIMIT {
             return Err(Problem::new(Code::RequestTooLarge)
                 .detail(format!("The form may have at most {JSON_LIMIT} bytes.")));

@@ -1,11 +1,11 @@
 //! What surrounds every page of the portal, and turning a page into an answer.
 
 use askama::Template;
+use edge::gateway::{Body, Request};
 use edge::page::{self, Allowed, Forms};
 use edge::problem::{Code, Problem};
 use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
-use lambda_http::{Body, Request};
 
 use super::Visit;
 
@@ -158,7 +158,7 @@ pub(super) fn go_on(path: &str, notice: Notice) -> Result<Response<Body>, Proble
 pub(super) fn to(path: &str) -> Result<Response<Body>, Problem> {
     let location = HeaderValue::from_str(path)
         .map_err(|_| Problem::new(Code::InternalError).cause("unusable redirect address"))?;
-    let mut response = Response::new(Body::Empty);
+    let mut response = Response::new(Body::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().insert(LOCATION, location);
     Ok(response)

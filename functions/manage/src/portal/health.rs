@@ -1,10 +1,10 @@
 //! Whether all is well: what waits to be renewed, what failed, what expires, how much is called.
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::problem::Problem;
 use http::{Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use lambda_http::Body;
 use vault::integrations::Status;
 use vault::service;
 use vault::tallies::{Counter, Hour};

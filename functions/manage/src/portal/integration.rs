@@ -1,10 +1,10 @@
 //! One integration: its settings, what verifying finds, connecting a user, pausing and deleting it.
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use http::Response;
-use lambda_http::Body;
 use vault::ids::IntegrationId;
 use vault::integrations::{Confirmation, Integration, Organizations, Status};
 

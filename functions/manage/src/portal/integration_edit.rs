@@ -1,9 +1,9 @@
 //! Creating and editing an integration.
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::problem::{Code, Problem};
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use vault::ids::IntegrationId;
 use vault::integrations::Integration;
 

@@ -1,9 +1,9 @@
 //! The table of integrations.
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::problem::Problem;
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use vault::integrations::{Integration, Organizations};
 
 use super::Visit;

@@ -1,9 +1,9 @@
 //! The first page: what to do next, and whether the service runs.
 
 use askama::Template;
+use edge::gateway::Body;
 use edge::problem::Problem;
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use vault::api_keys::Role;
 use vault::connections::UserFilter;
 use vault::service;

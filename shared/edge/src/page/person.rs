@@ -1,8 +1,8 @@
 //! The page that an application's user sees: one message, in the application's name and colours.
 
+use crate::gateway::Body;
 use askama::Template;
 use http::{Response, StatusCode};
-use lambda_http::Body;
 use url::Url;
 use vault::integrations::{AccentColor, BrandName, Branding, TextColor};
 

@@ -200,7 +200,7 @@ async fn people_get_pages_and_programs_get_documents() {
 #[tokio::test]
 async fn what_is_passed_through_keeps_its_headers_but_cannot_act_as_a_page_of_ours() {
     let handler = |_: Request, _: RequestLog| async {
-        let mut response = Response::new(Body::Binary(b"<script>".to_vec()));
+        let mut response = Response::new(Body::from("<script>"));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         for (name, value) in [
             ("content-type", "text/html; charset=utf-16"),
@@ -230,7 +230,7 @@ async fn what_is_passed_through_keeps_its_headers_but_cannot_act_as_a_page_of_ou
 async fn an_answer_that_lambda_would_drop_is_a_problem_instead() {
     for (size, expected) in [(4_700_000, 200), (4_720_000, 502), (20_000_000, 502)] {
         let handler = move |_: Request, _: RequestLog| async move {
-            Ok(respond::passed_through(Response::new(Body::Binary(vec![0xff; size]))))
+            Ok(respond::passed_through(Response::new(Body::from(vec![0xff; size]))))
         };
         let event = event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
         let (answer, _) = answer(Function::Proxy, handler, event).await;
