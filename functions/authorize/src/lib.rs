@@ -123,7 +123,7 @@ impl Authorize {
         let integration = self.usable_integration(&session).await?;
         self.lead_to_entra(&integration, *session, session_key, now)
             .await
-            .map_err(|problem| problem.branding(&integration.branding))
+            .map_err(|problem| problem.branding(&integration.settings.branding))
     }
 
     async fn lead_to_entra(
@@ -146,7 +146,7 @@ impl Authorize {
         let known = self.connections.find(&session.integration, &session.user).await?;
         let claims = known.and_then(|connection| connection.claims_challenge);
         let location = AuthorizationRequest {
-            client_id: &integration.client_id,
+            client_id: &integration.settings.client_id,
             redirect_uri: &self.public_url.redirect_uri(),
             scopes: &devops::scopes::request(&session.scopes),
             state: &state,
@@ -163,7 +163,7 @@ impl Authorize {
         let flow = AuthorizationFlow {
             session_key,
             session,
-            client_id: integration.client_id.clone(),
+            client_id: integration.settings.client_id.clone(),
             tenant,
         };
         let secrets = FlowSecrets { code_verifier: verifier.into_secret(), nonce };
@@ -183,7 +183,8 @@ impl Authorize {
             Some(integration) if integration.status == Status::Ready => Ok(integration),
             // The operator stopped it, or the link outlived it: the same to the user.
             Some(integration) => {
-                Err(Problem::new(Code::IntegrationNotReady).branding(&integration.branding))
+                Err(Problem::new(Code::IntegrationNotReady)
+                    .branding(&integration.settings.branding))
             }
             None => Err(Problem::new(Code::IntegrationNotReady)),
         }
@@ -192,7 +193,7 @@ impl Authorize {
     /// A refusal in the name of an integration, if that can be had: the refusal counts more.
     async fn refusal(&self, code: Code, integration: &IntegrationId) -> Problem {
         match self.integrations.get(integration).await {
-            Ok(Some(integration)) => Problem::new(code).branding(&integration.branding),
+            Ok(Some(integration)) => Problem::new(code).branding(&integration.settings.branding),
             Ok(None) | Err(_) => Problem::new(code),
         }
     }

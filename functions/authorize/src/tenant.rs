@@ -33,10 +33,10 @@ impl OrganizationTenants {
         integration: &Integration,
         organization: Option<&OrganizationName>,
     ) -> Result<Tenant, Problem> {
-        if let TenantSetting::Fixed(tenant) = &integration.tenant {
+        if let TenantSetting::Fixed(tenant) = &integration.settings.tenant {
             return Ok(tenant.clone());
         }
-        let only = match &integration.organizations {
+        let only = match &integration.settings.organizations {
             Organizations::Named(names) if names.len() == 1 => names.first(),
             _ => None,
         };

@@ -43,7 +43,7 @@ impl Callback {
             .credentials
             .with_live(&integration.id, |credential| async move {
                 let code_request = CodeRequest {
-                    client_id: &integration.client_id,
+                    client_id: &integration.settings.client_id,
                     credential: &credential,
                     code,
                     redirect_uri,
@@ -86,12 +86,12 @@ impl Callback {
             .id_token
             .as_ref()
             .ok_or_else(|| Problem::new(Code::IdTokenInvalid).cause("Entra sent no ID token"))?;
-        let mut tenants = integration.allowed_tenants.clone();
+        let mut tenants = integration.settings.allowed_tenants.clone();
         if let (Tenant::Id(asked), true) = (&flow.tenant, tenants.is_empty()) {
             tenants.push(asked.clone());
         }
         let expected = IdTokenExpectations {
-            client_id: &integration.client_id,
+            client_id: &integration.settings.client_id,
             nonce: &secrets.nonce,
             tenants: &tenants,
         };

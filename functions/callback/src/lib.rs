@@ -172,12 +172,12 @@ impl Callback {
         let Ok(Some(integration)) = self.integrations.get(integration).await else {
             return problem;
         };
-        let problem = problem.branding(&integration.branding);
+        let problem = problem.branding(&integration.settings.branding);
         match problem.code() {
             // Where users may not consent themselves, an administrator can, for all of them.
             Code::AdminApprovalRequired | Code::ConsentRequired => {
                 problem.admin_consent_url(self.authority.admin_consent_url(
-                    &integration.client_id,
+                    &integration.settings.client_id,
                     devops::scopes::RESOURCE_ID,
                     &self.public_url.redirect_uri(),
                 ))
@@ -212,7 +212,7 @@ impl Callback {
             name: account.name.clone(),
             username: account.username.clone(),
             organization: organization.as_ref().map(ToString::to_string),
-            branding: integration.branding.clone(),
+            branding: integration.settings.branding.clone(),
         };
         let tokens = &redeemed.tokens;
         let lifetime = Lifetime::of(tokens);
@@ -262,7 +262,8 @@ impl Callback {
         let integration = self.integrations.get(&flow.session.integration).await?;
         integration
             .filter(|integration| {
-                integration.status == Status::Ready && integration.client_id == flow.client_id
+                integration.status == Status::Ready
+                    && integration.settings.client_id == flow.client_id
             })
             .ok_or_else(|| Problem::new(Code::IntegrationNotReady))
     }

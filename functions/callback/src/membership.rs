@@ -21,7 +21,7 @@ impl Callback {
         session: &ConnectSession,
         access_token: &SecretString,
     ) -> Result<Option<OrganizationName>, Problem> {
-        let reachable = integration.organizations.reachable(session.organization.as_ref());
+        let reachable = integration.settings.organizations.reachable(session.organization.as_ref());
         let mut refusal = Problem::new(Code::OrganizationAccessDenied);
         for organization in reachable.iter().take(MOST_TRIED) {
             match self.devops.connection_data(organization, access_token).await {

@@ -39,7 +39,7 @@ impl Proxy {
             "host": target.address.host(),
             "path": target.address.path(),
             "organization": target.address.organization(),
-            "allowed": target.integration.allowed_calls.allows(method, &target.address),
+            "allowed": target.integration.settings.allowed_calls.allows(method, &target.address),
             "call_after": call_after.map(rfc3339),
             "limits": limits.iter().map(view).collect::<Vec<_>>(),
         });

@@ -42,7 +42,7 @@ impl Proxy {
             let described = self.describe_call(&target, request.method()).await;
             return described.map(|response| response.map(Content::from));
         }
-        if !target.integration.allowed_calls.allows(request.method(), &target.address) {
+        if !target.integration.settings.allowed_calls.allows(request.method(), &target.address) {
             return Err(Problem::new(Code::CallNotAllowed));
         }
         self.wait_for_devops(&target.connection, &deadlines).await?;

@@ -61,7 +61,7 @@ impl Proxy {
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
         let (connection, integration) = self.visible(caller, id, log).await?;
-        if !integration.token_handout {
+        if !integration.settings.allow_token_handout {
             return Err(Problem::new(Code::TokenHandoutDisabled));
         }
         usable(&connection, &integration)?;

@@ -123,7 +123,7 @@ impl Proxy {
 }
 
 fn limits_of(target: &Target) -> impl Iterator<Item = (Subject, Limit)> {
-    let limits = &target.integration.proxy_limits;
+    let limits = &target.integration.settings.proxy_limits;
     let connection = || Subject::Connection(target.connection.id.clone());
     let integration = || Subject::Integration(target.integration.id.clone());
     let of_connection = limits.connection.map(|limit| (connection(), limit));

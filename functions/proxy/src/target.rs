@@ -47,7 +47,8 @@ impl<'a> Destination<'a> {
         connection: &Connection,
         integration: &Integration,
     ) -> Result<Address, Problem> {
-        let allowed = integration.organizations.reachable(connection.organization.as_ref());
+        let allowed =
+            integration.settings.organizations.reachable(connection.organization.as_ref());
         Address::parse(self.host, &self.path, self.query, &allowed)
             .map_err(|e| refusal::of_address(&e))
     }

@@ -95,7 +95,7 @@ impl Rotate {
             return Ok(());
         }
         let integration = &rotation.integration;
-        let client_id = &integration.client_id;
+        let client_id = &integration.settings.client_id;
         let token = self.graph_token(rotation, &rotation.current.credential).await?;
         let listed = self.graph.passwords(&token, client_id).await?;
         if let Some(pending) = self.pending(rotation).await? {
@@ -192,7 +192,7 @@ impl Rotate {
         // The former one is known to all of Entra's servers.
         let signs_in = previous.unwrap_or(current);
         let token = self.graph_token(rotation, &signs_in.credential).await?;
-        let listed = self.graph.passwords(&token, &rotation.integration.client_id).await?;
+        let listed = self.graph.passwords(&token, &rotation.integration.settings.client_id).await?;
         self.remove_leftovers(rotation, &token, &listed, current, previous).await;
         Ok(())
     }
@@ -219,7 +219,7 @@ impl Rotate {
         }
         let own = listed.iter().filter(|one| one.display_name.as_deref() == Some(&rotation.name));
         for leftover in own.filter(|one| !is_kept(one) && !is_young(one)) {
-            let (client_id, key_id) = (&rotation.integration.client_id, leftover.key_id);
+            let (client_id, key_id) = (&rotation.integration.settings.client_id, leftover.key_id);
             match self.graph.remove_password(token, client_id, key_id).await {
                 Ok(()) => tracing::info!(%key_id, "a former client secret was removed from Entra"),
                 Err(error) => {
@@ -240,7 +240,7 @@ impl Rotate {
             return Ok(None);
         };
         let fits = pending.made.as_ref().is_some_and(|made| {
-            made.client_id == rotation.integration.client_id
+            made.client_id == rotation.integration.settings.client_id
                 && made.replaces == rotation.current.version_id
         });
         if !fits {
@@ -262,7 +262,7 @@ impl Rotate {
         credential: &ClientCredential,
     ) -> Result<SecretString, RotationError> {
         let metadata = self.metadata.get(&self.tenant).await?;
-        let client_id = &rotation.integration.client_id;
+        let client_id = &rotation.integration.settings.client_id;
         let scope = &self.graph.scope();
         let request = ClientCredentialsRequest { client_id, credential, scope };
         Ok(self.entra.client_credentials(&metadata, request).await?.access_token)

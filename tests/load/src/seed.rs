@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use devops::organization::OrganizationName;
-use devops::policy::CallPolicy;
 use futures_util::stream::{self, TryStreamExt as _};
 use ground::clock::SystemClock;
 use ground::random::Random;
@@ -12,14 +11,13 @@ use jiff::Timestamp;
 use local::{Aws, names};
 use rand::Rng as _;
 use secrecy::SecretString;
+use serde_json::json;
 use vault::aws::TableNames;
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::integrations::{
-    Branding, Confirmation, CredentialDescription, CredentialKind, Integration, Integrations,
-    Organizations, Status, TenantSetting,
+    CredentialDescription, CredentialKind, Integration, Integrations, Status,
 };
-use vault::limits::ProxyLimits;
 use vault::schedule::Lifetime;
 use vault::sealing::Sealer;
 use vault::sessions::{ConnectSession, Sessions, Start};
@@ -104,7 +102,7 @@ impl Seed {
             organization: None,
             return_to: None,
             login_hint: None,
-            scopes: self.integration.scopes.clone(),
+            scopes: self.integration.settings.scopes.clone(),
         };
         let failed = |e: vault::Error| e.to_string();
         let (token, _) = self.sessions.create(session.clone(), now, rng).await.map_err(failed)?;
@@ -127,7 +125,7 @@ impl Seed {
                 username: Some(format!("user-{user:08}@mycompany.example")),
             },
             organization: Some(organization),
-            scopes: self.integration.scopes.clone(),
+            scopes: self.integration.settings.scopes.clone(),
             tokens: TokenPair { access: &access, access_expires_at: due_at, refresh: &refresh },
             lifetime: Lifetime { expires_at: due_at, refresh_at: None },
         };
@@ -147,20 +145,14 @@ impl Seed {
 fn integration(now: Timestamp) -> Result<Integration, String> {
     Ok(Integration {
         id: parsed("azure-devops")?,
-        client_id: parsed("3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01")?,
+        settings: serde_json::from_value(json!({
+            "client_id": "3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01",
+            "organizations": ["mycompany"],
+            "scopes": ["vso.code_write", "vso.work_write"],
+            "confirmation": "none",
+        }))
+        .map_err(|e| e.to_string())?,
         credential: CredentialDescription { kind: CredentialKind::ClientSecret, expires_at: None },
-        organizations: Organizations::Named(vec![parsed("mycompany")?]),
-        scopes: vec!["vso.code_write".to_owned(), "vso.work_write".to_owned()],
-        tenant: TenantSetting::Auto,
-        allowed_tenants: Vec::new(),
-        allowed_return_origins: Vec::new(),
-        confirmation: Confirmation::None,
-        token_handout: false,
-        always_warm: false,
-        allowed_calls: CallPolicy::default(),
-        proxy_limits: ProxyLimits::default(),
-        reconnect_url: None,
-        branding: Branding::default(),
         status: Status::Ready,
         probed_at: None,
         created_at: now,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use devops::organization::OrganizationName;
-use devops::policy::CallPolicy;
 use entra::cloud::{Authority, Cloud as EntraCloud};
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
@@ -12,16 +11,15 @@ use ground::random::Random;
 use jiff::SignedDuration;
 use local::names;
 use secrecy::SecretString;
+use serde_json::json;
 use vault::aws::{Clients, TableNames};
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::events::Events;
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 use vault::integrations::{
-    Branding, Confirmation, CredentialDescription, CredentialKind, Integration, Integrations,
-    Organizations, Status, TenantSetting,
+    CredentialDescription, CredentialKind, Integration, Integrations, Settings, Status,
 };
-use vault::limits::ProxyLimits;
 use vault::refresh::drain::{Drain, DrainLimits};
 use vault::refresh::{Parts, Refresher};
 use vault::schedule::Lifetime;
@@ -129,23 +127,11 @@ impl Process {
         let now = self.clock.now();
         let integration = Integration {
             id: integration_id(id),
-            client_id: constant("3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01"),
+            settings: settings(),
             credential: CredentialDescription {
                 kind: CredentialKind::ClientSecret,
                 expires_at: None,
             },
-            organizations: Organizations::Named(vec![organization()]),
-            scopes: vec!["vso.code".to_owned()],
-            tenant: TenantSetting::Auto,
-            allowed_tenants: Vec::new(),
-            allowed_return_origins: Vec::new(),
-            confirmation: Confirmation::None,
-            token_handout: false,
-            always_warm: false,
-            allowed_calls: CallPolicy::default(),
-            proxy_limits: ProxyLimits::default(),
-            reconnect_url: None,
-            branding: Branding::default(),
             status: Status::Ready,
             probed_at: None,
             created_at: now,
@@ -178,7 +164,7 @@ impl Process {
             organization: None,
             return_to: None,
             login_hint: None,
-            scopes: integration.scopes.clone(),
+            scopes: integration.settings.scopes.clone(),
         };
         let (token, _) = self.sessions.create(session.clone(), now, rng).await?;
         let Start::Started { key, .. } = self.sessions.start(&token, now).await? else {
@@ -198,7 +184,7 @@ impl Process {
                 username: None,
             },
             organization: Some(organization()),
-            scopes: integration.scopes.clone(),
+            scopes: integration.settings.scopes.clone(),
             tokens: TokenPair { access: &access, access_expires_at: expires_at, refresh: &refresh },
             lifetime: Lifetime { expires_at, refresh_at: None },
         };
@@ -207,6 +193,17 @@ impl Process {
             _ => Ok(None),
         }
     }
+}
+
+/// Settings of an integration that wants no confirmation.
+fn settings() -> Settings {
+    let settings = json!({
+        "client_id": "3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01",
+        "organizations": [organization()],
+        "scopes": ["vso.code"],
+        "confirmation": "none",
+    });
+    serde_json::from_value(settings).unwrap_or_else(|e| panic!("settings: {e}"))
 }
 
 fn organization() -> OrganizationName {

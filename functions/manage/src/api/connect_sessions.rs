@@ -90,7 +90,7 @@ fn organization(
     named: Option<String>,
 ) -> Result<Option<OrganizationName>, Problem> {
     let Some(named) = named else {
-        return match integration.organizations {
+        return match integration.settings.organizations {
             Organizations::Any => Err(Problem::field(
                 "organization",
                 "this integration serves any organization, so each session names one",
@@ -101,7 +101,7 @@ fn organization(
     let name: OrganizationName = named
         .parse()
         .map_err(|_| Problem::field("organization", "an organization's name, such as mycompany"))?;
-    if integration.organizations.allow(&name) {
+    if integration.settings.organizations.allow(&name) {
         Ok(Some(name))
     } else {
         Err(Problem::new(Code::OrganizationNotAllowed))
@@ -112,7 +112,7 @@ fn organization(
 fn return_to(integration: &Integration, given: Option<String>) -> Result<Option<Url>, Problem> {
     let refused = || Problem::new(Code::ReturnToNotAllowed);
     let Some(text) = given else {
-        return match integration.confirmation {
+        return match integration.settings.confirmation {
             Confirmation::None => Ok(None),
             Confirmation::Required => Err(Problem::field(
                 "return_to",
@@ -126,7 +126,8 @@ fn return_to(integration: &Integration, given: Option<String>) -> Result<Option<
         return Err(refused());
     }
     let url = Url::parse(&text).map_err(|_| refused())?;
-    let allowed = integration.allowed_return_origins.iter().any(|origin| origin.covers(&url));
+    let allowed =
+        integration.settings.allowed_return_origins.iter().any(|origin| origin.covers(&url));
     if allowed { Ok(Some(url)) } else { Err(refused()) }
 }
 
@@ -144,11 +145,11 @@ fn requested_scopes(
     integration: &Integration,
     given: Option<Vec<String>>,
 ) -> Result<Vec<String>, Problem> {
-    let Some(mut wanted) = given else { return Ok(integration.scopes.clone()) };
+    let Some(mut wanted) = given else { return Ok(integration.settings.scopes.clone()) };
     if wanted.is_empty() {
         return Err(Problem::field("scopes", "at least one scope, or leave the field out"));
     }
     wanted.dedup();
-    let covered = |name: &String| scopes::covers(&integration.scopes, name);
+    let covered = |name: &String| scopes::covers(&integration.settings.scopes, name);
     if wanted.iter().all(covered) { Ok(wanted) } else { Err(Problem::new(Code::ScopeNotAllowed)) }
 }

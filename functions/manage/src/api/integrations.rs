@@ -18,7 +18,7 @@ impl Manage {
     /// Where an administrator consents for a whole tenant.
     pub(crate) fn admin_consent_url(&self, integration: &Integration) -> String {
         self.authority.admin_consent_url(
-            &integration.client_id,
+            &integration.settings.client_id,
             devops::scopes::RESOURCE_ID,
             &self.public_url.redirect_uri(),
         )

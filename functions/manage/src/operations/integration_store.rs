@@ -17,7 +17,7 @@ use vault::client_credentials::NewCredential;
 use vault::client_credentials::rotation::VersionId;
 use vault::connections::UserFilter;
 use vault::ids::IntegrationId;
-use vault::integrations::{CredentialDescription, Integration, Status};
+use vault::integrations::{CredentialDescription, Integration, Settings, Status};
 
 use crate::Manage;
 use crate::api::wire::PutIntegration;
@@ -228,20 +228,22 @@ impl Manage {
         let now = self.clock.now();
         Integration {
             id: id.clone(),
-            client_id: wish.client_id.clone(),
+            settings: Settings {
+                client_id: wish.client_id.clone(),
+                organizations: checked.organizations.clone(),
+                scopes: checked.scopes.clone(),
+                tenant: checked.tenant.clone(),
+                allowed_tenants: wish.allowed_tenants.clone(),
+                allowed_return_origins: checked.allowed_return_origins.clone(),
+                confirmation: wish.confirmation,
+                allow_token_handout: wish.allow_token_handout,
+                always_warm: wish.always_warm,
+                allowed_calls: checked.allowed_calls.clone(),
+                proxy_limits: checked.proxy_limits,
+                reconnect_url: checked.reconnect_url.clone(),
+                branding: checked.branding.clone(),
+            },
             credential,
-            organizations: checked.organizations.clone(),
-            scopes: checked.scopes.clone(),
-            tenant: checked.tenant.clone(),
-            allowed_tenants: wish.allowed_tenants.clone(),
-            allowed_return_origins: checked.allowed_return_origins.clone(),
-            confirmation: wish.confirmation,
-            token_handout: wish.allow_token_handout,
-            always_warm: wish.always_warm,
-            allowed_calls: checked.allowed_calls.clone(),
-            proxy_limits: checked.proxy_limits,
-            reconnect_url: checked.reconnect_url.clone(),
-            branding: checked.branding.clone(),
             status: match (&checked.credential, seen.map(|seen| seen.status)) {
                 // Paused stays paused until somebody says otherwise; a new credential deserves a try.
                 (_, Some(Status::Paused)) => Status::Paused,

@@ -93,7 +93,7 @@ impl Manage {
         &self,
         integration: &Integration,
     ) -> (Vec<Finding>, Option<Tenant>) {
-        let Organizations::Named(names) = &integration.organizations else {
+        let Organizations::Named(names) = &integration.settings.organizations else {
             let detail =
                 "any organization is served; each is looked up when a user connects".to_owned();
             return (vec![ok("organization", detail)], None);
@@ -144,7 +144,7 @@ impl Manage {
 
     async fn check_credential(&self, integration: &Integration, found: Option<Tenant>) -> Finding {
         let check = "client_credential";
-        let tenant = match (&integration.tenant, found) {
+        let tenant = match (&integration.settings.tenant, found) {
             (TenantSetting::Fixed(fixed @ Tenant::Id(_)), _) => fixed.clone(),
             (_, Some(found)) => found,
             _ => {
@@ -180,7 +180,7 @@ impl Manage {
             }
         };
         let scope = format!("{}/.default", devops::scopes::RESOURCE_ID);
-        let client_id = &integration.client_id;
+        let client_id = &integration.settings.client_id;
         let credential = &credential;
         let request = ClientCredentialsRequest { client_id, credential, scope: &scope };
         match self.entra.client_credentials(&metadata, request).await {

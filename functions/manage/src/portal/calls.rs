@@ -128,7 +128,7 @@ impl Manage {
         let integration = self.integrations.get(&connection.integration).await?;
         let reachable = integration
             .map(|integration| {
-                integration.organizations.reachable(connection.organization.as_ref())
+                integration.settings.organizations.reachable(connection.organization.as_ref())
             })
             .unwrap_or_default();
         let name =

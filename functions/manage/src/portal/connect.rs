@@ -108,7 +108,7 @@ impl Manage {
             // The application's own page, where it makes the link itself.
             return shown(StatusCode::OK, &LinkPage::of_application(visit, user, link.to_string()));
         }
-        if integration.confirmation == Confirmation::None {
+        if integration.settings.confirmation == Confirmation::None {
             let again = ConnectForm { user, organization, ..ConnectForm::default() };
             return self.link(visit, &integration, &again).await;
         }
@@ -131,8 +131,8 @@ impl Manage {
             .parse()
             .map_err(|error: vault::ids::InvalidId| Problem::field("user", error.to_string()))?;
         let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let finishes_here =
-            entered.return_to.is_empty() && integration.confirmation == Confirmation::Required;
+        let finishes_here = entered.return_to.is_empty()
+            && integration.settings.confirmation == Confirmation::Required;
         let wish = CreateConnectSession {
             integration: integration.id.clone(),
             user: Some(user),

@@ -46,14 +46,14 @@ impl ConnectForm {
 
 impl IntegrationPage {
     fn organizations(&self) -> Vec<String> {
-        match &self.integration.organizations {
+        match &self.integration.settings.organizations {
             Organizations::Any => Vec::new(),
             Organizations::Named(names) => names.iter().map(ToString::to_string).collect(),
         }
     }
 
     fn must_confirm(&self) -> bool {
-        self.integration.confirmation == Confirmation::Required
+        self.integration.settings.confirmation == Confirmation::Required
     }
 
     fn is_paused(&self) -> bool {

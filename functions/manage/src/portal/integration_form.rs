@@ -99,32 +99,33 @@ impl IntegrationForm {
 
     /// The fields of an integration that is there.
     pub(super) fn of_stored(integration: &Integration) -> Self {
-        let branding = Branding::from(&integration.branding);
-        let everything = integration.scopes.iter().any(|name| name == scopes::EVERYTHING);
+        let branding = Branding::from(&integration.settings.branding);
+        let everything = integration.settings.scopes.iter().any(|name| name == scopes::EVERYTHING);
         Self {
             id: integration.id.to_string(),
             version: version(integration),
-            client_id: integration.client_id.to_string(),
+            client_id: integration.settings.client_id.to_string(),
             credential: Credential::Keep,
-            organizations: match &integration.organizations {
+            organizations: match &integration.settings.organizations {
                 Organizations::Any => String::new(),
                 Organizations::Named(names) => lines(names),
             },
-            any_organization: integration.organizations == Organizations::Any,
+            any_organization: integration.settings.organizations == Organizations::Any,
             everything,
-            scopes: if everything { Vec::new() } else { integration.scopes.clone() },
-            tenant: match &integration.tenant {
+            scopes: if everything { Vec::new() } else { integration.settings.scopes.clone() },
+            tenant: match &integration.settings.tenant {
                 TenantSetting::Auto => "auto".to_owned(),
                 TenantSetting::Fixed(tenant) => tenant.to_string(),
             },
-            allowed_tenants: lines(&integration.allowed_tenants),
+            allowed_tenants: lines(&integration.settings.allowed_tenants),
             allowed_return_origins: lines(
-                integration.allowed_return_origins.iter().cloned().map(String::from),
+                integration.settings.allowed_return_origins.iter().cloned().map(String::from),
             ),
-            confirmation: integration.confirmation == Confirmation::Required,
-            token_handout: integration.token_handout,
-            always_warm: integration.always_warm,
+            confirmation: integration.settings.confirmation == Confirmation::Required,
+            token_handout: integration.settings.allow_token_handout,
+            always_warm: integration.settings.always_warm,
             reconnect_url: integration
+                .settings
                 .reconnect_url
                 .as_ref()
                 .map(ToString::to_string)
@@ -133,10 +134,15 @@ impl IntegrationForm {
             logo_url: branding.logo_url.unwrap_or_default(),
             accent_color: branding.accent_color.unwrap_or_default(),
             allowed_calls: lines(
-                integration.allowed_calls.rules().iter().map(|rule| call_rules::line(&rule.into())),
+                integration
+                    .settings
+                    .allowed_calls
+                    .rules()
+                    .iter()
+                    .map(|rule| call_rules::line(&rule.into())),
             ),
-            connection_limit: LimitFields::of(integration.proxy_limits.connection),
-            integration_limit: LimitFields::of(integration.proxy_limits.integration),
+            connection_limit: LimitFields::of(integration.settings.proxy_limits.connection),
+            integration_limit: LimitFields::of(integration.settings.proxy_limits.integration),
             ..Self::empty()
         }
     }

@@ -34,7 +34,7 @@ impl Manage {
             words::credential_end(integration, self.clock.now());
         Row {
             id: integration.id.to_string(),
-            organizations: match &integration.organizations {
+            organizations: match &integration.settings.organizations {
                 Organizations::Any => "any".to_owned(),
                 Organizations::Named(names) => {
                     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")

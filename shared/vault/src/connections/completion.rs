@@ -112,7 +112,7 @@ impl Connections {
         let session = completion.session;
         let id = existing.map_or_else(|| ConnectionId::mint(now, rng), |known| known.id.clone());
         let grant = GrantId::mint(now, rng);
-        let confirmation = match completion.integration.confirmation {
+        let confirmation = match completion.integration.settings.confirmation {
             Confirmation::Required => Some(secret_token::mint(rng)),
             Confirmation::None => None,
         };

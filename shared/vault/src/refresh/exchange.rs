@@ -52,7 +52,7 @@ impl Refresher {
             .with_live(&integration.id, |credential| async move {
                 self.meter.asked();
                 let request = RefreshRequest {
-                    client_id: &integration.client_id,
+                    client_id: &integration.settings.client_id,
                     credential: &credential,
                     refresh_token,
                     scopes,

@@ -201,7 +201,7 @@ impl IntegrationView {
     pub fn new(integration: &Integration, redirect_uri: &Url, admin_consent_url: String) -> Self {
         Self {
             id: integration.id.to_string(),
-            client_id: integration.client_id.to_string(),
+            client_id: integration.settings.client_id.to_string(),
             client_credential: CredentialView {
                 kind: match integration.credential.kind {
                     CredentialKind::ClientSecret => "client_secret",
@@ -210,37 +210,49 @@ impl IntegrationView {
                 },
                 expires_at: integration.credential.expires_at.map(rfc3339),
             },
-            organizations: match &integration.organizations {
+            organizations: match &integration.settings.organizations {
                 Organizations::Any => "any".into(),
                 Organizations::Named(names) => {
                     names.iter().map(ToString::to_string).collect::<Vec<_>>().into()
                 }
             },
-            scopes: integration.scopes.clone(),
-            tenant: match &integration.tenant {
+            scopes: integration.settings.scopes.clone(),
+            tenant: match &integration.settings.tenant {
                 TenantSetting::Auto => auto(),
                 TenantSetting::Fixed(Tenant::Organizations) => "organizations".to_owned(),
                 TenantSetting::Fixed(Tenant::Id(id)) => id.to_string(),
             },
-            allowed_tenants: integration.allowed_tenants.iter().map(ToString::to_string).collect(),
+            allowed_tenants: integration
+                .settings
+                .allowed_tenants
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             allowed_return_origins: integration
+                .settings
                 .allowed_return_origins
                 .iter()
                 .map(|origin| origin.clone().into())
                 .collect(),
-            confirmation: match integration.confirmation {
+            confirmation: match integration.settings.confirmation {
                 Confirmation::Required => "required",
                 Confirmation::None => "none",
             },
-            allow_token_handout: integration.token_handout,
-            always_warm: integration.always_warm,
-            allowed_calls: integration.allowed_calls.rules().iter().map(CallRule::from).collect(),
+            allow_token_handout: integration.settings.allow_token_handout,
+            always_warm: integration.settings.always_warm,
+            allowed_calls: integration
+                .settings
+                .allowed_calls
+                .rules()
+                .iter()
+                .map(CallRule::from)
+                .collect(),
             proxy_limits: ProxyLimits {
-                connection: integration.proxy_limits.connection.map(ProxyLimit::from),
-                integration: integration.proxy_limits.integration.map(ProxyLimit::from),
+                connection: integration.settings.proxy_limits.connection.map(ProxyLimit::from),
+                integration: integration.settings.proxy_limits.integration.map(ProxyLimit::from),
             },
-            reconnect_url: integration.reconnect_url.as_ref().map(Url::to_string),
-            branding: Branding::from(&integration.branding),
+            reconnect_url: integration.settings.reconnect_url.as_ref().map(Url::to_string),
+            branding: Branding::from(&integration.settings.branding),
             redirect_uri: redirect_uri.to_string(),
             admin_consent_url,
             status: match integration.status {
