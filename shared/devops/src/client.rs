@@ -1,4 +1,4 @@
-//! Calls of our own: who is this token's user, what can it reach, and which tenant backs an organization.
+//! Calls of our own: the user of a token, and the tenant that backs an organization.
 
 mod answers;
 
@@ -7,14 +7,13 @@ use std::time::Duration;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
 
-pub use answers::{Account, ConnectionData, Profile};
+pub use answers::ConnectionData;
 
 use crate::address::Address;
-use crate::host::{Family, SharedHost};
+use crate::host::Family;
 use crate::organization::OrganizationName;
 use crate::rate_limit::RateLimit;
 use crate::rejection::Rejection;
@@ -32,13 +31,14 @@ const SUPPRESS: HeaderValue = HeaderValue::from_static("Suppress");
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("ado-connect/", env!("CARGO_PKG_VERSION")));
 
-/// Why `connectionData` was not told.
+/// Why `connectionData` could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionDataError {
     /// The token is not accepted.
     #[error("the token is not accepted in this organization")]
     Unauthorized,
-    /// The user has no access, or the organization does not exist.
+    /// The user has no access, or the organization does not exist. Azure DevOps answers a 401 that names the
+    /// user, a 403 or a 404.
     #[error("the user has no access to this organization")]
     NotAMember,
     /// A policy of the organization blocks the call (VS403463).
@@ -47,30 +47,7 @@ pub enum ConnectionDataError {
     /// Too many calls for this user.
     #[error("Azure DevOps asks to call later")]
     Throttled {
-        /// When, if it says so.
-        retry_after: Option<Duration>,
-    },
-    /// Azure DevOps does not answer as it should.
-    #[error("Azure DevOps does not answer as it should")]
-    Unavailable,
-}
-
-/// Why a profile or its accounts were not told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ProfileError {
-    /// The token is not accepted.
-    #[error("the token is not accepted")]
-    Unauthorized,
-    /// There is no such profile, or no scope of the token includes `vso.profile`.
-    #[error("the token does not grant access to the profile, or there is none")]
-    Forbidden,
-    /// A policy of the user's tenant blocks the call (VS403463).
-    #[error("a policy blocks the access")]
-    PolicyBlocked,
-    /// Too many calls for this user.
-    #[error("Azure DevOps asks to call later")]
-    Throttled {
-        /// When, if it says so.
+        /// When, if the answer has a `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// Azure DevOps does not answer as it should.
@@ -103,7 +80,7 @@ pub struct DevopsClient {
 }
 
 impl DevopsClient {
-    /// Over the process's HTTP client, which must not follow redirects: they would take the token along.
+    /// A client over the process's HTTP client, which must not follow redirects: they would take the token along.
     pub fn new(http: reqwest::Client, instead: Option<Url>) -> Self {
         Self { http, instead }
     }
@@ -130,49 +107,21 @@ impl DevopsClient {
     /// Who the token's user is in an organization: proof of access.
     ///
     /// # Errors
-    /// [`ConnectionDataError`] when there is none, or it could not be had.
+    /// [`ConnectionDataError`] when the user has no access, or Azure DevOps gave no usable answer.
     pub async fn connection_data(
         &self,
         organization: &OrganizationName,
         token: &SecretString,
     ) -> Result<ConnectionData, ConnectionDataError> {
         let path = format!("/{organization}/_apis/connectionData");
-        let address = own_address(Family::Core.host(), &path, None, Some(organization))?;
-        let told: answers::ConnectionDataAnswer =
-            self.get(&address, token, "application/json;api-version=7.1-preview.1").await?;
+        let address = own_address(Family::Core.host(), &path, organization)
+            .ok_or(ConnectionDataError::Unavailable)?;
+        let answer = self.get_connection_data(&address, token).await?;
         // Organizations that allow it answer strangers, too, with a public identity instead of 401.
-        told.user().ok_or(ConnectionDataError::Unauthorized)
+        answer.user().ok_or(ConnectionDataError::Unauthorized)
     }
 
-    /// The profile of the token's user; needs `vso.profile`.
-    ///
-    /// # Errors
-    /// [`ProfileError`] when there is none, or it could not be had.
-    pub async fn profile_me(&self, token: &SecretString) -> Result<Profile, ProfileError> {
-        let path = "/_apis/profile/profiles/me";
-        let address =
-            own_address(SharedHost::Profiles.host(), path, Some("api-version=7.1"), None)?;
-        Ok(self.get(&address, token, "application/json").await?)
-    }
-
-    /// The organizations of a member, who is the token's user: [`Profile::id`]. Only those of the tenant
-    /// that issued the token are told. Needs `vso.profile`.
-    ///
-    /// # Errors
-    /// [`ProfileError`] when they could not be had.
-    pub async fn accounts(
-        &self,
-        member: Uuid,
-        token: &SecretString,
-    ) -> Result<Vec<Account>, ProfileError> {
-        let query = format!("memberId={member}&api-version=7.1");
-        let host = SharedHost::Profiles.host();
-        let address = own_address(host, "/_apis/accounts", Some(&query), None)?;
-        let told: answers::AccountsAnswer = self.get(&address, token, "application/json").await?;
-        Ok(told.accounts())
-    }
-
-    /// Which tenant backs an organization; needs no token. Azure DevOps answers 404, and tells it in a header.
+    /// Which tenant backs an organization; needs no token. Azure DevOps answers 404, with the tenant in a header.
     ///
     /// # Errors
     /// [`Unavailable`] when there is no answer.
@@ -181,16 +130,15 @@ impl DevopsClient {
         organization: &OrganizationName,
     ) -> Result<OrganizationTenant, Unavailable> {
         let path = format!("/{organization}");
-        let address = own_address(Family::Vssps.host(), &path, None, Some(organization))
-            .map_err(|_| Unavailable)?;
+        let address = own_address(Family::Vssps.host(), &path, organization).ok_or(Unavailable)?;
         let asked = self.request(&address, Method::HEAD).timeout(TIMEOUT).send().await;
         let answer = asked.map_err(|_| Unavailable)?;
         let turned_away = answer.status() == StatusCode::TOO_MANY_REQUESTS;
         if turned_away || answer.status().is_server_error() {
             return Err(Unavailable);
         }
-        let told = answer.headers().get("x-vss-resourcetenant");
-        let id = told.and_then(|value| Uuid::parse_str(value.to_str().ok()?.trim()).ok());
+        let header = answer.headers().get("x-vss-resourcetenant");
+        let id = header.and_then(|value| Uuid::parse_str(value.to_str().ok()?.trim()).ok());
         Ok(match id {
             Some(id) if id.is_nil() => OrganizationTenant::PersonalMicrosoftAccounts,
             Some(id) => OrganizationTenant::Entra(id),
@@ -198,40 +146,30 @@ impl DevopsClient {
         })
     }
 
-    async fn get<T: DeserializeOwned>(
+    async fn get_connection_data(
         &self,
         address: &Address,
         token: &SecretString,
-        accept: &'static str,
-    ) -> Result<T, Refusal> {
+    ) -> Result<answers::ConnectionDataAnswer, ConnectionDataError> {
         let bearer = format!("Bearer {}", token.expose_secret());
-        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| Refusal::Unauthorized)?;
+        let mut bearer =
+            HeaderValue::from_str(&bearer).map_err(|_| ConnectionDataError::Unauthorized)?;
         bearer.set_sensitive(true);
         let sent = self
             .request(address, Method::GET)
             .header(AUTHORIZATION, bearer)
-            .header(ACCEPT, accept)
+            .header(ACCEPT, "application/json;api-version=7.1-preview.1")
             .timeout(TIMEOUT)
             .send()
             .await;
-        let answer = sent.map_err(|_| Refusal::Unavailable)?;
+        let answer = sent.map_err(|_| ConnectionDataError::Unavailable)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = ground::http::read(answer, LARGEST).await.map_err(|_| Refusal::Unavailable)?;
+        let body = ground::http::read(answer, LARGEST)
+            .await
+            .map_err(|_| ConnectionDataError::Unavailable)?;
         judge(address, status, &headers, &body)?;
-        answers::read(&body).ok_or(Refusal::Unavailable)
+        answers::read(&body).ok_or(ConnectionDataError::Unavailable)
     }
-}
-
-/// Why Azure DevOps did not answer a question, whatever the question was.
-enum Refusal {
-    Unauthorized,
-    PolicyBlocked,
-    /// 401 that names the user, 403 or 404: Azure DevOps uses all three for what somebody may not see.
-    NotShown,
-    Throttled {
-        retry_after: Option<Duration>,
-    },
-    Unavailable,
 }
 
 fn judge(
@@ -239,57 +177,30 @@ fn judge(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<(), Refusal> {
+) -> Result<(), ConnectionDataError> {
     if Rejection::detect(address, false, status, headers, body).is_some() {
-        return Err(Refusal::Unauthorized);
+        return Err(ConnectionDataError::Unauthorized);
     }
     match status {
         StatusCode::OK => Ok(()),
-        StatusCode::FORBIDDEN if contains(body, BLOCKED_BY_POLICY) => Err(Refusal::PolicyBlocked),
+        StatusCode::FORBIDDEN if contains(body, BLOCKED_BY_POLICY) => {
+            Err(ConnectionDataError::PolicyBlocked)
+        }
         // A 401 that is no rejected token is a user without access.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-            Err(Refusal::NotShown)
+            Err(ConnectionDataError::NotAMember)
         }
         StatusCode::TOO_MANY_REQUESTS => {
-            Err(Refusal::Throttled { retry_after: RateLimit::from_headers(headers).retry_after })
+            let retry_after = RateLimit::from_headers(headers).retry_after;
+            Err(ConnectionDataError::Throttled { retry_after })
         }
-        _ => Err(Refusal::Unavailable),
+        _ => Err(ConnectionDataError::Unavailable),
     }
 }
 
-impl From<Refusal> for ConnectionDataError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Unauthorized => Self::Unauthorized,
-            Refusal::PolicyBlocked => Self::PolicyBlocked,
-            Refusal::NotShown => Self::NotAMember,
-            Refusal::Throttled { retry_after } => Self::Throttled { retry_after },
-            Refusal::Unavailable => Self::Unavailable,
-        }
-    }
-}
-
-impl From<Refusal> for ProfileError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Unauthorized => Self::Unauthorized,
-            Refusal::PolicyBlocked => Self::PolicyBlocked,
-            Refusal::NotShown => Self::Forbidden,
-            Refusal::Throttled { retry_after } => Self::Throttled { retry_after },
-            Refusal::Unavailable => Self::Unavailable,
-        }
-    }
-}
-
-/// Our own calls go through the parser that everybody's go through.
-fn own_address(
-    host: &str,
-    path: &str,
-    query: Option<&str>,
-    organization: Option<&OrganizationName>,
-) -> Result<Address, Refusal> {
-    let allowed = organization.map(std::slice::from_ref).unwrap_or_default();
-    Address::parse(host, path, query, allowed).map_err(|_| Refusal::Unavailable)
+/// Our own calls go through the same parser as proxied ones.
+fn own_address(host: &str, path: &str, organization: &OrganizationName) -> Option<Address> {
+    Address::parse(host, path, None, std::slice::from_ref(organization)).ok()
 }
 
 fn contains(body: &[u8], needle: &[u8]) -> bool {

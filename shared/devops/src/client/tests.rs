@@ -55,8 +55,6 @@ async fn connection_data(
 }
 
 const USER: &str = r#"{"authenticatedUser":{"id":"d291b0c4-a05c-6ea6-8df1-4b41d5f39eff","descriptor":"Microsoft.IdentityModel.Claims.ClaimsIdentity;1\\ada@mycompany.example","subjectDescriptor":"aad.ZDI5MWIw","providerDisplayName":"Ada"},"instanceId":"20cda608-32f0-4e6e-9b7c-8def7b38d15a","deploymentType":"hosted"}"#;
-const PROFILE: &str = r#"{"displayName":"Ada","publicAlias":"d6245f20-2af8-44f4-9451-8107cb2767db","emailAddress":"ada@mycompany.example","coreRevision":1647,"timeStamp":"2014-05-12T22:23:07.727+00:00","id":"d6245f20-2af8-44f4-9451-8107cb2767db","revision":1647}"#;
-const ACCOUNTS: &str = r#"{"count":3,"value":[{"accountId":"6affcbef-fe5d-44c6-8a29-439b79aaa118","accountUri":"https://vssps.dev.azure.com/MyCompany/","accountName":"MyCompany","properties":{}},{"accountId":"bf83696f-383b-4980-95b5-1f1127640a8a","accountName":"fabrikam"},{"accountId":"bf83696f-383b-4980-95b5-1f1127640a8b","accountName":"no name"}]}"#;
 
 #[tokio::test]
 async fn the_real_host_is_named_and_sign_in_pages_are_suppressed() {
@@ -105,7 +103,7 @@ fn without_an_override_requests_go_to_azure_devops_itself() {
 }
 
 #[tokio::test]
-async fn connection_data_tells_who_the_user_is() {
+async fn connection_data_names_the_user() {
     let expected = ConnectionData {
         authenticated_user_id: "d291b0c4-a05c-6ea6-8df1-4b41d5f39eff".parse().unwrap(),
         subject_descriptor: Some("aad.ZDI5MWIw".to_owned()),
@@ -117,7 +115,7 @@ async fn connection_data_tells_who_the_user_is() {
 }
 
 #[tokio::test]
-async fn each_way_to_refuse_is_told_apart() {
+async fn each_way_to_refuse_is_its_own_error() {
     use ConnectionDataError as E;
     const SIGN_IN: Headers =
         &[("location", "https://spsprodcus1.vssps.visualstudio.com/_signin?x")];
@@ -174,8 +172,7 @@ async fn a_redirect_is_never_followed_with_the_token() {
         let headers: Headers = vec![("location", location)].leak();
         let (client, asked) = server(status, headers, "").await;
         assert!(client.connection_data(&mycompany(), &token()).await.is_err());
-        assert!(client.profile_me(&token()).await.is_err());
-        assert_eq!(asked.lock().unwrap().len(), 2);
+        assert_eq!(asked.lock().unwrap().len(), 1);
     }
     assert!(reached.lock().unwrap().is_empty());
 }
@@ -188,7 +185,6 @@ async fn nobody_listening_is_unavailable() {
     let client = DevopsClient::new(ground::http::client().unwrap(), Some(url));
     let refused = client.connection_data(&mycompany(), &token()).await;
     assert_eq!(refused, Err(ConnectionDataError::Unavailable));
-    assert_eq!(client.profile_me(&token()).await, Err(ProfileError::Unavailable));
     assert_eq!(client.resource_tenant(&mycompany()).await, Err(Unavailable));
 }
 
@@ -198,48 +194,6 @@ async fn a_token_that_cannot_stand_in_a_header_is_not_sent() {
     let refused = client.connection_data(&mycompany(), &"a\r\nb".into()).await;
     assert_eq!(refused, Err(ConnectionDataError::Unauthorized));
     assert!(asked.lock().unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn the_profile_and_its_accounts_are_told() {
-    let (client, asked) = server(200, &[JSON], PROFILE).await;
-    let profile = client.profile_me(&token()).await.unwrap();
-    assert_eq!(profile.id.to_string(), "d6245f20-2af8-44f4-9451-8107cb2767db");
-    assert_eq!(profile.display_name.as_deref(), Some("Ada"));
-    assert_eq!(profile.email_address.as_deref(), Some("ada@mycompany.example"));
-    assert_eq!(asked.lock().unwrap()[0].uri(), "/_apis/profile/profiles/me?api-version=7.1");
-    assert_eq!(asked.lock().unwrap()[0].headers()["host"], "app.vssps.visualstudio.com");
-
-    let (client, asked) = server(200, &[JSON], ACCOUNTS).await;
-    let accounts = client.accounts(profile.id, &token()).await.unwrap();
-    let names: Vec<_> = accounts.iter().map(|account| account.organization.as_str()).collect();
-    assert_eq!(names, ["mycompany", "fabrikam"]);
-    assert_eq!(
-        asked.lock().unwrap()[0].uri(),
-        "/_apis/accounts?memberId=d6245f20-2af8-44f4-9451-8107cb2767db&api-version=7.1"
-    );
-    let (client, _) = server(200, &[JSON], r#"{"count":0,"value":null}"#).await;
-    assert_eq!(client.accounts(profile.id, &token()).await, Ok(Vec::new()));
-}
-
-#[tokio::test]
-async fn each_way_to_refuse_a_profile_is_told_apart() {
-    use ProfileError as E;
-    let throttled = E::Throttled { retry_after: Some(Duration::from_secs(9)) };
-    for (status, headers, body, expected) in [
-        (401, &[][..], "", E::Unauthorized),
-        (203, &[HTML], "<html>", E::Unauthorized),
-        (403, &[JSON], r#"{"message":"VS403463: blocked"}"#, E::PolicyBlocked),
-        (403, &[JSON], "{}", E::Forbidden),
-        (404, &[JSON], "{}", E::Forbidden),
-        (429, &[("retry-after", "9")], "", throttled),
-        (503, &[JSON], "\u{feff}{}", E::Unavailable),
-        (200, &[JSON], "[]", E::Unavailable),
-    ] {
-        let (client, _) = server(status, headers, body).await;
-        assert_eq!(client.profile_me(&token()).await, Err(expected), "{status}");
-        assert_eq!(client.accounts(Uuid::from_u128(1), &token()).await, Err(expected), "{status}");
-    }
 }
 
 #[tokio::test]
@@ -255,7 +209,7 @@ async fn the_tenant_of_an_organization_is_read_from_a_404() {
 }
 
 #[tokio::test]
-async fn an_organization_may_have_no_tenant_or_not_tell_it() {
+async fn an_organization_may_have_no_tenant_or_an_unknown_one() {
     use OrganizationTenant as T;
     const NIL: Headers = &[("x-vss-resourcetenant", "00000000-0000-0000-0000-000000000000")];
     for (status, headers, expected) in [
