@@ -14,7 +14,7 @@ mod tenant;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge::config::{Config, PublicUrl, ResponseMode};
+use edge::config::{Config, FromVariables as _, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
@@ -153,12 +153,9 @@ impl Authorize {
             nonce: &nonce,
             code_challenge: &verifier.challenge(),
             login_hint: session.login_hint.as_deref(),
-            domain_hint: None,
-            prompt: None,
             claims: claims.as_deref(),
         }
-        .url(&metadata)
-        .map_err(|e| Problem::new(Code::EntraMisconfigured).cause(e))?;
+        .url(&metadata);
 
         let flow = AuthorizationFlow {
             session_key,

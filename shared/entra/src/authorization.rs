@@ -16,27 +16,6 @@ use crate::metadata::Metadata;
 /// The identity scopes that every request asks for: `profile` for `oid`, `offline_access` for a refresh token.
 pub const IDENTITY_SCOPES: [&str; 3] = ["openid", "profile", "offline_access"];
 
-/// What the user is asked on Entra's pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prompt {
-    /// To choose an account.
-    SelectAccount,
-    /// To consent again.
-    Consent,
-    /// To sign in again.
-    Login,
-}
-
-impl Prompt {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::SelectAccount => "select_account",
-            Self::Consent => "consent",
-            Self::Login => "login",
-        }
-    }
-}
-
 /// A `code_verifier` (RFC 7636 section 4.1): 256 random bits.
 pub struct PkceVerifier(SecretString);
 
@@ -77,28 +56,13 @@ pub struct AuthorizationRequest<'a> {
     pub code_challenge: &'a PkceCodeChallenge,
     /// The account to suggest.
     pub login_hint: Option<&'a str>,
-    /// The domain whose sign-in page to show at once.
-    pub domain_hint: Option<&'a str>,
-    /// What to ask the user for.
-    pub prompt: Option<Prompt>,
     /// A claims challenge to satisfy, JSON.
     pub claims: Option<&'a str>,
 }
 
-/// A request that cannot be made into a URL.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("`login_hint` and `prompt=select_account` cannot be combined")]
-pub struct ConflictingHints;
-
 impl AuthorizationRequest<'_> {
     /// The URL to send the browser to.
-    ///
-    /// # Errors
-    /// [`ConflictingHints`] for what Entra refuses.
-    pub fn url(&self, metadata: &Metadata) -> Result<Url, ConflictingHints> {
-        if self.login_hint.is_some() && self.prompt == Some(Prompt::SelectAccount) {
-            return Err(ConflictingHints);
-        }
+    pub fn url(&self, metadata: &Metadata) -> Url {
         let client =
             oauth2::basic::BasicClient::new(oauth2::ClientId::new(self.client_id.to_string()))
                 .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()));
@@ -113,17 +77,10 @@ impl AuthorizationRequest<'_> {
             .add_extra_param("response_mode", "query")
             .add_extra_param("nonce", self.nonce.expose_secret().to_owned())
             .add_extra_param("claims", claims::with_capability(self.claims));
-        let hints = [
-            ("login_hint", self.login_hint),
-            ("domain_hint", self.domain_hint),
-            ("prompt", self.prompt.map(Prompt::as_str)),
-        ];
-        for (name, value) in hints {
-            if let Some(value) = value {
-                request = request.add_extra_param(name, value.to_owned());
-            }
+        if let Some(hint) = self.login_hint {
+            request = request.add_extra_param("login_hint", hint.to_owned());
         }
-        Ok(request.url().0)
+        request.url().0
     }
 }
 
@@ -158,12 +115,9 @@ mod tests {
             nonce: &"the-nonce".into(),
             code_challenge: &verifier.challenge(),
             login_hint: Some("ada@mycompany.example"),
-            domain_hint: None,
-            prompt: None,
             claims: None,
         }
-        .url(&metadata())
-        .unwrap();
+        .url(&metadata());
         assert!(
             url.as_str().starts_with(
                 "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?"
