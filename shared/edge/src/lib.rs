@@ -22,7 +22,7 @@
 //!  config: the environment, read once at start, every fault named at once
 //! ```
 //!
-//! The five functions call it; it calls [`vault`] for API keys and [`entra`] for key sets. It
+//! All functions call it; it calls [`vault`] for API keys and [`entra`] for key sets. It
 //! stores nothing, decides nothing about connections, and never lets a query string, a header, a
 //! body or a secret into a log line or an error.
 

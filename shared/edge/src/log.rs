@@ -4,7 +4,6 @@
 //! own (S-47). A request's line has the fields of [`RequestLog`] and no others: no query strings,
 //! headers, bodies or paths (S-46).
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -97,13 +96,7 @@ struct Noted {
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache: Option<&'static str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    timings_ms: BTreeMap<&'static str, u64>,
     #[serde(skip)]
     counters: Vec<(&'static str, Unit, u64)>,
 }
@@ -153,24 +146,9 @@ impl RequestLog {
         noted.cause = problem.cause_text().map(str::to_owned);
     }
 
-    /// What became of it, in one word of ours such as `connected`.
-    pub fn outcome(&self, outcome: &'static str) {
-        self.noted().outcome = Some(outcome);
-    }
-
     /// What the refresh protocol did, in one word of ours such as `renewed`.
     pub fn refresh(&self, outcome: &'static str) {
         self.noted().refresh = Some(outcome);
-    }
-
-    /// Whether a cache had the answer, in one word of ours such as `hit`.
-    pub fn cache(&self, outcome: &'static str) {
-        self.noted().cache = Some(outcome);
-    }
-
-    /// How long a part took; parts of the same name add up.
-    pub fn timing(&self, part: &'static str, duration: Duration) {
-        *self.noted().timings_ms.entry(part).or_default() += milliseconds(duration);
     }
 
     /// Adds to a metric of the function, see [`Metrics::add`].
@@ -307,11 +285,7 @@ mod tests {
         log.connection(&"conn_0123456789abcdef0123456789abcdef".parse().unwrap());
         log.host("dev.azure.com");
         log.upstream_status(StatusCode::OK);
-        log.refresh("renewed");
-        log.cache("hit");
-        log.clone().outcome("proxied");
-        log.timing("upstream", Duration::from_millis(7));
-        log.timing("upstream", Duration::from_millis(3));
+        log.clone().refresh("renewed");
         log.metric("TokensRenewed", Unit::Count, 1);
         let line = log.line(&answered(200));
         assert!(!line.contains('\n'));
@@ -366,7 +340,6 @@ mod tests {
             ],
             "Timestamp": 1767225600125
           },
-          "cache": "hit",
           "caller": "key:0a1b",
           "connection": "conn_0123456789abcdef0123456789abcdef",
           "function": "proxy",
@@ -375,15 +348,11 @@ mod tests {
           "level": "INFO",
           "message": "request",
           "method": "GET",
-          "outcome": "proxied",
           "refresh": "renewed",
           "request_id": "JKJaXmPLvHcESHA=",
           "route": "ANY /proxy/{proxy+}",
           "status": 200,
           "timestamp": "2026-01-01T00:00:00.125Z",
-          "timings_ms": {
-            "upstream": 10
-          },
           "trace_id": "1-68000000-000000000000000000000000",
           "upstream_status": 200
         }

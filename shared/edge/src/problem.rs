@@ -306,12 +306,6 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-impl From<Code> for Problem {
-    fn from(code: Code) -> Self {
-        Self::new(code)
-    }
-}
-
 impl From<vault::Error> for Problem {
     fn from(error: vault::Error) -> Self {
         let code = match error {

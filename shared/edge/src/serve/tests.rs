@@ -89,15 +89,15 @@ async fn a_handler_gets_its_route_and_the_path_as_sent() {
         assert_eq!(matched.parameter("path"), Some("mycompany/a b/%2e"));
         assert_eq!(request.uri().query(), Some("session=marker"));
         assert_eq!(log.request_id(), "JKJaXmPLvHcESHA=");
-        log.outcome("proxied");
+        log.host("dev.azure.com");
         Ok(respond::no_content())
     };
     let path = "/proxy/conn_1/dev.azure.com/mycompany/a b/%2e";
     let (answer, line) = answer(Function::Proxy, handler, event("REPORT", path, &json!({}))).await;
     assert_eq!(answer.status_code, 204);
     assert_eq!(
-        (&line["route"], &line["outcome"]),
-        (&json!("ANY /proxy/{proxy+}"), &json!("proxied"))
+        (&line["route"], &line["host"]),
+        (&json!("ANY /proxy/{proxy+}"), &json!("dev.azure.com"))
     );
     assert!(!line.to_string().contains("a b"));
 }
@@ -166,7 +166,7 @@ async fn a_handler_that_does_not_return_is_answered_for_before_lambda_ends() {
 
 #[tokio::test]
 async fn people_get_pages_and_programs_get_documents() {
-    let handler = |_: Request, _: RequestLog| async { Err(Code::SessionUnknown.into()) };
+    let handler = |_: Request, _: RequestLog| async { Err(Problem::new(Code::SessionUnknown)) };
     let html = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
     for (path, accept, page) in [
         ("/authorize", html, true),
@@ -295,8 +295,9 @@ async fn where_answers_are_streamed_each_is_a_prelude_and_a_body() {
             .contains("\"streamed_bytes\":2")
     );
 
-    let refuses =
-        |_: Request, _: RequestLog| async { Err::<Response<Body>, _>(Code::UnknownHost.into()) };
+    let refuses = |_: Request, _: RequestLog| async {
+        Err::<Response<Body>, _>(Problem::new(Code::UnknownHost))
+    };
     let streamed =
         Server { response_mode: ResponseMode::Streamed, ..server(Function::Proxy, refuses) };
     let (outgoing, _) = streamed.answer(event(), Context::default()).await;
