@@ -18,7 +18,7 @@ mod refusal;
 use std::sync::Arc;
 
 use devops::client::DevopsClient;
-use edge::config::{Config, PublicUrl, ResponseMode};
+use edge::config::{Config, FromVariables as _, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use devops::client::DevopsClient;
 use edge::caller::{Authenticator, Caller};
-use edge::config::{Config, Portal, PublicUrl, ResponseMode};
+use edge::config::{Config, FromVariables as _, Portal, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;

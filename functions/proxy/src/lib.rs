@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use devops::client::DevopsClient;
 use edge::caller::Authenticator;
-use edge::config::{BaseUrl, Config, PublicUrl, ResponseMode};
+use edge::config::{BaseUrl, Config, FromVariables as _, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::gateway::Request;
 use edge::log::RequestLog;

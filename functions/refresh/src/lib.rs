@@ -12,6 +12,7 @@
 //! refresh protocol would forgive it if they did. Messages name shards, never connections: a message
 //! that is lost or doubled loses or doubles nothing.
 
+pub mod config;
 mod dead_letters;
 mod dispatch;
 mod queue;
@@ -21,7 +22,7 @@ mod work;
 
 use std::sync::Arc;
 
-use edge::config::RefreshConfig;
+use edge::config::FromVariables as _;
 use edge::deployment::Deployment;
 use ground::clock::Clock;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -35,6 +36,7 @@ use vault::refresh::drain::{Drain, DrainLimits};
 use vault::service::Service;
 use vault::tallies::Tallies;
 
+use crate::config::RefreshConfig;
 use crate::queue::{Queue, Record};
 
 /// Everything the function needs, made once per process.

@@ -12,12 +12,13 @@
 //!
 //! Source: "Lambda rotation functions", AWS Secrets Manager user guide.
 
+pub mod config;
 mod event;
 mod steps;
 
 use std::sync::Arc;
 
-use edge::config::RotateConfig;
+use edge::config::FromVariables as _;
 use edge::deployment::Deployment;
 use entra::graph::Graph;
 use entra::identifiers::Tenant;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 use vault::client_credentials::ClientCredentials;
 use vault::integrations::Integrations;
 
+use crate::config::RotateConfig;
 use crate::event::{RotationEvent, Step};
 
 /// Everything the function needs, made once per process.

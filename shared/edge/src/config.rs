@@ -1,20 +1,19 @@
 //! A function's configuration: environment variables, read once at start.
 //!
-//! All functions take the same variables, so that the template sets them in one place. Everything
-//! that is missing or malformed is reported at once, by name and never by value.
+//! All functions read [`Config`], so that the template sets these variables in one place. A function with
+//! variables of its own adds a type that implements [`FromVariables`]. Everything that is missing or malformed
+//! is reported at once, by name and never by value.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use entra::cloud::{Authority, Cloud};
-use entra::identifiers::Tenant;
 use ground::http::is_trustworthy;
-use jiff::SignedDuration;
 use url::Url;
 use vault::aws::TableNames;
 
-/// What every function is told.
+/// The configuration of every function.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `PUBLIC_URL`: where the gateway is reached.
@@ -27,17 +26,17 @@ pub struct Config {
     pub secrets_prefix: String,
     /// `OPERATOR_KEY_SECRET`: the name of the secret that is the first operator key.
     pub operator_key_secret: String,
-    /// `EVENT_BUS`: where events go; without it there are none.
+    /// `EVENT_BUS`: the EventBridge bus for events; there are none without it.
     pub event_bus: Option<String>,
     /// `METRICS_NAMESPACE`: the `CloudWatch` namespace of our metrics; `ado-connect` unless set.
     pub metrics_namespace: Option<String>,
-    /// `REFRESH_SHARDS`: into how many parts the refresh schedule is split; 4 unless set.
+    /// `REFRESH_SHARDS`: number of parts of the refresh schedule; 4 unless set.
     pub refresh_shards: NonZeroU32,
     /// `ENTRA_CLOUD`: Microsoft's cloud, `public` unless set.
     pub cloud: Cloud,
-    /// The cloud's, or `ENTRA_URL` in its place.
+    /// `ENTRA_URL`: takes the place of the cloud's authority.
     pub authority: Authority,
-    /// `FEDERATION_ROLE_ARN`: the role that a federated credential names; without it there are none.
+    /// `FEDERATION_ROLE_ARN`: the role that a federated credential names; there are none without it.
     pub federation_role_arn: Option<String>,
     /// `PORTAL`: whether operators can sign in with a browser; `on` unless set to `off`.
     pub portal: Portal,
@@ -47,8 +46,7 @@ pub struct Config {
     pub jwt: Option<JwtConfig>,
     /// `RESPONSE_MODE`: how answers leave the function, `buffered` unless set.
     pub response_mode: ResponseMode,
-    /// `STREAMING_URL`: where the proxy is reached that streams; the function's own address if it is the
-    /// one.
+    /// `STREAMING_URL`: the address of the streaming proxy; required where `RESPONSE_MODE` is `streamed`.
     pub streaming_url: Option<BaseUrl>,
 }
 
@@ -74,7 +72,7 @@ impl FromStr for Portal {
     }
 }
 
-/// How answers leave a function. It follows from what the function stands behind, so an event cannot tell it.
+/// How answers leave a function. The front door decides it, and an event does not show which one that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResponseMode {
     /// Whole, in one JSON document of at most 6 MB: HTTP APIs.
@@ -96,36 +94,6 @@ impl FromStr for ResponseMode {
     }
 }
 
-/// What the refresh function is told.
-#[derive(Debug, Clone)]
-pub struct RefreshConfig {
-    /// What every function is told.
-    pub common: Config,
-    /// `REFRESH_QUEUE_URL`: the FIFO queue between dispatcher and workers.
-    pub queue_url: Url,
-    /// `REFRESH_DEAD_LETTERS_ARN`: the queue of messages that could not be handled; without it they
-    /// stay where they are.
-    pub dead_letters_arn: Option<String>,
-    /// `REFRESH_CONCURRENCY`: connections that one worker renews at the same time; 16 unless set.
-    pub concurrency: NonZeroU32,
-    /// `REFRESH_RATE`: token requests per second that all workers together send to Entra for one
-    /// tenant, at most; 100 unless set.
-    pub rate: NonZeroU32,
-}
-
-/// What the function is told that renews client secrets.
-#[derive(Debug, Clone)]
-pub struct RotateConfig {
-    /// What every function is told.
-    pub common: Config,
-    /// `ROTATION_TENANT`: the tenant in which the Entra app is registered.
-    pub tenant: Tenant,
-    /// `ROTATION_VALID_DAYS`: for how long a new client secret is asked to be valid; 180 days unless set.
-    pub valid_for: SignedDuration,
-    /// `GRAPH_URL`: takes Microsoft Graph's place.
-    pub graph_url: Option<Url>,
-}
-
 /// Which JSON Web Tokens name users of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtConfig {
@@ -145,27 +113,35 @@ pub struct ConfigError {
     pub faults: Vec<String>,
 }
 
-impl Config {
+/// A configuration that is read from variables.
+pub trait FromVariables: Sized {
+    /// Reads all variables, also after a fault, so that every fault is found. Returns `None` if a required
+    /// one is at fault.
+    fn read(reader: &mut Reader<'_>) -> Option<Self>;
+
     /// Reads the process environment.
     ///
     /// # Errors
     /// [`ConfigError`] with every fault.
-    pub fn from_environment() -> Result<Self, ConfigError> {
-        Self::from_variables(environment)
+    fn from_environment() -> Result<Self, ConfigError> {
+        Self::from_variables(|name| std::env::var(name).ok())
     }
 
     /// Reads variables from anywhere. An empty value counts as none.
     ///
     /// # Errors
     /// [`ConfigError`] with every fault.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(&variable);
-        let config = Self::read(&mut reader);
-        reader.finish(config)
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { variable: &variable, faults: Vec::new() };
+        match Self::read(&mut reader) {
+            Some(config) if reader.faults.is_empty() => Ok(config),
+            _ => Err(ConfigError { faults: reader.faults }),
+        }
     }
+}
 
+impl FromVariables for Config {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        // Everything is read before anything is given up, so that every fault is found.
         let public_url = reader.required("PUBLIC_URL");
         let integrations = reader.required("INTEGRATIONS_TABLE");
         let sessions = reader.required("SESSIONS_TABLE");
@@ -215,92 +191,20 @@ impl Config {
 }
 
 const DEFAULT_REFRESH_SHARDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
-const DEFAULT_REFRESH_CONCURRENCY: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
-const DEFAULT_REFRESH_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
-const DEFAULT_VALID_DAYS: NonZeroU32 = NonZeroU32::MIN.saturating_add(179);
-
-impl RefreshConfig {
-    /// Reads the process environment.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with every fault.
-    pub fn from_environment() -> Result<Self, ConfigError> {
-        Self::from_variables(environment)
-    }
-
-    /// Reads variables from anywhere. An empty value counts as none.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with every fault.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(&variable);
-        let common = Config::read(&mut reader);
-        let queue_url = reader.required::<UpstreamUrl>("REFRESH_QUEUE_URL").map(|url| url.0);
-        let dead_letters_arn = reader.optional("REFRESH_DEAD_LETTERS_ARN");
-        let concurrency =
-            reader.optional("REFRESH_CONCURRENCY").unwrap_or(DEFAULT_REFRESH_CONCURRENCY);
-        let rate = reader.optional("REFRESH_RATE").unwrap_or(DEFAULT_REFRESH_RATE);
-        let config = common.zip(queue_url).map(|(common, queue_url)| Self {
-            common,
-            queue_url,
-            dead_letters_arn,
-            concurrency,
-            rate,
-        });
-        reader.finish(config)
-    }
-}
-
-impl RotateConfig {
-    /// Reads the process environment.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with every fault.
-    pub fn from_environment() -> Result<Self, ConfigError> {
-        Self::from_variables(environment)
-    }
-
-    /// Reads variables from anywhere. An empty value counts as none.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with every fault.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(&variable);
-        let common = Config::read(&mut reader);
-        let tenant = reader.required("ROTATION_TENANT").map(Tenant::Id);
-        let valid_days = reader.optional("ROTATION_VALID_DAYS").unwrap_or(DEFAULT_VALID_DAYS);
-        let valid_for = SignedDuration::from_hours(24 * i64::from(valid_days.get()));
-        let graph_url = reader.optional::<UpstreamUrl>("GRAPH_URL").map(|url| url.0);
-        let config = common.zip(tenant).map(|(common, tenant)| Self {
-            common,
-            tenant,
-            valid_for,
-            graph_url,
-        });
-        reader.finish(config)
-    }
-}
-
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
 
 /// Collects faults while variables are read.
-struct Reader<'a> {
+pub struct Reader<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     faults: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
-    fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { variable, faults: Vec::new() }
-    }
-
+impl Reader<'_> {
     fn text(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.trim().is_empty())
     }
 
-    fn optional<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+    /// Returns a variable's value, or `None` if it is not set or at fault.
+    pub fn optional<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         match self.text(name)?.parse() {
             Ok(value) => Some(value),
             Err(error) => {
@@ -310,7 +214,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn required<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+    /// Returns a variable's value, or `None` if it is at fault; a variable that is not set is.
+    pub fn required<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         if self.text(name).is_none() {
             self.faults.push(format!("{name} is missing"));
             return None;
@@ -346,13 +251,6 @@ impl<'a> Reader<'a> {
                 self.faults.push("JWT_ISSUER is missing, because JWT_AUDIENCE is set".to_owned());
                 None
             }
-        }
-    }
-
-    fn finish<T>(self, config: Option<T>) -> Result<T, ConfigError> {
-        match config {
-            Some(config) if self.faults.is_empty() => Ok(config),
-            _ => Err(ConfigError { faults: self.faults }),
         }
     }
 }
@@ -448,7 +346,7 @@ impl FromStr for BaseUrl {
 }
 
 /// A URL that requests or secrets may go to: `https`, or `http` on this machine.
-struct UpstreamUrl(Url);
+pub struct UpstreamUrl(pub Url);
 
 impl FromStr for UpstreamUrl {
     type Err = InvalidValue;

@@ -7,11 +7,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use edge::config::{Config, RefreshConfig, RotateConfig};
+use edge::config::{Config, FromVariables as _};
 use end_to_end::World;
 use local::Routes;
 use local::permissions::function_name;
 use local::template::Template;
+use refresh::config::RefreshConfig;
+use rotate::config::RotateConfig;
 use serde_json::{Value, json};
 
 #[test]
