@@ -1,4 +1,4 @@
-// The README's pictures: `UPDATE_SCREENSHOTS=1 tests/browser/check`. All together have at most 300 kB.
+// The documents' pictures: `UPDATE_SCREENSHOTS=1 tests/browser/check`. All together have at most 300 kB.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { choice, field, openSignedIn, scope } from './portal.js';
 import { clientId, connectLink, haveCounted, organization, putIntegration } from './stack.js';
 
 const MOST_BYTES = 300_000;
-const folder = process.argv[2] ?? join(import.meta.dirname, '../../docs');
+const folder = process.argv[2] ?? join(import.meta.dirname, '../../docs/pictures');
 const integration = 'build-dashboard';
 let bytes = 0;
 

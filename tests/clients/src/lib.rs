@@ -6,14 +6,15 @@
 //!        └─ every other connection                                           └─ with its credentials
 //! ```
 //!
-//! `cargo test -p clients -- --ignored` installs the clients below `target/clients`, pinned by their lock files, and
-//! needs Node, Python and Git on the machine.
+//! It also runs every file of `examples/`. `cargo test --workspace --test walks -- --ignored` installs the clients below
+//! `target/clients`, pinned by their lock files, and needs Node, Python, Git, curl, jq and OpenSSL on the machine.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a failure ends the run, with its place"
 )]
 
+mod examples;
 mod guard;
 mod install;
 mod record;
@@ -22,9 +23,9 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
-use end_to_end::{INTEGRATION, World};
-use serde_json::json;
+use end_to_end::World;
 
+use crate::examples::Examples;
 use crate::walk::Walk;
 
 /// Enough projects for ten pages.
@@ -49,13 +50,10 @@ pub async fn run() {
     let world = World::start().await;
     let scopes =
         ["vso.code_write", "vso.work_write", "vso.build_execute", "vso.project", "vso.profile"];
-    world.put_integration(INTEGRATION, json!({"scopes": scopes})).await.expect(200);
-    let connection = world.connect("ada", "ada").await;
-    let key = world.new_key("application", Some(INTEGRATION)).await;
-    let seeded = 3;
-    world.devops().add_projects("mycompany", "Project", PROJECTS - seeded).unwrap();
-
     let scratch = Scratch::new();
+    let examples = Examples::connect(sources, &scratch.0, &world, &scopes).await;
+    let connection = examples.variable("CONNECTION_ID");
+    let key = examples.variable("APPLICATION_KEY").to_owned();
     let walk = |front, base: &str| Walk {
         front,
         sources: sources.to_owned(),
@@ -68,6 +66,9 @@ pub async fn run() {
     guard::check(&gateway, &clients);
     world.devops().reset_counts();
 
+    examples.call(&gateway, &clients);
+    let seeded = 3;
+    world.devops().add_projects("mycompany", "Project", PROJECTS - seeded).unwrap();
     for walk in [&gateway, &streaming] {
         walk.node(&clients);
         walk.python(&clients);
@@ -81,6 +82,7 @@ pub async fn run() {
         walk.git(project, push);
     }
     record::check(&world, &key);
+    examples.certify();
     println!("the clients reached Azure DevOps through the proxy, and nothing else");
 }
 

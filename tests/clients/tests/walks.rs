@@ -1,4 +1,4 @@
-//! `cargo test -p clients -- --ignored`
+//! `cargo test --workspace --test walks -- --ignored`
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Node, Python and Git on the machine, and installs packages"]

@@ -16,6 +16,7 @@
 
 mod answer;
 mod browser;
+pub mod documents;
 mod leaks;
 pub mod portal;
 mod steps;

@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use edge::caller::Role;
 use edge::problem::Code;
 use edge::routes::{Operation, ROUTES, Route};
+use end_to_end::documents::{self, Document};
 use end_to_end::{Caller, INTEGRATION, World};
 use local::Routes;
 use reqwest::Method;
 use serde_json::Value;
 
-/// An address of a route, with things that do not exist.
+/// An address of a route; the ids in it do not exist.
 fn example(route: &Route) -> (Method, String) {
     let path = route
         .path
@@ -62,15 +63,13 @@ fn cargo_lambda_watch_has_exactly_the_routes_of_the_contract() {
 }
 
 #[test]
-fn the_readme_lists_every_problem_code() {
-    let mut expected = "<!-- problems -->\n| code | status | what it means | what to do |\n| --- | --- | --- | --- |\n".to_owned();
-    for code in Code::ALL {
-        let (status, title, advice) = (code.status().as_u16(), code.title(), code.advice());
-        writeln!(expected, "| `{}` | {status} | {title} | {advice} |", code.as_str()).unwrap();
-    }
-    expected.push_str("<!-- /problems -->");
-    let readme = include_str!("../../../../README.md");
-    assert!(readme.contains(&expected), "the README's table should be:\n{expected}");
+fn the_documentation_lists_every_problem_code() {
+    let rows = Code::ALL.iter().map(|code| {
+        let (name, status) = (format!("`{}`", code.as_str()), code.status().as_u16().to_string());
+        [name, status, code.title().to_owned(), code.advice().to_owned()]
+    });
+    let expected = documents::table(["code", "status", "meaning", "what to do"], rows);
+    Document("docs/reference/problems.md").assert_part("problems", &expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +175,7 @@ async fn the_service_describes_itself() {
     assert!(ROUTES.iter().any(|route| route.operation == Operation::Portal));
 }
 
-/// Method, path, and whether somebody has to say who they are.
+/// Method, path, and whether credentials are needed.
 type Row = (String, String, bool);
 
 fn described(document: &Value) -> BTreeSet<Row> {

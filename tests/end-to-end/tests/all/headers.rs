@@ -1,18 +1,20 @@
-//! Headers, up and down: exactly what the tables of the README say.
+//! Headers, up and down: exactly as the tables of `docs/reference/headers.md` have it.
 
 use std::collections::BTreeMap;
 
 use emulators::Fault;
 use end_to_end::World;
+use end_to_end::documents::{self, Document};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-const README: &str = include_str!("../../../../README.md");
+/// The page with the tables.
+const PAGE: Document = Document("docs/reference/headers.md");
 /// How many random sets of headers go each way.
 const CASES: usize = 200;
-/// Names that a row of a table may be missing for.
+/// Header names in use, for which a table may lack a row.
 const WELL_KNOWN: &str = "accept-charset access-control-allow-origin access-control-request-method age allow \
     alt-svc alt-used cache-control cdn-loop cf-connecting-ip clear-site-data client-ip content-disposition \
     content-encoding content-security-policy cookie cookie2 cross-origin-opener-policy date dnt etag expect-ct expires \
@@ -26,10 +28,10 @@ const WELL_KNOWN: &str = "accept-charset access-control-allow-origin access-cont
     x-method-override x-original-host x-original-url x-powered-by x-ratelimit-limit x-real-ip x-request-id \
     x-requested-with x-rewrite-url x-tfs-fedauthredirect x-tfs-session x-vss-e2eid x-xss-protection";
 
-/// What HTTP itself reads, so that a real answer cannot carry it at random.
+/// Headers that HTTP itself reads, so a real answer cannot carry random values of them.
 const FRAMING: [&str; 4] = ["connection", "content-length", "transfer-encoding", "upgrade"];
 
-/// What becomes of a header.
+/// The proxy's treatment of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Passed,
@@ -38,32 +40,28 @@ enum Fate {
     Dropped,
 }
 
-/// A table of the README.
+/// A table of the page.
 struct Table {
-    /// Names, or beginnings of names.
+    /// Names, or prefixes of names.
     rules: Vec<(String, Fate)>,
     underscores: Fate,
 }
 
 impl Table {
-    fn of_readme(name: &str) -> Self {
-        let (begin, end) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
-        let table = README.split_once(&begin).unwrap().1.split_once(&end).unwrap().0;
+    fn read(name: &str) -> Self {
         let mut found = Self { rules: Vec::new(), underscores: Fate::Passed };
-        for line in table.lines().skip(3) {
-            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            let fate = match cells[2] {
+        for cells in PAGE.rows(name) {
+            let fate = match cells[1].as_str() {
                 "passed" => Fate::Passed,
                 "changed" => Fate::Changed,
                 "replaced" => Fate::Replaced,
                 "dropped" => Fate::Dropped,
-                other => panic!("{other} is no fate"),
+                other => panic!("unknown treatment: {other}"),
             };
-            if cells[1].contains("underscore") {
+            if cells[0].contains("underscore") {
                 found.underscores = fate;
             }
-            let names = cells[1].split('`').skip(1).step_by(2);
-            found.rules.extend(names.map(|name| (name.to_owned(), fate)));
+            found.rules.extend(documents::names(&cells[0]).into_iter().map(|name| (name, fate)));
         }
         assert!(found.rules.len() > 20, "{:?}", found.rules);
         found
@@ -80,7 +78,7 @@ impl Table {
         rule.map_or(Fate::Passed, |(_, fate)| *fate)
     }
 
-    /// Names of the table, their neighbours, and others.
+    /// Names from the table, similar names, and others.
     fn names(&self) -> impl Strategy<Value = String> + use<> {
         let in_table = self.rules.iter().map(|(pattern, _)| pattern.replace('*', "a"));
         let well_known = WELL_KNOWN.split_whitespace().map(str::to_owned);
@@ -98,14 +96,14 @@ impl Table {
         prop_oneof![4 => proptest::sample::select(known), 2 => neighbours, 2 => "[a-z][a-z0-9-]{0,10}[a-z0-9]"]
     }
 
-    /// Headers, and whether `Connection` names one of them.
+    /// Random headers.
     fn headers(&self) -> impl Strategy<Value = BTreeMap<String, String>> + use<> {
-        // No number, so that none is a time to wait.
+        // No numbers, so that none is read as a time to wait.
         proptest::collection::btree_map(self.names(), "v[!-~]{0,12}", 1..14)
     }
 }
 
-/// Random but the same on every run.
+/// Random cases, the same on every run.
 fn cases<S: Strategy>(strategy: &S) -> Vec<S::Value> {
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
@@ -116,7 +114,7 @@ fn cases<S: Strategy>(strategy: &S) -> Vec<S::Value> {
     (0..CASES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-/// An application that calls with any headers, past the gateway, which would not take all of them.
+/// An application that sends any headers directly to the function; the gateway would refuse some of them.
 struct Caller<'a> {
     world: &'a World,
     connection: String,
@@ -146,7 +144,7 @@ impl<'a> Caller<'a> {
         serde_json::from_value(answer["headers"].clone()).unwrap()
     }
 
-    /// What the last request had when it arrived.
+    /// The headers of the last request, as Azure DevOps received them.
     fn arrived(&self) -> BTreeMap<String, String> {
         let requests = self.world.devops().requests();
         let last = requests.last().unwrap();
@@ -156,10 +154,10 @@ impl<'a> Caller<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_up_is_what_the_table_says() {
+async fn request_headers_arrive_at_azure_devops_as_the_table_says() {
     let world = World::start().await;
     let caller = Caller::of(&world).await;
-    let table = Table::of_readme("request headers");
+    let table = Table::read("request headers");
     for (number, mut sent) in cases(&table.headers()).into_iter().enumerate() {
         let named = sent.keys().nth(number % sent.len()).cloned().filter(|_| number % 3 == 0);
         if let Some(named) = &named {
@@ -191,10 +189,10 @@ async fn what_goes_up_is_what_the_table_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_down_is_what_the_table_says() {
+async fn answer_headers_reach_the_caller_as_the_table_says() {
     let world = World::start().await;
     let caller = Caller::of(&world).await;
-    let table = Table::of_readme("answer headers");
+    let table = Table::read("answer headers");
     let usual = caller.call(&BTreeMap::new()).await;
     for mut sent in cases(&table.headers()) {
         sent.retain(|name, _| !FRAMING.contains(&name.as_str()));
@@ -217,7 +215,7 @@ async fn what_comes_down_is_what_the_table_says() {
         let came = caller.call(&BTreeMap::new()).await;
         for (name, value) in &sent {
             let came = came.get(name);
-            // An answer's names may have an underscore.
+            // Names in answers may contain an underscore.
             let fate = if name.contains('_') { Fate::Passed } else { table.fate(name) };
             match fate {
                 Fate::Passed => assert_eq!(came, Some(value), "{name} of {sent:?}"),
@@ -234,7 +232,7 @@ async fn what_comes_down_is_what_the_table_says() {
     }
 }
 
-/// Headers of a request that no one client sends.
+/// Request headers of many different clients.
 const ODD_REQUEST: &str = "\
 Accept: application/json;api-version=7.1;excludeUrls=true
 accept-language: de-CH, de;q=0.9
@@ -273,7 +271,7 @@ x-quotes: \"a\\\"b\", 'c'
 x-percent: %00%0d%0a
 x-long-1234567890123456789012345678901234567890: 1";
 
-/// Headers of an answer that no one service sends.
+/// Answer headers of many different services.
 const ODD_ANSWER: &str = "\
 Content-Type: application/octet-stream
 Content-Disposition: attachment; filename*=UTF-8''%c3%bc.txt
@@ -307,7 +305,7 @@ NEL: {}
 Keep-Alive: timeout=5";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forty_odd_headers_go_up_and_come_down_like_this() {
+async fn forty_odd_headers_pass_in_both_directions_as_in_the_snapshot() {
     let world = World::start().await;
     let caller = Caller::of(&world).await;
     let pairs = |text: &str| -> BTreeMap<String, String> {

@@ -8,6 +8,7 @@
 
 mod callers;
 mod contract;
+mod documents;
 mod events;
 mod federated;
 mod headers;

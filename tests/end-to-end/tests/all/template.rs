@@ -1,5 +1,4 @@
-//! What `infra/template.yaml` deploys: which variables functions get, who is asked for credentials, what is kept, and
-//! what is watched.
+//! `infra/template.yaml`: the functions' variables, authorization, retention and alarms.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use edge::config::{Config, FromVariables as _};
 use end_to_end::World;
+use end_to_end::documents::{self, Document};
 use local::Routes;
 use local::permissions::function_name;
 use local::template::Template;
@@ -17,43 +17,36 @@ use rotate::config::RotateConfig;
 use serde_json::{Value, json};
 
 #[test]
-fn the_documentation_lists_every_parameter_and_every_alarm() {
+fn the_deployment_page_lists_every_parameter_and_every_alarm() {
     let template = Template::read().unwrap();
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let mut parameters =
-        "<!-- parameters -->\n| parameter | default | meaning |\n| --- | --- | --- |\n".to_owned();
-    for (name, parameter) in &template.parameters {
+    let parameters = template.parameters.iter().map(|(name, parameter)| {
         let default = text(&parameter["Default"]);
         let default = if default.is_empty() { default } else { format!("`{default}`") };
-        let meaning = text(&parameter["Description"]);
-        writeln!(parameters, "| `{name}` | {default} | {meaning} |").unwrap();
-    }
-    parameters.push_str("<!-- /parameters -->");
+        [format!("`{name}`"), default, text(&parameter["Description"])]
+    });
+    let parameters = documents::table(["parameter", "default", "meaning"], parameters);
     let alarms: BTreeMap<String, String> = template
         .of_type("AWS::CloudWatch::Alarm")
         .map(|(_, alarm)| {
             (text(&alarm.properties["AlarmName"]), text(&alarm.properties["AlarmDescription"]))
         })
         .collect();
-    let mut table = "<!-- alarms -->\n| alarm | meaning |\n| --- | --- |\n".to_owned();
-    for (name, meaning) in alarms {
-        let name = name.trim_start_matches("${AWS::StackName} ");
-        writeln!(table, "| {name} | {meaning} |").unwrap();
-    }
-    table.push_str("<!-- /alarms -->");
-    let readme = include_str!("../../../../infra/README.md");
-    for expected in [parameters, table] {
-        assert!(readme.contains(&expected), "infra/README.md's table should be:\n{expected}");
-    }
+    let alarms = alarms
+        .into_iter()
+        .map(|(name, meaning)| [name.trim_start_matches("${AWS::StackName} ").to_owned(), meaning]);
+    let readme = Document("infra/README.md");
+    readme.assert_part("parameters", &parameters);
+    readme.assert_part("alarms", &documents::table(["alarm", "meaning"], alarms));
 }
 
 #[test]
-fn every_alarm_looks_at_a_metric_that_there_is() {
+fn every_alarm_uses_an_existing_metric() {
     let template = Template::read().unwrap();
-    let documented = include_str!("../../../../README.md");
+    let documented = Document("docs/reference/metrics.md").names("metrics");
     let filters: BTreeSet<&str> = template
         .of_type("AWS::Logs::MetricFilter")
         .map(|(_, filter)| &filter.properties["MetricTransformations"][0]["MetricName"])
@@ -77,7 +70,7 @@ fn every_alarm_looks_at_a_metric_that_there_is() {
                 continue;
             }
             ("AWS::StackName", [("function", "refresh" | "proxy")]) => {
-                assert!(documented.contains(&format!("`{name}`")), "{id}: {name}");
+                assert!(documented.iter().any(|known| known == name), "{id}: {name}");
                 continue;
             }
             ("AWS/ApiGateway", [("ApiId", "Api")]) => &["4xx", "5xx", "Count", "Latency"],
@@ -101,8 +94,8 @@ fn every_alarm_looks_at_a_metric_that_there_is() {
 }
 
 #[test]
-fn the_streaming_api_is_deployed_anew_whenever_it_changes() {
-    // A deployment is a picture of the API, and CloudFormation takes another one only for another logical id.
+fn the_streaming_api_is_deployed_again_when_it_changes() {
+    // A deployment is a snapshot of the API. CloudFormation makes a new one only for a new logical id.
     let template = Template::read().unwrap();
     let pictured =
         ["StreamingApi", "StreamingProxyPath", "StreamingAddressPath", "StreamingMethod"];
@@ -130,7 +123,7 @@ fn functions_get_exactly_the_variables_that_they_read() {
     let of_refresh = variables_of(|variable| drop(RefreshConfig::from_variables(variable)));
     let of_rotate = variables_of(|variable| drop(RotateConfig::from_variables(variable)));
     assert!(of_refresh.is_superset(&of_all) && of_all.len() > 15);
-    // Buffered unless said, so only the one that streams is told.
+    // The default is buffered, so only the streaming proxy gets the variable.
     let unsaid = BTreeSet::from(["RESPONSE_MODE".to_owned()]);
     let functions: Vec<&str> =
         template.of_type("AWS::Serverless::Function").map(|(id, _)| id).collect();
@@ -145,13 +138,16 @@ fn functions_get_exactly_the_variables_that_they_read() {
     }
 }
 
+#[test]
+fn the_configuration_page_lists_exactly_the_variables_of_the_template() {
+    let page = Document("docs/reference/configuration.md");
+    let listed: BTreeSet<String> = page.names("configuration").into_iter().collect();
+    assert_eq!(listed, variables_of_all_functions(&Template::read().unwrap()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_local_stack_tells_its_functions_nothing_that_the_template_does_not() {
-    let template = Template::read().unwrap();
-    let mut known = keys(&template.globals["Function"]["Environment"]["Variables"]);
-    for (_, function) in template.of_type("AWS::Serverless::Function") {
-        known.extend(keys(&function.properties["Environment"]["Variables"]));
-    }
+async fn the_local_stack_sets_no_variable_that_the_template_does_not_set() {
+    let known = variables_of_all_functions(&Template::read().unwrap());
     let world = World::start().await;
     let told = world.stack.env_file();
     let told = told.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
@@ -162,7 +158,7 @@ async fn the_local_stack_tells_its_functions_nothing_that_the_template_does_not(
 
 type Variable<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// The names of the variables that are asked for.
+/// The names of the variables that `reads` asks for.
 fn variables_of(reads: impl Fn(&Variable<'_>)) -> BTreeSet<String> {
     let names = RefCell::new(BTreeSet::new());
     reads(&|name| {
@@ -170,6 +166,14 @@ fn variables_of(reads: impl Fn(&Variable<'_>)) -> BTreeSet<String> {
         None
     });
     names.into_inner()
+}
+
+fn variables_of_all_functions(template: &Template) -> BTreeSet<String> {
+    let mut variables = keys(&template.globals["Function"]["Environment"]["Variables"]);
+    for (_, function) in template.of_type("AWS::Serverless::Function") {
+        variables.extend(keys(&function.properties["Environment"]["Variables"]));
+    }
+    variables
 }
 
 fn keys(variables: &Value) -> BTreeSet<String> {
@@ -203,7 +207,7 @@ fn every_function_has_its_own_role_log_and_limits_and_every_table_is_kept() {
         let recovery = &table.properties["PointInTimeRecoverySpecification"];
         assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{id}");
     }
-    // Else a message is seen again while it is being handled; and a shard waits as long for one that failed.
+    // A shorter timeout delivers a message again while it is handled; a longer one delays the shard after a failure.
     let timeout = template.resources["RefreshFunction"].properties["Timeout"].as_u64().unwrap();
     for (id, source) in template.of_type("AWS::Lambda::EventSourceMapping") {
         let queue = source.properties["EventSourceArn"].as_str().unwrap().replace(".Arn", "");
@@ -211,7 +215,7 @@ fn every_function_has_its_own_role_log_and_limits_and_every_table_is_kept() {
         let fits = timeout + 30..=2 * timeout;
         assert!(visibility.is_some_and(|visibility| fits.contains(&visibility)), "{id}");
     }
-    // A query string may hold a code or a state.
+    // A query string may contain a code or a state.
     let access_log = &template.resources["Stage"].properties["AccessLogSettings"]["Format"];
     let access_log = access_log.as_str().unwrap();
     for field in ["$context.path", "queryString", "$context.authorizer", "$context.identity.user "]
@@ -237,9 +241,9 @@ fn functions_answer_before_the_http_api_gives_up() {
 }
 
 #[test]
-fn no_api_takes_over_who_may_call() {
-    // Each route's callers are in the contract, and the functions ask for them. An authorizer of the API's would be a
-    // second place, and a method with an API key or IAM would refuse whom the contract lets in.
+fn no_api_has_an_authorizer_of_its_own() {
+    // The functions check each route's callers against the contract. An authorizer of the API would be a second
+    // place, and a method with an API key or IAM would refuse callers that the contract allows.
     let template = Template::read().unwrap();
     for (id, route) in template.of_type("AWS::ApiGatewayV2::Route") {
         for property in ["AuthorizationType", "AuthorizerId", "ApiKeyRequired"] {
@@ -249,7 +253,7 @@ fn no_api_takes_over_who_may_call() {
     let methods: Vec<_> = template.of_type("AWS::ApiGateway::Method").collect();
     assert_eq!(methods.len(), 1);
     assert_eq!(methods[0].1.properties["AuthorizationType"], "NONE");
-    // It leads to the proxy alone, whose every route has callers.
+    // It leads only to the proxy, and each of its routes requires a caller.
     let integration = methods[0].1.properties["Integration"]["Uri"].as_str().unwrap();
     assert!(integration.contains("StreamingProxyFunction.Arn"), "{integration}");
     let permission =
@@ -261,13 +265,13 @@ fn no_api_takes_over_who_may_call() {
 }
 
 #[test]
-fn functions_are_invoked_by_the_services_that_the_template_names_and_by_nobody_else() {
+fn functions_can_be_invoked_only_by_the_services_that_the_template_names() {
     let template = Template::read().unwrap();
     let mut invoked: BTreeSet<(String, String)> = BTreeSet::new();
     for (id, permission) in template.of_type("AWS::Lambda::Permission") {
         let properties = &permission.properties;
         assert_eq!(properties["Action"], "lambda:InvokeFunction", "{id}");
-        // Else anybody's API, or anybody's secret, could be behind the call.
+        // Without a source, any account's API or secret could invoke the function.
         let source = properties.get("SourceArn").or(properties.get("SourceAccount"));
         assert!(source.is_some_and(|source| source != "*"), "{id}");
         let text = |name: &str| properties[name].as_str().unwrap().to_owned();
@@ -279,6 +283,6 @@ fn functions_are_invoked_by_the_services_that_the_template_names_and_by_nobody_e
         .into();
     expected.insert(("RotateFunction".to_owned(), "secretsmanager.amazonaws.com".to_owned()));
     assert_eq!(invoked, expected);
-    // An address of its own would go round the gateway.
+    // A function URL would bypass the gateway.
     assert_eq!(template.of_type("AWS::Lambda::Url").count(), 0);
 }
