@@ -1,5 +1,5 @@
 //! An administrator comes back from consenting for a whole tenant. Nobody here has asked for it and no state is known,
-//! so nothing is believed and nothing is done: a page says how it ended (SECURITY S-14).
+//! so nothing is believed and nothing is done: a page says how it ended (S-14).
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/v2-admin-consent>.
 

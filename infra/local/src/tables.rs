@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 use crate::StartError;
 use crate::aws::names;
 
-/// Makes the tables of DESIGN section 4, as the template does.
+/// Makes the four tables (docs/architecture.md, Data), as the template does.
 ///
 /// # Errors
 /// [`StartError`] when DynamoDB does not take them.

@@ -1,4 +1,4 @@
-//! Which headers pass, up to Azure DevOps and down to the caller (DESIGN's proxy rule; S-30, S-31, S-35).
+//! Which headers pass, up to Azure DevOps and down to the caller (docs/reference/headers.md; S-30, S-31, S-35).
 //!
 //! Everything passes, all values in their order, except what is named here. Credentials, the host and
 //! everything that names the proxy itself are set by the proxy afterwards.

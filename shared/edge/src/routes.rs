@@ -1,7 +1,7 @@
 //! The HTTP contract as one table, and finding the row that a request means.
 //!
 //! `openapi.json` is generated from it, and tests compare it with the gateway's template and the
-//! README, so a route exists in all of them or in none.
+//! documents, so a route exists in all of them or in none.
 
 mod table;
 

@@ -1,4 +1,4 @@
-//! A quick set of seeds; the long one is a command (see the README).
+//! A quick set of seeds; the long one is a command (see CONTRIBUTING.md).
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use simulation::scenario::{self, Clocks};

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::api::openapi;
 
-/// Liveness and version; nothing about what is behind (SECURITY S-43).
+/// Liveness and version; nothing about what is behind (S-43).
 pub(crate) fn health() -> Result<Response<Body>, Problem> {
     respond::json(StatusCode::OK, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
 }

@@ -138,7 +138,7 @@ fn all_values_of_a_name_pass_in_their_order() {
     }
 }
 
-/// DESIGN's rule, written down a second time.
+/// The tables of docs/reference/headers.md, written down a second time.
 fn may_go_up(name: &str) -> bool {
     let by_name = "authorization cookie host forwarded x-real-ip x-http-method-override content-length \
         transfer-encoding te trailer upgrade expect connection keep-alive proxy-connection";

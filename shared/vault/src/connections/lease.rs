@@ -13,7 +13,7 @@ use crate::ids::{ConnectionId, GrantId};
 use crate::table::{from_item, n, s, sent, to_value, updated};
 use crate::{schedule, secret_token};
 
-/// How long a lease holds: longer than everything its holder may do (RELIABILITY B3).
+/// How long a lease holds: longer than its holder may work (docs/security.md, B3).
 pub const LEASE_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
 /// How far two clocks may differ before a live lease is taken over.
 const SKEW: SignedDuration = SignedDuration::from_secs(2);

@@ -119,7 +119,7 @@ pub struct Account {
     /// For display only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// For display only; never an identity (SECURITY S-15).
+    /// For display only; never an identity (S-15).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
