@@ -4,4 +4,4 @@
 set -euo pipefail
 
 jq -n '{confirmation: env.CONFIRMATION, user: "ada"}' \
-  | curl -fsS -X POST "$GATEWAY/connections/$CONNECTION_ID/confirm" -H "Authorization: Bearer $APPLICATION_KEY" -H 'Content-Type: application/json' --data-binary @-
+  | curl -fsS -X POST "$GATEWAY/connections/$CONNECTION_ID/confirm" -H "Authorization: Bearer $APPLICATION_KEY" -H 'Content-Type: application/json' --data-binary @- | jq

@@ -10,5 +10,5 @@ jq -n '{
   scopes: ["vso.code", "vso.work", "vso.project"],
   allowed_return_origins: ["https://app.mycompany.example"],
   reconnect_url: "https://app.mycompany.example/settings"
-}' | curl -fsS -X PUT "$GATEWAY/integrations/azure-devops" -H "Authorization: Bearer $OPERATOR_KEY" -H 'Content-Type: application/json' --data-binary @-
-curl -fsS -X POST "$GATEWAY/integrations/azure-devops/verify" -H "Authorization: Bearer $OPERATOR_KEY"
+}' | curl -fsS -X PUT "$GATEWAY/integrations/azure-devops" -H "Authorization: Bearer $OPERATOR_KEY" -H 'Content-Type: application/json' --data-binary @- | jq
+curl -fsS -X POST "$GATEWAY/integrations/azure-devops/verify" -H "Authorization: Bearer $OPERATOR_KEY" | jq

@@ -20,9 +20,11 @@ pub(crate) struct Examples {
 impl Examples {
     /// Runs the examples that lead to a connected user. `scopes` are those of the connection.
     pub async fn connect(sources: &Path, scratch: &Path, world: &World, scopes: &[&str]) -> Self {
+        let scratch = scratch.join("examples");
+        std::fs::create_dir_all(&scratch).unwrap();
         let mut examples = Self {
             folder: sources.join("../../examples").canonicalize().unwrap(),
-            scratch: scratch.to_owned(),
+            scratch,
             variables: vec![
                 ("GATEWAY", world.stack.public_url().to_owned()),
                 ("STREAMING", world.stack.streaming_url().to_owned()),
