@@ -1,5 +1,5 @@
 'use strict';
-// Copying: the buttons are useless without a script, so they appear with it.
+// Copy buttons need a script, so the script shows them.
 for (const button of document.querySelectorAll('[data-copy]')) {
   button.hidden = false;
   button.addEventListener('click', async () => {
@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll('[data-copy]')) {
     document.getElementById('said').textContent = button.textContent;
   });
 }
-// The checklist of scopes, searched; a chosen scope marks what comes along with it.
+// Searches the list of scopes, and marks the scopes that a chosen one includes.
 const search = document.getElementById('scope-search');
 if (search) {
   search.parentElement.hidden = false;
@@ -22,7 +22,7 @@ if (search) {
     const box = line.querySelector('input');
     const mark = document.createElement('i');
     mark.className = 'tag good';
-    mark.textContent = 'comes along';
+    mark.textContent = 'included';
     mark.hidden = true;
     line.querySelector('code').after(' ', mark);
     return { line, box, mark, text: line.textContent.toLowerCase(), includes: line.querySelector('q')?.textContent.split(', ') ?? [] };
@@ -38,7 +38,7 @@ if (search) {
   for (const { box } of lines) box.addEventListener('change', mark);
   mark();
 }
-// Fields that belong to one choice show only with it.
+// Shows the fields of the chosen option only.
 for (const radio of document.querySelectorAll('[data-shows]')) {
   const show = () => {
     for (const part of document.querySelectorAll(`[data-part-of="${radio.name}"]`)) {
@@ -48,7 +48,7 @@ for (const radio of document.querySelectorAll('[data-shows]')) {
   radio.addEventListener('change', show);
   show();
 }
-// A PEM file can be picked instead of pasted; it is read here and sent as text.
+// Reads a chosen PEM file into its text field.
 for (const picker of document.querySelectorAll('[data-into]')) {
   picker.parentElement.hidden = false;
   picker.addEventListener('change', async () => {

@@ -36,7 +36,7 @@ async fn an_operator_can_say_that_it_is_somebody_else() {
     // What was there before goes on, and nothing is left to confirm.
     assert_eq!(world.connection(&id).await["status"], "active");
     let late = operator.browser().open_page(returned.as_str()).await.expect(200).text();
-    assert!(late.contains("Nothing waits for a confirmation"), "{late}");
+    assert!(late.contains("There is nothing to confirm"), "{late}");
     // Nothing is said to be erased that is not.
     refuse(&confirmation).await.expect(400);
     let tokens = world.items(names::TOKENS).await;
@@ -128,7 +128,7 @@ async fn a_table_without_a_row_says_why_and_what_to_do() {
         operator.open(&format!("/portal/connections?{query}")).await.expect(200).text()
     };
     assert!(shown("").await.contains("Nobody has connected yet"));
-    assert!(shown("user=ada").await.contains("No connection fits the filter"));
+    assert!(shown("user=ada").await.contains("No connection matches the filter"));
     world.connect("ada", "ada").await;
     let listed = format!("/connections?integration={INTEGRATION}&limit=1");
     let listed = world.get(&Caller::Application, &listed).await.expect(200).json();
@@ -208,7 +208,7 @@ async fn the_history_of_a_connection_tells_its_changes_and_goes_with_it() {
     let history = async || {
         let page = operator.open(&page).await.expect(200).text();
         let so_far = page.split("<h2 id=\"history\">").nth(1).unwrap().to_owned();
-        let so_far = so_far.split("So far").last().unwrap().split("</section>").next().unwrap();
+        let so_far = so_far.split("Past").last().unwrap().split("</section>").next().unwrap();
         let changes = so_far.split("<dd>").skip(1).map(|rest| rest.split('<').next().unwrap());
         changes.map(str::to_owned).collect::<Vec<_>>()
     };

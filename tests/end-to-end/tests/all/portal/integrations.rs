@@ -37,7 +37,7 @@ async fn a_newcomer_configures_connects_calls_and_cleans_up() {
     assert_eq!(view["client_credential"]["expires_at"], "2035-01-01T00:00:00Z");
 
     let verified = operator.submit("/portal/integrations/first/verify", &[]).await.expect(200);
-    assert!(verified.text().contains("Nothing stands in the way"), "{}", verified.text());
+    assert!(verified.text().contains("Users can connect"), "{}", verified.text());
 
     let linked = operator.submit("/portal/integrations/first/connect", &[("user", "ada")]).await;
     let link = field(&linked.expect(200).text(), "link").unwrap();

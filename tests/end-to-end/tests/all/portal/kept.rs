@@ -51,7 +51,7 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
     let signed_in = operator.browser().submit(&sign_in, &borrowed(&fields)).await.expect(303);
     let draft = signed_in.header("location").unwrap().to_owned();
     let back = operator.open(&draft).await.expect(200).text();
-    assert!(back.contains("a session had ended"), "{back}");
+    assert!(back.contains("your session had ended"), "{back}");
     // Opened again it is still there; it is no part of the page that everybody opens.
     assert!(operator.open(&draft).await.expect(200).text().contains("fabrikam"));
     for (visitor, path) in [(&operator, "/portal/integrations/new"), (&other, draft.as_str())] {
@@ -59,7 +59,7 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
         assert!(!page.contains("fabrikam") && !page.contains("had ended"), "{page}");
     }
     for page in [&ended, &refused] {
-        assert!(page.contains("what you entered comes back"), "{page}");
+        assert!(page.contains("your entries are restored"), "{page}");
     }
     for page in [&ended, &refused, &back] {
         for secret in ["s3cr3t", "k3y-of-the-test", "an0ther-key", world.stack.operator_key()] {

@@ -93,7 +93,7 @@ async fn only_an_operator_key_signs_in() {
         let browser = world.browser();
         let answer = browser.submit(&world.url("/portal/sign-in"), &[("key", key)]).await;
         assert!(answer.header("set-cookie").is_none());
-        assert!(answer.expect(401).text().contains("This is no operator key"));
+        assert!(answer.expect(401).text().contains("This is not an operator key"));
     }
     // Where the alarm for refused keys looks.
     world
