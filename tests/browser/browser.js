@@ -23,10 +23,10 @@ export const browser = () =>
     ],
   }));
 
-/** Ends it: whoever visits does so last. */
+/** Ends the browser, after the last visit. */
 export const close = async () => (await running)?.close();
 
-/** Someone looks at our pages: `walk` gets a visit, and the watcher has the last word. */
+/** Opens a clean profile and runs `walk` with a visit. Fails if the watcher has noted an incident. */
 export async function visit({ viewport, colorScheme }, walk, { javaScript = true } = {}) {
   const context = await (await browser()).newContext({
     viewport,
@@ -46,9 +46,9 @@ export async function visit({ viewport, colorScheme }, walk, { javaScript = true
     await context.close();
     throw error;
   }
-  const told = await watcher.incidents();
+  const incidents = await watcher.incidents();
   await context.close();
-  assert.deepEqual(told, [], 'what the watcher tells');
+  assert.deepEqual(incidents, [], 'incidents');
 }
 
 class Visit {
@@ -71,12 +71,12 @@ class Visit {
   }
 }
 
-/** For whoever reads of a failure: where it happened, what the watcher tells, and what stood there. */
+/** For the report of a failure: the address, the incidents, and the page's content. */
 async function whereabouts(page, watcher) {
   const shown = await page
     .getByRole('main')
     .ariaSnapshot({ timeout: 1000 })
     .catch(() => 'no page');
-  const told = await watcher.incidents();
-  return ['', '', `at ${page.url()}`, ...told, ...shown.split('\n').slice(0, 40), ''].join('\n');
+  const incidents = await watcher.incidents();
+  return ['', '', `at ${page.url()}`, ...incidents, ...shown.split('\n').slice(0, 40), ''].join('\n');
 }

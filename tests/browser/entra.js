@@ -1,4 +1,4 @@
-// The emulated Entra: its sign-in page, and what its control routes make it say.
+// The emulated Entra: its sign-in page and its control routes.
 
 import { entra } from './stack.js';
 
@@ -9,22 +9,22 @@ const usernames = {
   katherine: 'katherine@personal.example', // a personal account
 };
 
-/** Picks an account on Entra's page. */
+/** Chooses an account on Entra's page. */
 export async function signInAs(page, account) {
   const name = `<${usernames[account]}>`;
   await page.getByRole('button', { name }).click();
 }
 
-/** Ends on Entra's page without signing in, by the button's words. */
+/** Leaves Entra's page by the button with these words, without signing in. */
 export async function endOtherwise(page, words) {
   await page.getByRole('button', { name: words, exact: true }).click();
 }
 
-/** Whoever signs in next has this name and this sign-in name in the ID token. */
+/** Puts this name and sign-in name into the ID token of the next sign-in. */
 export const nameNextAccount = (name) =>
   control('faults', { route: 'token.authorization_code', id_token: { claims: { name, preferred_username: name } } });
 
-/** Personal accounts get past Entra's page, for us to refuse. */
+/** Makes Entra accept personal accounts, so that ado-connect has to refuse them. */
 export const letPersonalAccountsThrough = () => control('settings', { allow_personal_accounts: true });
 
 async function control(route, body) {

@@ -1,17 +1,17 @@
-// What the watcher measures is written down here, one line a look; run as a program, this prints the table and holds
-// the first paint: `node figures.js FILE`.
+// The watcher's measurements, one line for each look at a page. As a program it prints them as a table, and fails if a
+// first paint takes too long: `node figures.js FILE`.
 
 import { appendFileSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const PAINT_MS = 100;
 const LOADS = 3;
-// On a machine that is slow at the time, what counts is how much longer than the least page's a paint takes: 100 ms are
-// less than this many times that page's, where nothing else runs.
+// While the machine is slow, the limit is a multiple of the paint of the smallest page. On an idle machine, that is less
+// than 100 ms.
 const LEAST_PAGE = 'Sign in';
 const TIMES_THE_LEAST = 3;
 
-/** Notes one look at a page. */
+/** Writes down one look at a page. */
 export function note(figures) {
   if (process.env.FIGURES) appendFileSync(process.env.FIGURES, `${JSON.stringify(figures)}\n`);
 }
@@ -30,8 +30,8 @@ function read(file) {
   return pages;
 }
 
-/** What the best of so many looks at a page may take. The least page is looked at far more often than others, so it is
- * given no more luck than they have: of all its looks in their order, as many at a time, the worst best counts. */
+/** The limit for the best of `looks` looks at a page. There are far more looks at the smallest page, so its best look of
+ * all would be too lucky: the worst of the best looks in each sequence of the same length counts. */
 export function limit(least, looks) {
   if (least.length === 0) return PAINT_MS;
   const times = Math.max(1, least.length - looks + 1);
@@ -43,7 +43,7 @@ function table(pages) {
   const least = pages.get(LEAST_PAGE)?.paints ?? [];
   return [...pages].map(([page, { paints, bytes }]) => ({
     page,
-    // The machine is shared, and what a form answers cannot be loaded again: the best look counts.
+    // The best look counts, because the machine is shared and the answer to a form cannot be loaded again.
     'first paint, ms': best(paints),
     [`of the first ${LOADS}`]: best(paints.slice(0, LOADS)),
     looks: paints.length,

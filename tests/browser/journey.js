@@ -1,4 +1,4 @@
-// The newcomer's journey: from an operator key to a first call of Azure DevOps, and everything back again.
+// The newcomer's journey: from an operator key to a first call of Azure DevOps, and everything undone again.
 
 import assert from 'node:assert/strict';
 import { signInAs } from './entra.js';
@@ -10,7 +10,7 @@ import { applicationKey, ask, call, clientId, clientSecret, gateway, organizatio
 const user = 'newcomer';
 const aYearAhead = new Date(Date.now() + 365 * 24 * 3600 * 1000).toISOString().slice(0, 10);
 
-/** The whole of it, under an integration of this name. */
+/** The whole journey, under an integration of this name. */
 export async function journey(visit, integration) {
   await signInWithAKeyAtSecondTry(visit);
   await createAnIntegration(visit, integration);
@@ -32,10 +32,10 @@ async function signInWithAKeyAtSecondTry(visit) {
   assert.equal(await visit.open('/', 'Sign in'), 200);
   assert.equal(await visit.open('/portal/integrations', 'Sign in'), 401);
   await signIn(page, 'adoc_operator_wrong');
-  await alert(page).filter({ hasText: 'This is no operator key of this service.' }).waitFor();
+  await alert(page).filter({ hasText: 'This is not an operator key of this service.' }).waitFor();
   await visit.arrive('Sign in', 'Sign in, wrong key');
   await signIn(page);
-  // Where one wanted to go in the first place.
+  // The page that was asked for before.
   await visit.arrive('Integrations');
   assert.equal(new URL(page.url()).pathname, '/portal/integrations');
   await goTo(visit, 'Overview');
@@ -52,10 +52,10 @@ async function createAnIntegration(visit, integration) {
   await field(page, 'Client secret expires').fill(aYearAhead);
   await choice(page, 'checkbox', 'The application confirms who connected').check();
   await chooseScopes(visit);
-  // A blank, because browsers hold back a form whose needed field is empty.
+  // A blank, because browsers do not send a form while a required field is empty.
   await fillAndBeRefused(visit, ' ', organization, 'Application (client) ID');
   await fillAndBeRefused(visit, clientId, 'my company!', 'Azure DevOps organizations');
-  assert.equal(await field(page, 'Name').inputValue(), integration, 'what was entered is still there');
+  assert.equal(await field(page, 'Name').inputValue(), integration, 'the entry is still there');
   assert.equal(await field(page, 'Client secret value').inputValue(), '', 'a secret is never sent back');
   assert.ok(await scope(page, 'vso.code').isChecked());
 
@@ -67,7 +67,7 @@ async function createAnIntegration(visit, integration) {
   assert.equal(await field(page, 'Redirect URI').inputValue(), `${gateway}/integration-callback`);
 }
 
-/** Saves with something wrong in one field: that is said at the field, and at no other. */
+/** Saves with a fault in one field: the message is at that field, and at no other. */
 async function fillAndBeRefused(visit, id, organizations, wrong) {
   const { page } = visit;
   await field(page, 'Application (client) ID').fill(id);
@@ -128,7 +128,7 @@ async function edit(visit, integration) {
   await send(page, 'Save');
   await notice(page, 'The integration is saved.').waitFor();
   await visit.arrive(integration, 'An integration');
-  // The secret is the one that was there.
+  // The secret is unchanged.
   await verify(visit, integration);
 }
 
@@ -209,7 +209,7 @@ async function makeAndRevokeAnApiKey(visit, integration) {
   assert.deepEqual(listed.body.items.map((connection) => connection.user), [user]);
 
   await goTo(visit, 'API keys');
-  assert.equal(await shown.count(), 0, 'it is shown once');
+  assert.equal(await shown.count(), 0, 'the key is shown only once');
   assert.ok(!(await page.content()).includes(secret));
   await link(page, `Revoke ${name}`).click();
   await visit.arrive(`Revoke ${name}`, 'Revoke an API key');

@@ -1,4 +1,4 @@
-// The keyboard alone: everything that can be used is reached by Tab, and where one is can be seen.
+// The keyboard alone: Tab reaches every control, and the focus is visible.
 
 import assert from 'node:assert/strict';
 
@@ -7,20 +7,20 @@ export async function reachesEverythingByTab(page) {
   const wanted = await page.evaluate(mark);
   const reached = new Map();
   await page.evaluate('document.activeElement?.blur()');
-  // Chromium's own buttons are not there without a window, so the round ends where it began.
+  // Headless Chromium has no buttons of its own, so the round ends where it began.
   for (let press = 0; press < wanted.length * 2 + 10 && reached.size < wanted.length; press += 1) {
     await page.keyboard.press('Tab');
     const { stop, outline } = await page.evaluate(focused);
-    // A date has several stops of its own.
+    // A date field has several stops.
     if (stop !== undefined) reached.set(stop, outline || reached.get(stop));
   }
   const missed = wanted.filter((_, stop) => !reached.has(stop));
   assert.deepEqual(missed, [], `${page.url()}: not reached by Tab`);
   const unseen = wanted.filter((_, stop) => !reached.get(stop));
-  assert.deepEqual(unseen, [], `${page.url()}: the focus is not seen`);
+  assert.deepEqual(unseen, [], `${page.url()}: the focus is not visible`);
 }
 
-/** Numbers what can be used; of the radio buttons of a group Tab stops at one. */
+/** Numbers the controls. Of the radio buttons of a group, Tab stops at one. */
 function mark() {
   const usable = document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary');
   const groups = new Set();

@@ -1,4 +1,4 @@
-// How people look at the pages: on a phone and on a desktop, in light and in dark.
+// The windows that pages are opened in: a phone's and a desktop's, light and dark. The watcher adds other widths.
 
 const phone = { width: 390, height: 844 };
 const desktop = { width: 1280, height: 900 };

@@ -1,4 +1,4 @@
-// What an operator does in the portal.
+// An operator at work in the portal.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -13,24 +13,24 @@ import { ask, clientId, clientSecret, connectLink, organization, putIntegration 
 after(close);
 
 for (const look of looks) {
-  test(`A newcomer comes from the operator key to a first call, and back (${look.name})`, () =>
+  test(`A newcomer gets from the operator key to a first call, and back (${look.name})`, () =>
     visit(look, (newcomer) => journey(newcomer, `newcomer-${look.name}`)));
 }
 
 for (const name of ['phone-light', 'desktop-dark']) {
-  test(`Without JavaScript the newcomer gets as far (${name})`, () =>
+  test(`The newcomer gets as far without JavaScript (${name})`, () =>
     visit(look(name), (newcomer) => journey(newcomer, `plain-${name}`), { javaScript: false }));
 }
 
 for (const look of looks) {
-  test(`What was entered when the session ended comes back, but for secrets (${look.name})`, () =>
+  test(`Entries are restored after the session ended, except secrets (${look.name})`, () =>
     visit(look, (operator) => interrupted(operator, `interrupted-${look.name}`)));
 }
 
-test('Without JavaScript it comes back, too', () =>
+test('Entries are restored without JavaScript, too', () =>
   visit(look('phone-light'), (operator) => interrupted(operator, 'interrupted-plain'), { javaScript: false }));
 
-test('Everything on the pages of the portal is reached by Tab, and seen there', () =>
+test('Every control of the portal is reached by Tab, with a visible focus', () =>
   visit(look('desktop-light'), async (operator) => {
     const integration = 'keyboard';
     await putIntegration(integration);
@@ -82,12 +82,12 @@ async function interrupted(operator, integration) {
 
   await send(page, 'Save');
   await operator.arrive('Sign in', 'Sign in, session ended');
-  await notice(page, 'what you entered comes back').waitFor();
+  await notice(page, 'your entries are restored').waitFor();
   assert.ok(!(await page.content()).includes(clientSecret));
   await signIn(page);
   await operator.arrive('Create an integration', 'Create an integration, interrupted');
-  await alert(page).filter({ hasText: 'a session had ended' }).waitFor();
-  // The key was in no request that the browser could send again.
+  await alert(page).filter({ hasText: 'your session had ended' }).waitFor();
+  // The browser can repeat this request, because the operator key was not in it.
   await page.reload();
   await operator.arrive('Create an integration', 'Create an integration, interrupted');
   assert.equal(await field(page, 'Client secret value').inputValue(), '');

@@ -1,4 +1,4 @@
-// What end users see who have no application to come back to.
+// The pages for end users who have no application to come back to.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -11,14 +11,14 @@ import { connectLink, expire, gateway, putIntegration } from './stack.js';
 after(close);
 
 const integration = 'person';
-// Where any account may try: Entra itself stops a personal one that tries to sign in to a tenant.
+// Serves accounts of any tenant, because Entra itself refuses a personal account at a single tenant.
 const anyTenant = 'person-of-any-tenant';
 const branding = { name: 'Release board of mycompany', accent_color: '#7a1fa2' };
 await putIntegration(integration, { branding });
 await putIntegration(anyTenant, { tenant: 'organizations', branding });
 await letPersonalAccountsThrough();
 
-// The words of the headings may change; what they speak of does not.
+// The words of the headings may change, their subjects do not.
 const connected = /connected/i;
 
 const endings = [
@@ -56,7 +56,7 @@ const endings = [
   },
 ];
 
-/** From a connect link through Entra's page to the page that says how it ended. */
+/** From a connect link through Entra's page to the last page. */
 async function end(person, user, { what, heading, status, at, under = integration }) {
   await person.page.goto(await connectLink(under, user));
   const callback = person.page.waitForResponse((answer) => answer.url().startsWith(`${gateway}/integration-callback`));
@@ -99,7 +99,7 @@ for (const look of looks) {
     }));
 }
 
-test('Who changes their mind after cancelling uses the same link', () =>
+test('A person who cancelled can use the same link again', () =>
   visit(look('phone-light'), async (person) => {
     const link = await connectLink(integration, 'undecided');
     await person.page.goto(link);
@@ -111,14 +111,14 @@ test('Who changes their mind after cancelling uses the same link', () =>
   }));
 
 for (const ending of endings) {
-  test(`Everything on the page of a person who ${ending.what} is reached by Tab, and seen there`, () =>
+  test(`Every control on the page of a person who ${ending.what} is reached by Tab, with a visible focus`, () =>
     visit(look('desktop-light'), async (person) => {
       await end(person, `keys ${ending.what}`, ending);
       await reachesEverythingByTab(person.page);
     }));
 }
 
-test('The pages bear the name and the colour of the application', () =>
+test('The pages show the name and the colour of the application', () =>
   visit(look('phone-dark'), async (person) => {
     await end(person, 'branded', endings[1]);
     await person.page.getByText(branding.name, { exact: true }).waitFor();
@@ -127,7 +127,7 @@ test('The pages bear the name and the colour of the application', () =>
     assert.equal(stripe, 'rgb(122, 31, 162)');
   }));
 
-test('Without JavaScript the pages are the same', () =>
+test('The pages are the same without JavaScript', () =>
   visit(
     look('phone-light'),
     async (person) => {

@@ -1,8 +1,8 @@
-// The portal's pages as an operator uses them: by what stands on them.
+// The portal's pages as an operator uses them: by their visible words.
 
 import { operatorKey } from './stack.js';
 
-/** Sends the form of this button, and waits for the page that answers: it may look like the one before. */
+/** Sends the form of this button and waits for the answer, which may look like the page before. */
 export async function send(page, name) {
   const answered = page.waitForEvent('framenavigated');
   await button(page, name).click();
@@ -23,7 +23,7 @@ export async function openSignedIn(visit, address, heading, name) {
   await visit.arrive(heading, name);
 }
 
-/** Goes to a part of the portal by its navigation. */
+/** Opens a part of the portal by its navigation. */
 export async function goTo(visit, part) {
   const portal = visit.page.getByRole('navigation', { name: 'Portal', exact: true });
   await portal.getByRole('link', { name: part, exact: true }).click();
@@ -37,14 +37,14 @@ export const row = (page, text) => page.getByRole('row').filter({ hasText: text 
 export const alert = (page) => page.getByRole('alert');
 export const notice = (page, text) => page.getByRole('status').filter({ hasText: text });
 
-/** A box or a button of a choice: its label begins so, and goes on with what it means. */
+/** A checkbox or radio button by the beginning of its label, which ends with an explanation. */
 export const choice = (page, role, text) => page.getByRole(role, { name: new RegExp(`^${text}`) });
 
-/** A scope's box: its label begins with the scope's name. */
+/** The checkbox of a scope: its label begins with the scope's name. */
 export const scope = (page, name) =>
   page.getByRole('checkbox', { name: new RegExp(`^${name.replace('.', '\\.')}(?![\\w.])`) });
 
-/** What the page says is wrong with a field, read as assistive technology does. */
+/** The error of a field, found as assistive technology finds it. */
 export async function refusal(field) {
   return field.evaluate((input) => {
     if (input.getAttribute('aria-invalid') !== 'true') return undefined;

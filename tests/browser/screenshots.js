@@ -1,4 +1,4 @@
-// The documents' pictures: `UPDATE_SCREENSHOTS=1 tests/browser/check`. All together have at most 300 kB.
+// Makes the pictures of the documents: `UPDATE_SCREENSHOTS=1 tests/browser/check`. Together they have at most 300 kB.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const folder = process.argv[2] ?? join(import.meta.dirname, '../../docs/pictures
 const integration = 'build-dashboard';
 let bytes = 0;
 
-/** The page down to where it ends, or to where the screen does, as WebP. */
+/** Takes a picture of the page as WebP, down to its end or to the end of the screen. */
 async function picture(page, name) {
   const devtools = await page.context().newCDPSession(page);
   const { width, height } = page.viewportSize();
@@ -51,7 +51,7 @@ await visit(look('desktop-light'), async (operator) => {
   await scope(page, 'vso.code').check();
   await page.evaluate('scrollTo(0, 0)');
   await picture(page, 'integration-form');
-  // A day as any: more by day than by night, and an hour in which Entra did not answer.
+  // An ordinary day: more calls by day than by night, and one hour in which Entra did not answer.
   for (let back = 1; back < 24; back += 1) {
     const hour = new Date(Date.now() - back * 3600_000);
     const busy = Math.round(420 * (1 - Math.cos(((hour.getUTCHours() - 1) / 12) * Math.PI)) + (back % 5) * 17);

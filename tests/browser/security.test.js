@@ -1,4 +1,4 @@
-// How the portal keeps its operators' sessions.
+// The sessions of operators in the portal.
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -14,7 +14,7 @@ const SESSION = '__Host-ado-connect-portal';
 
 const cookie = async (page) => (await page.context().cookies()).find(({ name }) => name === SESSION);
 
-/** A request with the operator's cookie that no browser would send by itself. */
+/** Sends a request with the operator's cookie that no browser would send by itself. */
 async function request(page, path, { form, headers } = {}) {
   const { name, value } = await cookie(page);
   return fetch(gateway + path, {
@@ -25,7 +25,7 @@ async function request(page, path, { form, headers } = {}) {
   });
 }
 
-/** The forms of the pages that change something: where they go, and what they send. */
+/** The fields of each form that changes something, by the form's address. */
 async function forms(page, addresses) {
   const found = new Map();
   for (const address of addresses) {
@@ -78,7 +78,7 @@ for (const look of looks) {
           assert.equal((await request(page, action, refused)).status, 403, `${action} with ${what}`);
         }
       }
-      // Nothing of it was done.
+      // Nothing was changed.
       await operator.open(`/portal/integrations/${integration}`, integration, 'An integration');
     }));
 
@@ -140,12 +140,12 @@ for (const look of looks) {
       assert.equal(await operator.open('/portal/integrations', 'Sign in'), 401);
     }));
 
-  test(`An application's key is none for the portal (${look.name})`, () =>
+  test(`An application's key is refused by the portal (${look.name})`, () =>
     visit(look, async (operator) => {
       const { page } = operator;
       await operator.open('/', 'Sign in');
       await signIn(page, applicationKey);
-      await alert(page).filter({ hasText: 'This is no operator key of this service.' }).waitFor();
+      await alert(page).filter({ hasText: 'This is not an operator key of this service.' }).waitFor();
       await operator.arrive('Sign in', 'Sign in, wrong key');
       assert.equal(await cookie(page), undefined);
       assert.equal(await operator.open('/portal/integrations', 'Sign in'), 401);
@@ -156,7 +156,7 @@ for (const look of looks) {
     const context = await (await browser()).newContext({ viewport: look.viewport, baseURL: gateway });
     try {
       const page = await context.newPage();
-      // The refusal is told on the console of the other site, so nobody watches here; signed in is the worst case.
+      // No watcher here, because the browser reports the refusal on the other site's console. Signed in is the worst case.
       await page.goto('/');
       await signIn(page);
       await page.getByRole('heading', { name: 'Overview' }).waitFor();
@@ -176,7 +176,7 @@ for (const look of looks) {
 let frames;
 after(() => frames?.close());
 
-/** A site on another port that frames whatever path of ours its own query is. */
+/** A site on another port that frames the path in its query. */
 async function framingSite() {
   if (!frames) {
     frames = createServer((request, response) => {

@@ -1,4 +1,4 @@
-// The running local stack, as `check` has started it: where it is, its keys, and its API.
+// The local stack that `check` has started: its addresses, its keys and its API.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -15,12 +15,12 @@ export const demo = given('DEMO');
 export const operatorKey = given('OPERATOR_KEY');
 export const applicationKey = given('APPLICATION_KEY');
 
-// The app that is registered in the emulated Entra, and the organization that its people work in.
+// The app that is registered in the emulated Entra, and the organization of its accounts.
 export const clientId = 'ad0c0de0-0000-4000-8000-000000000001';
 export const clientSecret = 'adO8Q~Y2FuYXJ5N2YzYTQy.emulated_secret-0';
 export const organization = 'mycompany';
 
-/** One call of the API. Answers with the status and the JSON body, if there is one. */
+/** Calls the API. Returns the status, and the JSON body if there is one. */
 export async function call(method, path, { key = operatorKey, body } = {}) {
   const answer = await fetch(gateway + path, {
     method,
@@ -31,14 +31,14 @@ export async function call(method, path, { key = operatorKey, body } = {}) {
   return { status: answer.status, body: text ? JSON.parse(text) : undefined };
 }
 
-/** The same, where anything but success is a mistake of the test. */
+/** Calls the API and returns the body. Throws if the call fails. */
 export async function ask(method, path, options) {
   const { status, body } = await call(method, path, options);
   if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(body)}`);
   return body;
 }
 
-/** Puts an integration whose users need no application to come back to. */
+/** Puts an integration whose users need no confirmation, so no application to come back to. */
 export async function putIntegration(id, changes = {}) {
   return ask('PUT', `/integrations/${id}`, {
     body: {
@@ -52,13 +52,13 @@ export async function putIntegration(id, changes = {}) {
   });
 }
 
-/** A connect link, as an application gets it. */
+/** Creates a connect link, as an application does. */
 export async function connectLink(integration, user, changes = {}) {
   const body = { integration, user, ...changes };
   return (await ask('POST', '/connect-sessions', { key: applicationKey, body })).connect_url;
 }
 
-/** Lets a connect link's half hour be over: its row is changed in the embedded table. */
+/** Makes a connect link expire, by changing its row in the embedded table. */
 export async function expire(link) {
   const token = new URL(link).searchParams.get('session');
   const row = `session#${createHash('sha256').update(token).digest('base64url')}`;
@@ -70,7 +70,7 @@ export async function expire(link) {
   });
 }
 
-/** Lets calls and renewals have been counted in the hour that began then: `{ calls: 120, calls_failed: 3 }`. */
+/** Adds calls and renewals to the counts of the hour that began then: `{ calls: 120, calls_failed: 3 }`. */
 export async function haveCounted(hour, counts) {
   const [day, time] = hour.toISOString().split('T');
   const names = Object.keys(counts);
@@ -82,7 +82,7 @@ export async function haveCounted(hour, counts) {
   });
 }
 
-/** An UpdateItem in the table of sessions. */
+/** Sends an UpdateItem for the table of sessions. */
 async function updateSessions(update) {
   const lines = readFileSync(given('FUNCTIONS_ENV'), 'utf8').trim().split('\n');
   const functions = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)));

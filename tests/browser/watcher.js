@@ -1,11 +1,13 @@
-// What holds for every page that any test opens. What happens by itself is noted as it comes, `look` measures the page
-// that is open, and at the end of a visit nothing may have been noted.
+// Holds for every page that any test opens. Events are noted as they come, `look` measures the page that is open, and at
+// the end of a visit there must be no incident.
 
 import axe from 'axe-core';
 import { note } from './figures.js';
+import { layoutFaults } from './layout.js';
 import { demo, entra, gateway } from './stack.js';
 
-const NARROW = [320, 390];
+/** The widths of small and large phones, of a tablet and of a desktop. */
+const WIDTHS = [320, 360, 390, 768, 1280];
 const MOST_BYTES = 60_000;
 
 const tellViolations = () =>
@@ -51,24 +53,22 @@ export class Watcher {
     await this.fits(page);
   }
 
-  /** No script of a stranger ran in the page that is open. */
+  /** Checks that no stranger's script ran in the page that is open. */
   async untouched(page) {
     if ((await page.evaluate('window.__xss')) !== undefined) this.#incident("a stranger's script", page.url());
   }
 
-  /** Nothing sticks out of the page on a phone. */
+  /** Checks the layout at every width, by resizing the window. */
   async fits(page) {
     const size = page.viewportSize();
-    if (!NARROW.includes(size.width)) return;
-    for (const width of NARROW) {
+    for (const width of WIDTHS) {
       await page.setViewportSize({ ...size, width });
-      const wide = await page.evaluate('document.documentElement.scrollWidth');
-      if (wide > width) this.#incident('width', `sticks out of a screen of ${width} px: ${kind(page.url())}`);
+      for (const fault of await layoutFaults(page)) this.#incident(`layout at ${width} px`, `${kind(page.url())}: ${fault}`);
     }
     await page.setViewportSize(size);
   }
 
-  /** What has happened, when everything that is under way has ended. */
+  /** The incidents of the visit, once everything that is under way has ended. */
   async incidents() {
     await this.#settled();
     return [...this.#incidents];
@@ -81,7 +81,7 @@ export class Watcher {
   #meanwhile(work) {
     const counted = work
       .catch((error) => {
-        // A page that is left or closed meanwhile has nothing more to tell.
+        // The page was left or closed meanwhile.
         if (!/closed|No resource|No data/.test(error.message)) this.#incident('watcher', error.message);
       })
       .finally(() => this.#pending.delete(counted));
@@ -95,7 +95,7 @@ export class Watcher {
   #said(message) {
     if (!['error', 'warning'].includes(message.type())) return;
     const { url } = message.location();
-    // The browser's own note that a document's status is not 200, which the test has asked for.
+    // The browser notes each status that is not 200; the test has asked for this one.
     if (message.text().startsWith('Failed to load resource') && this.#refusals.has(url)) return;
     if (url.startsWith(`${entra}/`)) return;
     this.#incident(`console ${message.type()}`, `${message.text()} (${url})`);
@@ -119,7 +119,7 @@ export class Watcher {
   async #answered(response) {
     const url = response.url();
     const isDocument = response.request().resourceType() === 'document';
-    if (!isDocument || new URL(url).origin !== gateway) return;
+    if (!isDocument || ![gateway, demo].includes(new URL(url).origin)) return;
     const status = response.status();
     if (status >= 300 && status < 400) return;
     if (status >= 400) this.#refusals.add(url);
@@ -140,13 +140,13 @@ export class Watcher {
   }
 }
 
-/** An address without what differs from one thing of its kind to the next. */
+/** The path of an address, without the id of a connection. */
 const kind = (url) => new URL(url).pathname.replace(/conn_[0-9a-f]+/, '{connection}');
 
-/** When the page's first text was on the screen, in milliseconds after it was asked for; the way through Entra's pages
+/** When the page's first text was on the screen, in milliseconds after it was asked for. The way through Entra's pages
  * is not ours, and the browser keeps redirects of other origins to itself. */
 const firstPaint = (page) =>
-  page.evaluate(async () => {
+  page.evaluate(async (demo) => {
     const paint = await new Promise((resolve) =>
       new PerformanceObserver((list) => {
         const [first] = list.getEntriesByName('first-contentful-paint');
@@ -154,14 +154,15 @@ const firstPaint = (page) =>
       }).observe({ type: 'paint', buffered: true }),
     );
     const [{ redirectStart, fetchStart, responseStart }] = performance.getEntriesByType('navigation');
-    // Before these answer, they talk to Microsoft.
-    if (/\/(integration-callback|verify|try)$/.test(location.pathname)) return paint - responseStart;
+    // Before these answer, they call Microsoft, and the demo application calls us.
+    const asksOthers = /\/(integration-callback|verify|try)$/.test(location.pathname) || location.origin === demo;
+    if (asksOthers) return paint - responseStart;
     return redirectStart > 0 ? paint : paint - fetchStart;
-  });
+  }, demo);
 
-/** What axe finds serious or critical, in lines that can be read. */
+/** The serious and critical findings of axe, one a line. */
 async function findings(page) {
-  // Evaluated through the debugger, which the page's policy does not bind.
+  // The debugger evaluates it, so the page's policy does not apply.
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() =>
     window.axe.run(document, { resultTypes: ['violations'], preload: false }),

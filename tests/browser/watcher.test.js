@@ -1,4 +1,4 @@
-// The watcher itself: each page here has one fault, and it must be told.
+// The watcher itself: each page here has one fault, which it must report.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -10,26 +10,68 @@ const policy = (more = '') => `default-src 'none'; frame-ancestors 'none'${more}
 const running = (script) => ({ body: `<script>${script}</script>`, policy: policy(`; script-src ${source(script)}`) });
 const protective = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff' };
 
+// Each has its own style, as pages of ours have.
+const styled = (style, body, incident) => ({
+  body: `<style>${style}</style>${body}`,
+  policy: policy(`; style-src ${source(style)}`),
+  incident,
+});
+const anywhere = 'body{overflow-wrap:anywhere}';
+const days = '<dl><dt>29 November 2026, 16:54 UTC (just now)<dd>The user signed in; waiting for the confirmation.</dl>';
+
 const pages = {
-  good: { body: '<p>Nothing to tell' },
-  'a blocked script': { body: '<script>1</script>', told: /policy violated: script-src/ },
-  'a blocked style': { body: '<p style="color:red">Red', told: /policy violated: style-src/ },
+  'one paragraph': { body: '<p>All is well' },
+  'a blocked script': { body: '<script>1</script>', incident: /policy violated: script-src/ },
+  'a blocked style': { body: '<p style="color:red">Red', incident: /policy violated: style-src/ },
   'another host': {
     body: '<img alt="" src="http://127.0.0.1:9/logo.png">',
     policy: policy('; img-src http://127.0.0.1:9'),
-    told: /request: GET http:\/\/127\.0\.0\.1:9/,
+    incident: /request: GET http:\/\/127\.0\.0\.1:9/,
   },
-  'a dialog': { ...running('alert("Hello")'), told: /dialog: Hello/ },
-  'a warning': { ...running('console.warn("Careful")'), told: /console warning: Careful/ },
-  'an uncaught error': { ...running('throw new Error("Oh")'), told: /uncaught error: Error: Oh/ },
-  'a stranger’s script': { ...running('window.__xss = 1'), told: /a stranger's script/ },
-  'no policy': { body: '', policy: '', told: /header: default-src/ },
-  'a policy with holes': { body: '', policy: policy("; script-src 'unsafe-inline'"), told: /header: unsafe/ },
-  'no headers': { body: '', headers: {}, told: /header: referrer-policy.*header: cache-control.*header: x-content-type/s },
-  'a field without a label': { body: '<input>', told: /axe, A page: label/ },
-  'a long word': { body: `<p>${'W'.repeat(100)}`, told: /width: sticks out of a screen of 320 px/ },
-  'a heavy page': { body: `<p>${'word '.repeat(12_000)}`, told: /weight: \d{5} bytes/ },
-  'an error of the server': { body: '', status: 500, told: /answer: 500/ },
+  'a dialog': { ...running('alert("Hello")'), incident: /dialog: Hello/ },
+  'a warning': { ...running('console.warn("Careful")'), incident: /console warning: Careful/ },
+  'an uncaught error': { ...running('throw new Error("Oh")'), incident: /uncaught error: Error: Oh/ },
+  'a stranger’s script': { ...running('window.__xss = 1'), incident: /a stranger's script/ },
+  'no policy': { body: '', policy: '', incident: /header: default-src/ },
+  'a policy with holes': { body: '', policy: policy("; script-src 'unsafe-inline'"), incident: /header: unsafe/ },
+  'no headers': { body: '', headers: {}, incident: /header: referrer-policy.*header: cache-control.*header: x-content-type/s },
+  'a field without a label': { body: '<input>', incident: /axe, A page: label/ },
+  'a long word': { body: `<p>${'W'.repeat(100)}`, incident: /layout at 320 px: .*the page sticks out of the window/ },
+  // So was a connection's history.
+  'a list whose second column is as wide as a letter': styled(
+    `${anywhere}dl{display:grid;grid-template-columns:auto 1fr}dt{white-space:nowrap}`,
+    days,
+    /layout at 360 px: .*dd “The user signed in.*” is too narrow for/,
+  ),
+  'a cell of a table that breaks a word': styled(
+    `${anywhere}table{width:100%;table-layout:fixed}`,
+    `<table><tr>${'<td>Organizations</td>'.repeat(6)}</tr></table>`,
+    /layout at 390 px: .*td “Organizations” is too narrow for “Organizations”/,
+  ),
+  'an item of a flex box that breaks a word': styled(
+    `${anywhere}div{display:flex}p{flex:1}div>:last-child{flex:none;width:75%}`,
+    '<div><p>Confirmation<p>And so on</div>',
+    /layout at 320 px: .*p “Confirmation” is too narrow/,
+  ),
+  'a column that is too narrow on a tablet alone': styled(
+    `${anywhere}@media(min-width:700px) and (max-width:800px){p{width:3rem}}`,
+    '<p>Organizations</p>',
+    /layout at 768 px: .*is too narrow for “Organizations”/,
+  ),
+  'text over the next column': styled(
+    'div{display:flex}p{width:4rem;white-space:nowrap}',
+    '<div><p>Waiting for confirmation<p>Ada</div>',
+    /“\w+” sticks out of p “Waiting for confirmation”/,
+  ),
+  'overlapping buttons': styled(
+    'button{height:44px}button+button{margin-left:-1rem}',
+    '<button>Save</button><button>Cancel</button>',
+    /button “Save” and button “Cancel” overlap/,
+  ),
+  'a button for small fingers': styled('button{height:30px}', '<button>Save</button>', /button “Save” is too small to touch/),
+  'a long id that wraps': styled(anywhere, `<p>conn_${'0a1b'.repeat(40)}</p>`),
+  'a heavy page': { body: `<p>${'word '.repeat(12_000)}`, incident: /weight: \d{5} bytes/ },
+  'an error of the server': { body: '', status: 500, incident: /answer: 500/ },
 };
 
 const server = createServer((request, response) => {
@@ -43,7 +85,7 @@ const server = createServer((request, response) => {
 });
 await new Promise((resolve) => server.listen(0, 'localhost', resolve));
 
-// It stands in for the gateway, and is no page of ours in the table of figures.
+// Stands in for the gateway. Its pages are not in the table of figures.
 process.env.GATEWAY = `http://localhost:${server.address().port}`;
 process.env.FIGURES = '';
 const { close, visit } = await import('./browser.js');
@@ -55,10 +97,10 @@ after(async () => {
   server.close();
 });
 
-for (const [what, { told }] of Object.entries(pages)) {
-  test(told ? `The watcher tells of ${what}` : 'The watcher has nothing to tell of a good page', async () => {
+for (const [what, { incident }] of Object.entries(pages)) {
+  test(incident ? `The watcher reports ${what}` : `The watcher reports nothing on a page with ${what}`, async () => {
     const looked = visit(look('phone-light'), (visitor) => visitor.open(`/${encodeURIComponent(what)}`, 'A page'));
-    if (told) await assert.rejects(looked, ({ message }) => told.test(message) || assert.fail(message));
+    if (incident) await assert.rejects(looked, ({ message }) => incident.test(message) || assert.fail(message));
     else await looked;
   });
 }

@@ -1,5 +1,5 @@
-// Strangers' text stays text: put into every field and every address, and through the API into everything that the
-// portal shows. The watcher tells of dialogs, and of any violation: the policy has nothing to stop.
+// Strangers' text stays text: in every field and every address, and through the API in everything that the portal shows.
+// The watcher reports dialogs and any violation, so the policy never has to stop a script.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -26,7 +26,7 @@ const corpus = [
   'W'.repeat(200),
 ];
 
-/** The page that is open shows strangers' text, and that is all: no script of theirs, no link that is one. */
+/** Asserts that the open page runs no stranger's script, and that no link is one. */
 async function assertInert({ page, watcher }) {
   await page.getByRole('heading', { level: 1 }).waitFor();
   const links = await page.getByRole('link').evaluateAll((links) => links.map((link) => link.protocol));
@@ -35,7 +35,7 @@ async function assertInert({ page, watcher }) {
   await watcher.fits(page);
 }
 
-/** A connection of a user with this name, whose Entra account is named so too. */
+/** Connects a user with this name, whose Entra account has the same name. */
 async function connected({ page }, integration, text) {
   await nameNextAccount(text);
   await page.goto(await connectLink(integration, text));
@@ -43,23 +43,23 @@ async function connected({ page }, integration, text) {
   await page.getByRole('heading', { level: 1, name: /connected/i }).waitFor();
 }
 
-/** Opens the form of an integration, with everything that it hides. */
+/** Opens the form of an integration, and its hidden parts. */
 async function openForm({ page }, address) {
   await page.goto(address);
   await page.getByText('Tenants, calls and limits').click();
   await choice(page, 'radio', 'Client secret').check();
 }
 
-/** Fills what takes text on the page that is open, and sends it. */
+/** Fills the fields of the open page, and sends its form. */
 async function fillAndSend(operator, texts, submit) {
   for (const [label, text] of Object.entries(texts)) await field(operator.page, label).fill(text);
-  // What the browser itself would hold back, the server is asked all the same.
+  // Sends it even if the browser's own validation would not.
   await operator.page.evaluate(() => [...document.forms].forEach((form) => (form.noValidate = true)));
   await send(operator.page, submit);
   await assertInert(operator);
 }
 
-// Strangers' text is the same in every colour: each size once, in one scheme each.
+// The text is the same in every colour, so there is one colour scheme for each size.
 for (const look of [phone, desktop]) {
   const integration = `inert-${look.name}`;
 
@@ -120,7 +120,7 @@ for (const look of [phone, desktop]) {
         await fillAndSend(operator, { Name: text, ...form(text) }, 'Save');
         await openForm(operator, `/portal/integrations/${integration}/edit`);
         await fillAndSend(operator, form(text), 'Save');
-        // What users see is kept and shown if it is not refused, so each is sent alone.
+        // Each is sent alone, because it is stored and shown to users if it is not refused.
         for (const label of ['Display name', 'Logo address', 'Accent colour']) {
           await page.goto(`/portal/integrations/${integration}/edit`);
           if ((await field(page, label).count()) === 0) continue;
@@ -180,7 +180,7 @@ test('Markup in an address is not shown, or shown as text', () =>
         }
       }
     };
-    // Without a session the address stands on the sign-in page at most.
+    // Without a session, only the sign-in page can show an address.
     await walk(corpus.slice(0, 4));
     await openSignedIn(operator, '/', 'Overview');
     await walk(corpus);
