@@ -110,7 +110,7 @@ async fn nobody_else_fills_in_what_an_operator_saves() {
     for token in ["", "x", &foreign_token] {
         let planted = [("csrf", token), ("client_id", "planted")];
         let ended = operator.browser().submit(&world.url(new), &planted).await.expect(401).text();
-        assert!(ended.contains("do it again") && !ended.contains("planted"), "{ended}");
+        assert!(ended.contains("send it again") && !ended.contains("planted"), "{ended}");
         let mut fields = planted.to_vec();
         fields.extend([("next", new), ("key", world.stack.operator_key())]);
         let browser = world.browser();
