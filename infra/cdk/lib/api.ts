@@ -13,38 +13,13 @@ import type { Construct } from 'constructs';
 
 export type HttpFunction = 'Authorize' | 'Callback' | 'Manage' | 'Proxy';
 
-/** The contract: each route, and the function that answers it. */
+/** The routes of all functions but `manage`, which answers every other request. */
 export const ROUTES: Readonly<Record<string, readonly [routeKey: string, answeredBy: HttpFunction]>> = {
-  PutIntegrationRoute: ['PUT /integrations/{integration}', 'Manage'],
-  ListIntegrationsRoute: ['GET /integrations', 'Manage'],
-  GetIntegrationRoute: ['GET /integrations/{integration}', 'Manage'],
-  DeleteIntegrationRoute: ['DELETE /integrations/{integration}', 'Manage'],
-  PutClientCredentialRoute: ['PUT /integrations/{integration}/client-credential', 'Manage'],
-  VerifyIntegrationRoute: ['POST /integrations/{integration}/verify', 'Manage'],
-  PauseIntegrationRoute: ['POST /integrations/{integration}/pause', 'Manage'],
-  ResumeIntegrationRoute: ['POST /integrations/{integration}/resume', 'Manage'],
-  CreateConnectSessionRoute: ['POST /connect-sessions', 'Manage'],
   AuthorizeRoute: ['GET /authorize', 'Authorize'],
   IntegrationCallbackRoute: ['GET /integration-callback', 'Callback'],
-  ConfirmConnectionRoute: ['POST /connections/{connection}/confirm', 'Manage'],
-  ListConnectionsRoute: ['GET /connections', 'Manage'],
-  GetConnectionRoute: ['GET /connections/{connection}', 'Manage'],
-  DeleteConnectionRoute: ['DELETE /connections/{connection}', 'Manage'],
   RefreshConnectionRoute: ['POST /connections/{connection}/refresh', 'Proxy'],
   HandOutTokenRoute: ['POST /connections/{connection}/token', 'Proxy'],
   ProxyRoute: ['ANY /proxy/{proxy+}', 'Proxy'],
-  CreateApiKeyRoute: ['POST /api-keys', 'Manage'],
-  ListApiKeysRoute: ['GET /api-keys', 'Manage'],
-  DeleteApiKeyRoute: ['DELETE /api-keys/{key}', 'Manage'],
-  GetServiceRoute: ['GET /service', 'Manage'],
-  PauseServiceRoute: ['POST /service/pause', 'Manage'],
-  ResumeServiceRoute: ['POST /service/resume', 'Manage'],
-  HealthRoute: ['GET /health', 'Manage'],
-  OpenApiRoute: ['GET /openapi.json', 'Manage'],
-  PortalRoute: ['GET /', 'Manage'],
-  PortalAddressRoute: ['GET /portal', 'Manage'],
-  PortalPageRoute: ['GET /portal/{page+}', 'Manage'],
-  PortalActionRoute: ['POST /portal/{page+}', 'Manage'],
   DefaultRoute: ['$default', 'Manage'],
 };
 

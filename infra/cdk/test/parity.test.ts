@@ -121,7 +121,7 @@ test('another permission, route, variable or alarm in either is found', () => {
   const cdk = cdkTemplate({});
   const changes: [string, string][] = [
     ['[dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]', '[dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Scan]'],
-    ["RouteKey: 'GET /health'", "RouteKey: 'GET /healthy'"],
+    ["RouteKey: 'GET /authorize'", "RouteKey: 'GET /authorized'"],
     ['EVENT_BUS: !Ref EventBus', 'EVENT_BUS: !Ref EventBus\n        ANOTHER: value'],
     ['Threshold: 600', 'Threshold: 601'],
     ['kms:EncryptionContext:ado-connect:purpose: tokens', 'kms:EncryptionContext:ado-connect:purpose: any'],

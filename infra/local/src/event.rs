@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_request_becomes_an_event_of_format_2() {
-        let request = Request::post("/connections/conn_1/confirm?a=1&a=2")
+        let request = Request::post("/connections/conn_1/refresh?a=1&a=2")
             .header("Host", "evil.example")
             .header("Content-Type", "application/json")
             .header("Accept", "a")
@@ -177,8 +177,8 @@ mod tests {
             .unwrap();
         let event = event(request);
         assert_eq!(event["version"], "2.0");
-        assert_eq!(event["routeKey"], "POST /connections/{connection}/confirm");
-        assert_eq!(event["rawPath"], "/connections/conn_1/confirm");
+        assert_eq!(event["routeKey"], "POST /connections/{connection}/refresh");
+        assert_eq!(event["rawPath"], "/connections/conn_1/refresh");
         assert_eq!(event["rawQueryString"], "a=1&a=2");
         assert_eq!(event["headers"]["accept"], "a,b");
         assert_eq!(event["headers"]["host"], "localhost:8080");

@@ -121,13 +121,17 @@ mod tests {
     #[test]
     fn the_template_s_routes_are_matched_as_api_gateway_does() {
         for (method, path, key, function) in [
-            ("GET", "/", "GET /", "manage"),
+            ("GET", "/", "$default", "manage"),
             ("GET", "/authorize", "GET /authorize", "authorize"),
             ("GET", "/integration-callback", "GET /integration-callback", "callback"),
-            ("GET", "/connections", "GET /connections", "manage"),
-            ("GET", "/connections/conn_1", "GET /connections/{connection}", "manage"),
+            ("HEAD", "/authorize", "$default", "manage"),
+            ("GET", "/connections", "$default", "manage"),
+            ("GET", "/connections/conn_1", "$default", "manage"),
+            ("GET", "/connections/conn_1/token", "$default", "manage"),
             ("POST", "/connections/conn_1/token", "POST /connections/{connection}/token", "proxy"),
             ("PATCH", "/proxy/conn_1/dev.azure.com/a//b", "ANY /proxy/{proxy+}", "proxy"),
+            ("OPTIONS", "/proxy/conn_1/dev.azure.com", "ANY /proxy/{proxy+}", "proxy"),
+            ("OPTIONS", "/connections", "$default", "manage"),
             ("GET", "/nowhere", "$default", "manage"),
             ("POST", "/connections/", "$default", "manage"),
             ("GET", "/proxy/", "$default", "manage"),

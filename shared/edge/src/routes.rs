@@ -1,7 +1,7 @@
 //! The HTTP contract as one table, and finding the row that a request means.
 //!
-//! `openapi.json` is generated from it, and tests compare it with the gateway's template and the
-//! documents, so a route exists in all of them or in none.
+//! `openapi.json` is generated from it, and tests compare it with the template: that binds each row to
+//! its function, except for `manage`, which answers every request that no other route takes.
 
 mod table;
 

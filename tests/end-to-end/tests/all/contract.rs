@@ -1,11 +1,11 @@
-//! The contract: the same routes in the code, the template and the description; each with its callers.
+//! The contract: the code, the template and the description have the same routes, each with its callers.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use edge::caller::Role;
 use edge::problem::Code;
-use edge::routes::{Operation, ROUTES, Route};
+use edge::routes::{Function, Operation, ROUTES, Route};
 use end_to_end::documents::{self, Document};
 use end_to_end::{Caller, INTEGRATION, World};
 use local::Routes;
@@ -26,20 +26,33 @@ fn example(route: &Route) -> (Method, String) {
 }
 
 #[test]
-fn the_template_has_exactly_the_routes_of_the_contract() {
+fn the_template_binds_each_route_to_its_function_and_leaves_the_rest_to_manage() {
     let template: BTreeSet<(String, String)> = Routes::of_template()
         .unwrap()
         .iter()
         .map(|route| (route.key.clone(), route.function.clone()))
         .collect();
-    let mut contract: BTreeSet<(String, String)> =
-        ROUTES.iter().map(|route| (route.key(), route.function.as_str().to_owned())).collect();
+    let mut contract: BTreeSet<(String, String)> = ROUTES
+        .iter()
+        .filter(|route| route.function != Function::Manage)
+        .map(|route| (route.key(), route.function.as_str().to_owned()))
+        .collect();
     contract.insert(("$default".to_owned(), "manage".to_owned()));
     assert_eq!(template, contract);
 }
 
 #[test]
-fn cargo_lambda_watch_has_exactly_the_routes_of_the_contract() {
+fn every_route_of_the_contract_reaches_its_function() {
+    let template = Routes::of_template().unwrap();
+    for route in ROUTES {
+        let (method, path) = example(route);
+        let bound = template.find(method.as_str(), &path).unwrap().route;
+        assert_eq!(bound.function, route.function.as_str(), "{method} {path}");
+    }
+}
+
+#[test]
+fn cargo_lambda_watch_has_exactly_the_routes_of_the_template() {
     let manifest = include_str!("../../../../Cargo.toml");
     let (_, router) = manifest.split_once("[workspace.metadata.lambda.watch.router]").unwrap();
     let router: BTreeSet<(String, String)> = router
@@ -48,18 +61,17 @@ fn cargo_lambda_watch_has_exactly_the_routes_of_the_contract() {
         .filter_map(|line| line.split_once(" = "))
         .map(|(path, function)| (path.replace('"', ""), function.replace('"', "")))
         .collect();
-    let contract: BTreeSet<(String, String)> = Routes::of_template()
+    let mut template: BTreeSet<(String, String)> = Routes::of_template()
         .unwrap()
         .iter()
-        .filter_map(|route| {
-            let (_, path) = route.key.split_once(' ')?;
-            Some((
-                path.replace("{proxy+}", "{*proxy}").replace("{page+}", "{*page}"),
-                route.function.clone(),
-            ))
+        .map(|route| {
+            let path = route.key.split_once(' ').map_or("/{*default}", |(_, path)| path);
+            (path.replace("{proxy+}", "{*proxy}"), route.function.clone())
         })
         .collect();
-    assert_eq!(router, contract);
+    // A catch-all of the router matches no empty path.
+    template.insert(("/".to_owned(), "manage".to_owned()));
+    assert_eq!(router, template);
 }
 
 #[test]
