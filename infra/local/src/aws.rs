@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Response};
+use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::json;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -15,43 +15,16 @@ use uuid::Uuid;
 use winterbaume_core::{MockRequest, MockService};
 
 use crate::aws_request::needed;
+use crate::front::text_response;
+use crate::names::{self, REGION};
 use crate::permissions::Permissions;
 use crate::secrets_manager::SecretsManager;
 use crate::sts::Sts;
 use crate::template::Template;
 use crate::{StartError, tables};
 
-/// The region that the services believe they are in.
-pub(crate) const REGION: &str = "us-east-1";
 /// The largest request that an SDK sends to one of the services, in bytes.
 const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
-
-/// Names of what [`Aws::start`] makes.
-pub mod names {
-    /// Table of integrations and API keys.
-    pub const INTEGRATIONS: &str = "ado-connect-integrations";
-    /// Table of sessions.
-    pub const SESSIONS: &str = "ado-connect-sessions";
-    /// Table of connections.
-    pub const CONNECTIONS: &str = "ado-connect-connections";
-    /// Table of tokens.
-    pub const TOKENS: &str = "ado-connect-tokens";
-    /// The KMS key's alias.
-    pub const KEY: &str = "alias/ado-connect";
-    /// Begins the names of secrets.
-    pub const SECRETS: &str = "ado-connect/";
-    /// The secret that is the operator key.
-    pub const OPERATOR_KEY: &str = "ado-connect/operator-key";
-    /// The refresh queue.
-    pub const QUEUE: &str = "ado-connect-refresh.fifo";
-    /// The refresh queue's ARN.
-    pub const QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:ado-connect-refresh.fifo";
-    /// The ARN of the queue that gets what could not be handled.
-    pub const DEAD_LETTERS_ARN: &str =
-        "arn:aws:sqs:us-east-1:000000000000:ado-connect-refresh-dead-letters.fifo";
-    /// The event bus.
-    pub const BUS: &str = "ado-connect";
-}
 
 /// The embedded services.
 pub struct Aws {
@@ -307,7 +280,11 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let target = target.unwrap_or_default().to_owned();
     let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
-        return answer(413, "text/plain", "the request is too large".to_owned());
+        return text_response(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "text/plain",
+            "the request is too large",
+        );
     };
     let caller = access_key_id(&parts.headers).unwrap_or_default();
     if target.is_empty() {
@@ -317,15 +294,27 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     if let Some(denied) = services.access.forbidden(caller, &target, &body) {
         eprintln!("{denied}");
         let body = json!({"__type": "AccessDeniedException", "Message": denied, "message": denied});
-        return answer(400, "application/x-amz-json-1.1", body.to_string());
+        return text_response(
+            StatusCode::BAD_REQUEST,
+            "application/x-amz-json-1.1",
+            body.to_string(),
+        );
     }
     if target.starts_with("DynamoDB_") {
         return services.dynamodb(parts, body).await.unwrap_or_else(|error| {
-            answer(503, "text/plain", format!("the embedded DynamoDB: {error}"))
+            text_response(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "text/plain",
+                format!("the embedded DynamoDB: {error}"),
+            )
         });
     }
     let Some(service) = services.named(&target) else {
-        return answer(400, "text/plain", "no service of this name is embedded".to_owned());
+        return text_response(
+            StatusCode::BAD_REQUEST,
+            "text/plain",
+            "no service of this name is embedded",
+        );
     };
     let request = MockRequest {
         method: parts.method.to_string(),
@@ -344,11 +333,4 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
 fn access_key_id(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get("authorization")?.to_str().ok()?;
     authorization.split_once("Credential=")?.1.split('/').next()
-}
-
-pub(crate) fn answer(status: u16, content_type: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status.try_into().unwrap_or_default();
-    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
-    response
 }

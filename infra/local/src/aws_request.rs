@@ -4,10 +4,7 @@
 
 use serde_json::Value;
 
-use crate::aws::names;
-
-/// Account and region that the embedded services believe in.
-const SCOPE: &str = "us-east-1:000000000000";
+use crate::names::{self, SCOPE, secret_arn, table_arn};
 
 /// One thing that must be permitted for a request to be answered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,16 +111,6 @@ fn kms(operation: &str, body: &Value) -> Needed {
         needed = needed.with(&key, value.as_str().unwrap_or_default());
     }
     needed
-}
-
-/// The ARN of a table of this name.
-pub fn table_arn(name: &str) -> String {
-    format!("arn:aws:dynamodb:{SCOPE}:table/{name}")
-}
-
-/// The ARN of a secret of this name, with six characters at its end as Secrets Manager's own have.
-pub fn secret_arn(name: &str) -> String {
-    format!("arn:aws:secretsmanager:{SCOPE}:secret:{name}-a1B2c3")
 }
 
 fn text<'a>(body: &'a Value, field: &str) -> &'a str {

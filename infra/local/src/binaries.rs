@@ -1,4 +1,4 @@
-//! The functions' real binaries: built by Cargo, as whoever deploys them does.
+//! The functions' executables, built by Cargo as for a deployment.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,9 +7,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use crate::StartError;
-
-/// The functions.
-pub const FUNCTIONS: [&str; 6] = ["authorize", "callback", "manage", "proxy", "refresh", "rotate"];
+use crate::template::Template;
 
 /// Where each function's executable is.
 #[derive(Debug, Clone)]
@@ -29,18 +27,20 @@ struct CargoTarget {
 }
 
 impl Binaries {
-    /// Builds all of them, in the profile that this was built in. Quick when nothing changed.
+    /// Builds the functions of the template, in the profile that this process was built in. Quick when nothing changed.
     ///
     /// # Errors
-    /// [`StartError::Build`] when Cargo cannot be run or fails; Cargo has said why by then.
+    /// [`StartError::Template`] when the template cannot be read, and [`StartError::Build`] when Cargo cannot be run or
+    /// fails; Cargo has printed the reason by then.
     pub fn build() -> Result<Self, StartError> {
-        Self::build_only(&FUNCTIONS)
+        let template = Template::read()?;
+        Self::build_only(&template.packages().into_iter().collect::<Vec<_>>())
     }
 
-    /// Builds some of them; the others cannot be invoked.
+    /// Builds some functions; the others cannot be invoked.
     ///
     /// # Errors
-    /// As [`Self::build`].
+    /// [`StartError::Build`], as [`Self::build`].
     pub fn build_only(functions: &[&str]) -> Result<Self, StartError> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
@@ -53,8 +53,7 @@ impl Binaries {
             ])
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
             .stdout(Stdio::piped());
-        // `local` is named as well, and depends on all of them, so that Cargo chooses the same features as for this
-        // process and compiles no dependency again.
+        // `local` depends on all functions, so Cargo chooses the features of this process and compiles nothing again.
         for package in functions.iter().chain(&["local"]) {
             command.args(["--package", package]);
         }

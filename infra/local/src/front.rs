@@ -1,7 +1,10 @@
-//! What both fronts have in common: Lambda behind them, and an application served on the loopback addresses of one
-//! port.
+//! The parts that all listeners of this process share: Lambda's limit, serving on the loopback addresses of one port, and
+//! responses of text.
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -23,4 +26,16 @@ pub(crate) fn serve(
         })
     };
     listeners.into_iter().map(serve).collect()
+}
+
+/// A response whose body is a text of this type.
+pub(crate) fn text_response(
+    status: StatusCode,
+    content_type: &'static str,
+    text: impl Into<Body>,
+) -> Response<Body> {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }

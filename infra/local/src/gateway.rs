@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -14,7 +13,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::event;
-use crate::front::{self, LARGEST_EVENT};
+use crate::front::{self, LARGEST_EVENT, text_response};
 use crate::routes::Routes;
 use crate::runtime::{Function, InvokeError};
 
@@ -26,7 +25,7 @@ const LARGEST_HEADERS: usize = 10_240;
 /// What the gateway needs.
 pub(crate) struct Gateway {
     pub(crate) routes: Routes,
-    pub(crate) functions: Arc<HashMap<&'static str, Arc<Function>>>,
+    pub(crate) functions: Arc<HashMap<String, Arc<Function>>>,
     /// `http://localhost:8080`
     pub(crate) public_url: String,
 }
@@ -49,12 +48,7 @@ impl Gateway {
             "advice": advice,
             "request_id": request_id,
         });
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = status;
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
+        text_response(status, "application/problem+json", body.to_string())
     }
 
     fn too_large(&self) -> Response<Body> {
@@ -108,10 +102,7 @@ fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-/// What API Gateway says by itself.
+/// An error of API Gateway itself.
 pub(crate) fn message(status: StatusCode, text: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(json!({"message": text}).to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    text_response(status, "application/json", json!({"message": text}).to_string())
 }

@@ -25,6 +25,7 @@ mod event;
 mod front;
 mod gateway;
 mod greeting;
+pub mod names;
 mod options;
 pub mod permissions;
 mod routes;
@@ -39,7 +40,7 @@ pub mod sts;
 pub mod tables;
 pub mod template;
 
-pub use aws::{Aws, names};
+pub use aws::Aws;
 pub use binaries::Binaries;
 pub use error::StartError;
 pub use routes::{Route, Routes};

@@ -8,9 +8,11 @@ mod reading;
 use std::collections::BTreeMap;
 
 use crate::StartError;
-use crate::aws::names;
-use crate::aws_request::{Needed, secret_arn, table_arn};
-use crate::template::Template;
+use crate::aws_request::Needed;
+use crate::names::{self, secret_arn, table_arn};
+use crate::template::{Template, function_name, kebab};
+
+pub use reading::{Role, Statement};
 
 /// Whom a function becomes that signs in to Entra with a token of AWS.
 pub const FEDERATION: &str = "federation";
@@ -18,30 +20,6 @@ pub const FEDERATION: &str = "federation";
 /// What each role may do, by the function that has it, or else by the role's own name.
 #[derive(Debug, Clone)]
 pub struct Permissions(BTreeMap<String, Role>);
-
-/// A role.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Role {
-    /// Its logical id.
-    pub id: String,
-    /// Who becomes it: `lambda.amazonaws.com`, `ProxyRole.Arn`.
-    pub trusts: Vec<String>,
-    /// What it may do.
-    pub statements: Vec<Statement>,
-}
-
-/// What is allowed, in the template's own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
-    /// `dynamodb:GetItem`.
-    pub actions: Vec<String>,
-    /// `TokensTable.Arn`.
-    pub resources: Vec<String>,
-    /// Operator, key, and the values of which one must fit.
-    pub condition: Vec<(String, String, Vec<String>)>,
-    /// The condition of the template under which the statement exists.
-    pub exists_if: Option<String>,
-}
 
 impl Permissions {
     /// Reads the roles of a template.
@@ -94,22 +72,6 @@ impl Permissions {
     }
 }
 
-/// `ManageFunction` is the function `manage`, `StreamingProxyFunction` is `streaming-proxy`.
-pub fn function_name(id: &str) -> String {
-    kebab(id.strip_suffix("Function").unwrap_or(id))
-}
-
-fn kebab(id: &str) -> String {
-    let mut name = String::new();
-    for character in id.chars() {
-        if character.is_ascii_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.push(character.to_ascii_lowercase());
-    }
-    name
-}
-
 impl Statement {
     fn allows(&self, needed: &Needed) -> bool {
         self.actions.iter().any(|action| fits(action, &needed.action))
@@ -146,7 +108,7 @@ fn local_arn(resource: &str) -> String {
         ("RefreshDeadLetters.Arn", names::DEAD_LETTERS_ARN.to_owned()),
         ("TokensKey.Arn", "arn:aws:kms:us-east-1:000000000000:key/tokens".to_owned()),
         ("EventBus.Arn", format!("arn:aws:events:us-east-1:000000000000:event-bus/{}", names::BUS)),
-        ("FederationRole.Arn", crate::sts::ROLE_ARN.to_owned()),
+        ("FederationRole.Arn", names::FEDERATION_ROLE_ARN.to_owned()),
         ("OperatorKey", secret_arn(names::OPERATOR_KEY)),
         ("AWS::Partition", "aws".to_owned()),
         ("AWS::Region", "us-east-1".to_owned()),

@@ -57,7 +57,7 @@ pub enum InvokeError {
 #[derive(Clone)]
 pub struct FunctionSettings {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Its executable.
     pub executable: PathBuf,
     /// Its environment variables; it gets no others.
@@ -172,7 +172,7 @@ impl Function {
         match answered {
             // Dropping the environment kills it.
             Err(_) | Ok(None) => {
-                Err(InvokeError::TimedOut { function: self.settings.name.to_owned() })
+                Err(InvokeError::TimedOut { function: self.settings.name.clone() })
             }
             Ok(Some(Ok(Answer::Streamed(pieces)))) => {
                 let stream = Stream { function: Arc::clone(self), environment, room, end };
@@ -181,7 +181,7 @@ impl Function {
             Ok(Some(answered)) => {
                 self.idle.lock().await.push(environment);
                 answered.map_err(|error| InvokeError::Failed {
-                    function: self.settings.name.to_owned(),
+                    function: self.settings.name.clone(),
                     error,
                 })
             }
@@ -189,7 +189,7 @@ impl Function {
     }
 
     fn ended(&self) -> InvokeError {
-        InvokeError::Ended { function: self.settings.name.to_owned() }
+        InvokeError::Ended { function: self.settings.name.clone() }
     }
 
     /// Kills all environments, those that are in the middle of an invocation, too.
@@ -219,19 +219,18 @@ impl Function {
                 return Ok(environment);
             }
         }
-        self.start().await.map_err(|source| InvokeError::Start {
-            function: self.settings.name.to_owned(),
-            source,
-        })
+        self.start()
+            .await
+            .map_err(|source| InvokeError::Start { function: self.settings.name.clone(), source })
     }
 
     async fn start(&self) -> std::io::Result<Environment> {
-        let api = RuntimeApi::start(self.settings.name).await?;
+        let api = RuntimeApi::start(&self.settings.name).await?;
         let mut child = Command::new(&self.settings.executable)
             .env_clear()
             .envs(self.settings.variables.iter().map(|(name, value)| (name, value)))
             .env("AWS_LAMBDA_RUNTIME_API", api.address())
-            .env("AWS_LAMBDA_FUNCTION_NAME", self.settings.name)
+            .env("AWS_LAMBDA_FUNCTION_NAME", &self.settings.name)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.settings.name))
@@ -251,11 +250,11 @@ impl Function {
     }
 
     fn forward(&self, output: impl AsyncRead + Send + Unpin + 'static) {
-        let (name, sink) = (self.settings.name, Arc::clone(&self.settings.sink));
+        let (name, sink) = (self.settings.name.clone(), Arc::clone(&self.settings.sink));
         tokio::spawn(async move {
             let mut lines = BufReader::new(output).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                sink(name, &line);
+                sink(&name, &line);
             }
         });
     }

@@ -47,7 +47,7 @@ struct Invocation {
 }
 
 struct Shared {
-    function: &'static str,
+    function: String,
     next: AsyncMutex<mpsc::Receiver<Invocation>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Answered>>>,
 }
@@ -82,18 +82,22 @@ impl Drop for RuntimeApi {
 
 impl RuntimeApi {
     /// Listens on a free loopback port.
-    pub(crate) async fn start(function: &'static str) -> std::io::Result<Self> {
+    pub(crate) async fn start(function: &str) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let (invocations, next) = mpsc::channel(1);
-        let shared =
-            Arc::new(Shared { function, next: AsyncMutex::new(next), waiting: Mutex::default() });
+        let shared = Arc::new(Shared {
+            function: function.to_owned(),
+            next: AsyncMutex::new(next),
+            waiting: Mutex::default(),
+        });
         let app = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .with_state(Arc::clone(&shared));
+        let function = function.to_owned();
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
                 eprintln!("the Runtime API of {function} stopped: {error}");

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::aws::names;
+use crate::names;
 use crate::runtime::Function;
 
 /// Invokes `refresh` with what the schedule and the queue send.

@@ -14,7 +14,7 @@ use winterbaume_core::{
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_secretsmanager::views::{SecretVersionView, SecretView, SecretsmanagerStateView};
 
-use crate::aws::REGION;
+use crate::names::REGION;
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";

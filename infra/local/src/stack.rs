@@ -14,15 +14,15 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::StartError;
-use crate::aws::{Aws, names};
-use crate::binaries::{Binaries, FUNCTIONS};
+use crate::aws::Aws;
+use crate::binaries::Binaries;
 use crate::gateway::Gateway;
+use crate::names;
 use crate::routes::Routes;
 use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
 use crate::schedule::Schedule;
 use crate::streaming_front::StreamingFront;
-use crate::sts;
-use crate::template::Template;
+use crate::template::{Template, TemplateFunction};
 
 /// The proxy once more, deployed to stream.
 const STREAMING_PROXY: &str = "streaming-proxy";
@@ -76,7 +76,7 @@ pub struct Stack {
     entra: Option<Entra>,
     azure_devops: Option<AzureDevOps>,
     aws: Aws,
-    functions: Arc<HashMap<&'static str, Arc<Function>>>,
+    functions: Arc<HashMap<String, Arc<Function>>>,
     schedule: Arc<Schedule>,
     variables: Vec<(String, String)>,
     tasks: Vec<JoinHandle<()>>,
@@ -249,26 +249,25 @@ fn functions(
     options: &StackOptions,
     variables: &[(String, String)],
     template: &Template,
-) -> HashMap<&'static str, Arc<Function>> {
-    let function = |name: &'static str| {
-        let streams = name == STREAMING_PROXY;
+) -> HashMap<String, Arc<Function>> {
+    let function = |function: TemplateFunction<'_>| {
         let mut variables = variables.to_vec();
-        // Who calls the AWS services, as a role's credentials would tell them.
-        variables.push(("AWS_ACCESS_KEY_ID".to_owned(), name.to_owned()));
-        if streams {
+        // The caller of the AWS services, in place of a role's credentials.
+        variables.push(("AWS_ACCESS_KEY_ID".to_owned(), function.name.clone()));
+        if function.name == STREAMING_PROXY {
             variables.push(("RESPONSE_MODE".to_owned(), "streamed".to_owned()));
         }
         let settings = FunctionSettings {
-            name,
-            executable: options.binaries.of(if streams { "proxy" } else { name }),
+            name: function.name.clone(),
+            executable: options.binaries.of(function.package),
             variables,
-            timeout: template.timeout(name),
+            timeout: function.timeout,
             environments: options.environments,
             sink: Arc::clone(&options.sink),
         };
-        (name, Arc::new(Function::new(settings)))
+        (function.name, Arc::new(Function::new(settings)))
     };
-    FUNCTIONS.into_iter().chain([STREAMING_PROXY]).map(function).collect()
+    template.functions().map(function).collect()
 }
 
 fn own_variables(public_url: &str, streaming_url: &str, queue_url: &str) -> Vec<(String, String)> {
@@ -285,7 +284,7 @@ fn own_variables(public_url: &str, streaming_url: &str, queue_url: &str) -> Vec<
         ("REFRESH_QUEUE_URL", queue_url),
         ("REFRESH_DEAD_LETTERS_ARN", names::DEAD_LETTERS_ARN),
         ("EVENT_BUS", names::BUS),
-        ("FEDERATION_ROLE_ARN", sts::ROLE_ARN),
+        ("FEDERATION_ROLE_ARN", names::FEDERATION_ROLE_ARN),
         ("ROTATION_TENANT", APP_TENANT),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -9,7 +9,7 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use axum::body::Body;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Response, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -18,10 +18,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::aws_request::Needed;
+use crate::front::text_response;
+use crate::names::FEDERATION_ROLE_ARN;
 use crate::permissions::{FEDERATION, Permissions};
 
-/// The role that functions assume.
-pub const ROLE_ARN: &str = "arn:aws:iam::000000000000:role/ado-connect-federation";
 /// The account's issuer.
 pub const ISSUER: &str = "https://00000000-0000-4000-8000-000000000000.tokens.sts.global.api.aws";
 
@@ -120,12 +120,12 @@ impl Sts {
                     return denied(caller, action, "*");
                 }
                 if let Some(refusal) = settings.refusal {
-                    return fault(400, refusal, "this account gives no tokens");
+                    return fault(StatusCode::BAD_REQUEST, refusal, "this account gives no tokens");
                 }
                 let expires_at = now + SignedDuration::from_secs(seconds);
                 if session_end(headers).is_none_or(|end| end < expires_at) {
                     let message = "the token would outlive the session";
-                    return fault(400, "SessionDurationEscalation", message);
+                    return fault(StatusCode::BAD_REQUEST, "SessionDurationEscalation", message);
                 }
                 let told = settings.token.map_or(expires_at, |token| now + token);
                 match token(audience, expires_at) {
@@ -135,10 +135,12 @@ impl Sts {
                             "<WebIdentityToken>{token}</WebIdentityToken><Expiration>{told:.0}</Expiration>"
                         ),
                     ),
-                    Err(error) => fault(500, "InternalFailure", &error),
+                    Err(error) => {
+                        fault(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", &error)
+                    }
                 }
             }
-            _ => fault(400, "InvalidAction", "this is not embedded"),
+            _ => fault(StatusCode::BAD_REQUEST, "InvalidAction", "this is not embedded"),
         }
     }
 }
@@ -160,7 +162,7 @@ fn token(audience: &str, expires_at: Timestamp) -> Result<String, String> {
     let claims = json!({
         "iss": ISSUER,
         "aud": audience,
-        "sub": ROLE_ARN,
+        "sub": FEDERATION_ROLE_ARN,
         "iat": Timestamp::now().as_second(),
         "exp": expires_at.as_second(),
         "jti": Uuid::new_v4(),
@@ -170,8 +172,9 @@ fn token(audience: &str, expires_at: Timestamp) -> Result<String, String> {
 }
 
 fn respond(action: &str, result: &str) -> Response<Body> {
-    xml(
-        200,
+    text_response(
+        StatusCode::OK,
+        "text/xml",
         format!(
             "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
             Uuid::new_v4()
@@ -184,19 +187,16 @@ fn denied(caller: &str, action: &str, resource: &str) -> Response<Body> {
         "User: {caller} is not authorized to perform: sts:{action} on resource: {resource}"
     );
     eprintln!("{message}");
-    fault(403, "AccessDenied", &message)
+    fault(StatusCode::FORBIDDEN, "AccessDenied", &message)
 }
 
-fn fault(status: u16, code: &str, message: &str) -> Response<Body> {
-    xml(
+fn fault(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    text_response(
         status,
+        "text/xml",
         format!(
             "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
             Uuid::new_v4()
         ),
     )
-}
-
-fn xml(status: u16, text: String) -> Response<Body> {
-    crate::aws::answer(status, "text/xml", text)
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::StartError;
-use crate::aws::names;
+use crate::names;
 
 /// Makes the four tables (docs/architecture.md, Data), as the template does.
 ///

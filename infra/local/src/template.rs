@@ -1,14 +1,13 @@
 //! `infra/template.yaml`, as far as its resources are told. Intrinsic functions appear as what they are given:
 //! `!Ref Name` as `Name`, `!GetAtt Name.Arn` as `Name.Arn`, `!Sub text` as the text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::StartError;
-use crate::permissions::function_name;
 
 /// The template that this was built with.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -47,6 +46,17 @@ pub struct Resource {
     pub properties: Value,
 }
 
+/// A function that the template deploys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateFunction<'a> {
+    /// `streaming-proxy`.
+    pub name: String,
+    /// The Cargo package that it is built from: `proxy`.
+    pub package: &'a str,
+    /// The longest time that an invocation may take.
+    pub timeout: Duration,
+}
+
 impl Template {
     /// Reads the template that this was built with.
     ///
@@ -56,13 +66,22 @@ impl Template {
         TEMPLATE.parse()
     }
 
-    /// How long a function may take, by its name.
-    pub fn timeout(&self, function: &str) -> Duration {
-        let mut functions = self.of_type("AWS::Serverless::Function");
-        let named = functions.find(|(id, _)| function_name(id) == function);
-        let seconds = named.and_then(|(_, function)| function.properties["Timeout"].as_u64());
-        // Lambda's own, where none is set.
-        Duration::from_secs(seconds.unwrap_or(3))
+    /// The functions, in the order of their names.
+    pub fn functions(&self) -> impl Iterator<Item = TemplateFunction<'_>> {
+        self.of_type("AWS::Serverless::Function").map(|(id, resource)| {
+            let code = resource.properties["CodeUri"].as_str().unwrap_or_default();
+            TemplateFunction {
+                name: function_name(id),
+                package: code.rsplit('/').next().unwrap_or_default(),
+                // Three seconds are Lambda's default.
+                timeout: Duration::from_secs(resource.properties["Timeout"].as_u64().unwrap_or(3)),
+            }
+        })
+    }
+
+    /// The Cargo packages that the functions are built from.
+    pub fn packages(&self) -> BTreeSet<&str> {
+        self.functions().map(|function| function.package).collect()
     }
 
     /// The resources of a type, with their logical ids.
@@ -78,4 +97,20 @@ impl std::str::FromStr for Template {
     fn from_str(text: &str) -> Result<Self, StartError> {
         serde_saphyr::from_str(text).map_err(|e| StartError::Template(e.to_string()))
     }
+}
+
+/// The function's name of a logical id: `StreamingProxyFunction` is `streaming-proxy`.
+pub fn function_name(id: &str) -> String {
+    kebab(id.strip_suffix("Function").unwrap_or(id))
+}
+
+pub(crate) fn kebab(id: &str) -> String {
+    let mut name = String::new();
+    for character in id.chars() {
+        if character.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(character.to_ascii_lowercase());
+    }
+    name
 }

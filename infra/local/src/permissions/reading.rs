@@ -2,8 +2,31 @@
 
 use serde_json::Value;
 
-use super::{Role, Statement};
 use crate::template::Template;
+
+/// A role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its logical id.
+    pub id: String,
+    /// Who may assume it: `lambda.amazonaws.com`, `ProxyRole.Arn`.
+    pub trusts: Vec<String>,
+    /// What it allows.
+    pub statements: Vec<Statement>,
+}
+
+/// One statement of a policy, in the template's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// `dynamodb:GetItem`.
+    pub actions: Vec<String>,
+    /// `TokensTable.Arn`.
+    pub resources: Vec<String>,
+    /// Operator, key, and the values of which one must match.
+    pub condition: Vec<(String, String, Vec<String>)>,
+    /// The condition of the template under which the statement exists.
+    pub exists_if: Option<String>,
+}
 
 /// Permissions come from roles and from policies that are attached to them, and from nowhere else.
 pub(super) fn nothing_else_grants(template: &Template) -> Result<(), String> {

@@ -33,7 +33,7 @@ async fn credential_finding(world: &World) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_connects_and_calls_and_is_renewed_without_any_client_secret() {
     let world = World::start().await;
-    trust_only(&world, sts::ROLE_ARN);
+    trust_only(&world, names::FEDERATION_ROLE_ARN);
     let federated = json!({"client_credential": {"kind": "federated"}});
     let put = world.put_integration(INTEGRATION, federated).await.expect(200).json();
     assert_eq!(put["client_credential"]["kind"], "federated");
@@ -61,7 +61,7 @@ async fn a_user_connects_and_calls_and_is_renewed_without_any_client_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_is_asked_for_that_would_outlive_its_session() {
     let world = World::start().await;
-    trust_only(&world, sts::ROLE_ARN);
+    trust_only(&world, names::FEDERATION_ROLE_ARN);
     // A session that is nearly at its end, and tokens that are not kept.
     world.stack.aws().sts.set(|settings| {
         settings.session = SignedDuration::from_secs(350);
@@ -98,7 +98,7 @@ async fn an_account_that_gives_no_tokens_is_the_integration_s_fault_and_no_conne
     assert_eq!(world.connection(&connection).await["status"], "active");
 
     // Somebody switches it on, and has it verified.
-    trust_only(&world, sts::ROLE_ARN);
+    trust_only(&world, names::FEDERATION_ROLE_ARN);
     world.stack.aws().sts.set(|settings| settings.refusal = None);
     assert_eq!(credential_finding(&world).await["status"], "ok");
     world.post(&Caller::Application, &refresh, json!({})).await.expect(200);

@@ -10,8 +10,7 @@ use edge::config::{Config, FromVariables as _};
 use end_to_end::World;
 use end_to_end::documents::{self, Document};
 use local::Routes;
-use local::permissions::function_name;
-use local::template::Template;
+use local::template::{Template, function_name};
 use refresh::config::RefreshConfig;
 use rotate::config::RotateConfig;
 use serde_json::{Value, json};
@@ -235,8 +234,8 @@ fn every_function_has_its_own_role_log_and_limits_and_every_table_is_kept() {
 fn functions_answer_before_the_http_api_gives_up() {
     let template = Template::read().unwrap();
     for route in Routes::of_template().unwrap().iter() {
-        let timeout = template.timeout(&route.function);
-        assert!(timeout < Duration::from_secs(30), "{}: {timeout:?}", route.function);
+        let function = template.functions().find(|one| one.name == route.function).unwrap();
+        assert!(function.timeout < Duration::from_secs(30), "{function:?}");
     }
 }
 
