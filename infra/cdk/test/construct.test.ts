@@ -1,10 +1,10 @@
 import { App, Stack } from 'aws-cdk-lib';
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { AdoConnect, type AdoConnectProps } from '../lib/ado-connect';
-import { ARTIFACTS, cdkTemplate, temporaryDirectory } from './templates';
+import { ARTIFACTS, artifacts, cdkTemplate, temporaryDirectory } from './templates';
 
 /** Stands in for Cargo: what it "builds" is the name of the package that it was asked for. */
 const CARGO = `#!/bin/sh
@@ -69,16 +69,12 @@ test('what the SAM template would not take is refused, with the name of the prop
 });
 
 test('functions that were built for another processor are refused', () => {
-  const artifacts = temporaryDirectory();
   const elf = Buffer.alloc(64);
   elf.writeUInt32BE(0x7f454c46, 0);
   elf.writeUInt16LE(0x3e, 18);
-  for (const name of ['authorize', 'callback', 'manage', 'proxy', 'refresh', 'rotate']) {
-    mkdirSync(join(artifacts, name));
-    writeFileSync(join(artifacts, name, 'bootstrap'), elf);
-  }
-  assert.throws(() => make({ artifacts }), /built for x86_64.*arm64/);
-  make({ artifacts, architecture: 'x86_64' });
+  const built = artifacts(() => elf);
+  assert.throws(() => make({ artifacts: built }), /built for x86_64.*arm64/);
+  make({ artifacts: built, architecture: 'x86_64' });
 });
 
 test('without Cargo Lambda, or without the sources, it says what is missing', () => {

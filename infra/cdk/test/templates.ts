@@ -1,6 +1,6 @@
 import { App, Stack } from 'aws-cdk-lib';
 import { Template as Synthesized } from 'aws-cdk-lib/assertions';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AdoConnect, type AdoConnectProps } from '../lib/ado-connect';
@@ -10,7 +10,7 @@ import { Evaluation, type Json, readYaml, type Resource, type Template } from '.
 const STACK = 'parity';
 const SAM_TEMPLATE = join(__dirname, '../../../template.yaml');
 
-/** What is gone when the tests are. */
+/** Deleted when the tests end. */
 const TEMPORARY = mkdtempSync(join(tmpdir(), 'ado-connect-'));
 process.on('exit', () => rmSync(TEMPORARY, { recursive: true }));
 
@@ -18,15 +18,17 @@ export function temporaryDirectory(): string {
   return mkdtempSync(join(TEMPORARY, 'one-'));
 }
 
-/** Functions that are none, so that nothing has to be built. */
-export const ARTIFACTS = (() => {
+/** A directory with a file in place of each function's executable, so that nothing has to be built. */
+export function artifacts(executable: (name: string) => string | Buffer): string {
   const directory = temporaryDirectory();
-  for (const name of ['authorize', 'callback', 'manage', 'proxy', 'refresh', 'rotate']) {
+  for (const name of readdirSync(join(__dirname, '../../../../functions'))) {
     mkdirSync(join(directory, name));
-    writeFileSync(join(directory, name, 'bootstrap'), name);
+    writeFileSync(join(directory, name, 'bootstrap'), executable(name));
   }
   return directory;
-})();
+}
+
+export const ARTIFACTS = artifacts((name) => name);
 
 /** The SAM template with these parameters, as CloudFormation would see it. */
 export function samTemplate(parameters: Record<string, Json>, change = (text: string) => text): Template {
