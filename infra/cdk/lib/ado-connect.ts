@@ -5,7 +5,7 @@ import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { Architecture, CfnPermission, type Function as LambdaFunction, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { type HttpFunction, makeApi, makeRoutes, makeStage } from './api';
+import { makeApi, makeRoutes, makeStage } from './api';
 import { makeData } from './data';
 import { makeWebhook } from './events';
 import { type FunctionOptions, type FunctionSize, makeFunction } from './functions';
@@ -31,18 +31,18 @@ export type { AdoConnectProps } from './props';
 export class AdoConnect extends Construct {
   /** The base address for your application. */
   readonly gatewayUrl: string;
-  /** To be registered in the Entra app, platform Web, exactly so. */
+  /** The redirect URI to register in the Entra app, platform Web, exactly as it is here. */
   readonly redirectUri: string;
-  /** Where the proxy streams, if it does. */
+  /** The address of the streaming proxy, if there is one. */
   readonly streamingUrl?: string;
   /** The secret whose value is the operator key. */
   readonly operatorKey: ISecret;
   /** The bus that events are put on. */
   readonly eventBus: IEventBus;
-  /** The tables, to watch them or to back them up. Nothing outside should write to them. */
+  /** The tables, for monitoring and backups. Only the functions should write to them. */
   readonly tables: Readonly<Record<'integrations' | 'sessions' | 'connections' | 'tokens', ITable>>;
-  /** The functions, to watch them. Their roles take no more permissions. */
-  readonly functions: Readonly<Partial<Record<FunctionName, LambdaFunction>> & Record<HttpFunction | 'Refresh', LambdaFunction>>;
+  /** The functions, for monitoring. Grants to them have no effect, because their roles are complete. */
+  readonly functions: Readonly<{ [N in keyof Identities]: LambdaFunction }>;
   /** The subject of the federated credential in the Entra app, if there is one. */
   readonly federationSubject?: string;
 
@@ -95,7 +95,7 @@ export class AdoConnect extends Construct {
       JWT_AUDIENCE: props.jwt?.audience ?? '',
       JWT_USER_CLAIM: props.jwt?.userClaim ?? 'sub',
       ENTRA_CLOUD: props.entraCloud ?? 'public',
-      // These take Microsoft's place in tests.
+      // Tests set these to servers in Microsoft's place.
       ENTRA_URL: '',
       DEVOPS_URL: '',
     }, name, {
@@ -105,9 +105,9 @@ export class AdoConnect extends Construct {
       REFRESH_RATE: String(props.refresh?.rate ?? 100),
     });
 
-    const { Authorize, Callback, Manage, Proxy, Refresh, StreamingProxy } = this.functions;
+    const { Refresh, StreamingProxy } = this.functions;
     const domain = makeStage(this, api, { name, logRetentionDays, ...throttle, domain: props.domain });
-    makeRoutes(this, api, { Authorize, Callback, Manage, Proxy });
+    makeRoutes(this, api, this.functions);
     if (streamingApi && StreamingProxy) {
       makeStreamingRoute(this, streamingApi, StreamingProxy, throttle);
     }
@@ -141,31 +141,31 @@ export class AdoConnect extends Construct {
       connections: table('ConnectionsReference', data.connections.attrArn),
       tokens: table('TokensReference', data.tokens.attrArn),
     };
-    this.tell({
-      GatewayUrl: ['Where the API is reached.', this.gatewayUrl],
-      PortalUrl: ['Where operators sign in.', `${this.gatewayUrl}/`],
-      RedirectUri: ['To be registered in the Entra app, platform Web, exactly so.', this.redirectUri],
+    this.output({
+      GatewayUrl: ["The API's address.", this.gatewayUrl],
+      PortalUrl: ['The portal, where operators sign in.', `${this.gatewayUrl}/`],
+      RedirectUri: ['The redirect URI to register in the Entra app, platform Web, exactly as it is here.', this.redirectUri],
       OperatorKeySecret: ['The secret whose value is the operator key.', data.operatorKey.ref],
       StreamingUrl: [
-        "Where the proxy streams; takes the place of the gateway's address in calls with large answers.",
+        "The address of the streaming proxy; for calls with large responses, in place of the gateway's address.",
         this.streamingUrl,
       ],
       DomainTarget: [
-        'Where your domain name has to point, by an alias or a CNAME record.',
+        "The target of your domain name's alias or CNAME record.",
         domain?.attrRegionalDomainName,
       ],
       DomainTargetZone: [
-        'The hosted zone of that target, which an alias record in Route 53 asks for.',
+        'The hosted zone of that target, which an alias record in Route 53 requires.',
         domain?.attrRegionalHostedZoneId,
       ],
       FederationSubject: ['The subject of the federated credential in the Entra app.', this.federationSubject],
       RotationFunction: [
-        "Renews an integration's client secret; name it in rotate-secret.",
+        "The function that renews a client secret, for rotate-secret.",
         this.functions.Rotate?.functionArn,
       ],
       EventBusName: ['The bus that events are put on.', eventBus.ref],
       DashboardUrl: [
-        'What there is to see.',
+        'The dashboard.',
         `https://${Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region=${Aws.REGION}#dashboards/dashboard/${dashboard.ref}`,
       ],
     });
@@ -208,8 +208,8 @@ export class AdoConnect extends Construct {
         timeout: seconds(60),
         reserved: reserved.refresh,
         environment: refreshEnvironment,
-        // It sends what its time did not allow back to its own queue. The maximum concurrency and one message a minute and
-        // shard keep that within bounds.
+        // It sends the work that its time did not allow back to its own queue, bounded by the maximum concurrency and
+        // by one message a minute and shard.
         recursiveLoop: RecursiveLoop.ALLOW,
       }),
       StreamingProxy:
@@ -245,7 +245,7 @@ export class AdoConnect extends Construct {
   }
 
   /** Outputs of the stack under the names that the documentation uses. */
-  private tell(outputs: Record<string, readonly [description: string, value: string | undefined]>): void {
+  private output(outputs: Record<string, readonly [description: string, value: string | undefined]>): void {
     for (const [id, [description, value]] of Object.entries(outputs)) {
       if (value !== undefined) {
         new CfnOutput(this, id, { description, value });

@@ -11,19 +11,20 @@ import { CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-
 import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 
-export type HttpFunction = 'Authorize' | 'Callback' | 'Manage' | 'Proxy';
-
 /** The routes of all functions but `manage`, which answers every other request. */
-export const ROUTES: Readonly<Record<string, readonly [routeKey: string, answeredBy: HttpFunction]>> = {
+export const ROUTES = {
   AuthorizeRoute: ['GET /authorize', 'Authorize'],
   IntegrationCallbackRoute: ['GET /integration-callback', 'Callback'],
   RefreshConnectionRoute: ['POST /connections/{connection}/refresh', 'Proxy'],
   HandOutTokenRoute: ['POST /connections/{connection}/token', 'Proxy'],
   ProxyRoute: ['ANY /proxy/{proxy+}', 'Proxy'],
   DefaultRoute: ['$default', 'Manage'],
-};
+} as const satisfies Record<string, readonly [routeKey: string, answeredBy: string]>;
 
-/** The route, and neither the path nor the query string: those name people and projects, and may hold secrets. */
+/** The functions that answer HTTP requests. */
+export type HttpFunction = (typeof ROUTES)[keyof typeof ROUTES][1];
+
+/** Neither the path nor the query string: they contain names of people and projects, and possibly secrets. */
 const ACCESS_LOG =
   '{"time":"$context.requestTime","request_id":"$context.requestId","source_ip":"$context.identity.sourceIp","route":"$context.routeKey","status":$context.status,"bytes":$context.responseLength,"milliseconds":$context.responseLatency,"integration_error":"$context.integrationErrorMessage"}';
 
@@ -45,7 +46,7 @@ export interface ApiOptions {
   readonly hasDomain: boolean;
 }
 
-/** The API alone, because its address is in the functions' environment. */
+/** The API without its routes, because the functions' environment contains its address. */
 export function makeApi(scope: Construct, options: ApiOptions): CfnApi {
   return new CfnApi(scope, 'Api', {
     name: options.name,
@@ -72,10 +73,10 @@ export interface StageOptions {
   readonly domain?: { readonly name: string; readonly certificateArn: string };
 }
 
-/** The stage, its log, and the domain name that leads to it, which it returns. */
+/** The stage, its log, and its domain name; returns the last. */
 export function makeStage(scope: Construct, api: CfnApi, options: StageOptions): CfnDomainName | undefined {
   const accessLogs = new CfnLogGroup(scope, 'AccessLogs', {
-    // This prefix is known to the account's log policy already, so it needs no room in it.
+    // The account's log policy covers this prefix already, and its size is limited.
     logGroupName: `/aws/vendedlogs/${options.name}/access`,
     retentionInDays: options.logRetentionDays,
   });
@@ -99,10 +100,11 @@ export function makeStage(scope: Construct, api: CfnApi, options: StageOptions):
   return domain;
 }
 
-/** Every route, led to its function. */
+/** The routes, and the integrations and permissions that invoke their functions. */
 export function makeRoutes(scope: Construct, api: CfnApi, functions: Record<HttpFunction, LambdaFunction>): void {
   const integrations = {} as Record<HttpFunction, CfnIntegration>;
-  for (const [name, target] of Object.entries(functions) as [HttpFunction, LambdaFunction][]) {
+  for (const name of new Set(Object.values(ROUTES).map(([, answeredBy]) => answeredBy))) {
+    const target = functions[name];
     integrations[name] = new CfnIntegration(scope, `${name}Integration`, {
       apiId: api.ref,
       integrationType: 'AWS_PROXY',

@@ -3,7 +3,7 @@ import { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 
-/** What outlives every deployment. */
+/** The tables, and the operator key. */
 export interface Data {
   readonly integrations: CfnTable;
   readonly sessions: CfnTable;
@@ -56,8 +56,8 @@ export function makeData(scope: Construct, name: string, deletionProtectionEnabl
   for (const table of [integrations, connections, tokens]) {
     retain(table);
   }
-  // What is in here lives for minutes, an operator's session for half a day, hourly counts for nine days: it is neither
-  // kept nor restored.
+  // Neither kept nor restored: its items live for minutes, operators' sessions for half a day, hourly counts for nine
+  // days.
   sessions.cfnOptions.deletionPolicy = CfnDeletionPolicy.DELETE;
   sessions.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.DELETE;
   const operatorKey = new CfnSecret(scope, 'OperatorKey', {
@@ -68,7 +68,7 @@ export function makeData(scope: Construct, name: string, deletionProtectionEnabl
   return { integrations, sessions, connections, tokens, operatorKey };
 }
 
-/** Deleting the stack, or replacing the resource, leaves it where it is. */
+/** Keeps a resource that the stack deletes or replaces. */
 export function retain(resource: CfnResource): void {
   resource.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN;
   resource.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.RETAIN;

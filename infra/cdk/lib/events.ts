@@ -6,7 +6,7 @@ import type { Construct } from 'constructs';
 import { allow, document, trust } from './policies';
 import type { AdoConnectProps } from './props';
 
-/** Posts every event; returns the queue of those that were not taken for a day. */
+/** Posts every event; returns the queue of events that the receiver refused for a day. */
 export function makeWebhook(
   scope: Construct,
   eventBus: CfnEventBus,

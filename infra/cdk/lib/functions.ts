@@ -28,12 +28,12 @@ export interface FunctionSize {
   readonly timeout: Duration;
   readonly reserved?: number;
   readonly recursiveLoop?: RecursiveLoop;
-  /** The package, where it is not the function's own name. */
+  /** The Cargo package, if its name is not the function's. */
   readonly builtFrom?: string;
   readonly environment?: Record<string, string>;
 }
 
-/** A function as it ships. Its role is complete: nothing that is granted to the function is added to it. */
+/** A function. Its role is complete: grants to the function do not change it. */
 export function makeFunction(
   scope: Construct,
   name: FunctionName,
@@ -71,7 +71,7 @@ export function makeFunction(
   });
 }
 
-/** Where a function's package is, and that it can be built. Without Cargo Lambda a container would be tried, in vain. */
+/** The path of a function's manifest. Fails without Cargo Lambda, in place of which a container would be tried. */
 function manifest(source: string, name: string): string {
   const path = join(source, 'functions', name, 'Cargo.toml');
   if (!existsSync(path)) {
@@ -91,7 +91,7 @@ function processor(path: string): 'arm64' | 'x86_64' | undefined {
     : ({ 0xb7: 'arm64', 0x3e: 'x86_64' } as const)[head.readUInt16LE(18) as 0xb7 | 0x3e];
 }
 
-/** What was built for another processor would be deployed without a word, and never start. */
+/** Fails for an executable of another processor, which AWS would deploy and never start. */
 function checkProcessor(bootstrap: string, architecture: Architecture): void {
   const found = processor(bootstrap);
   if (found && found !== architecture.name) {

@@ -14,12 +14,12 @@ export interface Identity {
   readonly logs: CfnLogGroup;
 }
 
-export type FunctionName = 'Authorize' | 'Callback' | 'Manage' | 'Proxy' | 'StreamingProxy' | 'Refresh' | 'Rotate';
+/** The identity of each function; those of options that are off are absent. */
+export type Identities = ReturnType<typeof makeIdentities>;
 
-export type Identities = Partial<Record<FunctionName, Identity>> &
-  Record<'Authorize' | 'Callback' | 'Manage' | 'Proxy' | 'Refresh', Identity>;
+export type FunctionName = keyof Identities;
 
-/** What the functions reach. */
+/** The resources that functions use, and the options that decide which functions there are. */
 export interface Reach {
   readonly name: string;
   readonly logRetentionDays: number;
@@ -31,8 +31,8 @@ export interface Reach {
   readonly rotates: boolean;
 }
 
-/** One role for each function, with exactly what it uses. */
-export function makeIdentities(scope: Construct, reach: Reach): Identities {
+/** One role for each function, which allows exactly what the function does. */
+export function makeIdentities(scope: Construct, reach: Reach) {
   const { integrations, sessions, connections, tokens, operatorKey } = reach.data;
   const secrets = `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:secret:${reach.name}/integrations/*`;
   const readsCredentials = allow('secretsmanager:GetSecretValue', secrets);
@@ -41,7 +41,7 @@ export function makeIdentities(scope: Construct, reach: Reach): Identities {
   const proxy = [
     allow(dynamodb('GetItem'), integrations.attrArn, kinds('api_key#*', 'integration#*', 'service')),
     allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*')),
-    // A scan has no key, which is why it stands alone.
+    // A scan has no key, so it is a statement of its own.
     allow(dynamodb('Scan'), integrations.attrArn),
     allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*')),
     allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('tally#*')),
@@ -51,7 +51,7 @@ export function makeIdentities(scope: Construct, reach: Reach): Identities {
     readsOperatorKey,
     sendsEvents,
   ];
-  const make = (name: FunctionName, statements: Statement[]) => makeIdentity(scope, reach, name, statements);
+  const make = (name: string, statements: Statement[]) => makeIdentity(scope, reach, name, statements);
   return {
     Authorize: make('Authorize', [
       allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service')),
@@ -77,7 +77,7 @@ export function makeIdentities(scope: Construct, reach: Reach): Identities {
       allow(dynamodb('Query'), `${connections.attrArn}/index/by_user`),
       // The portal counts what is due.
       allow(dynamodb('Query'), `${connections.attrArn}/index/by_due`),
-      // Confirming and deleting name a tokens item; nothing here reads one.
+      // Confirming and deleting write to a tokens item; nothing here reads one.
       allow(dynamodb('UpdateItem', 'DeleteItem'), tokens.attrArn),
       allow(
         ['CreateSecret', 'PutSecretValue', 'GetSecretValue', 'DeleteSecret'].map((one) => `secretsmanager:${one}`),
@@ -120,11 +120,11 @@ export function makeIdentities(scope: Construct, reach: Reach): Identities {
 }
 
 /** `StreamingProxy` is the function `streaming-proxy`. */
-export function functionName(name: FunctionName): string {
+export function functionName(name: string): string {
   return name.replace(/(?!^)[A-Z]/g, (letter) => `-${letter}`).toLowerCase();
 }
 
-function makeIdentity(scope: Construct, reach: Reach, name: FunctionName, statements: Statement[]): Identity {
+function makeIdentity(scope: Construct, reach: Reach, name: string, statements: Statement[]): Identity {
   const logs = new CfnLogGroup(scope, `${name}Logs`, {
     logGroupName: `/${reach.name}/${functionName(name)}`,
     retentionInDays: reach.logRetentionDays,
@@ -136,7 +136,7 @@ function makeIdentity(scope: Construct, reach: Reach, name: FunctionName, statem
         policyName: functionName(name),
         policyDocument: document([
           allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logs.attrArn),
-          // These actions know no resources.
+          // These actions support no resources.
           allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], '*'),
           ...statements,
         ]),
@@ -146,11 +146,11 @@ function makeIdentity(scope: Construct, reach: Reach, name: FunctionName, statem
   return { role, logs };
 }
 
-/** The key of all tokens: administrators administer it, and only these functions use it, and only for tokens. */
+/** The key of all tokens: administrators manage it, and only these functions use it, and only for tokens. */
 export function makeTokensKey(scope: Construct, identities: Identities): CfnKey {
   const roles = (...of: (Identity | undefined)[]) => of.flatMap((identity) => (identity ? [identity.role] : []));
   const { Callback, Proxy, Refresh, StreamingProxy } = identities;
-  // Who connects users seals their tokens and never opens one.
+  // `callback` seals tokens and never opens one.
   const uses = [
     { sid: 'SealTokens', name: 'seal-tokens', action: 'kms:GenerateDataKey', by: roles(Callback, Proxy, Refresh, StreamingProxy) },
     { sid: 'OpenTokens', name: 'open-tokens', action: 'kms:Decrypt', by: roles(Proxy, Refresh, StreamingProxy) },
@@ -179,9 +179,9 @@ export function makeTokensKey(scope: Construct, identities: Identities): CfnKey 
     ]),
   });
   retain(key);
-  // A deployment that fails at its first try leaves no key behind.
+  // A first deployment that fails leaves no key behind.
   key.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE;
-  // Apart from the roles, because the key names the roles.
+  // Separate from the roles, because the key's policy refers to them.
   for (const { sid, name, action, by } of uses) {
     new CfnPolicy(scope, sid, {
       policyName: name,
@@ -216,7 +216,7 @@ const ADMINISTRATION = [
   'UpdateKeyDescription',
 ];
 
-/** The one role that an Entra app trusts, which can do nothing but ask AWS for a token for Entra. */
+/** The role that an Entra app trusts; it only allows asking AWS for a token for Entra. */
 export function makeFederationRole(scope: Construct, identities: Identities): CfnRole {
   const members = [identities.Callback, identities.Manage, identities.Proxy, identities.Refresh, identities.StreamingProxy]
     .flatMap((identity) => (identity ? [identity.role] : []));

@@ -1,4 +1,4 @@
-/** IAM's JSON, as plain values: what is written here is what is deployed, statement by statement. */
+/** IAM's JSON as plain values, deployed as it is written here, statement by statement. */
 
 export interface Statement {
   readonly Sid?: string;
@@ -19,12 +19,12 @@ export function allow(actions: string | string[], resource: unknown, condition?:
     : { Effect: 'Allow', Action: actions, Resource: resource };
 }
 
-/** A condition on the kinds of items: their keys begin with what they are. */
+/** A condition on kinds of items, with which their keys begin. */
 export function kinds(...keys: string[]): NonNullable<Statement['Condition']> {
   return { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': keys } };
 }
 
-/** Who may become a role. */
+/** The trust policy of a role. */
 export function trust(principal: unknown, condition?: Statement['Condition']): object {
   const statement = { Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole' } as const;
   return document([condition ? { ...statement, Condition: condition } : statement]);

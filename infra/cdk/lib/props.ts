@@ -1,17 +1,17 @@
 import type { SecretValue } from 'aws-cdk-lib';
 
-/** Where the functions come from, and what is asked of the deployment. Everything has a default. */
+/** All properties have defaults. */
 export interface AdoConnectProps {
-  /** Begins the names of what has a name: functions, secrets, logs, alarms. The stack's name unless given. */
+  /** The prefix of all names: functions, secrets, logs, alarms. The stack's name unless given. */
   readonly name?: string;
   /**
-   * A directory with `<function>/bootstrap` for each function, built before. Without it the functions are built from
-   * this repository with Cargo Lambda.
+   * A directory with `<function>/bootstrap` for each function. Without it the functions are built from this repository
+   * with Cargo Lambda.
    */
   readonly artifacts?: string;
   /** The functions' processor architecture; `arm64` unless given. */
   readonly architecture?: 'arm64' | 'x86_64';
-  /** Where browsers reach the gateway; the domain name or the API's own address unless given. */
+  /** The gateway's address in browsers; the domain name or the API's own address unless given. */
   readonly publicUrl?: string;
   /** A domain name of yours for the API, and its certificate in the stack's region. */
   readonly domain?: { readonly name: string; readonly certificateArn: string };
@@ -20,7 +20,7 @@ export interface AdoConnectProps {
   /** The application's own identity provider, if users call with its tokens. */
   readonly jwt?: { readonly issuer: string; readonly audience: string; readonly userClaim?: string };
   /**
-   * The clone of the repository that the functions are built from; the one that this construct is in unless given.
+   * The clone of the repository that the functions are built from; the construct's own clone unless given.
    */
   readonly source?: string;
   /** Whether operators can sign in to the portal with a browser; they can unless it is false. */
@@ -34,9 +34,9 @@ export interface AdoConnectProps {
    * secret is valid for 180 days unless given.
    */
   readonly secretRotation?: { readonly tenant: string; readonly validDays?: number };
-  /** Where every event is posted to, and the header and value by which the receiver knows us. */
+  /** The address that events are posted to, and the header and value that authenticate ado-connect to the receiver. */
   readonly webhook?: { readonly url: string; readonly header?: string; readonly secret: SecretValue };
-  /** The SNS topic that alarms are sent to; nobody is told unless given. */
+  /** The SNS topic that alarms are sent to; without it, alarms notify nobody. */
   readonly alarmTopicArn?: string;
   /** Days for which logs are kept; 30 unless given. */
   readonly logRetentionDays?: number;
@@ -46,11 +46,11 @@ export interface AdoConnectProps {
   readonly serverErrorsPerFiveMinutes?: number;
   /** Milliseconds that one request in a hundred may take before an alarm is raised; 10,000 unless given. */
   readonly slowestMilliseconds?: number;
-  /** Requests per second, and at once, that the API takes; 500 and 1000 unless given. */
+  /** The rate of requests per second, and the burst, that the API accepts; 500 and 1000 unless given. */
   readonly throttle?: { readonly rate?: number; readonly burst?: number };
   /**
-   * Executions reserved for each function; 0 stops it, none are reserved unless given. `refresh` needs four more than it
-   * has workers.
+   * Executions reserved for each function; 0 stops it, none are reserved unless given. `refresh` needs four more than
+   * `refresh.workers`.
    */
   readonly reservedConcurrency?: {
     readonly authorize?: number;
@@ -66,9 +66,9 @@ export interface AdoConnectProps {
     readonly concurrency?: number;
     readonly rate?: number;
   };
-  /** Whether tables refuse to be deleted; they do unless told otherwise. */
+  /** Whether tables refuse to be deleted; they do unless it is false. */
   readonly deletionProtection?: boolean;
-  /** The policy that bounds every role, where your account lets nobody make roles without one. */
+  /** The permissions boundary of every role, for accounts that require one. */
   readonly permissionsBoundaryArn?: string;
   /** Microsoft's cloud; `public` unless given. */
   readonly entraCloud?: 'public' | 'us_government' | 'china';

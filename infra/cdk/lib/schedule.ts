@@ -12,7 +12,7 @@ export interface Queues {
 }
 
 export function makeQueues(scope: Construct): Queues {
-  // As long as a worker may take, and no longer than that: until a message that failed is seen again, its shard waits.
+  // At least a worker's longest time, and little more, because a failed message blocks its shard for as long.
   const visibilityTimeout = 90;
   const deadLetters = new CfnQueue(scope, 'RefreshDeadLetters', {
     fifoQueue: true,
@@ -28,7 +28,7 @@ export function makeQueues(scope: Construct): Queues {
   return { queue, deadLetters };
 }
 
-/** What makes the function `refresh` run: two schedules and two queues. Returns the schedule of renewals. */
+/** The two schedules and two queues that run the function `refresh`. Returns the schedule of renewals. */
 export function makeSchedule(
   scope: Construct,
   refresh: LambdaFunction,
@@ -46,7 +46,7 @@ export function makeSchedule(
   source('RefreshQueueSource', queues.queue, workers);
   source('RefreshDeadLettersSource', queues.deadLetters, 2);
 
-  // An event of a schedule that comes late is of no use: the next one finds the same.
+  // A late event of a schedule is useless, because the next one finds the same work.
   new CfnEventInvokeConfig(scope, 'RefreshEvents', {
     functionName: refresh.functionName,
     qualifier: '$LATEST',
@@ -72,7 +72,7 @@ export function makeSchedule(
       flexibleTimeWindow: { mode: 'OFF' },
       target: { arn: refresh.functionArn, roleArn: role.attrArn, input: `{"source": "${event}"}`, retryPolicy },
     });
-  // The next minute's comes soon enough.
+  // The next run comes in a minute.
   const soon = { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 60 };
   schedule('SweepSchedule', 'rate(1 day)', 'ado-connect.sweep');
   return schedule('RefreshSchedule', 'rate(1 minute)', 'ado-connect.schedule', soon);

@@ -3,7 +3,7 @@ import { CfnDeployment, CfnMethod, CfnResource, CfnRestApi, CfnStage } from 'aws
 import { CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 
-/** The REST API alone, because its address is in the functions' environment. */
+/** The REST API without its methods, because the functions' environment contains its address. */
 export function makeStreamingApi(scope: Construct, name: string): CfnRestApi {
   return new CfnRestApi(scope, 'StreamingApi', {
     name: `${name}-streaming`,
@@ -16,7 +16,7 @@ export function streamingUrl(api: CfnRestApi): string {
   return `https://${api.ref}.execute-api.${Aws.REGION}.${Aws.URL_SUFFIX}/live`;
 }
 
-/** Leads the proxy's path to the function that streams. */
+/** Routes the proxy's path to the streaming proxy. */
 export function makeStreamingRoute(
   scope: Construct,
   api: CfnRestApi,
@@ -37,7 +37,7 @@ export function makeStreamingRoute(
     restApiId: api.ref,
     resourceId: address.ref,
     httpMethod: 'ANY',
-    // The function itself asks who calls, as it does behind the HTTP API.
+    // The function authenticates callers itself, as it does behind the HTTP API.
     authorizationType: 'NONE',
     integration: {
       type: 'AWS_PROXY',
@@ -47,7 +47,7 @@ export function makeStreamingRoute(
       timeoutInMillis: 900_000,
     },
   });
-  // A picture of the API as it is now; its id has the hash of what is pictured, as in the SAM template.
+  // A snapshot of the API; its id contains a hash of the API's resources, as in the SAM template.
   const deployment = new CfnDeployment(scope, 'StreamingDeployment281e7c18', { restApiId: api.ref });
   deployment.addResourceDependency(method);
   new CfnStage(scope, 'StreamingStage', {

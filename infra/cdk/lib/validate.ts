@@ -1,12 +1,12 @@
 import { Token } from 'aws-cdk-lib';
 import type { AdoConnectProps } from './props';
 
-/** CloudWatch Logs keeps logs for so many days and no others. */
+/** The numbers of days that CloudWatch Logs accepts. */
 const RETENTION = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 /** A function's name has 64 characters at most, and ends in `-streaming-proxy`. */
 const LONGEST_NAME = 48;
 
-/** What the SAM template asks of its parameters, asked of the properties: a mistake is told before anything is deployed. */
+/** Checks the properties as the SAM template checks its parameters, and reports all faults at once. */
 export function validate(name: string, props: AdoConnectProps): void {
   const faults: string[] = [];
   const text = (path: string, value: string | undefined, pattern: RegExp, wanted: string) => {

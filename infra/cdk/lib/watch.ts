@@ -10,7 +10,7 @@ import type { AdoConnect } from './ado-connect';
 import { type FunctionName, functionName, type Identities } from './permissions';
 import type { Queues } from './schedule';
 
-/** What is looked at, and from when on it is too much. */
+/** The monitored resources, and the thresholds of their alarms. */
 export interface Watched {
   readonly name: string;
   readonly api: CfnApi;
@@ -98,7 +98,7 @@ function dimensions(metric: Metric): { name: string; value: string }[] | undefin
 }
 
 function alarms(watched: Watched): Alarm[] {
-  const { Authorize, Callback, Manage, Proxy, Refresh, StreamingProxy, Rotate } = watched.functions;
+  const { Rotate, ...others } = watched.functions;
   const own = (name: string, statistic: string, by = 'refresh') => ({
     namespace: watched.name,
     name,
@@ -126,7 +126,7 @@ function alarms(watched: Watched): Alarm[] {
       threshold: watched.serverErrorsPerFiveMinutes,
       operator: 'GreaterThanOrEqualToThreshold',
     },
-    StreamingProxy && {
+    others.StreamingProxy && {
       id: 'StreamingServerErrorsAlarm',
       name: 'server errors of the streaming proxy',
       description:
@@ -188,21 +188,21 @@ function alarms(watched: Watched): Alarm[] {
     {
       id: 'DeadLettersAlarm',
       name: 'refresh messages fail',
-      description: 'A message that no worker understands is among the dead letters of the refresh queue.',
-      // It is received again and again, and hidden for nearly all of the time.
+      description: 'The dead-letter queue of the refresh queue holds a message that no worker understands.',
+      // Not the visible ones: the message is received again and again, and hidden in between.
       looksAt: waiting(watched.queues.deadLetters, 'NotVisible'),
       periods: 3,
     },
     {
       id: 'RefreshGivenUpAlarm',
       name: 'refreshes are given up',
-      description: 'A refresh message failed five times, and what a worker died of was put aside for an hour.',
+      description: 'A refresh message failed five times. The connections whose worker crashed are deferred for an hour.',
       looksAt: own('DeadLetters', 'Sum'),
     },
     watched.webhookDeadLetters && {
       id: 'WebhookDeadLettersAlarm',
       name: 'events are not delivered',
-      description: 'The webhook has not taken an event for a day.',
+      description: 'The webhook has refused an event for a day.',
       looksAt: waiting(watched.webhookDeadLetters, 'Visible'),
     },
     {
@@ -211,13 +211,13 @@ function alarms(watched: Watched): Alarm[] {
       description: 'The client credential of an integration expires within 30 days.',
       looksAt: own('CredentialsExpiring', 'Maximum'),
       period: 86_400,
-      // The sweep tells it once a day, and not always at the same second.
+      // The sweep reports it once a day, at varying seconds, so a period may have no data.
       missing: 'ignore',
     },
     Rotate && {
       id: 'RotationFailedAlarm',
       name: 'a client secret was not renewed',
-      description: 'The function rotate failed. Its log says why; Secrets Manager tries again at the next rotation.',
+      description: 'The function rotate failed. Its log has the reason; Secrets Manager retries at the next rotation.',
       looksAt: ofFunction(Rotate, 'Errors'),
     },
     {
@@ -228,12 +228,12 @@ function alarms(watched: Watched): Alarm[] {
       threshold: watched.unauthorizedPerFiveMinutes,
       operator: 'GreaterThanOrEqualToThreshold',
     },
-    ...throttled({ Authorize, Callback, Manage, Proxy, StreamingProxy, Refresh }, ofFunction),
+    ...throttled(others, ofFunction),
   ];
   return all.filter((alarm) => alarm !== undefined);
 }
 
-/** For each function, whether its requests find no free execution. */
+/** An alarm for each function whose requests find no free execution. */
 function throttled(
   functions: Partial<Record<FunctionName, LambdaFunction>>,
   metric: (target: LambdaFunction, name: string) => Metric,

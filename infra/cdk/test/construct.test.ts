@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { AdoConnect, type AdoConnectProps } from '../lib/ado-connect';
 import { ARTIFACTS, artifacts, cdkTemplate, temporaryDirectory } from './templates';
 
-/** Stands in for Cargo: what it "builds" is the name of the package that it was asked for. */
+/** Stands in for Cargo: it writes the package's name in place of an executable. */
 const CARGO = `#!/bin/sh
 case "$*" in
   'lambda --version') echo 'cargo-lambda 1.9.2'; exit ;;
@@ -36,7 +36,7 @@ function withCargo<T>(run: () => T): T {
   }
 }
 
-test('functions that Cargo Lambda builds are deployed as those that were built before', () => {
+test('functions that Cargo Lambda builds are deployed like executables that exist', () => {
   const props: AdoConnectProps = { streamingProxy: true, secretRotation: { tenant: TENANT } };
   assert.deepEqual(
     withCargo(() => cdkTemplate({ ...props, artifacts: undefined })),
@@ -50,7 +50,7 @@ function make(props: AdoConnectProps): void {
   new AdoConnect(new Stack(new App(), 'ado-connect'), 'AdoConnect', { artifacts: ARTIFACTS, ...props });
 }
 
-test('what the SAM template would not take is refused, with the name of the property', () => {
+test('properties that the SAM template would refuse are refused by name', () => {
   const refused: [AdoConnectProps, string][] = [
     [{ publicUrl: 'https://ado.mycompany.example/' }, 'publicUrl'],
     [{ publicUrl: 'http://ado.mycompany.example' }, 'publicUrl'],
@@ -68,7 +68,7 @@ test('what the SAM template would not take is refused, with the name of the prop
   }
 });
 
-test('functions that were built for another processor are refused', () => {
+test('executables for another processor are refused', () => {
   const elf = Buffer.alloc(64);
   elf.writeUInt32BE(0x7f454c46, 0);
   elf.writeUInt16LE(0x3e, 18);
@@ -77,7 +77,7 @@ test('functions that were built for another processor are refused', () => {
   make({ artifacts: built, architecture: 'x86_64' });
 });
 
-test('without Cargo Lambda, or without the sources, it says what is missing', () => {
+test('the error names what is missing: Cargo Lambda or the sources', () => {
   const path = process.env['PATH'];
   process.env['PATH'] = '';
   try {

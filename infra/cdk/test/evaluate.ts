@@ -37,7 +37,7 @@ export function readYaml(text: string): Record<string, Json> {
   return document.toJS() as Record<string, Json>;
 }
 
-/** What a template says once its parameters are known: references are named, conditions decided, texts put together. */
+/** Evaluates a template with its parameters: references, conditions and texts. */
 export class Evaluation {
   constructor(
     private readonly parameters: Record<string, Json>,
@@ -50,7 +50,7 @@ export class Evaluation {
     return condition === undefined || this.decide(this.conditions[String(condition)] ?? null);
   }
 
-  /** The value of an expression; `undefined` for what is left out. */
+  /** The value of an expression, or `undefined` for `AWS::NoValue`. */
   value(expression: Json): Json | undefined {
     if (Array.isArray(expression)) {
       return expression.map((item) => this.value(item)).filter((item) => item !== undefined);

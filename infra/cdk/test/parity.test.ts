@@ -9,7 +9,7 @@ import { cdkTemplate, samTemplate } from './templates';
 const TENANT = 'b2b2b2b2-0000-4000-8000-00000000000b';
 
 /** Every option, as a property of the construct and as parameters of the SAM template. */
-const EVERYTHING: { props: AdoConnectProps; parameters: Record<string, Json> } = {
+const ALL_OPTIONS: { props: AdoConnectProps; parameters: Record<string, Json> } = {
   props: {
     architecture: 'x86_64',
     domain: { name: 'ado.mycompany.example', certificateArn: 'arn:aws:acm:eu-west-1:123456789012:certificate/1' },
@@ -82,17 +82,17 @@ function assertSame(cdk: Template, sam: Template): void {
   assert.deepEqual(cdk.Outputs, sam.Outputs);
 }
 
-test('with nothing asked for, the construct deploys what the SAM template deploys', () => {
+test('without options the construct deploys the same as the SAM template', () => {
   assertSame(cdkTemplate({}), samTemplate({}));
 });
 
-test('with everything asked for, the construct deploys what the SAM template deploys', () => {
-  const sam = samTemplate(EVERYTHING.parameters);
+test('with all options the construct deploys the same as the SAM template', () => {
+  const sam = samTemplate(ALL_OPTIONS.parameters);
   assert.ok(Object.keys(sam.Resources).length > Object.keys(samTemplate({}).Resources).length + 15);
-  assertSame(cdkTemplate(EVERYTHING.props), sam);
+  assertSame(cdkTemplate(ALL_OPTIONS.props), sam);
 });
 
-test('each option alone is the same in both', () => {
+test('with each option alone the construct deploys the same as the SAM template', () => {
   const alone: [AdoConnectProps, Record<string, Json>][] = [
     [{ portal: false }, { Portal: 'off' }],
     [{ streamingProxy: true }, { StreamingProxy: 'true' }],
@@ -117,7 +117,7 @@ test('each option alone is the same in both', () => {
   }
 });
 
-test('another permission, route, variable or alarm in either is found', () => {
+test('a changed permission, route, variable or alarm is found', () => {
   const cdk = cdkTemplate({});
   const changes: [string, string][] = [
     ['[dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]', '[dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Scan]'],
@@ -140,12 +140,13 @@ test('another permission, route, variable or alarm in either is found', () => {
   }
 });
 
-test('every route leads to the function that the SAM template names', () => {
+test('every route has the function of the SAM template', () => {
   const sam = samTemplate({});
   const routes = Object.entries(sam.Resources).filter(([, { Type }]) => Type === 'AWS::ApiGatewayV2::Route');
   assert.equal(routes.length, Object.keys(ROUTES).length);
+  const bound: Record<string, readonly [routeKey: string, answeredBy: string]> = ROUTES;
   for (const [id, { Properties }] of routes) {
-    const [routeKey, answeredBy] = ROUTES[id] ?? [];
+    const [routeKey, answeredBy] = bound[id] ?? [];
     assert.deepEqual([Properties['RouteKey'], Properties['Target']], [routeKey, `integrations/<${answeredBy}Integration>`]);
   }
 });

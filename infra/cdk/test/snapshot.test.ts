@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { AdoConnectProps } from '../lib/ado-connect';
 import { synthesize } from './templates';
 
-/** Assets are named by their content, which is no subject of ours. */
+/** Removes the hashes of assets' contents, which no reviewer can judge. */
 function withoutHashes(text: string): string {
   return text.replace(/[0-9a-f]{64}/g, '<hash>');
 }
@@ -16,7 +16,7 @@ const CASES: Record<string, AdoConnectProps> = {
 };
 
 for (const [name, props] of Object.entries(CASES)) {
-  test(`the template with ${name} properties is the one that was reviewed (UPDATE_SNAPSHOTS=1 writes it anew)`, () => {
+  test(`the template with ${name} properties is the reviewed one (UPDATE_SNAPSHOTS=1 overwrites it)`, () => {
     const path = join(__dirname, '../../test/snapshots', `${name}.json`);
     const synthesized = withoutHashes(`${JSON.stringify(synthesize(props), null, 1)}\n`);
     if (process.env['UPDATE_SNAPSHOTS']) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { AdoConnect, type AdoConnectProps } from '../lib/ado-connect';
 import { Evaluation, type Json, readYaml, type Resource, type Template } from './evaluate';
 
-/** Unlike any name in the code, so that a name that is written out is found. */
+/** Different from all names in the code, so that the tests find names that are written out. */
 const STACK = 'parity';
 const SAM_TEMPLATE = join(__dirname, '../../../template.yaml');
 
@@ -89,7 +89,7 @@ export function cdkTemplate(props: AdoConnectProps): Template {
   const resources = Object.entries(synthesized['Resources'] as Record<string, Record<string, Json>>).map(
     ([id, resource]) => {
       const properties = { ...(resource['Properties'] as Record<string, Json>) };
-      // Packaging is what differs.
+      // The executable in place of its package, which differs from SAM's.
       if (resource['Type'] === 'AWS::Lambda::Function') {
         const key = String(((properties['Code'] as Record<string, Json>)['S3Key']) ?? '').replace(/\.zip$/, '');
         properties['Code'] = readFileSync(join(outdir, `asset.${key}`, 'bootstrap'), 'utf8');
@@ -136,7 +136,7 @@ function evaluated(
   return { Resources: Object.fromEntries(entries), Outputs: evaluation.value(outputs) as Record<string, Json> };
 }
 
-/** One way to write what can be written in two: one action or a list of one, a number or its text. */
+/** The canonical form of values that have two: one action or a list of one, a number or its text. */
 function canonical(value: Json, name = ''): Json {
   if (Array.isArray(value)) {
     const items = value.map((item) => canonical(item));
