@@ -28,7 +28,7 @@ const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
 
 /// The embedded services.
 pub struct Aws {
-    /// DynamoDB, to look into the tables.
+    /// DynamoDB, for tests that read or change the tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// Secrets Manager.
     pub secrets_manager: aws_sdk_secretsmanager::Client,
@@ -38,7 +38,7 @@ pub struct Aws {
     pub sqs: aws_sdk_sqs::Client,
     /// The refresh queue.
     pub queue_url: String,
-    /// STS, to set what it answers.
+    /// STS, for tests that change its behaviour.
     pub sts: Arc<Sts>,
     variables: Vec<(String, String)>,
     administrator: String,
@@ -55,10 +55,10 @@ impl Drop for Aws {
 }
 
 impl Aws {
-    /// Starts the services and makes tables, key, secret, queue and bus.
+    /// Starts the services and creates tables, key, secret, queue and bus.
     ///
     /// # Errors
-    /// [`StartError`] when a service cannot be started or does not take what it is asked for.
+    /// [`StartError`] when a service cannot be started or refuses a request.
     pub async fn start(operator_key: &str) -> Result<Self, StartError> {
         let dynamodb_stops = Arc::<Notify>::default();
         let (dynamodb_url, dynamodb_server) = start_dynamodb(Arc::clone(&dynamodb_stops)).await?;
@@ -70,7 +70,7 @@ impl Aws {
         };
         let (services_url, services_server) =
             start_services(&dynamodb_url, access, Arc::clone(&sts)).await?;
-        // One address each, so that a test can come between a function and its tables only.
+        // Two variables, so that a test can put a server of its own between the functions and DynamoDB alone.
         let variables = [
             ("AWS_ENDPOINT_URL", services_url.as_str()),
             ("AWS_ENDPOINT_URL_DYNAMODB", services_url.as_str()),
@@ -122,18 +122,18 @@ impl Aws {
         Ok(aws)
     }
 
-    /// Ends DynamoDB: nobody can connect to it any more.
+    /// Stops DynamoDB; connections to it fail from then on.
     pub fn stop_dynamodb(&self) {
         self.dynamodb_stops.notify_one();
     }
 
-    /// The environment that makes an SDK use these services, except for who calls: the variable
-    /// `AWS_ACCESS_KEY_ID` is a function's name.
+    /// The environment of an SDK that uses these services, without the caller: that is `AWS_ACCESS_KEY_ID`, a function's
+    /// name.
     pub fn variables(&self) -> &[(String, String)] {
         &self.variables
     }
 
-    /// The access key id of whoever may do anything here; it is new for each start.
+    /// The access key id to which everything is allowed; random for each start.
     pub(crate) fn administrator(&self) -> &str {
         &self.administrator
     }
@@ -191,14 +191,14 @@ async fn start_dynamodb(stops: Arc<Notify>) -> Result<(String, JoinHandle<()>), 
     Ok((url, server))
 }
 
-/// Who may do what: functions what their roles allow, one administrator anything, and anybody else nothing.
+/// Access control: functions by their roles, the administrator everything, and other callers nothing.
 struct Access {
     permissions: Permissions,
     administrator: String,
 }
 
 impl Access {
-    /// The first thing that a caller may not do of those that a request needs.
+    /// The message for the first permission that a request needs and its caller lacks.
     fn forbidden(&self, caller: &str, target: &str, body: &[u8]) -> Option<String> {
         if caller == self.administrator {
             return None;
@@ -213,7 +213,7 @@ impl Access {
     }
 }
 
-/// The services that share a listener: `X-Amz-Target` names the one that is meant, and STS has none.
+/// The services behind one listener; `X-Amz-Target` names the service, and requests to STS have none.
 struct Services {
     dynamodb_url: String,
     http: reqwest::Client,
@@ -236,7 +236,7 @@ impl Services {
         }
     }
 
-    /// DynamoDB has a listener of its own.
+    /// Forwards a request to DynamoDB, which has a listener of its own.
     async fn dynamodb(&self, parts: Parts, body: Bytes) -> Result<Response<Body>, reqwest::Error> {
         let request = self.http.post(&self.dynamodb_url).headers(parts.headers).body(body);
         let answered = request.send().await?;
@@ -329,7 +329,7 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     response
 }
 
-/// `AWS4-HMAC-SHA256 Credential=<access key id>/<date>/…`; the signature is not looked at.
+/// `AWS4-HMAC-SHA256 Credential=<access key id>/<date>/…`; the signature is not verified.
 fn access_key_id(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get("authorization")?.to_str().ok()?;
     authorization.split_once("Credential=")?.1.split('/').next()

@@ -1,4 +1,4 @@
-//! What a request to AWS asks for, in IAM's words: actions on resources, and the keys that conditions look at.
+//! The permissions that a request to AWS needs, in IAM's terms: actions, resources and condition keys.
 //!
 //! Source: "Actions, resources, and condition keys for AWS services", Service Authorization Reference.
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::names::{self, SCOPE, secret_arn, table_arn};
 
-/// One thing that must be permitted for a request to be answered.
+/// A permission that a request needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Needed {
     /// `dynamodb:GetItem`.
@@ -31,8 +31,8 @@ impl Needed {
     }
 }
 
-/// What a request needs: `target` is the header `X-Amz-Target`. Of other services nothing is known but that nobody may
-/// use them.
+/// The permissions that a request needs; `target` is the header `X-Amz-Target`. For unknown services it is one that no
+/// role has.
 pub fn needed(target: &str, body: &Value) -> Vec<Needed> {
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
     match service {
@@ -57,7 +57,7 @@ pub fn needed(target: &str, body: &Value) -> Vec<Needed> {
     }
 }
 
-/// Transactions and batches need what each of their parts would need alone; `BatchGetItem` is an action of its own.
+/// A transaction needs the permissions of its parts; `BatchGetItem` is an action of its own.
 fn dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
     match operation {
         "TransactWriteItems" => list(body, "TransactItems")
@@ -88,7 +88,7 @@ fn dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
     }
 }
 
-/// `dynamodb:LeadingKeys` has the value of the partition key, where the request names it.
+/// `dynamodb:LeadingKeys` is the value of the partition key, if the request names it.
 fn on_item(operation: &str, table: &str, item: &Value) -> Needed {
     let needed = Needed::new(format!("dynamodb:{operation}"), table_arn(table));
     let key = item["Key"]["pk"]["S"].as_str().or_else(|| item["Item"]["pk"]["S"].as_str());
@@ -100,7 +100,7 @@ fn on_item(operation: &str, table: &str, item: &Value) -> Needed {
 
 fn kms(operation: &str, body: &Value) -> Needed {
     let key = match text(body, "KeyId") {
-        // A ciphertext names its key itself, and there is one key.
+        // `Decrypt` takes the key from the ciphertext, and there is one key.
         "" | names::KEY => "tokens",
         other => other,
     };

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::StartError;
 use crate::template::Template;
 
-/// Where each function's executable is.
+/// The paths of the functions' executables.
 #[derive(Debug, Clone)]
 pub struct Binaries(HashMap<String, PathBuf>);
 

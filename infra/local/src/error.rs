@@ -1,39 +1,39 @@
-//! Why the local stack does not start.
+//! The error of a local stack that does not start.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 
-/// Why the local stack does not start: one clear line.
+/// The reason why the local stack does not start, as one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A port is taken.
+    /// A port is in use.
     #[error("port {port} is not free: {source}")]
     Port {
-        /// Which.
+        /// The port.
         port: u16,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// There are not five ports from this one on.
+    /// Fewer than four ports follow this one.
     #[error("port {0} leaves no room for the four ports after it")]
     NoRoom(u16),
     /// The functions could not be built.
     #[error("the functions could not be built: {0}")]
     Build(String),
-    /// An embedded service refused something.
+    /// An embedded service refused a request.
     #[error("the embedded AWS services refused {operation}: {message}")]
     Aws {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
-        /// What was said.
+        /// The service's message.
         message: String,
     },
     /// The template cannot be read.
     #[error("infra/template.yaml cannot be read: {0}")]
     Template(String),
-    /// Our own API did not do what was asked at the start.
+    /// The API refused a request of the greeting.
     #[error("the service did not answer as it should at the start: {0}")]
     Greeting(String),
-    /// Anything of the operating system.
+    /// An error of the operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! API Gateway's payload format 2.0: a request becomes an event, an answer becomes a response
+//! API Gateway's payload format 2.0: events from requests, and responses from functions' results
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub(crate) fn from_request(
     let mut event = json!({
         "version": "2.0",
         "routeKey": matched.route.key,
-        // A real HTTP API decodes the path; REST APIs and function URLs pass it as it came, as here.
+        // Not decoded, as by REST APIs and function URLs; an HTTP API decodes the path.
         "rawPath": path,
         "rawQueryString": parts.uri.query().unwrap_or_default(),
         "headers": headers(&parts.headers, host),
@@ -65,7 +65,7 @@ pub(crate) fn from_request(
     event
 }
 
-/// Lower-case names, repeated ones joined by commas, cookies apart.
+/// The headers by lower-case names, repeated ones joined by commas, without cookies.
 fn headers(headers: &HeaderMap, host: &str) -> BTreeMap<String, String> {
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in headers {
@@ -92,7 +92,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(';')).map(|pair| pair.trim().to_owned()).collect()
 }
 
-/// Text as text, everything else as base64.
+/// The body as text, or in base64 if it is not text.
 fn body_text(headers: &HeaderMap, body: &[u8]) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);
@@ -111,7 +111,7 @@ fn text(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
-/// What a function answers.
+/// A function's result.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -126,7 +126,7 @@ struct Answer {
     is_base64_encoded: bool,
 }
 
-/// The response for a function's answer; `None` if it is not one.
+/// The response for a function's result, or `None` if it is malformed.
 pub(crate) fn to_response(answer: &[u8]) -> Option<Response<Body>> {
     let answer: Answer = serde_json::from_slice(answer).ok()?;
     let body = answer.body.unwrap_or_default();
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_answer() {
+    fn a_malformed_result_is_no_response() {
         for nonsense in [
             "",
             "null",

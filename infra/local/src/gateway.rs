@@ -1,4 +1,4 @@
-//! The HTTP front: API Gateway, as far as a client and a function can tell.
+//! The HTTP front: an HTTP API of API Gateway.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
 /// Largest header block that an HTTP API takes, in bytes.
 const LARGEST_HEADERS: usize = 10_240;
 
-/// What the gateway needs.
+/// The HTTP API.
 pub(crate) struct Gateway {
     pub(crate) routes: Routes,
     pub(crate) functions: Arc<HashMap<String, Arc<Function>>>,
@@ -37,7 +37,7 @@ impl Gateway {
         front::serve(&app, listeners, "gateway")
     }
 
-    /// A refusal of the gateway itself, in the form of our own problems.
+    /// A refusal of the gateway itself, as a problem document of the service.
     fn problem(&self, status: StatusCode, code: &str, title: &str, advice: &str) -> Response<Body> {
         let request_id = Uuid::new_v4().to_string();
         let body = json!({
@@ -84,7 +84,7 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     let Some(function) = gateway.functions.get(matched.route.function.as_str()) else {
         return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
-    // An HTTP API gives up after 30 seconds, and every function behind it before that.
+    // The functions' own timeouts are below an HTTP API's 30 seconds.
     match function.invoke(event).await {
         Ok(answer) => event::to_response(&answer)
             .unwrap_or_else(|| message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),

@@ -1,4 +1,4 @@
-//! What is made and printed at the start: an integration, an application key, and what to try next.
+//! The start: creates an integration and an application key, and prints the addresses and three commands to try.
 
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use reqwest::{Method, StatusCode};
@@ -9,17 +9,17 @@ use crate::demo;
 use crate::options::Options;
 use crate::stack::Stack;
 
-/// The integration that is made at the start.
+/// The integration that is created at the start.
 const INTEGRATION: &str = "azure-devops";
 
-/// What was made at the start.
+/// The settings of the demo application, created at the start.
 pub(crate) struct Greeting {
     application_key: String,
     organization: String,
     demo_url: String,
 }
 
-/// Makes the integration and the application key through our own API, as an operator would.
+/// Creates the integration and the application key through the API, as an operator would.
 pub(crate) async fn prepare(stack: &Stack, options: &Options) -> Result<Greeting, StartError> {
     let demo_url = format!("http://localhost:{}", options.port + 3);
     let organization = options.organization.clone().unwrap_or_else(|| "mycompany".to_owned());
@@ -59,7 +59,7 @@ async fn ask(stack: &Stack, method: Method, path: &str, body: &Value) -> Result<
 }
 
 impl Greeting {
-    /// What the demo application has to know, as any application does.
+    /// The settings of the demo application.
     pub(crate) fn demo_settings(&self, stack: &Stack) -> demo::Settings {
         demo::Settings {
             gateway: stack.public_url().to_owned(),
@@ -70,7 +70,7 @@ impl Greeting {
         }
     }
 
-    /// Prints where everything is, and three commands to paste.
+    /// Prints the addresses and keys, and three commands to paste.
     pub(crate) fn print(&self, stack: &Stack) {
         let (gateway, key) = (stack.public_url(), &self.application_key);
         println!();

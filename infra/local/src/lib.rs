@@ -8,8 +8,8 @@
 //!                                              emulators: Entra ID, Azure DevOps
 //! ```
 //!
-//! `cargo run -p local` starts a [`Stack`]; the end-to-end tests start one each. It knows the service's
-//! contract and its environment variables, and nothing of its code.
+//! `cargo run -p local` starts a [`Stack`]; the end-to-end tests start one each. It uses the service's
+//! contract and environment variables, and none of its code.
 
 #![expect(
     clippy::disallowed_methods,

@@ -7,23 +7,23 @@ use clap::{Parser, ValueEnum};
 use ground::http::is_trustworthy;
 use url::Url;
 
-/// ado-connect on one machine: the functions, embedded AWS services, and stand-ins for Entra ID and Azure DevOps.
+/// ado-connect on one machine: the functions, embedded AWS services, and emulators of Entra ID and Azure DevOps.
 #[derive(Debug, Parser)]
 #[command(name = "local")]
 pub(crate) struct Options {
     /// The gateway's port; Entra, Azure DevOps, the demo application and the streaming proxy take the next four.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
-    /// The operator key, instead of a fresh one.
+    /// The operator key; a random one unless given.
     #[arg(long)]
     pub(crate) operator_key: Option<String>,
-    /// A server to use as Entra ID: loopback or https. Its tokens mean nothing to our stand-in of Azure DevOps.
+    /// A server to use as Entra ID: loopback or https. The emulator of Azure DevOps does not accept its tokens.
     #[arg(long, value_parser = upstream, conflicts_with = "entra", requires = "devops_url")]
     pub(crate) entra_url: Option<Url>,
     /// A server to use as Azure DevOps: loopback or https.
     #[arg(long, value_parser = upstream, conflicts_with = "entra")]
     pub(crate) devops_url: Option<Url>,
-    /// Which Entra ID and Azure DevOps to use.
+    /// The Entra ID and Azure DevOps to use.
     #[arg(long, value_enum, default_value_t = Which::Emulator)]
     pub(crate) entra: Which,
     /// With `--entra real`: the Application (client) ID.
@@ -35,21 +35,21 @@ pub(crate) struct Options {
     /// With `--entra real`: the Azure DevOps organization.
     #[arg(long, required_if_eq("entra", "real"))]
     pub(crate) organization: Option<String>,
-    /// How often the refresh schedule runs, such as 60s or 2m.
+    /// The period of the refresh schedule, such as 60s or 2m.
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub(crate) tick: Duration,
     /// Writes the functions' environment to this file, for `cargo lambda watch --env-file`.
     #[arg(long)]
     pub(crate) env_file: Option<PathBuf>,
-    /// Without the functions' log lines.
+    /// Hides the functions' log lines.
     #[arg(long)]
     pub(crate) quiet: bool,
 }
 
-/// Which Entra ID and Azure DevOps.
+/// The Entra ID and Azure DevOps to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Which {
-    /// The stand-ins.
+    /// The emulators.
     Emulator,
     /// Microsoft's.
     Real,

@@ -1,5 +1,5 @@
-//! What each function may do, by the roles of `infra/template.yaml`: the embedded services answer nothing else, as
-//! AWS would.
+//! The permissions of each function, from the roles of `infra/template.yaml`. The embedded services refuse all other
+//! requests, as AWS would.
 //!
 //! Source: "Policy evaluation logic", IAM user guide. There are no `Deny` statements and no `Not…` elements.
 
@@ -14,10 +14,10 @@ use crate::template::{Template, function_name, kebab};
 
 pub use reading::{Role, Statement};
 
-/// Whom a function becomes that signs in to Entra with a token of AWS.
+/// The role that functions assume to sign in to Entra with a token of AWS.
 pub const FEDERATION: &str = "federation";
 
-/// What each role may do, by the function that has it, or else by the role's own name.
+/// The roles, by the name of their function, or by their own name.
 #[derive(Debug, Clone)]
 pub struct Permissions(BTreeMap<String, Role>);
 
@@ -53,18 +53,18 @@ impl Permissions {
         Ok(Self(roles))
     }
 
-    /// Each function or role, and what it may do.
+    /// The roles with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Role)> {
         self.0.iter().map(|(name, role)| (name.as_str(), role))
     }
 
-    /// Whether a function or role may do something.
+    /// Whether a role allows an action.
     pub fn allow(&self, name: &str, needed: &Needed) -> bool {
         let statements = self.0.get(name).into_iter().flat_map(|role| &role.statements);
         statements.into_iter().any(|statement| statement.allows(needed))
     }
 
-    /// Whether a role lets another become it.
+    /// Whether a role may be assumed by another.
     pub fn trusts(&self, name: &str, other: &str) -> bool {
         let arn = self.0.get(other).map(|role| format!("{}.Arn", role.id));
         let trusted = self.0.get(name).map(|role| role.trusts.as_slice()).unwrap_or_default();
@@ -97,7 +97,7 @@ impl Statement {
     }
 }
 
-/// A resource of the template, by the name that it has on this machine.
+/// The ARN on this machine of a resource of the template.
 fn local_arn(resource: &str) -> String {
     let known = [
         ("IntegrationsTable.Arn", table_arn(names::INTEGRATIONS)),
@@ -123,7 +123,7 @@ fn local_arn(resource: &str) -> String {
     known.iter().fold(resource.to_owned(), substituted)
 }
 
-/// IAM's patterns: `*` for anything, `?` for one character.
+/// Matches one of IAM's patterns: `*` is any text, `?` one character.
 fn fits(pattern: &str, text: &str) -> bool {
     let Some(first) = pattern.chars().next() else { return text.is_empty() };
     let rest = &pattern[first.len_utf8()..];

@@ -1,5 +1,5 @@
-//! The routes of `infra/template.yaml`, and matching a request as API Gateway does: the most specific
-//! route wins, and a method of its own before `ANY`.
+//! The routes of `infra/template.yaml`, matched as API Gateway does: the most specific route wins, a method before `ANY`,
+//! and `$default` comes last.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct Route {
 #[derive(Debug, Clone)]
 pub struct Routes(Vec<Route>);
 
-/// What matched.
+/// The route of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matched<'a> {
     /// The route.
@@ -31,10 +31,10 @@ pub struct Matched<'a> {
 }
 
 impl Routes {
-    /// The routes of the template that this was built with.
+    /// The routes of the template that this program was built with.
     ///
     /// # Errors
-    /// [`StartError::Template`] when it is not what it should be.
+    /// [`StartError::Template`] when it is malformed.
     pub fn of_template() -> Result<Self, StartError> {
         Template::read()?
             .of_type("AWS::ApiGatewayV2::Route")
@@ -75,7 +75,7 @@ fn route(properties: &Value) -> Option<Route> {
     Some(Route { key, function: integration.to_ascii_lowercase() })
 }
 
-/// The parameters, and a rank by segment: literal before parameter before greedy.
+/// The path parameters, and a rank for each segment: literal before parameter before greedy parameter.
 fn match_path(template: &str, path: &str) -> Option<(Vec<u8>, BTreeMap<String, String>)> {
     let (mut rank, mut parameters) = (Vec::new(), BTreeMap::new());
     let mut rest = path.strip_prefix('/')?;

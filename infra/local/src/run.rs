@@ -1,4 +1,4 @@
-//! From the command line to the last Ctrl-C.
+//! The program: reads the command line, starts the stack, and stops it on Ctrl-C.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::runtime::Sink;
 use crate::stack::{PORTS_AFTER, Stack, StackOptions, Upstream, listen};
 use crate::{Binaries, StartError, demo, greeting};
 
-/// Processes per function: enough to see requests run at the same time.
+/// Processes per function, enough for concurrent requests.
 const ENVIRONMENTS: usize = 8;
 
-/// Runs the local stack until it is interrupted. Whatever is wrong ends it with one clear line.
+/// Runs the local stack until it is interrupted. An error ends it with one line.
 pub async fn run() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
@@ -29,7 +29,7 @@ pub async fn run() -> ExitCode {
     }
 }
 
-/// Help goes to those who asked for it; everybody else gets the line that matters.
+/// Prints help if it was asked for, and otherwise the error in one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     if !error.use_stderr() {
@@ -50,7 +50,7 @@ async fn serve(options: Options) -> Result<(), StartError> {
     if options.port > u16::MAX - PORTS_AFTER {
         return Err(StartError::NoRoom(options.port));
     }
-    // Before the build, so that a taken port is told at once.
+    // Before the build, so that a port in use is reported at once.
     for offset in [0, 1, 2, 4] {
         drop(listen(Some(options.port + offset)).await?);
     }

@@ -1,7 +1,6 @@
-//! Lambda, as far as a function can tell: execution environments that are real processes, speaking the
-//! Lambda Runtime API.
+//! Lambda for the functions: execution environments are processes that speak the Lambda Runtime API.
 //!
-//! An environment handles one invocation at a time. When all are busy another one is started, up to a
+//! An environment handles one invocation at a time. If all are busy, another one is started, up to a
 //! limit; beyond it invocations wait. An environment that dies or runs out of time is replaced.
 
 use std::path::PathBuf;
@@ -17,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::runtime_api::{Answer, BrokenOff, Pieces, RuntimeApi};
 
-/// Takes the lines that functions write: the function's name, and the line.
+/// Takes the functions' output: a function's name, and a line.
 pub type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Why an invocation has no answer.
@@ -28,16 +27,16 @@ pub enum InvokeError {
     Start {
         /// Its name.
         function: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The process ended while it had the invocation.
+    /// The process ended during the invocation.
     #[error("the function {function} ended during an invocation")]
     Ended {
         /// Its name.
         function: String,
     },
-    /// The function's time was up; its process was killed.
+    /// The function ran out of time; its process was killed.
     #[error("the function {function} timed out")]
     TimedOut {
         /// Its name.
@@ -48,7 +47,7 @@ pub enum InvokeError {
     Failed {
         /// Its name.
         function: String,
-        /// What it said.
+        /// The error document.
         error: String,
     },
 }
@@ -75,7 +74,7 @@ pub struct Function {
     settings: FunctionSettings,
     idle: Mutex<Vec<Environment>>,
     room: Arc<Semaphore>,
-    /// Told to all who are busy.
+    /// Notifies all invocations under way.
     killed: Notify,
 }
 
@@ -85,7 +84,7 @@ struct Environment {
     api: RuntimeApi,
 }
 
-/// An invocation whose answer is under way.
+/// An invocation whose answer is being streamed.
 struct Stream {
     function: Arc<Function>,
     environment: Environment,
@@ -94,7 +93,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// The pieces, watched over: the environment is free again after the last one, and gone after anything else.
+    /// Passes the pieces on. After the last one the environment is idle again; after an error it is killed.
     fn watched(mut self, mut pieces: Pieces) -> Pieces {
         let (out, watched) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -121,14 +120,14 @@ async fn pass_on(
     out: &mpsc::Sender<Result<Bytes, BrokenOff>>,
 ) -> Result<(), BrokenOff> {
     while let Some(piece) = pieces.recv().await {
-        // Whether or not the client is still there.
+        // Also if the client has gone.
         let _ = out.send(Ok(piece?)).await;
     }
     Ok(())
 }
 
 impl Function {
-    /// Starts nothing yet.
+    /// A function without environments; invocations start them.
     pub fn new(settings: FunctionSettings) -> Self {
         let room = Arc::new(Semaphore::new(settings.environments));
         Self { settings, idle: Mutex::default(), room, killed: Notify::new() }
@@ -192,7 +191,7 @@ impl Function {
         InvokeError::Ended { function: self.settings.name.clone() }
     }
 
-    /// Kills all environments, those that are in the middle of an invocation, too.
+    /// Kills all environments, including those in the middle of an invocation.
     pub async fn kill(&self) {
         self.killed.notify_waiters();
         self.restart().await;
@@ -201,7 +200,7 @@ impl Function {
     /// Kills the environments that are idle: the next invocation begins in a fresh process.
     pub async fn restart(&self) {
         for mut environment in self.idle.lock().await.drain(..) {
-            // It may have ended by itself; either way it is gone afterwards.
+            // An error means that it has ended already.
             let _ = environment.child.kill().await;
         }
     }

@@ -17,10 +17,10 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-/// Largest answer that Lambda takes as one document is 6 MB; the gateway says so where somebody can be told.
+/// Largest answer that is read, in bytes. Lambda's limit is 6 MB, which the gateway enforces with a proper response.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 
-/// Pieces of an answer; an error when the process broke it off.
+/// Pieces of an answer, or an error if the process ended before the last one.
 pub(crate) type Pieces = mpsc::Receiver<Result<Bytes, BrokenOff>>;
 
 /// The process ended in the middle of its answer.
@@ -28,7 +28,7 @@ pub(crate) type Pieces = mpsc::Receiver<Result<Bytes, BrokenOff>>;
 #[error("the function broke its answer off")]
 pub(crate) struct BrokenOff;
 
-/// What a function answered.
+/// A function's answer.
 pub(crate) enum Answer {
     /// One document.
     Whole(Vec<u8>),
@@ -56,7 +56,7 @@ impl Shared {
     fn answer(&self, id: &str, answer: Answered) -> StatusCode {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         match waiting {
-            // Nobody waits any more for an answer that came after the deadline.
+            // Nobody waits for an answer after the deadline.
             Some(waiting) => {
                 let _ = waiting.send(answer);
                 StatusCode::ACCEPTED
@@ -111,7 +111,7 @@ impl RuntimeApi {
         &self.address
     }
 
-    /// Hands an event to the process and waits for its answer; `None` if the process will not answer.
+    /// Hands an event to the process and waits for its answer; `None` if the process ends before.
     pub(crate) async fn invoke(&self, event: Vec<u8>, timeout: Duration) -> Option<Answered> {
         let id = Uuid::new_v4().to_string();
         let (answer, answered) = oneshot::channel();
@@ -149,7 +149,7 @@ async fn response(
 ) -> StatusCode {
     let mode = headers.get("lambda-runtime-function-response-mode");
     if mode.is_some_and(|mode| mode == "streaming") {
-        // One piece at a time: a slow client slows the function down, and nothing piles up here.
+        // One piece at a time, so a slow client slows the function down and no pieces pile up.
         let (pieces, taken) = mpsc::channel(1);
         let status = shared.answer(&id, Ok(Answer::Streamed(taken)));
         hand_over(body.into_data_stream(), &pieces).await;
@@ -163,7 +163,7 @@ async fn response(
 
 async fn hand_over(mut body: BodyDataStream, pieces: &mpsc::Sender<Result<Bytes, BrokenOff>>) {
     while let Some(piece) = body.next().await {
-        // A client that has gone does not end the invocation: Lambda lets it run to its end.
+        // The invocation continues if the client has gone, as on Lambda.
         let _ = pieces.send(piece.map_err(|_| BrokenOff)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! EventBridge Scheduler and the queue's event source mapping: what makes the function `refresh` run.
+//! EventBridge Scheduler and the queue's event source mapping, which invoke the function `refresh`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::names;
 use crate::runtime::Function;
 
-/// Invokes `refresh` with what the schedule and the queue send.
+/// Invokes `refresh` with the events of the schedule and the queue.
 pub(crate) struct Schedule {
     pub(crate) refresh: Arc<Function>,
     pub(crate) sqs: aws_sdk_sqs::Client,
@@ -28,7 +28,7 @@ struct BatchResponse {
 
 /// Deliveries after which a message goes to the dead-letter queue, as in the template.
 const MOST_RECEIVES: u32 = 5;
-/// The schedule of the sweep.
+/// The period of the sweep.
 const DAY: Duration = Duration::from_hours(24);
 
 impl Schedule {
@@ -36,7 +36,7 @@ impl Schedule {
     pub(crate) fn every(self: Arc<Self>, tick: Duration) -> JoinHandle<()> {
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(tick);
-            // The first tick of an interval comes at once; the schedule's comes after its first period.
+            // An interval ticks at once; a schedule runs after its first period.
             ticks.tick().await;
             let mut swept_at = Instant::now();
             loop {
@@ -81,7 +81,7 @@ impl Schedule {
             if messages.is_empty() {
                 return Ok(());
             }
-            // Each shard is a group of its own, and groups are handled at the same time.
+            // Each shard is a message group, and Lambda handles groups concurrently.
             join_all(messages.iter().map(|message| self.deliver(message)))
                 .await
                 .into_iter()
@@ -116,7 +116,7 @@ impl Schedule {
     }
 }
 
-/// Whether a message has failed so often that the dead-letter queue would have it by now.
+/// Whether a message has failed so often that SQS would have moved it to the dead-letter queue.
 fn is_dead(message: &Message) -> bool {
     let received = message
         .attributes()

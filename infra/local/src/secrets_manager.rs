@@ -1,5 +1,5 @@
-//! The embedded Secrets Manager, with the rules of its staging labels that it does not know itself: a label is at one
-//! version at a time, and a version that was stored is not stored again.
+//! The embedded Secrets Manager, and two rules that it lacks: a staging label is attached to one version at a time, and a
+//! stored version is immutable.
 //!
 //! Source: "`PutSecretValue`" and "`UpdateSecretVersionStage`", AWS Secrets Manager API reference.
 
@@ -23,11 +23,11 @@ const PREVIOUS: &str = "AWSPREVIOUS";
 #[derive(Default)]
 pub(crate) struct SecretsManager {
     embedded: SecretsManagerService,
-    /// One request at a time: what is looked at before one is still so when it is served.
+    /// One request at a time, so that the checks before a request still hold when it is served.
     turn: Mutex<()>,
 }
 
-/// What the rules look at.
+/// The fields of requests that the rules need.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Asked {
@@ -91,7 +91,7 @@ impl SecretsManager {
         }
     }
 
-    /// Serves a request that makes another version the current one, as `RotateSecret` does here at once.
+    /// Serves a request that makes another version the current one; here `RotateSecret` does so at once.
     async fn replace_current(
         &self,
         request: MockRequest,
@@ -104,7 +104,7 @@ impl SecretsManager {
         answered
     }
 
-    /// Takes [`PREVIOUS`] from all versions but the one that was current before.
+    /// Removes [`PREVIOUS`] from all versions but the former current one.
     async fn keep_previous_at(&self, before: &SecretView) {
         let Some(mut secret) = self.secret(&before.name).await else { return };
         for (id, version) in &mut secret.versions {
@@ -114,7 +114,7 @@ impl SecretsManager {
         }
         secret.versions.retain(|_, version| !version.version_stages.is_empty());
         let changed = SecretsmanagerStateView { secrets: [(secret.name.clone(), secret)].into() };
-        // Merging views of what it holds itself cannot fail.
+        // Merging its own views back cannot fail.
         let _ = self.embedded.merge(default_account_id(), REGION, changed).await;
     }
 
@@ -144,7 +144,7 @@ impl SecretsManager {
     }
 }
 
-/// What is stored again is what is stored.
+/// The answer to a `PutSecretValue` whose token names a stored version: success only with the same value.
 fn stored_before(secret: &SecretView, stored: &SecretVersionView, asked: &Asked) -> MockResponse {
     if stored.secret_string != asked.secret_string {
         let message = "A version of this ClientRequestToken has another value.";
@@ -184,14 +184,14 @@ mod tests {
         (aws, client)
     }
 
-    /// Stores a value under the token of a number, or tells the error's code.
+    /// Stores a value under the token of a number; an error is its code.
     async fn put(client: &Client, number: u32, value: &str) -> Result<(), String> {
         let put = client.put_secret_value().secret_id(NAME).secret_string(value);
         let put = put.client_request_token(token(number)).send().await;
         put.map(drop).map_err(|error| error.into_service_error().meta().code().unwrap().to_owned())
     }
 
-    /// The value at each stage.
+    /// The values by their staging labels.
     async fn values(client: &Client) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         let described = client.describe_secret().secret_id(NAME).send().await.unwrap();
@@ -219,13 +219,13 @@ mod tests {
             put(&client, number, &number.to_string()).await.unwrap();
         }
         assert_eq!(values(&client).await, staged("3", "2"));
-        // The embedded one makes another version of the same value then.
+        // The embedded service creates another version of the same value.
         client.rotate_secret().secret_id(NAME).send().await.unwrap();
         assert_eq!(values(&client).await, staged("3", "3"));
     }
 
     #[tokio::test]
-    async fn what_is_stored_again_under_its_token_changes_nothing() {
+    async fn a_value_stored_again_under_its_token_changes_nothing() {
         let (_aws, client) = services().await;
         put(&client, 1, "1").await.unwrap();
         put(&client, 2, "2").await.unwrap();

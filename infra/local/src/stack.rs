@@ -24,43 +24,43 @@ use crate::schedule::Schedule;
 use crate::streaming_front::StreamingFront;
 use crate::template::{Template, TemplateFunction};
 
-/// The proxy once more, deployed to stream.
+/// The function that is the package `proxy` with streamed responses.
 const STREAMING_PROXY: &str = "streaming-proxy";
 /// The tenant of the emulated app registration.
 const APP_TENANT: &str = "a1a1a1a1-0000-4000-8000-00000000000a";
-/// How many ports after the gateway's are taken: Entra's, Azure DevOps', the demo application's, and the
+/// The number of ports after the gateway's that are used: Entra's, Azure DevOps', the demo application's, and the
 /// streaming front's.
 pub(crate) const PORTS_AFTER: u16 = 4;
 
-/// Which Entra and Azure DevOps the service talks to.
+/// A service of Microsoft, or a server in its place.
 #[derive(Debug, Clone, Default)]
 pub enum Upstream {
-    /// A stand-in that is started with the service.
+    /// An emulator that is started with the service.
     #[default]
     Emulator,
-    /// A server that is running already.
+    /// A running server.
     Url(Url),
-    /// Microsoft's own.
+    /// Microsoft's service.
     Microsoft,
 }
 
-/// How to start the service.
+/// The options of a stack.
 #[derive(Clone)]
 pub struct StackOptions {
-    /// The gateway's port; Entra's and Azure DevOps' stand-ins get the next two, and the
-    /// streaming front the fourth after it. Without one, free ports.
+    /// The gateway's port; the emulators of Entra and Azure DevOps get the next two, and the
+    /// streaming front the fourth after it. `None` means free ports.
     pub port: Option<u16>,
-    /// The first operator key, instead of a fresh one.
+    /// The first operator key; `None` means a random one.
     pub operator_key: Option<String>,
     /// Entra.
     pub entra: Upstream,
     /// Azure DevOps.
     pub devops: Upstream,
-    /// How often the refresh schedule runs; without it only [`Stack::tick`] runs it.
+    /// The period of the refresh schedule; without one only [`Stack::tick`] runs it.
     pub tick: Option<Duration>,
     /// Most processes per function.
     pub environments: usize,
-    /// Where the functions' output goes.
+    /// Takes the functions' output.
     pub sink: Sink,
     /// More environment variables for the functions.
     pub variables: Vec<(String, String)>,
@@ -91,10 +91,10 @@ impl Drop for Stack {
 }
 
 impl Stack {
-    /// Starts everything.
+    /// Starts the functions, the embedded services and the emulators.
     ///
     /// # Errors
-    /// [`StartError`], one clear line.
+    /// [`StartError`].
     pub async fn start(options: StackOptions) -> Result<Self, StartError> {
         if let Some(port) = options.port
             && port > u16::MAX - PORTS_AFTER
@@ -152,12 +152,12 @@ impl Stack {
         })
     }
 
-    /// The gateway's own name, without a slash at the end.
+    /// The gateway's address, without a slash at the end.
     pub fn public_url(&self) -> &str {
         &self.public_url
     }
 
-    /// Where the proxy that streams is reached, without a slash at the end.
+    /// The streaming front's address, without a slash at the end.
     pub fn streaming_url(&self) -> &str {
         &self.streaming_url
     }
@@ -167,18 +167,18 @@ impl Stack {
         &self.operator_key
     }
 
-    /// The stand-in of Entra, if it is one.
+    /// The emulator of Entra, if there is one.
     pub fn entra(&self) -> Option<&Entra> {
         self.entra.as_ref()
     }
 
-    /// The stand-in of Azure DevOps, if it is one.
+    /// The emulator of Azure DevOps, if there is one.
     pub fn azure_devops(&self) -> Option<&AzureDevOps> {
         self.azure_devops.as_ref()
     }
 
-    /// What functions are told that run elsewhere on this machine: one `NAME=value` on each line. They may do
-    /// anything with the embedded services, because nobody there knows which is which.
+    /// The environment of functions that are started elsewhere on this machine, one `NAME=value` on each line. The
+    /// embedded services allow them everything, because the caller's function is unknown.
     pub fn env_file(&self) -> String {
         let anybody = ("AWS_ACCESS_KEY_ID".to_owned(), self.aws.administrator().to_owned());
         let variables = self.variables.iter().chain([&anybody]);
@@ -202,8 +202,8 @@ impl Stack {
         self.functions[function].invoke(event).await
     }
 
-    /// The most memory that an idle process of a function has held so far, in bytes, where the operating system
-    /// tells it (`VmHWM` of `proc(5)`).
+    /// The peak memory of a function's idle processes, in bytes, if the operating system reports it (`VmHWM` of
+    /// `proc(5)`).
     ///
     /// # Panics
     /// When there is no such function.
@@ -211,7 +211,7 @@ impl Stack {
         self.functions[function].peak_memory().await
     }
 
-    /// Kills the idle processes of all functions, as Lambda does whenever it likes.
+    /// Kills the idle processes of all functions, as Lambda may at any time.
     pub async fn restart_functions(&self) {
         for function in self.functions.values() {
             function.restart().await;
@@ -221,7 +221,7 @@ impl Stack {
     /// Runs the refresh schedule once, and the queue until it is empty.
     ///
     /// # Errors
-    /// What the function or the queue said.
+    /// The error of the function or the queue.
     pub async fn tick(&self) -> Result<(), String> {
         self.schedule.tick().await
     }
@@ -229,12 +229,12 @@ impl Stack {
     /// Runs the daily sweep once.
     ///
     /// # Errors
-    /// What the function or the queue said.
+    /// The error of the function or the queue.
     pub async fn sweep(&self) -> Result<(), String> {
         self.schedule.sweep().await
     }
 
-    /// Kills a function's processes with SIGKILL, busy ones, too: what they were doing ends where it is.
+    /// Kills all processes of a function with SIGKILL, including those in the middle of an invocation.
     pub async fn kill(&self, function: &str) {
         self.functions[function].kill().await;
     }
@@ -307,7 +307,7 @@ async fn start_entra(
         Upstream::Url(url) => Ok((None, Some(url.to_string()))),
         Upstream::Emulator => {
             let listener = listen(port).await?;
-            // Browsers keep cookies and open windows by name, so both go by the same one.
+            // The same host name as the gateway's, because browsers separate cookies and windows by host name.
             let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
             let options = EntraOptions {
                 base_url: Some(base_url.clone()),
@@ -332,7 +332,7 @@ async fn start_devops(
             let url = devops.base_url().to_owned();
             Ok((Some(devops), Some(url)))
         }
-        // The stand-in of Azure DevOps takes only the tokens of the stand-in of Entra.
+        // The emulator of Azure DevOps accepts only tokens of the emulator of Entra.
         (Upstream::Emulator | Upstream::Microsoft, _) => Ok((None, None)),
     }
 }
@@ -347,7 +347,7 @@ pub(crate) async fn listen(port: Option<u16>) -> Result<TcpListener, StartError>
     })
 }
 
-/// `localhost` may mean the IPv6 loopback address first; it is served where there is one.
+/// Adds the IPv6 loopback address, if there is one, because `localhost` may resolve to it first.
 async fn on_both_addresses(first: TcpListener) -> Vec<TcpListener> {
     let second = match first.local_addr() {
         Ok(address) => {

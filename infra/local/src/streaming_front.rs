@@ -1,7 +1,7 @@
-//! The streaming front: a Lambda function URL with `RESPONSE_STREAM`, as far as a client and a function can tell.
+//! The streaming front: a Lambda function URL with `RESPONSE_STREAM`.
 //!
-//! Its events are those of an HTTP API without routes, with the path as it came. Its answers are a JSON document
-//! with status and headers, eight zero bytes, and the body as it comes
+//! Its events are those of an HTTP API without routes, with the path not decoded. Its answers are a JSON document with
+//! status and headers, eight zero bytes, and the body
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>).
 
 use std::collections::BTreeMap;
@@ -23,10 +23,10 @@ use crate::routes::{Matched, Route};
 use crate::runtime::Function;
 use crate::runtime_api::{Answer, BrokenOff, Pieces};
 
-/// What stands between status and headers, and the body.
+/// The bytes between the JSON document and the body.
 const SEPARATOR: [u8; 8] = [0; 8];
 
-/// What the streaming front needs.
+/// The streaming front.
 pub(crate) struct StreamingFront {
     pub(crate) function: Arc<Function>,
     /// `localhost:8084`
@@ -63,7 +63,7 @@ async fn answer(State(front): State<Arc<StreamingFront>>, request: Request) -> R
     answered.unwrap_or_else(|| message(StatusCode::BAD_GATEWAY, "Internal Server Error"))
 }
 
-/// The response whose prelude and body these pieces are; `None` if they are not.
+/// The response of a streamed answer, or `None` if its prelude is malformed.
 async fn streamed(mut pieces: Pieces) -> Option<Response<Body>> {
     let mut prelude = Vec::new();
     let end = loop {

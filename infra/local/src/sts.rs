@@ -1,5 +1,5 @@
-//! STS, as far as a federated credential needs it: a function assumes the federation role, and the role asks for a
-//! token of AWS. The answers are the service's, in XML; the token is signed with a key of this process.
+//! The two operations of STS behind a federated credential: a function assumes the federation role, and the role asks
+//! for a token of AWS. Answers are in STS's XML; the token is signed with a key of this process.
 //!
 //! No token outlives the session that asks for it: `SessionDurationEscalation`, as on AWS.
 
@@ -25,7 +25,7 @@ use crate::permissions::{FEDERATION, Permissions};
 /// The account's issuer.
 pub const ISSUER: &str = "https://00000000-0000-4000-8000-000000000000.tokens.sts.global.api.aws";
 
-/// One key for all stacks of a process: making one takes a tenth of a second.
+/// One key for all stacks of a process, because generating one takes a tenth of a second.
 static KEY: LazyLock<Result<(EncodingKey, String), String>> = LazyLock::new(|| {
     let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|e| e.to_string())?;
     let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|e| e.to_string())?;
@@ -38,31 +38,31 @@ static KEY: LazyLock<Result<(EncodingKey, String), String>> = LazyLock::new(|| {
     Ok((key, pem("PUBLIC KEY", public.as_ref())))
 });
 
-/// The account's public key in PEM: what the issuer's key set would have.
+/// The account's public key in PEM, as it would be in the issuer's key set.
 ///
 /// # Panics
-/// When no key can be made.
+/// When no key can be generated.
 pub fn public_key_pem() -> &'static str {
     match &*KEY {
         Ok((_, pem)) => pem,
-        Err(error) => panic!("no key can be made: {error}"),
+        Err(error) => panic!("no key can be generated: {error}"),
     }
 }
 
-/// The service, and what tests set about it.
+/// The service.
 #[derive(Default)]
 pub struct Sts(Mutex<Settings>);
 
-/// What tests set.
+/// The service's behaviour, which tests change.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How long a session with the role lasts.
+    /// The lifetime of a session with the role.
     pub session: SignedDuration,
-    /// How long a token is said to last; as long as it was asked for unless set.
+    /// The lifetime of a token in the answer; as requested unless set.
     pub token: Option<SignedDuration>,
-    /// How far the service's clock is ahead.
+    /// The time by which the service's clock is ahead.
     pub ahead: SignedDuration,
-    /// The error that the account answers instead of a token.
+    /// The error in place of a token.
     pub refusal: Option<&'static str>,
 }
 
@@ -74,7 +74,7 @@ impl Default for Settings {
 }
 
 impl Sts {
-    /// Sets what is to be different.
+    /// Changes the service's behaviour.
     pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -83,7 +83,7 @@ impl Sts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Answers a request whose body is a form (the AWS query protocol), as far as the caller may ask it.
+    /// Answers a request in the AWS query protocol, whose body is a form, if the caller's role allows it.
     pub(crate) fn answer(
         &self,
         permissions: &Permissions,
@@ -120,7 +120,11 @@ impl Sts {
                     return denied(caller, action, "*");
                 }
                 if let Some(refusal) = settings.refusal {
-                    return fault(StatusCode::BAD_REQUEST, refusal, "this account gives no tokens");
+                    return fault(
+                        StatusCode::BAD_REQUEST,
+                        refusal,
+                        "this account issues no tokens",
+                    );
                 }
                 let expires_at = now + SignedDuration::from_secs(seconds);
                 if session_end(headers).is_none_or(|end| end < expires_at) {
@@ -145,7 +149,7 @@ impl Sts {
     }
 }
 
-/// The session token says when its session ends.
+/// The end of the caller's session: session tokens here are that time.
 fn session_end(headers: &HeaderMap) -> Option<Timestamp> {
     headers.get("x-amz-security-token")?.to_str().ok()?.parse().ok()
 }

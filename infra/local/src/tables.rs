@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::types::{
 use crate::StartError;
 use crate::names;
 
-/// Makes the four tables (docs/architecture.md, Data), as the template does.
+/// Creates the tables with the keys, indexes and times to live of the template.
 ///
 /// # Errors
-/// [`StartError`] when DynamoDB does not take them.
+/// [`StartError`] when DynamoDB refuses one.
 pub async fn make(dynamodb: &Client) -> Result<(), StartError> {
     make_table(dynamodb, names::INTEGRATIONS, None, &[]).await?;
     make_table(dynamodb, names::SESSIONS, Some("expires_at"), &[]).await?;
@@ -87,7 +87,7 @@ async fn make_table(
 
 type Attribute = (&'static str, ScalarAttributeType);
 
-/// A global secondary index; it holds the keys and what it includes.
+/// A global secondary index of the keys and some attributes.
 struct Index {
     name: &'static str,
     hash: Attribute,

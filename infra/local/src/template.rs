@@ -1,5 +1,5 @@
-//! `infra/template.yaml`, as far as its resources are told. Intrinsic functions appear as what they are given:
-//! `!Ref Name` as `Name`, `!GetAtt Name.Arn` as `Name.Arn`, `!Sub text` as the text.
+//! `infra/template.yaml`. Intrinsic functions appear as their arguments: `!Ref Name` as `Name`, `!GetAtt Name.Arn` as
+//! `Name.Arn`, `!Sub text` as the text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,22 +9,22 @@ use serde_json::Value;
 
 use crate::StartError;
 
-/// The template that this was built with.
+/// The template that this program was built with.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// A template.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Template {
-    /// What people set when they deploy.
+    /// The parameters of a deployment.
     #[serde(default)]
     pub parameters: BTreeMap<String, Value>,
-    /// What holds for all functions.
+    /// Properties of all functions.
     #[serde(default)]
     pub globals: Value,
     /// By logical id.
     pub resources: BTreeMap<String, Resource>,
-    /// What a deployment tells.
+    /// The outputs of a deployment.
     #[serde(default)]
     pub outputs: BTreeMap<String, Value>,
 }
@@ -35,10 +35,10 @@ pub struct Template {
 pub struct Resource {
     /// `AWS::DynamoDB::Table`.
     pub r#type: String,
-    /// The condition under which it exists, if it does not always.
+    /// The condition under which it exists, if there is one.
     #[serde(default)]
     pub condition: Option<String>,
-    /// What happens to it when the stack is deleted; deleted, too, unless said.
+    /// `Retain` if it stays when the stack is deleted; deleted if absent.
     #[serde(default)]
     pub deletion_policy: Option<String>,
     /// Its properties.
@@ -58,10 +58,10 @@ pub struct TemplateFunction<'a> {
 }
 
 impl Template {
-    /// Reads the template that this was built with.
+    /// Reads the template that this program was built with.
     ///
     /// # Errors
-    /// [`StartError::Template`] when it is not what it should be.
+    /// [`StartError::Template`] when it is malformed.
     pub fn read() -> Result<Self, StartError> {
         TEMPLATE.parse()
     }

@@ -1,4 +1,4 @@
-//! Roles as the template writes them.
+//! The roles of the template.
 
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub struct Statement {
     pub exists_if: Option<String>,
 }
 
-/// Permissions come from roles and from policies that are attached to them, and from nowhere else.
+/// Fails if anything but roles and the policies attached to them grants permissions.
 pub(super) fn nothing_else_grants(template: &Template) -> Result<(), String> {
     for (id, resource) in &template.resources {
         let r#type = resource.r#type.as_str();
@@ -42,7 +42,7 @@ pub(super) fn nothing_else_grants(template: &Template) -> Result<(), String> {
                 }
             }
             _ if r#type.starts_with("AWS::IAM::") => {
-                return Err(format!("{id}: {type} grants what nobody looks at"));
+                return Err(format!("{id}: {type} grants permissions that are not read"));
             }
             "AWS::Serverless::Function" => {
                 for member in ["Policies", "Events", "FunctionUrlConfig", "Connectors"] {
@@ -79,7 +79,7 @@ pub(super) fn read_role(template: &Template, id: &str) -> Result<Role, String> {
 
 fn read_trust(document: &Value) -> Result<Vec<String>, String> {
     let mut trusted = Vec::new();
-    for statement in document["Statement"].as_array().ok_or("nobody may become it")? {
+    for statement in document["Statement"].as_array().ok_or("nobody may assume it")? {
         if statement["Effect"] != "Allow" || statement["Action"] != "sts:AssumeRole" {
             return Err("a trust that is not understood".to_owned());
         }
@@ -89,7 +89,7 @@ fn read_trust(document: &Value) -> Result<Vec<String>, String> {
     Ok(trusted)
 }
 
-/// The texts in a list, be they under a condition: `!If [Condition, text, AWS::NoValue]`.
+/// The texts in a list, also those under a condition: `!If [Condition, text, AWS::NoValue]`.
 fn leaves(value: &Value) -> Vec<String> {
     match value {
         Value::Array(values) if values.len() == 3 && values[2] == "AWS::NoValue" => {
@@ -106,7 +106,7 @@ fn read_document(document: &Value, exists_if: Option<&String>) -> Result<Vec<Sta
 }
 
 fn read_statement(statement: &Value, exists_if: Option<String>) -> Result<Statement, String> {
-    let fields = statement.as_object().ok_or("a statement that is none")?;
+    let fields = statement.as_object().ok_or("a statement that is not an object")?;
     if let Some(unknown) = fields
         .keys()
         .find(|key| !["Effect", "Action", "Resource", "Condition"].contains(&key.as_str()))
@@ -130,7 +130,7 @@ fn read_statement(statement: &Value, exists_if: Option<String>) -> Result<Statem
     })
 }
 
-/// Whether a role is in a list, be it under a condition.
+/// Whether a role is in a list, also under a condition.
 fn names(roles: &Value, role: &str) -> bool {
     match roles {
         Value::Array(roles) => roles.iter().any(|one| names(one, role)),
