@@ -92,9 +92,9 @@ impl User {
         deployed.ask(Method::GET, &projects, "nonsense", None).await.expect(401);
     }
 
-    /// Through sessions, tallies and the index of what is due, with the permissions of the template.
+    /// Reads sessions, tallies and the index `by_due` with the permissions of the template.
     async fn is_seen_in_the_portal(&self) {
-        // Counts that take long to be written are lost, and others are written ten seconds later.
+        // Counts are written up to ten seconds later, or lost if that takes too long.
         poll("the health page counts the calls", Duration::from_mins(1), async || {
             let health = self.deployed.portal_page("/portal/health").await;
             assert!(health.contains("<h1>Health</h1>") && health.contains("azure-devops"));
@@ -107,7 +107,7 @@ impl User {
         .await;
     }
 
-    /// The schedule finds what is due, and the queue brings it to a worker.
+    /// The schedule finds the due connection, and the queue delivers it to a worker.
     async fn is_renewed_by_the_schedule(&self) {
         let due = AttributeValue::N("1000000000".to_owned());
         self.deployed.set("ConnectionsTable", &self.connection, "due_at", due).await;
@@ -128,7 +128,7 @@ impl User {
     }
 }
 
-/// In the template a message is hidden for a minute and a half after each failure; here for a second.
+/// Sets the queue's visibility timeout to a second, because the template's is 90 seconds.
 async fn a_message_that_no_worker_understands_is_put_aside(deployed: &Deployment) {
     let queue = deployed.resource("RefreshQueue");
     let sqs = deployed.sqs();

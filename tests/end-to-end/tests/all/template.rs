@@ -274,13 +274,13 @@ fn functions_can_be_invoked_only_by_the_services_that_the_template_names() {
         let source = properties.get("SourceArn").or(properties.get("SourceAccount"));
         assert!(source.is_some_and(|source| source != "*"), "{id}");
         let text = |name: &str| properties[name].as_str().unwrap().to_owned();
-        invoked.insert((text("FunctionName"), text("Principal")));
+        invoked.insert((function_name(&text("FunctionName")), text("Principal")));
     }
-    let by_api = ["Authorize", "Callback", "Manage", "Proxy", "StreamingProxy"];
-    let mut expected: BTreeSet<(String, String)> = by_api
-        .map(|name| (format!("{name}Function"), "apigateway.amazonaws.com".to_owned()))
-        .into();
-    expected.insert(("RotateFunction".to_owned(), "secretsmanager.amazonaws.com".to_owned()));
+    let routes = Routes::of_template().unwrap();
+    let by_api = routes.iter().map(|route| route.function.as_str()).chain(["streaming-proxy"]);
+    let mut expected: BTreeSet<(String, String)> =
+        by_api.map(|name| (name.to_owned(), "apigateway.amazonaws.com".to_owned())).collect();
+    expected.insert(("rotate".to_owned(), "secretsmanager.amazonaws.com".to_owned()));
     assert_eq!(invoked, expected);
     // A function URL would bypass the gateway.
     assert_eq!(template.of_type("AWS::Lambda::Url").count(), 0);

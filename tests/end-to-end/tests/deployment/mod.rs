@@ -1,4 +1,4 @@
-//! An emulated AWS account with the stack in it, and who uses it.
+//! An emulated AWS account with the deployed stack, and its operator and users.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use url::Url;
 const STACK: &str = "ado-connect";
 const RETURN_TO: &str = "https://app.mycompany.example/connected";
 
-/// What the operator puts in.
+/// The integration that the operator puts.
 pub fn integration() -> Value {
     json!({
         "client_id": DEFAULT_CLIENT_ID,
@@ -71,10 +71,10 @@ impl Answer {
     }
 }
 
-/// Asks until something is so.
+/// Waits until a condition holds.
 ///
 /// # Panics
-/// When it is not so in time.
+/// When it does not hold in time.
 pub async fn poll(what: &str, within: Duration, so: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + within;
     while !so().await {
@@ -83,7 +83,7 @@ pub async fn poll(what: &str, within: Duration, so: impl AsyncFn() -> bool) {
     }
 }
 
-/// What `infra/emulate` says.
+/// A path that `infra/emulate` sets.
 fn told(name: &str) -> PathBuf {
     std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run infra/emulate")).into()
 }
@@ -139,8 +139,8 @@ impl Deployment {
         deployment
     }
 
-    /// The emulated account puts some into a generated secret though the template says not to, as AWS obeys; a key with a
-    /// comma is taken for two headers.
+    /// Unlike AWS, the emulated account ignores `ExcludePunctuation` of generated secrets, and splits headers at the commas
+    /// in them.
     async fn take_punctuation_from_the_operator_key(&self) {
         let generated = self.operator_key().await;
         assert_eq!(generated.chars().count(), 48);
@@ -181,11 +181,11 @@ impl Deployment {
         answer(request).await
     }
 
-    /// The whole way of an account from the connect link to a confirmed connection; returns its id.
+    /// Connects an account, from the connect link to the confirmation, and returns the connection's id.
     pub async fn connect(&self, key: &str, account: &str) -> String {
-        let wish = json!({"integration": "azure-devops", "user": "ada", "return_to": RETURN_TO});
+        let request = json!({"integration": "azure-devops", "user": "ada", "return_to": RETURN_TO});
         let session =
-            self.ask(Method::POST, "/connect-sessions", key, Some(wish)).await.expect(201);
+            self.ask(Method::POST, "/connect-sessions", key, Some(request)).await.expect(201);
         let opened = answer(self.http.get(session.text("connect_url"))).await.expect(302);
         let cookie = opened.headers["set-cookie"].to_str().unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
@@ -206,7 +206,7 @@ impl Deployment {
         connection
     }
 
-    /// A page of the portal, for an operator who signs in for it.
+    /// A page of the portal, after signing in as an operator.
     pub async fn portal_page(&self, path: &str) -> String {
         let key = self.operator_key().await;
         let form = url::form_urlencoded::Serializer::new(String::new())
@@ -247,7 +247,7 @@ impl Deployment {
         scanned.count
     }
 
-    /// Messages of a queue, seen or hidden.
+    /// The number of a queue's messages, visible or not.
     pub async fn messages(&self, queue: &str) -> u32 {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -273,7 +273,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     Answer { status, headers, text, json }
 }
 
-/// The emulated account, and where functions find its services.
+/// Starts the emulated account.
 async fn start_account(url: &str) -> Child {
     let directory = told("ACCOUNT");
     let log = std::fs::File::create(directory.join("account.log")).unwrap();
@@ -355,14 +355,14 @@ fn sdk_config(account_url: &str) -> SdkConfig {
         .build()
 }
 
-/// The deployed API, which the emulated account knows by its host name.
+/// The deployed API, which the emulated account serves under its host name.
 struct Api {
     account_url: String,
     id: String,
     http: reqwest::Client,
 }
 
-/// The front of the deployment: what its own domain name would be.
+/// The front of the deployment, in place of a domain name.
 async fn forward(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
