@@ -2,7 +2,7 @@
 # Clone, fetch and push through the proxy, with our key as a header, as a password, and in the address.
 #   REPOSITORY_URL   https://<gateway>/proxy/<connection>/dev.azure.com/mycompany/Website/_git/Website
 #   API_KEY          an application's key
-#   PUSH_BYTES       how much is pushed
+#   PUSH_BYTES       size of the push
 set -euo pipefail
 step() { printf '  git: %s: %s\n' "$1" "$2"; }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::install::Clients;
 use crate::walk::Walk;
 
-/// What the examples have made: an integration, a key, a connection of Ada's.
+/// The results of the examples: an integration, a key, a connection of Ada's.
 pub(crate) struct Examples {
     folder: PathBuf,
     scratch: PathBuf,
@@ -72,7 +72,7 @@ impl Examples {
         println!("the examples work");
     }
 
-    /// Replaces the integration's secret by a certificate, which Entra's stand-in does not know: the last example.
+    /// Replaces the integration's secret by a certificate. The stand-in of Entra does not know it, so this comes last.
     pub fn certify(&self) {
         let stored = self.shell("certificate.sh");
         assert!(stored.contains(r#""certificate""#), "{stored}");

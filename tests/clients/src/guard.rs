@@ -1,11 +1,11 @@
-//! Proof that the guards see what they are there for.
+//! A check that the guards stop and record every connection that bypasses the proxy.
 
 use std::process::Command;
 
 use crate::install::Clients;
 use crate::walk::Walk;
 
-/// What `guard/escape.cjs` tries, in its order.
+/// The attempts of `guard/escape.cjs`, in its order.
 const NODE: &[&str] = &[
     "connect dev.azure.com:443",
     "connect app.vssps.visualstudio.com:443",
@@ -16,7 +16,7 @@ const NODE: &[&str] = &[
     "resolve4 vsaex.dev.azure.com",
     "datagram",
 ];
-/// What `guard/escape.py` tries, in its order.
+/// The attempts of `guard/escape.py`, in its order.
 const PYTHON: &[&str] = &[
     "lookup dev.azure.com",
     "connect 127.0.0.2:443",
@@ -26,7 +26,7 @@ const PYTHON: &[&str] = &[
     "connect 127.0.0.1:53",
 ];
 
-/// Lets both languages try to leave the proxy in the ways that a client could; each must be stopped and noted.
+/// Tries to bypass the proxy in both languages, in the ways that a client could; each attempt must be stopped and recorded.
 pub(crate) fn check(walk: &Walk, clients: &Clients) {
     let script = |name| walk.sources.join("guard").join(name);
     stopped(walk, walk.guarded_node(clients).arg(script("escape.cjs")), NODE);

@@ -1,9 +1,9 @@
-//! Installs the clients, pinned, unless that was done.
+//! Installs the clients, pinned by their lock files, once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where the clients are.
+/// The installed clients.
 pub(crate) struct Clients {
     /// The folder with `node_modules` and `walk.cjs`.
     pub node: PathBuf,
@@ -11,7 +11,7 @@ pub(crate) struct Clients {
     pub python: PathBuf,
 }
 
-/// Installs what the lock files name.
+/// Installs the packages of the lock files.
 pub(crate) fn all(sources: &Path, target: &Path) -> Clients {
     let node = target.join("node");
     once(&node, &sources.join("node/package-lock.json"), || {
@@ -35,7 +35,7 @@ pub(crate) fn all(sources: &Path, target: &Path) -> Clients {
     Clients { node, python }
 }
 
-/// Installs into a folder unless this very lock file was installed there.
+/// Installs into a folder, unless the same lock file was installed there before.
 fn once(folder: &Path, lock: &Path, install: impl FnOnce()) {
     let (wanted, marker) = (std::fs::read(lock).unwrap(), folder.join(".installed"));
     if std::fs::read(&marker).is_ok_and(|installed| installed == wanted) {

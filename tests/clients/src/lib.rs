@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   client, unmodified ──our key──> gateway, proxy ──the user's token──> Azure DevOps (stand-in)
-//!        │ guard: refuses and notes                                          │ record: every request,
+//!        │ guard: refuses, records                                          │ record: every request,
 //!        └─ every other connection                                           └─ with its credentials
 //! ```
 //!
@@ -30,17 +30,17 @@ use crate::walk::Walk;
 
 /// Enough projects for ten pages.
 const PROJECTS: usize = 1000;
-/// What is cloned through the proxy that streams, in bytes.
+/// Size of the repository cloned through the streaming proxy, in bytes.
 const LARGE_REPOSITORY: usize = 60_000_000;
-/// What is pushed to it, in bytes; a request of the gateway holds 4.5 MB.
+/// Size of a push to it, in bytes; a request of the gateway holds 4.5 MB.
 const LARGE_PUSH: usize = 3_000_000;
-/// What is cloned through the gateway, where an answer holds 4.5 MB.
+/// Size of the repository cloned through the gateway, in bytes; an answer holds 4.5 MB.
 const SMALL_REPOSITORY: usize = 300_000;
 
-/// Runs all of them.
+/// Runs every client and every example.
 ///
 /// # Panics
-/// When one does not get what it asks for, leaves the proxy, or sends our key to Azure DevOps.
+/// When one fails, bypasses the proxy, or sends our key to Azure DevOps.
 pub async fn run() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = sources.join("../../target/clients");
@@ -86,7 +86,7 @@ pub async fn run() {
     println!("the clients reached Azure DevOps through the proxy, and nothing else");
 }
 
-/// A folder that goes at the end.
+/// A folder that is removed at the end.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -99,7 +99,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is left to the operating system.
+        // Removing is best effort: the folder is among the system's temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

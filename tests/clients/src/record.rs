@@ -1,12 +1,12 @@
-//! What Azure DevOps saw.
+//! The requests that Azure DevOps received.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use emulators::{MARKER, RecordedRequest};
 use end_to_end::World;
 
-/// Every request came from the proxy with a token of Entra's and no other credentials, and our key is in none of
-/// them, neither as it is nor as a password of Basic.
+/// Checks that every request came from the proxy with a token of Entra's and no other credentials, and that none
+/// contains our key, neither in plain text nor as a password of Basic.
 pub(crate) fn check(world: &World, key: &str) {
     let requests = world.devops().requests();
     assert!(requests.len() > 100, "{} requests", requests.len());
@@ -43,13 +43,13 @@ fn values<'a>(request: &'a RecordedRequest, wanted: &str) -> impl Iterator<Item 
     named.map(|(_, value)| value.as_str())
 }
 
-/// The secret part of a key as it is, and in Base64 at each of the three places where a digit can begin: what
-/// stands before it, such as the name in Basic, decides which.
+/// The secret part of a key in plain text, and in Base64 at each of its three offsets, which depend on the length of
+/// the text before it, such as the name in Basic.
 fn traces(key: &str) -> Vec<String> {
     let secret = key.splitn(3, '_').last().unwrap_or(key);
     let encoded = (0..3).map(|before| {
         let text = format!("{}{secret}", " ".repeat(before));
-        // Digits that hold a bit of something else are left out.
+        // Without the digits that share bits with neighbouring text.
         STANDARD.encode(&text)[(before * 8).div_ceil(6)..text.len() * 8 / 6].to_owned()
     });
     encoded.chain([secret.to_owned()]).collect()

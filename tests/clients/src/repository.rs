@@ -1,4 +1,4 @@
-//! Filling a repository with what cannot be compressed.
+//! Filling a repository with incompressible data.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -10,7 +10,7 @@ use rand::{RngCore as _, SeedableRng as _};
 /// The size of a file, in bytes.
 const FILE: usize = 1_000_000;
 
-/// Commits files of so many bytes in all to `main` of a bare repository, in place of what is there.
+/// Replaces `main` of a bare repository by a commit of files with `bytes` in total.
 pub(crate) fn fill(folder: &Path, bytes: usize) {
     let mut git = Command::new("git")
         .arg("-C")

@@ -5,15 +5,15 @@ use std::process::Command;
 
 use crate::install::Clients;
 
-/// What every client is told.
+/// The variables of every client.
 pub(crate) struct Walk {
-    /// The front of the proxy, for whoever reads along.
+    /// The front of the proxy, for the output.
     pub front: &'static str,
     pub sources: PathBuf,
     pub scratch: PathBuf,
     /// `http://localhost:8080/proxy/<connection>/dev.azure.com/mycompany`
     pub organization_url: String,
-    /// Our key, where the client expects a personal access token.
+    /// Our key, which takes the place of a personal access token.
     pub key: String,
 }
 
@@ -32,7 +32,7 @@ impl Walk {
         let folder = self.scratch.join(&project);
         std::fs::create_dir_all(&folder).unwrap();
         let trace = folder.join("trace");
-        let mut git = self.told(&self.sources.join("git/walk.sh").display().to_string());
+        let mut git = self.with_variables(&self.sources.join("git/walk.sh").display().to_string());
         git.current_dir(folder)
             .env("REPOSITORY_URL", format!("{}/{project}/_git/{project}", self.organization_url))
             .env("PUSH_BYTES", push.to_string())
@@ -48,7 +48,7 @@ impl Walk {
         self.connected_nowhere_else(&std::fs::read_to_string(trace).unwrap());
     }
 
-    /// Git takes no guard, but its HTTP client says where it connects: `== Info:   Trying [::1]:8080...`
+    /// Git has no guard, but its HTTP client logs every connection: `== Info:   Trying [::1]:8080...`
     fn connected_nowhere_else(&self, trace: &str) {
         let tries: Vec<_> = trace
             .lines()
@@ -56,7 +56,7 @@ impl Walk {
             .collect();
         let (_, port) = self.authority().rsplit_once(':').unwrap();
         let proxy = [format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
-        assert!(!tries.is_empty(), "Git's trace tells of no connection");
+        assert!(!tries.is_empty(), "Git's trace has no connection");
         for address in tries {
             assert!(proxy.iter().any(|known| known == address), "Git tried to reach {address}");
         }
@@ -65,7 +65,7 @@ impl Walk {
     /// Node with its guard.
     pub fn guarded_node(&self, clients: &Clients) -> Command {
         let guard = self.sources.join("guard/node.cjs");
-        let mut node = self.told("node");
+        let mut node = self.with_variables("node");
         node.env("NODE_OPTIONS", format!("--require {}", guard.display()));
         node.current_dir(&clients.node);
         node
@@ -73,12 +73,12 @@ impl Walk {
 
     /// Python with its guard.
     pub fn guarded_python(&self, clients: &Clients) -> Command {
-        let mut python = self.told(&clients.python.display().to_string());
+        let mut python = self.with_variables(&clients.python.display().to_string());
         python.env("PYTHONPATH", self.sources.join("guard")).env("PYTHONDONTWRITEBYTECODE", "1");
         python
     }
 
-    /// Connections that the guards refused.
+    /// The connections that the guards refused.
     pub fn bypasses(&self) -> String {
         std::fs::read_to_string(self.bypass_log()).unwrap_or_default()
     }
@@ -96,8 +96,8 @@ impl Walk {
         rest.split('/').next().unwrap_or_default()
     }
 
-    /// A program that knows nothing but what it is told: no home of anybody's, no proxy settings.
-    fn told(&self, program: &str) -> Command {
+    /// A program with these variables and no others: no user's home, no proxy settings.
+    fn with_variables(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
