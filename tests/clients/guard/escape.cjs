@@ -1,4 +1,4 @@
-// Tries to leave the proxy in the ways that a client could. Fails if a try gets out.
+// Tries to bypass the proxy in the ways that a client could. Fails if an attempt succeeds.
 'use strict';
 const dgram = require('node:dgram');
 const dns = require('node:dns');

@@ -1,4 +1,4 @@
-"""Tries to leave the proxy in the ways that a client could. Fails if a try gets out."""
+"""Tries to bypass the proxy in the ways that a client could. Fails if an attempt succeeds."""
 
 import socket
 import urllib.error

@@ -1,4 +1,4 @@
-// Refuses and notes every connection and every lookup of a name that is not for the proxy. Loaded with
+// Refuses and records every connection and name lookup that is not for the proxy. Loaded with
 // `NODE_OPTIONS=--require`.
 'use strict';
 

@@ -1,6 +1,6 @@
-"""Refuses and notes every connection and every lookup of a name that is not for the proxy. Loaded with `PYTHONPATH`.
+"""Refuses and records every connection and name lookup that is not for the proxy. Loaded with `PYTHONPATH`.
 
-An audit hook sits below every library, sees each use of the socket module, and cannot be taken off.
+An audit hook sits below every library, sees each use of the socket module, and cannot be removed.
 """
 
 import os

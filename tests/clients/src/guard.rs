@@ -26,7 +26,8 @@ const PYTHON: &[&str] = &[
     "connect 127.0.0.1:53",
 ];
 
-/// Tries to bypass the proxy in both languages, in the ways that a client could; each attempt must be stopped and recorded.
+/// Tries to bypass the proxy in both languages, in the ways that a client could. Each attempt must be stopped and
+/// recorded.
 pub(crate) fn check(walk: &Walk, clients: &Clients) {
     let script = |name| walk.sources.join("guard").join(name);
     stopped(walk, walk.guarded_node(clients).arg(script("escape.cjs")), NODE);

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!   client, unmodified ──our key──> gateway, proxy ──the user's token──> Azure DevOps (stand-in)
-//!        │ guard: refuses, records                                          │ record: every request,
+//!        │ guard: refuses, records                                         │ record: every request,
 //!        └─ every other connection                                           └─ with its credentials
 //! ```
 //!
-//! It also runs every file of `examples/`. `cargo test --workspace --test walks -- --ignored` installs the clients below
-//! `target/clients`, pinned by their lock files, and needs Node, Python, Git, curl, jq and OpenSSL on the machine.
+//! It also runs every file of `examples/`. `cargo test --workspace --test walks -- --ignored` installs the clients in
+//! `target/clients`, pinned by their lock files; it needs Node, Python, Git, curl, jq and OpenSSL on the machine.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
