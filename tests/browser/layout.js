@@ -79,9 +79,9 @@ function faults({ columnEm, buttonPx, targetPx }) {
     return lines;
   }
 
-  /** The word that a line ends in. After a hyphen or a slash, a line may end. */
+  /** The first word with a line's end inside. A line may end at any punctuation. */
   function brokenWord(text, words, index) {
-    for (const { 0: word, index: within } of words.matchAll(/[^-/?&\u2013\u2026]+[-/?&\u2013\u2026]*/g)) {
+    for (const { 0: word, index: within } of words.matchAll(/[\p{L}\p{N}_]+/gu)) {
       if (linesOf(text, index + within, word.length).length > 1) return word;
     }
     return undefined;
