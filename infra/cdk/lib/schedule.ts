@@ -75,5 +75,6 @@ export function makeSchedule(
   // The next run comes in a minute.
   const soon = { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 60 };
   schedule('SweepSchedule', 'rate(1 day)', 'ado-connect.sweep');
+  // The dispatcher's deduplication ids assume this period: `DISPATCHED_EVERY` in shared/vault/src/schedule.rs.
   return schedule('RefreshSchedule', 'rate(1 minute)', 'ado-connect.schedule', soon);
 }
