@@ -9,24 +9,15 @@ use http::{Response, StatusCode};
 use vault::ids::IntegrationId;
 use vault::integrations::Integration;
 
-use crate::Manage;
 use crate::api::wire::{ClientCredential, IntegrationView, List, PutIntegration};
 use crate::operations::integration_fields as fields;
 use crate::operations::integration_store::Stored;
+use crate::{HttpResult, Manage};
 
 impl Manage {
-    /// Where an administrator consents for a whole tenant.
-    pub(crate) fn admin_consent_url(&self, integration: &Integration) -> String {
-        self.authority.admin_consent_url(
-            &integration.settings.client_id,
-            devops::scopes::RESOURCE_ID,
-            &self.public_url.redirect_uri(),
-        )
-    }
-
     fn view(&self, integration: &Integration) -> IntegrationView {
-        let redirect_uri = self.public_url.redirect_uri();
-        IntegrationView::new(integration, &redirect_uri, self.admin_consent_url(integration))
+        let admin_consent_url = self.integrations.admin_consent_url(integration);
+        IntegrationView::new(integration, &self.integrations.redirect_uri(), admin_consent_url)
     }
 
     pub(crate) async fn put_integration(
@@ -40,7 +31,7 @@ impl Manage {
             .map_err(|e: vault::ids::InvalidId| Problem::field("integration", e.to_string()))?;
         log.integration(&id);
         let wish: PutIntegration = json_body(request, JSON_LIMIT)?;
-        let (stored, integration) = self.store_integration(&id, &wish).await?;
+        let (stored, integration) = self.integrations.store_integration(&id, &wish).await?;
         let status = match stored {
             Stored::New => StatusCode::CREATED,
             Stored::Replaced => StatusCode::OK,
@@ -55,11 +46,11 @@ impl Manage {
         request: &Request,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
-        let id = self.named_integration(id, log).await?.id;
+        let id = self.integrations.get(id, log).await?.id;
         let given: ClientCredential = json_body(request, JSON_LIMIT)?;
         let (credential, description) =
-            fields::credential(&given, self.credentials.can_federate())?;
-        let stored = self.store_credential(&id, &(credential, description)).await?;
+            fields::credential(&given, self.integrations.can_federate())?;
+        let stored = self.integrations.store_credential(&id, &(credential, description)).await?;
         let integration = stored.ok_or_else(|| Problem::new(Code::IntegrationNotFound))?;
         respond::json(StatusCode::OK, &self.view(&integration))
     }
@@ -75,7 +66,7 @@ impl Manage {
         id: &str,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
-        let integration = self.named_integration(id, log).await?;
+        let integration = self.integrations.get(id, log).await?;
         respond::json(StatusCode::OK, &self.view(&integration))
     }
 
@@ -84,20 +75,23 @@ impl Manage {
         id: &str,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
-        let id = self.named_integration(id, log).await?.id;
-        self.forget_integration(&id).await?;
+        let id = self.integrations.get(id, log).await?.id;
+        self.integrations.forget_integration(&id).await?;
         Ok(respond::no_content())
     }
 
-    /// The integration that an operator names in the path.
-    pub(crate) async fn named_integration(
-        &self,
-        id: &str,
-        log: &RequestLog,
-    ) -> Result<Integration, Problem> {
-        let not_found = || Problem::new(Code::IntegrationNotFound);
-        let id: IntegrationId = id.parse().map_err(|_| not_found())?;
-        log.integration(&id);
-        self.integrations.get(&id).await?.ok_or_else(not_found)
+    pub(crate) async fn verify_integration(&self, id: &str, log: &RequestLog) -> HttpResult {
+        let integration = self.integrations.get(id, log).await?;
+        respond::json(StatusCode::OK, &self.verifier.verify(&integration).await)
+    }
+
+    pub(crate) async fn pause_integration(&self, id: &str, log: &RequestLog) -> HttpResult {
+        let integration = self.integrations.pause(id, log).await?;
+        respond::json(StatusCode::OK, &self.view(&integration))
+    }
+
+    pub(crate) async fn resume_integration(&self, id: &str, log: &RequestLog) -> HttpResult {
+        let integration = self.integrations.resume(id, log).await?;
+        respond::json(StatusCode::OK, &self.view(&integration))
     }
 }

@@ -1,7 +1,9 @@
-//! What the management API takes and gives: `snake_case` JSON, RFC 3339 times, unknown fields refused.
+//! The JSON of the management API: `snake_case` names, RFC 3339 times, unknown fields refused.
 
 mod integrations;
 
+pub use crate::operations::connect_sessions::CreateConnectSession;
+pub use crate::operations::verify::Verification;
 pub use edge::wire::ConnectionView;
 use edge::wire::rfc3339;
 pub use integrations::{
@@ -10,37 +12,27 @@ pub use integrations::{
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use vault::ids::{ApiKeyId, ConnectionId, IntegrationId, UserId};
+use vault::api_keys::{ApiKey, ApiKeyRequest, NewApiKey, Role};
+use vault::ids::{ApiKeyId, IntegrationId, UserId};
+use vault::service::Status;
 
-/// `POST /connect-sessions`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreateConnectSession {
-    /// The integration to connect under.
-    #[schemars(with = "String")]
-    pub integration: IntegrationId,
-    /// The application's own name for its signed-in user. A caller with a JWT may leave it out.
-    #[schemars(with = "Option<String>")]
-    pub user: Option<UserId>,
-    /// The Azure DevOps organization, where the integration serves several or any.
-    pub organization: Option<String>,
-    /// Where the browser goes afterwards.
-    pub return_to: Option<String>,
-    /// The account to suggest on Microsoft's sign-in page.
-    pub login_hint: Option<String>,
-    /// Fewer scopes than the integration's.
-    pub scopes: Option<Vec<String>>,
-}
+use crate::operations::connect_sessions::ConnectLink;
 
 /// A connect session's link.
 #[derive(Serialize, JsonSchema)]
 pub struct ConnectSessionView {
     /// Send the user's browser here.
     pub connect_url: String,
-    /// Until when.
+    /// When it stops working.
     pub expires_at: String,
+}
+
+impl From<ConnectLink> for ConnectSessionView {
+    fn from(link: ConnectLink) -> Self {
+        Self { connect_url: link.url.into(), expires_at: rfc3339(link.expires_at) }
+    }
 }
 
 /// `POST /connections/{connection}/confirm`.
@@ -50,7 +42,7 @@ pub struct ConfirmConnection {
     /// The one-time code that came back with the browser.
     #[schemars(with = "String")]
     pub confirmation: SecretString,
-    /// The user whom the application's own session names.
+    /// The user of the application's own session.
     #[schemars(with = "Option<String>")]
     pub user: Option<UserId>,
 }
@@ -59,10 +51,11 @@ pub struct ConfirmConnection {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateApiKey {
-    /// What the key is for, to recognise it by.
+    /// A name to recognise the key by.
     pub name: String,
     /// `operator` or `application`.
-    pub role: String,
+    #[schemars(with = "String")]
+    pub role: Role,
     /// The only integration that an application key may be used for.
     #[schemars(with = "Option<String>")]
     pub integration: Option<IntegrationId>,
@@ -70,23 +63,37 @@ pub struct CreateApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
+impl From<CreateApiKey> for ApiKeyRequest {
+    fn from(request: CreateApiKey) -> Self {
+        let CreateApiKey { name, role, integration, expires_at } = request;
+        Self { name, role, integration, expires_at }
+    }
+}
+
 /// A new API key.
 #[derive(Serialize, JsonSchema)]
 pub struct NewApiKeyView {
     /// The key itself: shown this once.
     pub key: String,
-    /// What is listed of it.
+    /// Everything except the key itself.
     #[serde(flatten)]
     pub description: ApiKeyView,
 }
 
-/// An API key as it is listed.
+impl From<NewApiKey> for NewApiKeyView {
+    fn from(new: NewApiKey) -> Self {
+        Self { key: new.key.expose_secret().to_owned(), description: new.description.into() }
+    }
+}
+
+/// An API key without its secret.
 #[derive(Serialize, JsonSchema)]
 pub struct ApiKeyView {
     #[schemars(with = "String")]
     id: ApiKeyId,
     name: String,
-    role: &'static str,
+    #[schemars(with = "String")]
+    role: Role,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     integration: Option<IntegrationId>,
@@ -96,15 +103,12 @@ pub struct ApiKeyView {
     expires_at: Option<String>,
 }
 
-impl From<vault::api_keys::ApiKey> for ApiKeyView {
-    fn from(key: vault::api_keys::ApiKey) -> Self {
+impl From<ApiKey> for ApiKeyView {
+    fn from(key: ApiKey) -> Self {
         Self {
             id: key.id,
             name: key.name,
-            role: match key.role {
-                vault::api_keys::Role::Operator => "operator",
-                vault::api_keys::Role::Application => "application",
-            },
+            role: key.role,
             integration: key.integration,
             created_at: rfc3339(key.created_at),
             expires_at: key.expires_at.map(rfc3339),
@@ -116,20 +120,15 @@ impl From<vault::api_keys::ApiKey> for ApiKeyView {
 #[derive(Serialize, JsonSchema)]
 pub struct ServiceView {
     /// `running` or `paused`.
-    pub status: &'static str,
+    #[schemars(with = "String")]
+    pub status: Status,
     /// The deployed version.
     pub version: &'static str,
 }
 
-impl From<vault::service::Status> for ServiceView {
-    fn from(status: vault::service::Status) -> Self {
-        Self {
-            status: match status {
-                vault::service::Status::Running => "running",
-                vault::service::Status::Paused => "paused",
-            },
-            version: env!("CARGO_PKG_VERSION"),
-        }
+impl From<Status> for ServiceView {
+    fn from(status: Status) -> Self {
+        Self { status, version: env!("CARGO_PKG_VERSION") }
     }
 }
 
@@ -138,50 +137,7 @@ impl From<vault::service::Status> for ServiceView {
 pub struct List<T> {
     /// The items of this page.
     pub items: Vec<T>,
-    /// Send it as `cursor` to go on.
+    /// Sent as `cursor`, it leads to the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
-}
-
-/// What `POST /integrations/{integration}/verify` found.
-#[derive(Serialize, JsonSchema)]
-pub struct Verification {
-    /// Whether no check failed.
-    pub ok: bool,
-    /// One finding per check.
-    pub findings: Vec<Finding>,
-}
-
-/// One check.
-#[derive(Serialize, JsonSchema)]
-pub struct Finding {
-    /// What was checked, as a stable name.
-    pub check: String,
-    /// `ok`, `warning` or `failed`.
-    pub status: FindingStatus,
-    /// What was found.
-    pub detail: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-}
-
-/// How a check ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingStatus {
-    /// As it should be.
-    Ok,
-    /// Works, but look at it.
-    Warning,
-    /// Connecting or calling will not work.
-    Failed,
-}
-
-/// The path parameter `{connection}`, or not found: whatever is no id names no connection.
-///
-/// # Errors
-/// [`edge::Code::ConnectionNotFound`].
-pub fn connection_id(text: &str) -> Result<ConnectionId, edge::Problem> {
-    text.parse().map_err(|_| edge::Problem::new(edge::Code::ConnectionNotFound))
 }

@@ -15,11 +15,10 @@ use std::time::{Duration, Instant};
 use edge::problem::{Code, Problem};
 use vault::client_credentials::NewCredential;
 use vault::client_credentials::rotation::VersionId;
-use vault::connections::UserFilter;
 use vault::ids::IntegrationId;
 use vault::integrations::{CredentialDescription, Integration, Settings, Status};
 
-use crate::Manage;
+use super::integrations::IntegrationOperations;
 use crate::api::wire::PutIntegration;
 use crate::operations::integration_fields::{self as fields, Checked};
 
@@ -66,7 +65,7 @@ impl Described {
     }
 }
 
-impl Manage {
+impl IntegrationOperations {
     /// Creates or replaces an integration, and its credential if one is given.
     pub(crate) async fn store_integration(
         &self,
@@ -259,21 +258,12 @@ impl Manage {
     /// Forgets connections, credential and integration, in this order; what a time limit leaves over is
     /// done by repeating the request.
     pub(crate) async fn forget_integration(&self, id: &IntegrationId) -> Result<(), Problem> {
-        let begun = Instant::now();
+        let deadline = Instant::now() + DELETING_FOR;
         self.integrations.pause(id).await?;
-        loop {
-            let page = self.connections.list(id, UserFilter::Any, None, 100).await?;
-            if page.connections.is_empty() && page.next.is_none() {
-                break;
-            }
-            for connection in &page.connections {
-                self.forget(&connection.id).await?;
-            }
-            if begun.elapsed() > DELETING_FOR {
-                return Err(Problem::new(Code::ServiceUnavailable)
-                    .detail("The integration is paused and its connections are being deleted; repeat the request to finish.")
-                    .retry_after(Duration::from_secs(1)));
-            }
+        if !self.connections.delete_of(id, deadline).await? {
+            return Err(Problem::new(Code::ServiceUnavailable)
+                .detail("The integration is paused and its connections are being deleted; repeat the request to finish.")
+                .retry_after(Duration::from_secs(1)));
         }
         for _ in 0..TRIES {
             let Some(seen) = self.integrations.get(id).await? else { return Ok(()) };

@@ -1,94 +1,100 @@
-//! `POST /integrations/{integration}/verify`: a doctor. One finding per check, each with the fix.
+//! Verifies an integration without a user: one finding per check, each with the fix.
 
-use devops::client::OrganizationTenant;
+use std::sync::Arc;
+use std::time::Duration;
+
+use devops::client::{DevopsClient, OrganizationTenant};
 use devops::organization::OrganizationName;
-use edge::gateway::Body;
-use edge::log::RequestLog;
-use edge::problem::Problem;
-use edge::respond;
+use edge::config::PublicUrl;
 use edge::wire::rfc3339;
+use entra::cloud::Authority;
 use entra::error_class::ErrorClass;
 use entra::identifiers::Tenant;
-use entra::token::{ClientCredentialsRequest, TokenError};
-use http::{Response, StatusCode};
+use entra::metadata::MetadataCache;
+use entra::token::{ClientCredentialsRequest, TokenClient, TokenError};
+use ground::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
-use vault::integrations::{CredentialKind, Integration, Organizations, TenantSetting};
+use schemars::JsonSchema;
+use serde::Serialize;
+use url::Url;
+use vault::client_credentials::ClientCredentials;
+use vault::integrations::{
+    CredentialDescription, CredentialKind, Integration, Integrations, Organizations, TenantSetting,
+};
 
-use crate::Manage;
-use crate::api::wire::{Finding, FindingStatus, Verification};
-
-/// A credential that expires within this time deserves a warning.
+/// Time before a credential's expiry from which verifying warns.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// A clock that is further off than this makes tokens look expired, or not.
+/// Difference to Entra's clock that is still fine.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
-/// AADSTS70021: no federated credential fits the token, which is so for some minutes after one was added.
+/// AADSTS70021: no federated credential matches the token. Entra also answers so for some minutes after one was added.
 const NO_FEDERATED_CREDENTIAL: u32 = 70021;
-/// Organizations that are looked up in one verification.
+/// Organizations looked up in one verification.
 const MOST_ORGANIZATIONS: usize = 10;
 
-impl Manage {
-    pub(crate) async fn verify_integration(
-        &self,
-        id: &str,
-        log: &RequestLog,
-    ) -> Result<Response<Body>, Problem> {
-        let integration = self.named_integration(id, log).await?;
-        respond::json(StatusCode::OK, &self.examine(&integration).await)
-    }
+/// Asks Entra and Azure DevOps whether an integration can work.
+pub(crate) struct Verifier {
+    pub(crate) integrations: Integrations,
+    pub(crate) credentials: ClientCredentials,
+    pub(crate) metadata: MetadataCache,
+    pub(crate) entra: TokenClient,
+    pub(crate) devops: DevopsClient,
+    pub(crate) http: reqwest::Client,
+    pub(crate) authority: Authority,
+    pub(crate) public_url: PublicUrl,
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
-    /// Checks everything that can be checked without a user.
-    pub(crate) async fn examine(&self, integration: &Integration) -> Verification {
-        let mut findings = vec![self.check_redirect_uri(), self.check_expiry(integration)];
+/// The findings of one verification.
+#[derive(Serialize, JsonSchema)]
+pub struct Verification {
+    /// Whether no check failed.
+    pub ok: bool,
+    /// One finding per check.
+    pub findings: Vec<Finding>,
+}
+
+/// One check.
+#[derive(Serialize, JsonSchema)]
+pub struct Finding {
+    /// What was checked, as a stable name.
+    pub check: &'static str,
+    /// `ok`, `warning` or `failed`.
+    pub status: FindingStatus,
+    /// What was found.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingStatus {
+    /// As it should be.
+    Ok,
+    /// Works, but look at it.
+    Warning,
+    /// Connecting or calling will not work.
+    Failed,
+}
+
+impl Verifier {
+    /// Checks everything that can be checked without a user. Records it if Entra accepts a credential again.
+    pub(crate) async fn verify(&self, integration: &Integration) -> Verification {
         let (organizations, tenant) = self.check_organizations(integration).await;
-        findings.push(self.check_credential(integration, tenant).await);
+        let mut findings = vec![
+            check_redirect_uri(&self.public_url.redirect_uri()),
+            check_expiry(&integration.credential, self.clock.now()),
+            self.check_credential(integration, tenant).await,
+        ];
         findings.extend(organizations);
         findings.push(self.check_clock().await);
         let ok = findings.iter().all(|finding| finding.status != FindingStatus::Failed);
         Verification { ok, findings }
     }
 
-    fn check_redirect_uri(&self) -> Finding {
-        let uri = self.public_url.redirect_uri();
-        let check = "redirect_uri";
-        match (uri.scheme(), uri.host_str()) {
-            ("https", _) => ok(check, format!("{uri} uses https")),
-            ("http", Some("localhost")) => {
-                ok(check, format!("{uri} is on this machine, which Entra allows"))
-            }
-            _ => failed(
-                check,
-                format!("Entra does not allow {uri}"),
-                "Serve the gateway over https and set PUBLIC_URL to that address.",
-            ),
-        }
-    }
-
-    fn check_expiry(&self, integration: &Integration) -> Finding {
-        let check = "credential_expiry";
-        if integration.credential.kind == CredentialKind::Federated {
-            return ok(check, "a federated credential does not expire".to_owned());
-        }
-        let Some(expires_at) = integration.credential.expires_at else {
-            return warning(
-                check,
-                "it is not known when the client secret expires".to_owned(),
-                "Put the client credential again with expires_at from the Entra portal, so that you are warned in time.",
-            );
-        };
-        let until = rfc3339(expires_at);
-        let left = expires_at.duration_since(self.clock.now());
-        let renew = "Add a new secret or certificate to the app registration and put it as the integration's client credential; connections go on working.";
-        if left <= SignedDuration::ZERO {
-            failed(check, format!("it expired at {until}"), renew)
-        } else if left < EXPIRES_SOON {
-            warning(check, format!("it expires at {until}"), renew)
-        } else {
-            ok(check, format!("valid until {until}"))
-        }
-    }
-
-    /// Whether each organization exists, and which tenant backs it; the first tenant found is returned
-    /// for the credential's check.
+    /// Checks whether each organization exists. Returns the first tenant found, too, for the credential's check.
     async fn check_organizations(
         &self,
         integration: &Integration,
@@ -126,7 +132,7 @@ impl Manage {
             Ok(OrganizationTenant::Unknown) => (
                 failed(
                     check,
-                    format!("Azure DevOps does not know {name}, or does not tell its tenant"),
+                    format!("Azure DevOps does not know {name}, or does not name its tenant"),
                     "Compare the name with https://dev.azure.com/{organization}; if it is right, set the integration's tenant to the tenant's id.",
                 ),
                 None,
@@ -158,7 +164,7 @@ impl Manage {
         let Ok(metadata) = self.metadata.get(&tenant).await else {
             return warning(check, "Entra did not answer".to_owned(), "Verify again in a minute.");
         };
-        // Only the one that was put last: calls may go on with the former one, which is about to be removed.
+        // Only the newest: calls may still use the former one, but it is about to be removed.
         let credential = match self.credentials.newest(&integration.id).await {
             Ok(Some(credential)) => credential,
             Ok(None) => {
@@ -186,7 +192,7 @@ impl Manage {
         match self.entra.client_credentials(&metadata, request).await {
             Ok(_) => {
                 if let Err(error) = self.integrations.accept_credential(&integration.id).await {
-                    tracing::warn!("the integration stays marked: {error}");
+                    tracing::warn!("the integration is still marked as rejected: {error}");
                 }
                 ok(check, "Entra accepts it".to_owned())
             }
@@ -194,7 +200,12 @@ impl Manage {
         }
     }
 
-    fn credential_finding(&self, check: &str, kind: CredentialKind, error: &TokenError) -> Finding {
+    fn credential_finding(
+        &self,
+        check: &'static str,
+        kind: CredentialKind,
+        error: &TokenError,
+    ) -> Finding {
         let said = error.reason();
         let audience = self.credentials.federated_audience().unwrap_or_default();
         let fix = match kind {
@@ -216,7 +227,7 @@ impl Manage {
             }
             ErrorClass::Transient | ErrorClass::Throttled => warning(
                 check,
-                "Entra did not answer as it should".to_owned(),
+                "Entra did not give a usable answer".to_owned(),
                 "Verify again in a minute.",
             ),
             ErrorClass::ApplicationBroken if error.error.as_deref() == Some("invalid_client") => {
@@ -240,45 +251,106 @@ impl Manage {
             );
         };
         let off = self.clock.now().duration_since(entra_s).abs();
-        // The Date header has whole seconds, and the answer took its time.
+        // The Date header has whole seconds, and the answer took time to arrive.
         if off <= CLOCK_TOLERANCE {
             ok(check, "it agrees with Entra's".to_owned())
         } else {
             failed(
                 check,
                 format!("it differs from Entra's by {} s", off.as_secs()),
-                "Synchronize the machine's clock; tokens look expired, or not, when they are not, or are.",
+                "Synchronize the machine's clock; otherwise the service misjudges when tokens expire.",
             )
         }
     }
 
     async fn entra_date(&self) -> Option<Timestamp> {
         let url = self.authority.metadata_url(&Tenant::Organizations);
-        let timeout = std::time::Duration::from_secs(3);
+        let timeout = Duration::from_secs(3);
         let answer = self.http.get(url).timeout(timeout).send().await.ok()?;
         let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
         Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
     }
 }
 
-fn ok(check: &str, detail: String) -> Finding {
-    Finding { check: check.to_owned(), status: FindingStatus::Ok, detail, fix: None }
-}
-
-fn warning(check: &str, detail: String, fix: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        status: FindingStatus::Warning,
-        detail,
-        fix: Some(fix.to_owned()),
+fn check_redirect_uri(uri: &Url) -> Finding {
+    let check = "redirect_uri";
+    match (uri.scheme(), uri.host_str()) {
+        ("https", _) => ok(check, format!("{uri} uses https")),
+        ("http", Some("localhost")) => {
+            ok(check, format!("{uri} is on this machine, which Entra allows"))
+        }
+        _ => failed(
+            check,
+            format!("Entra does not allow {uri}"),
+            "Serve the gateway over https and set PUBLIC_URL to that address.",
+        ),
     }
 }
 
-fn failed(check: &str, detail: String, fix: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        status: FindingStatus::Failed,
-        detail,
-        fix: Some(fix.to_owned()),
+fn check_expiry(credential: &CredentialDescription, now: Timestamp) -> Finding {
+    let check = "credential_expiry";
+    if credential.kind == CredentialKind::Federated {
+        return ok(check, "a federated credential does not expire".to_owned());
+    }
+    let Some(expires_at) = credential.expires_at else {
+        return warning(
+            check,
+            "it is not known when the client secret expires".to_owned(),
+            "Put the client credential again with expires_at from the Entra portal, so that you are warned in time.",
+        );
+    };
+    let until = rfc3339(expires_at);
+    let renew = "Add a new secret or certificate to the app registration and put it as the integration's client credential; connections go on working.";
+    match expires_at.duration_since(now) {
+        left if left <= SignedDuration::ZERO => {
+            failed(check, format!("it expired at {until}"), renew)
+        }
+        left if left < EXPIRES_SOON => warning(check, format!("it expires at {until}"), renew),
+        _ => ok(check, format!("valid until {until}")),
+    }
+}
+
+fn ok(check: &'static str, detail: String) -> Finding {
+    Finding { check, status: FindingStatus::Ok, detail, fix: None }
+}
+
+fn warning(check: &'static str, detail: String, fix: &str) -> Finding {
+    Finding { check, status: FindingStatus::Warning, detail, fix: Some(fix.to_owned()) }
+}
+
+fn failed(check: &'static str, detail: String, fix: &str) -> Finding {
+    Finding { check, status: FindingStatus::Failed, detail, fix: Some(fix.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entra_takes_a_redirect_uri_with_https_or_on_localhost() {
+        for (uri, status) in [
+            ("https://gateway.example/integration-callback", FindingStatus::Ok),
+            ("http://localhost:8080/integration-callback", FindingStatus::Ok),
+            ("http://127.0.0.1:8080/integration-callback", FindingStatus::Failed),
+            ("http://gateway.example/integration-callback", FindingStatus::Failed),
+        ] {
+            assert_eq!(check_redirect_uri(&uri.parse().unwrap()).status, status, "{uri}");
+        }
+    }
+
+    #[test]
+    fn an_operator_is_warned_thirty_days_before_a_credential_expires() {
+        let now = Timestamp::UNIX_EPOCH;
+        let days = |days: i64| Some(now + SignedDuration::from_hours(24 * days));
+        for (kind, expires_at, status) in [
+            (CredentialKind::ClientSecret, days(31), FindingStatus::Ok),
+            (CredentialKind::ClientSecret, days(29), FindingStatus::Warning),
+            (CredentialKind::Certificate, days(0), FindingStatus::Failed),
+            (CredentialKind::ClientSecret, None, FindingStatus::Warning),
+            (CredentialKind::Federated, None, FindingStatus::Ok),
+        ] {
+            let found = check_expiry(&CredentialDescription { kind, expires_at }, now);
+            assert_eq!(found.status, status, "{kind:?} {expires_at:?}");
+        }
     }
 }

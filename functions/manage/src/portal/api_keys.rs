@@ -1,20 +1,19 @@
 //! API keys: create (shown once), list, revoke.
 
 use askama::Template;
-use edge::gateway::Body;
 use edge::problem::{Code, Problem};
-use http::Response;
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
-use vault::api_keys::{ApiKey, NewApiKey, Role};
+use vault::api_keys::{ApiKey, ApiKeyRequest, NewApiKey};
 
-use super::Visit;
-use super::calls::is_of_one_call;
-use super::form::{self, Form};
+use super::form::{self, Form, Refusal, status_with};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
-use super::refusal::{Refusal, status_with};
 use super::shown::When;
-use crate::Manage;
-use crate::api::wire::CreateApiKey;
+use super::visit::Visit;
+use crate::HttpResult;
+use crate::operations::api_keys::ApiKeyOperations;
+use crate::operations::integrations::IntegrationOperations;
+use crate::operations::{from_word, to_word};
 
 #[derive(Template)]
 #[template(path = "api_keys.html")]
@@ -28,7 +27,7 @@ struct ApiKeysPage {
     rows: Vec<Row>,
 }
 
-/// What was entered.
+/// The entries of the form.
 #[derive(Default)]
 struct Entered {
     name: String,
@@ -41,17 +40,48 @@ struct Entered {
 struct Row {
     id: String,
     name: String,
-    role: &'static str,
+    role: String,
     integration: String,
     created: When,
     expires: Option<When>,
     works: bool,
 }
 
+impl Row {
+    fn of(key: ApiKey, now: Timestamp) -> Self {
+        Self {
+            works: key.works(now),
+            id: key.id.to_string(),
+            name: key.name,
+            role: to_word(&key.role),
+            integration: key.integration.map_or_else(|| "all".to_owned(), |id| id.to_string()),
+            created: When::new(key.created_at, now),
+            expires: When::of(key.expires_at, now),
+        }
+    }
+}
+
 impl ApiKeysPage {
-    fn shown(&self) -> Result<Response<Body>, Problem> {
-        let status = status_with(self.refusal.as_ref());
-        shown(status, self)
+    async fn new(
+        visit: &Visit<'_>,
+        api_keys: &ApiKeyOperations,
+        integrations: &IntegrationOperations,
+    ) -> Result<Self, Problem> {
+        let integrations = integrations.list().await?;
+        let keys = api_keys.list_lasting().await?;
+        let now = visit.now();
+        Ok(Self {
+            frame: Frame::new(visit, Section::ApiKeys, "API keys"),
+            key: None,
+            entered: Entered::default(),
+            refusal: None,
+            integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
+            rows: keys.into_iter().map(|key| Row::of(key, now)).collect(),
+        })
+    }
+
+    fn shown(&self) -> HttpResult {
+        shown(status_with(self.refusal.as_ref()), self)
     }
 
     fn error(&self, name: &str) -> Option<&str> {
@@ -59,111 +89,82 @@ impl ApiKeysPage {
     }
 }
 
-impl Manage {
-    pub(super) async fn api_keys_page(&self, visit: &Visit<'_>) -> Result<Response<Body>, Problem> {
-        self.key_page(visit).await?.shown()
-    }
+/// Shows the table and the form for a new key.
+pub(super) async fn page(
+    visit: &Visit<'_>,
+    api_keys: &ApiKeyOperations,
+    integrations: &IntegrationOperations,
+) -> HttpResult {
+    ApiKeysPage::new(visit, api_keys, integrations).await?.shown()
+}
 
-    pub(super) async fn create_key_page(
-        &self,
-        visit: &Visit<'_>,
-        form: &Form,
-    ) -> Result<Response<Body>, Problem> {
-        let entered = Entered {
-            name: form.text("name").to_owned(),
-            role: form.text("role").to_owned(),
-            integration: form.text("integration").to_owned(),
-            expires_at: form.text("expires_at").to_owned(),
-        };
-        // Everything that can fail comes before: a key that nobody is shown would be there for ever.
-        let mut page = self.key_page(visit).await?;
-        match self.key_from(&entered).await {
-            Ok(new) => {
-                page.key = Some(new.key.expose_secret().to_owned());
-                page.rows.push(self.key_row(new.description));
-            }
-            Err(problem) => {
-                let Some(refusal) = Refusal::of(&problem) else { return Err(problem) };
-                page.refusal = Some(refusal);
-                page.entered = entered;
-            }
+/// Creates a key, and shows it.
+pub(super) async fn create(
+    visit: &Visit<'_>,
+    api_keys: &ApiKeyOperations,
+    integrations: &IntegrationOperations,
+    form: &Form,
+) -> HttpResult {
+    let entered = Entered {
+        name: form.text("name").to_owned(),
+        role: form.text("role").to_owned(),
+        integration: form.text("integration").to_owned(),
+        expires_at: form.text("expires_at").to_owned(),
+    };
+    // Loaded first, so that no later failure can hide the new key, which is shown this once.
+    let mut page = ApiKeysPage::new(visit, api_keys, integrations).await?;
+    match create_from(&entered, api_keys).await {
+        Ok(new) => {
+            page.key = Some(new.key.expose_secret().to_owned());
+            page.rows.push(Row::of(new.description, visit.now()));
         }
-        page.shown()
-    }
-
-    async fn key_from(&self, entered: &Entered) -> Result<NewApiKey, Problem> {
-        let integration = form::integration(&entered.integration)?;
-        let expires_at = form::day(&entered.expires_at)
-            .map_err(|expected| Problem::field("expires_at", expected))?;
-        let (name, role) = (entered.name.clone(), entered.role.clone());
-        self.make_key(CreateApiKey { name, role, integration, expires_at }).await
-    }
-
-    async fn key_page(&self, visit: &Visit<'_>) -> Result<ApiKeysPage, Problem> {
-        let integrations = self.integrations.list().await?;
-        let keys = self.usable_keys().await?;
-        Ok(ApiKeysPage {
-            frame: Frame::new(visit, Section::ApiKeys, "API keys"),
-            key: None,
-            entered: Entered::default(),
-            refusal: None,
-            integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
-            rows: keys.into_iter().map(|key| self.key_row(key)).collect(),
-        })
-    }
-
-    /// All keys but those of single calls, of which a call that died may have left one behind.
-    async fn usable_keys(&self) -> Result<Vec<ApiKey>, Problem> {
-        let now = self.clock.now();
-        let (of_calls, keys): (Vec<_>, Vec<_>) =
-            self.api_keys.list().await?.into_iter().partition(is_of_one_call);
-        for key in of_calls.iter().filter(|key| !key.works(now)) {
-            self.api_keys.delete(&key.id).await?;
-        }
-        Ok(keys)
-    }
-
-    fn key_row(&self, key: ApiKey) -> Row {
-        let now = self.clock.now();
-        Row {
-            works: key.works(now),
-            id: key.id.to_string(),
-            name: key.name,
-            role: match key.role {
-                Role::Operator => "operator",
-                Role::Application => "application",
-            },
-            integration: key.integration.map_or_else(|| "all".to_owned(), |id| id.to_string()),
-            created: When::new(key.created_at, now),
-            expires: When::of(key.expires_at, now),
+        Err(problem) => {
+            let Some(refusal) = Refusal::of(&problem) else { return Err(problem) };
+            page.refusal = Some(refusal);
+            page.entered = entered;
         }
     }
+    page.shown()
+}
 
-    pub(super) async fn revoke_page(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-    ) -> Result<Response<Body>, Problem> {
-        let key = self.usable_keys().await?.into_iter().find(|key| key.id.as_str() == id);
-        let key = key.ok_or_else(|| Problem::new(Code::ApiKeyNotFound))?;
-        let is_own = visit.operator.caller.id == format!("key:{}", key.id);
-        let question = Question {
-            title: format!("Revoke {}", key.name),
-            consequence: if is_own {
-                "You are signed in with this key: it stops working with the next request, and you are signed out."
-            } else {
-                "Whoever uses this key is refused from the next request on. It cannot be brought back."
-            },
-            action: format!("/portal/api-keys/{}/revoke", key.id),
-            button: "Revoke",
-            back: "/portal/api-keys".to_owned(),
-            is_unfinished: false,
-        };
-        ask(visit, Section::ApiKeys, &question)
-    }
+async fn create_from(entered: &Entered, api_keys: &ApiKeyOperations) -> Result<NewApiKey, Problem> {
+    let role = from_word(&entered.role);
+    let expires_at = form::day(&entered.expires_at);
+    let request = ApiKeyRequest {
+        name: entered.name.clone(),
+        role: role.ok_or_else(|| Problem::field("role", "operator or application"))?,
+        integration: form::integration(&entered.integration)?,
+        expires_at: expires_at.map_err(|expected| Problem::field("expires_at", expected))?,
+    };
+    api_keys.create(request).await
+}
 
-    pub(super) async fn revoke_from_portal(&self, id: &str) -> Result<Response<Body>, Problem> {
-        self.revoke_key(id).await?;
-        go_on("/portal/api-keys", Notice::Revoked)
-    }
+/// Asks whether an operator is certain that a key is to be revoked.
+pub(super) async fn revoke_page(
+    visit: &Visit<'_>,
+    api_keys: &ApiKeyOperations,
+    id: &str,
+) -> HttpResult {
+    let key = api_keys.list_lasting().await?.into_iter().find(|key| key.id.as_str() == id);
+    let key = key.ok_or_else(|| Problem::new(Code::ApiKeyNotFound))?;
+    let is_own = visit.operator.caller.id == format!("key:{}", key.id);
+    let question = Question {
+        title: format!("Revoke {}", key.name),
+        consequence: if is_own {
+            "You are signed in with this key: it stops working with the next request, and you are signed out."
+        } else {
+            "Whoever uses this key is refused from the next request on. It cannot be brought back."
+        },
+        action: format!("/portal/api-keys/{}/revoke", key.id),
+        button: "Revoke",
+        back: "/portal/api-keys".to_owned(),
+        is_unfinished: false,
+    };
+    ask(visit, Section::ApiKeys, &question)
+}
+
+/// Revokes a key.
+pub(super) async fn revoke(api_keys: &ApiKeyOperations, id: &str) -> HttpResult {
+    api_keys.revoke(id).await?;
+    go_on("/portal/api-keys", Notice::Revoked)
 }

@@ -1,19 +1,19 @@
-//! Charts of hours, drawn here as plain SVG: bars, of which a part may have failed.
+//! Bar charts of hours as plain SVG, with a part of each bar for failures.
 
 use askama::Template;
 use jiff::tz::TimeZone;
 use vault::tallies::Hour;
 
-/// Width and height of the drawing, in its own units; it scales with the page.
+/// Width and height of the drawing in its own units. It scales with the page.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 140.0;
-/// Room below the bars for the hours, and above them for the largest number.
+/// Space below the bars for the hours, and above them for the largest number.
 const BELOW: f64 = 18.0;
 const ABOVE: f64 = 16.0;
-/// Room that a label needs, on a phone, too.
+/// Space for a label, also on a phone.
 const LABEL: f64 = 170.0;
 
-/// Bars of the hours, with the same numbers as a table for whoever cannot see them.
+/// One bar an hour, and a table of the same numbers for screen readers.
 #[derive(Template)]
 #[template(path = "chart.html")]
 pub(super) struct Chart {
@@ -29,7 +29,7 @@ struct Bar {
     hour: String,
     is_labelled: bool,
     label_x: f64,
-    /// At which end of the label that is: a label near the edge would not fit otherwise.
+    /// The end of the label at `label_x`: near the right edge it is the end, so that the label fits.
     anchor: &'static str,
     whole: u64,
     part: u64,
@@ -42,7 +42,7 @@ struct Bar {
 }
 
 impl Chart {
-    /// A chart of what `numbers` tells of each hour: how many, and how many of them failed.
+    /// Draws two numbers of each hour: all, and those of them that failed.
     pub(super) fn of(
         title: &'static str,
         [whole, part]: [&'static str; 2],
@@ -83,14 +83,14 @@ impl Chart {
         Self { title, whole, part, bars, most }
     }
 
-    /// The sums, in words.
+    /// Returns the sums, in words.
     fn summary(&self) -> String {
         let sum = |number: fn(&Bar) -> u64| self.bars.iter().map(number).sum::<u64>();
         format!("{} {}, {} {}", sum(|bar| bar.whole), self.whole, sum(|bar| bar.part), self.part)
     }
 }
 
-/// Exact enough for a drawing.
+/// Converts a count to drawing units.
 #[expect(clippy::cast_precision_loss, reason = "a bar's height needs no more than 52 bits")]
 fn as_f64(number: u64) -> f64 {
     number as f64

@@ -1,21 +1,21 @@
 //! Connections: the table, one of them, disconnecting.
 
 use askama::Template;
-use edge::gateway::Body;
 use edge::parameters::Query;
 use edge::problem::Problem;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use jiff::Timestamp;
 use url::form_urlencoded;
 use vault::connections::{Connection, Cursor, Status};
 
-use super::Visit;
-use super::form;
+use super::form::{self, Refusal, status_with};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
-use super::refusal::{Refusal, status_with};
 use super::shown::{self as words, Tag, When};
-use crate::Manage;
-use crate::api::connections::{STATUSES, Wish, WishedUser};
+use super::visit::Visit;
+use crate::HttpResult;
+use crate::operations::connections::{ConnectionOperations, ListFilter, ListedUser};
+use crate::operations::from_word;
+use crate::operations::integrations::IntegrationOperations;
 
 /// Rows of a page.
 const PAGE: i32 = 25;
@@ -31,7 +31,7 @@ struct ConnectionsPage {
     next: Option<String>,
 }
 
-/// What was asked for, as it stands in the address.
+/// The filter, as text of the address.
 struct Filter {
     integration: String,
     user: String,
@@ -89,92 +89,94 @@ impl ConnectionPage {
     }
 }
 
-impl Manage {
-    pub(super) async fn connections_page(
-        &self,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Body>, Problem> {
-        let query = Query::of(visit.request)?;
-        query.only(&["integration", "user", "status", "cursor", "notice"])?;
-        let filter = Filter::of(&query);
-        let wish = filter.wish(query.get("cursor"))?;
-        let (found, next) = self.find_connections(&visit.operator.caller, &wish).await?;
-        let now = self.clock.now();
-        let integrations = self.integrations.list().await?;
-        shown(
-            StatusCode::OK,
-            &ConnectionsPage {
-                frame: Frame::new(visit, Section::Connections, "Connections"),
-                integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
-                rows: found.iter().map(|connection| Row::of(connection, now)).collect(),
-                is_first: wish.cursor.is_none(),
-                next: next.map(|cursor| filter.address(&cursor)),
-                filter,
-            },
-        )
-    }
+/// Shows the table.
+pub(super) async fn list(
+    visit: &Visit<'_>,
+    connections: &ConnectionOperations,
+    integrations: &IntegrationOperations,
+) -> HttpResult {
+    let query = Query::of(visit.request)?;
+    query.only(&["integration", "user", "status", "cursor", "notice"])?;
+    let filter = Filter::of(&query);
+    let cursor = query.get("cursor");
+    let found = connections.list(&visit.operator.caller, &filter.parsed(cursor)?).await?;
+    let now = visit.now();
+    let integrations = integrations.list().await?;
+    shown(
+        StatusCode::OK,
+        &ConnectionsPage {
+            frame: Frame::new(visit, Section::Connections, "Connections"),
+            integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
+            rows: found.connections.iter().map(|one| Row::of(one, now)).collect(),
+            is_first: cursor.is_none(),
+            next: found.next.map(|cursor| filter.address(&cursor)),
+            filter,
+        },
+    )
+}
 
-    pub(super) async fn connection_page(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-    ) -> Result<Response<Body>, Problem> {
-        let connection = self.connection_on(visit, id).await?;
-        self.show_connection(visit, connection, None).await
-    }
+/// Shows the connection with this id.
+pub(super) async fn page(
+    visit: &Visit<'_>,
+    connections: &ConnectionOperations,
+    id: &str,
+) -> HttpResult {
+    let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
+    show(visit, connections, connection, None).await
+}
 
-    pub(super) async fn show_connection(
-        &self,
-        visit: &Visit<'_>,
-        connection: Connection,
-        refusal: Option<Refusal>,
-    ) -> Result<Response<Body>, Problem> {
-        let now = self.clock.now();
-        let history = self.connections.history(&connection).await?;
-        let history = history
-            .iter()
-            .map(|entry| (When::new(entry.at, now), words::happening(&entry.what)))
-            .collect();
-        let status = status_with(refusal.as_ref());
-        shown(
-            status,
-            &ConnectionPage {
-                frame: Frame::new(visit, Section::Connections, connection.user.as_str()),
-                row: Row::of(&connection, now),
-                plans: plans(&connection, now),
-                history,
-                connection,
-                refusal,
-            },
-        )
-    }
+/// Shows a connection, with the refusal of a form on its page.
+pub(super) async fn show(
+    visit: &Visit<'_>,
+    connections: &ConnectionOperations,
+    connection: Connection,
+    refusal: Option<Refusal>,
+) -> HttpResult {
+    let history = connections.history(&connection).await?;
+    let now = visit.now();
+    shown(
+        status_with(refusal.as_ref()),
+        &ConnectionPage {
+            frame: Frame::new(visit, Section::Connections, connection.user.as_str()),
+            row: Row::of(&connection, now),
+            plans: plans(&connection, now),
+            history: history
+                .iter()
+                .map(|entry| (When::new(entry.at, now), words::happening(&entry.what)))
+                .collect(),
+            connection,
+            refusal,
+        },
+    )
+}
 
-    pub(super) async fn disconnect_page(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-    ) -> Result<Response<Body>, Problem> {
-        let connection = self.connection_on(visit, id).await?;
-        let question = Question {
-            title: format!("Disconnect {}", connection.user),
-            consequence: "The tokens and the history of this connection are erased at once. The user can connect again.",
-            action: format!("/portal/connections/{}/disconnect", connection.id),
-            button: "Disconnect",
-            back: format!("/portal/connections/{}", connection.id),
-            is_unfinished: false,
-        };
-        ask(visit, Section::Connections, &question)
-    }
+/// Asks whether an operator is certain that a connection is to be deleted.
+pub(super) async fn disconnect_page(
+    visit: &Visit<'_>,
+    connections: &ConnectionOperations,
+    id: &str,
+) -> HttpResult {
+    let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
+    let question = Question {
+        title: format!("Disconnect {}", connection.user),
+        consequence: "The tokens and the history of this connection are erased at once. The user can connect again.",
+        action: format!("/portal/connections/{}/disconnect", connection.id),
+        button: "Disconnect",
+        back: format!("/portal/connections/{}", connection.id),
+        is_unfinished: false,
+    };
+    ask(visit, Section::Connections, &question)
+}
 
-    pub(super) async fn disconnect(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-    ) -> Result<Response<Body>, Problem> {
-        let connection = self.connection_on(visit, id).await?;
-        self.forget(&connection.id).await?;
-        go_on("/portal/connections", Notice::Disconnected)
-    }
+/// Deletes a connection.
+pub(super) async fn disconnect(
+    visit: &Visit<'_>,
+    connections: &ConnectionOperations,
+    id: &str,
+) -> HttpResult {
+    let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
+    connections.delete(&connection.id).await?;
+    go_on("/portal/connections", Notice::Disconnected)
 }
 
 impl Filter {
@@ -183,21 +185,21 @@ impl Filter {
         Self { integration: text("integration"), user: text("user"), status: text("status") }
     }
 
-    fn wish(&self, cursor: Option<&str>) -> Result<Wish, Problem> {
+    fn parsed(&self, cursor: Option<&str>) -> Result<ListFilter, Problem> {
         let cursor = cursor.map(Cursor::decode).transpose();
-        Ok(Wish {
+        Ok(ListFilter {
             integration: form::integration(&self.integration)?,
             user: match self.user.as_str() {
-                "" => WishedUser::Any,
-                prefix => WishedUser::StartingWith(prefix.to_owned()),
+                "" => ListedUser::Any,
+                prefix => ListedUser::StartingWith(prefix.to_owned()),
             },
-            status: STATUSES.contains(&self.status.as_str()).then(|| self.status.clone()),
+            status: from_word(&self.status),
             cursor: cursor.map_err(|error| Problem::field("cursor", error.to_string()))?,
             limit: PAGE,
         })
     }
 
-    /// What is set of it, with the names that the address has for it.
+    /// Returns names and values of the fields that are set.
     fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let Self { integration, user, status } = self;
         let fields = [("integration", integration), ("user", user), ("status", status)];
@@ -211,7 +213,7 @@ impl Filter {
         self.fields().next().is_some()
     }
 
-    /// The address of the page that begins after `cursor`.
+    /// Returns the address of the page that begins after `cursor`.
     fn address(&self, cursor: &Cursor) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(self.fields());
@@ -220,7 +222,7 @@ impl Filter {
     }
 }
 
-/// What comes next for a connection, as far as the schedule knows, the soonest first.
+/// Returns the scheduled events of a connection, the next one first.
 fn plans(connection: &Connection, now: Timestamp) -> Vec<(When, &'static str)> {
     let unconfirmed_until = connection.pending.as_ref().map(|pending| pending.expires_at);
     let mut plans: Vec<(Timestamp, &'static str)> = [

@@ -1,8 +1,9 @@
-//! A form as a browser sends it.
+//! A form as a browser sends it, and the refusal that a page shows beside it.
 
 use edge::gateway::Request;
 use edge::parameters::JSON_LIMIT;
-use edge::problem::{Code, Problem};
+use edge::problem::{Code, FieldError, Problem};
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -12,11 +13,11 @@ use url::form_urlencoded;
 use vault::ids::{IntegrationId, InvalidId};
 use zeroize::Zeroize as _;
 
-/// The fields that hold credentials.
+/// Fields that hold credentials.
 const SECRETS: [&str; 3] =
     ["key", "client_credential.client_secret", "client_credential.private_key_pem"];
 
-/// The fields of a form, in order; a name can occur often. Wiped on drop: some hold secrets.
+/// The fields of a form, in order; a name can occur several times. Wiped on drop, because some hold secrets.
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Drop for Form {
@@ -55,33 +56,33 @@ impl Form {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
     }
 
-    /// A field without the blanks around it; empty if it was not sent.
+    /// Returns a trimmed field; empty if it was not sent.
     pub(super) fn text(&self, name: &str) -> &str {
         self.raw(name).trim()
     }
 
-    /// A field as a secret, without the blanks around it, if something is in it.
+    /// Returns a trimmed field as a secret, or `None` if it is empty.
     pub(super) fn secret(&self, name: &str) -> Option<SecretString> {
         self.filled(name).map(|text| SecretString::from(text.to_owned()))
     }
 
-    /// A field, if something is in it.
+    /// Returns a trimmed field, or `None` if it is empty.
     pub(super) fn filled(&self, name: &str) -> Option<&str> {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }
 
-    /// The fields that a page may carry along: no credentials, under whatever name.
+    /// Returns the fields that a page may carry along: no credentials, and no private key in any other field.
     pub(super) fn without_secrets(&self) -> impl Iterator<Item = (&str, &str)> {
         let fields = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         fields.filter(|(name, value)| !SECRETS.contains(name) && !holds_private_key(value))
     }
 
-    /// Every value of a name.
+    /// Returns every value of a name.
     pub(super) fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
     }
 
-    /// What stands in the lines of a field, one entry each, or several with commas or blanks between.
+    /// Returns the entries of a field, separated by line breaks, blanks or commas.
     pub(super) fn entries(&self, name: &str) -> Vec<String> {
         self.raw(name)
             .split(|c: char| c.is_whitespace() || c == ',')
@@ -90,7 +91,7 @@ impl Form {
             .collect()
     }
 
-    /// Whether a box is ticked.
+    /// Returns whether a box is ticked.
     pub(super) fn is_ticked(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }
@@ -100,15 +101,15 @@ impl Form {
     }
 }
 
-/// Whether text has a private key in it: a PEM file may hold more than it was chosen for.
+/// Returns whether a text contains a private key. A PEM file may contain one beside the certificate.
 pub(super) fn holds_private_key(text: &str) -> bool {
     text.contains("PRIVATE KEY")
 }
 
-/// The beginning of a day in UTC; `None` where nothing was entered.
+/// Parses a day as its beginning in UTC, or `None` if the text is empty.
 ///
 /// # Errors
-/// What is expected, if it is no day.
+/// The expected form, if it is no day.
 pub(super) fn day(text: &str) -> Result<Option<Timestamp>, &'static str> {
     if text.is_empty() {
         return Ok(None);
@@ -117,19 +118,50 @@ pub(super) fn day(text: &str) -> Result<Option<Timestamp>, &'static str> {
     zoned.map(|zoned| Some(zoned.timestamp())).map_err(|_| "a day, such as 2027-05-01")
 }
 
-/// An integration's id; `None` where none was chosen.
+/// Parses an integration's id, or `None` if the text is empty.
 ///
 /// # Errors
-/// A refusal of the field `integration`.
+/// [`Code::InvalidRequest`] naming the field `integration`.
 pub(super) fn integration(text: &str) -> Result<Option<IntegrationId>, Problem> {
     let chosen = Some(text).filter(|text| !text.is_empty());
     let id = chosen.map(str::parse).transpose();
     id.map_err(|error: InvalidId| Problem::field("integration", error.to_string()))
 }
 
+/// A refusal as a page shows it.
+pub(super) struct Refusal {
+    pub(super) title: String,
+    pub(super) advice: String,
+    pub(super) errors: Vec<FieldError>,
+}
+
+impl Refusal {
+    /// Describes a problem that the entries caused. Returns `None` for a failure of the service.
+    pub(super) fn of(problem: &Problem) -> Option<Self> {
+        problem.code().status().is_client_error().then(|| Self {
+            title: problem.code().title().to_owned(),
+            advice: problem.detail_text().unwrap_or(problem.code().advice()).to_owned(),
+            errors: problem.errors().to_vec(),
+        })
+    }
+
+    /// Returns a field's error.
+    pub(super) fn error(&self, name: &str) -> Option<&str> {
+        let error = self.errors.iter().find(|error| error.field == name)?;
+        Some(error.message.as_str())
+    }
+}
+
+/// Returns the status of a page that shows a form, perhaps again because it was refused.
+pub(super) fn status_with(refusal: Option<&Refusal>) -> StatusCode {
+    match refusal {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! What surrounds every page of the portal, and turning a page into an answer.
+//! The frame of every page of the portal, and the responses that pages become.
 
 use askama::Template;
 use edge::gateway::{Body, Request};
@@ -7,12 +7,14 @@ use edge::problem::{Code, Problem};
 use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
 
-use super::Visit;
+use super::csrf;
+use super::visit::Visit;
+use crate::HttpResult;
 
-/// The portal's script: everything works without it, some of it faster with it.
+/// The portal's script. Everything works without it, some of it more slowly.
 pub(super) const SCRIPT: &str = include_str!("../../templates/portal.js");
 
-/// The parts of the portal, as its navigation names them.
+/// The parts of the portal in its navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
     Overview,
@@ -32,7 +34,7 @@ impl Section {
     ];
 }
 
-/// What surrounds a page.
+/// Title, navigation and notice of a page.
 pub(super) struct Frame {
     pub(super) title: String,
     section: Section,
@@ -41,35 +43,35 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The frame of a page, with the notice that its address asks for.
+    /// Makes the frame of a page, with the notice that its address names.
     pub(super) fn new(visit: &Visit<'_>, section: Section, title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             section,
-            csrf: visit.operator.form_token(),
+            csrf: csrf::token(&visit.operator.session),
             notice: Notice::asked_for(visit.request).map(Notice::text),
         }
     }
 
-    /// The stylesheet.
-    #[expect(clippy::unused_self, reason = "templates reach functions through what they are given")]
+    /// Returns the stylesheet.
+    #[expect(clippy::unused_self, reason = "templates call methods of their values")]
     pub(super) fn style(&self) -> &'static str {
         page::STYLE
     }
 
-    /// The script.
-    #[expect(clippy::unused_self, reason = "templates reach functions through what they are given")]
+    /// Returns the script.
+    #[expect(clippy::unused_self, reason = "templates call methods of their values")]
     pub(super) fn script(&self) -> &'static str {
         SCRIPT
     }
 
-    /// Address and text of each part, and whether this page belongs to it.
+    /// Returns address and text of each part, and whether this page belongs to it.
     pub(super) fn sections(&self) -> [(&'static str, &'static str, bool); 5] {
         Section::ALL.map(|(section, href, text)| (href, text, section == self.section))
     }
 }
 
-/// What a page says about the form that led to it.
+/// The result of the form that led to a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notice {
     Created,
@@ -133,29 +135,29 @@ impl Notice {
     }
 }
 
-/// A page as an answer.
+/// Renders a page.
 ///
 /// # Errors
 /// [`Code::InternalError`] when the template fails.
-pub(super) fn shown(status: StatusCode, page: &impl Template) -> Result<Response<Body>, Problem> {
+pub(super) fn shown(status: StatusCode, page: &impl Template) -> HttpResult {
     let html = page.render().map_err(|error| Problem::new(Code::InternalError).cause(error))?;
     let allowed = Allowed { script: Some(SCRIPT), forms: Forms::Own, ..Allowed::default() };
     Ok(page::response(status, html, &allowed))
 }
 
-/// On to a page of the portal, which says what was done.
+/// Redirects to a page of the portal that shows a notice.
 ///
 /// # Errors
 /// As [`to`].
-pub(super) fn go_on(path: &str, notice: Notice) -> Result<Response<Body>, Problem> {
+pub(super) fn go_on(path: &str, notice: Notice) -> HttpResult {
     to(&format!("{path}?notice={}", notice.word()))
 }
 
-/// To another page of the portal: relative, so that it stays at the address where the operator's cookie is.
+/// Redirects to another page of the portal. The location is relative: the browser stays at the address of its cookie.
 ///
 /// # Errors
-/// [`Code::InternalError`] when the path cannot stand in a header.
-pub(super) fn to(path: &str) -> Result<Response<Body>, Problem> {
+/// [`Code::InternalError`] if the path is no header value.
+pub(super) fn to(path: &str) -> HttpResult {
     let location = HeaderValue::from_str(path)
         .map_err(|_| Problem::new(Code::InternalError).cause("unusable redirect address"))?;
     let mut response = Response::new(Body::new());
@@ -172,11 +174,11 @@ struct ProblemPage<'a> {
     request_id: &'a str,
 }
 
-/// A refusal as a page of the portal, from which one can go on.
+/// Shows a problem as a page of the portal, with its navigation.
 ///
 /// # Errors
 /// [`Code::InternalError`] when the template fails.
-pub(super) fn refused(visit: &Visit<'_>, problem: &Problem) -> Result<Response<Body>, Problem> {
+pub(super) fn refused(visit: &Visit<'_>, problem: &Problem) -> HttpResult {
     visit.log.problem(problem);
     let frame = Frame::new(visit, Section::Overview, problem.code().title());
     let page = ProblemPage { frame, problem, request_id: visit.log.request_id() };
@@ -190,31 +192,27 @@ struct CertainPage<'a> {
     question: &'a Question<'a>,
 }
 
-/// What is asked before something is done that cannot be undone.
+/// The question before an action that cannot be undone.
 pub(super) struct Question<'a> {
-    /// What would be done: the heading.
+    /// The heading: the action.
     pub(super) title: String,
     /// What that means, in a sentence.
     pub(super) consequence: &'a str,
-    /// Where the answer is sent to.
+    /// Where the form is sent to.
     pub(super) action: String,
-    /// What the button says.
+    /// The button's text.
     pub(super) button: &'a str,
-    /// Where it is not done.
+    /// Where an operator goes who decides against it.
     pub(super) back: String,
-    /// Whether it was begun and has to be done again to finish.
+    /// Whether the action was begun and has to be repeated to finish.
     pub(super) is_unfinished: bool,
 }
 
-/// A page that asks whether an operator is certain.
+/// Asks whether an operator is certain.
 ///
 /// # Errors
 /// [`Code::InternalError`] when the template fails.
-pub(super) fn ask(
-    visit: &Visit<'_>,
-    section: Section,
-    question: &Question<'_>,
-) -> Result<Response<Body>, Problem> {
+pub(super) fn ask(visit: &Visit<'_>, section: Section, question: &Question<'_>) -> HttpResult {
     let status =
         if question.is_unfinished { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let frame = Frame::new(visit, section, question.title.clone());

@@ -1,26 +1,24 @@
-//! Whether all is well: what waits to be renewed, what failed, what expires, how much is called.
+//! The health of the service: the renewals that wait and that failed, expiring credentials, and the number of calls.
 
 use askama::Template;
-use edge::gateway::Body;
-use edge::problem::Problem;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use vault::integrations::Status;
-use vault::service;
-use vault::tallies::{Counter, Hour};
+use vault::integrations;
+use vault::service::{Service, Status};
+use vault::tallies::{Counter, Hour, Tallies};
 
-use super::Visit;
 use super::chart::Chart;
 use super::frame::{Frame, Section, shown};
 use super::integrations::Row;
 use super::shown::When;
-use crate::Manage;
+use super::visit::Visit;
+use crate::HttpResult;
+use crate::operations::connections::{self, ConnectionOperations};
+use crate::operations::integrations::IntegrationOperations;
 
 /// Hours of the charts.
 const HOURS: u8 = 24;
-/// Due connections that are counted in one shard.
-const COUNTED: i32 = 1000;
-/// The schedule comes every minute; what is due for longer than this waits for something.
+/// The schedule runs every minute. A connection that has been due for longer than this waits for something.
 const LATE: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Template)]
@@ -31,12 +29,11 @@ struct HealthPage {
     backlog: Backlog,
     calls: Chart,
     renewals: Chart,
-    failures: Vec<(&'static str, u64)>,
+    failures: [(&'static str, u64); 6],
     integrations: Vec<(Row, &'static str)>,
 }
 
-/// What is due to be renewed now.
-#[derive(Default)]
+/// The connections that are due to be renewed.
 struct Backlog {
     count: usize,
     /// Whether there are more than were counted.
@@ -45,75 +42,70 @@ struct Backlog {
     is_late: bool,
 }
 
-/// The circuit breaker of an integration: whether Entra is asked for its connections.
-const fn breaker(status: Status) -> &'static str {
+impl Backlog {
+    fn of(backlog: &connections::Backlog, now: Timestamp) -> Self {
+        Self {
+            count: backlog.count,
+            is_more: backlog.is_more,
+            is_late: backlog.oldest.is_some_and(|time| now.duration_since(time) > LATE),
+            oldest: When::of(backlog.oldest, now),
+        }
+    }
+}
+
+/// Describes the circuit breaker of an integration: whether its connections are renewed.
+const fn breaker(status: integrations::Status) -> &'static str {
     match status {
-        Status::Ready => "Closed: connections are renewed.",
-        Status::Paused => "Open: paused by an operator.",
-        Status::CredentialRejected => {
+        integrations::Status::Ready => "Closed: connections are renewed.",
+        integrations::Status::Paused => "Open: paused by an operator.",
+        integrations::Status::CredentialRejected => {
             "Open: Entra is asked again every few minutes, with one connection."
         }
     }
 }
 
-impl Manage {
-    pub(super) async fn health_page(&self, visit: &Visit<'_>) -> Result<Response<Body>, Problem> {
-        let now = self.clock.now();
-        let settings = self.service.settings().await?;
-        let hours = self.tallies.last_hours(HOURS).await?;
-        let integrations = self.integrations.list().await?;
-        let backlog = self.backlog(settings.refresh_shards.max(self.refresh_shards), now).await?;
-        shown(
-            StatusCode::OK,
-            &HealthPage {
-                frame: Frame::new(visit, Section::Health, "Health"),
-                is_paused: settings.status == service::Status::Paused,
-                backlog,
-                calls: Chart::of(
-                    "Calls of Azure DevOps in each hour",
-                    ["calls", "failed"],
-                    &hours,
-                    |hour| (hour.count(Counter::Calls), hour.count(Counter::CallsFailed)),
-                ),
-                renewals: Chart::of(
-                    "Scheduled renewals in each hour",
-                    ["renewals", "failed"],
-                    &hours,
-                    |hour| {
-                        let failed = FAILURES.iter().map(|(_, counter)| hour.count(*counter)).sum();
-                        (hour.count(Counter::Renewed) + failed, failed)
-                    },
-                ),
-                failures: FAILURES
-                    .iter()
-                    .map(|(text, counter)| (*text, sum(&hours, *counter)))
-                    .collect(),
-                integrations: integrations
-                    .iter()
-                    .map(|one| (self.row(one), breaker(one.status)))
-                    .collect(),
-            },
-        )
-    }
-
-    async fn backlog(&self, shards: u32, now: Timestamp) -> Result<Backlog, Problem> {
-        let mut backlog = Backlog::default();
-        let mut oldest: Option<Timestamp> = None;
-        for shard in 0..shards {
-            let page = self.connections.due_in_shard(shard, now, None, COUNTED).await?;
-            backlog.count += page.rows.len();
-            backlog.is_more = backlog.is_more || page.next.is_some();
-            // The longest overdue comes first.
-            let first = page.rows.first().map(|row| row.due_at);
-            oldest = oldest.into_iter().chain(first).min();
-        }
-        backlog.is_late = oldest.is_some_and(|time| now.duration_since(time) > LATE);
-        backlog.oldest = When::of(oldest, now);
-        Ok(backlog)
-    }
+pub(super) async fn page(
+    visit: &Visit<'_>,
+    service: &Service,
+    tallies: &Tallies,
+    integrations: &IntegrationOperations,
+    connections: &ConnectionOperations,
+    refresh_shards: u32,
+) -> HttpResult {
+    let settings = service.settings().await?;
+    let hours = tallies.last_hours(HOURS).await?;
+    let integrations = integrations.list().await?;
+    let backlog = connections.backlog(settings.refresh_shards.max(refresh_shards)).await?;
+    let now = visit.now();
+    let row = |one| (Row::of(one, now), breaker(one.status));
+    shown(
+        StatusCode::OK,
+        &HealthPage {
+            frame: Frame::new(visit, Section::Health, "Health"),
+            is_paused: settings.status == Status::Paused,
+            backlog: Backlog::of(&backlog, now),
+            calls: Chart::of(
+                "Calls of Azure DevOps in each hour",
+                ["calls", "failed"],
+                &hours,
+                |hour| (hour.count(Counter::Calls), hour.count(Counter::CallsFailed)),
+            ),
+            renewals: Chart::of(
+                "Scheduled renewals in each hour",
+                ["renewals", "failed"],
+                &hours,
+                |hour| {
+                    let failed = FAILURES.iter().map(|(_, counter)| hour.count(*counter)).sum();
+                    (hour.count(Counter::Renewed) + failed, failed)
+                },
+            ),
+            failures: FAILURES.map(|(text, counter)| (text, sum(&hours, counter))),
+            integrations: integrations.iter().map(row).collect(),
+        },
+    )
 }
 
-/// The classes of failed renewals, and what they mean.
+/// The classes of failed renewals, with their meaning.
 const FAILURES: [(&str, Counter); 6] = [
     ("Entra was not available; tried again by itself", Counter::Unavailable),
     ("Entra throttled the app; tried again later by itself", Counter::Throttled),

@@ -1,20 +1,19 @@
-//! One integration: its settings, what verifying finds, connecting a user, pausing and deleting it.
+//! One integration: its settings, the findings of its verification, connecting a user, pausing and deleting it.
 
 use askama::Template;
-use edge::gateway::Body;
 use edge::parameters::Query;
-use edge::problem::{Code, Problem};
-use http::Response;
+use edge::problem::Code;
 use vault::ids::IntegrationId;
 use vault::integrations::{Confirmation, Integration, Organizations, Status};
 
+use super::form::{Refusal, status_with};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::integrations::Row;
-use super::refusal::{Refusal, status_with};
 use super::shown::Tag;
-use super::{Turn, Visit};
-use crate::Manage;
-use crate::api::wire::{FindingStatus, Verification};
+use super::visit::Visit;
+use crate::HttpResult;
+use crate::operations::integrations::IntegrationOperations;
+use crate::operations::verify::{FindingStatus, Verification, Verifier};
 
 #[derive(Template)]
 #[template(path = "integration.html")]
@@ -28,7 +27,7 @@ struct IntegrationPage {
     connect: ConnectForm,
 }
 
-/// What was entered to connect a user, and what is wrong with it.
+/// The entries to connect a user, and their refusal.
 #[derive(Default)]
 pub(super) struct ConnectForm {
     pub(super) user: String,
@@ -38,7 +37,7 @@ pub(super) struct ConnectForm {
 }
 
 impl ConnectForm {
-    /// What is wrong with a field.
+    /// Returns a field's error.
     fn error(&self, name: &str) -> Option<&str> {
         self.refusal.as_ref()?.error(name)
     }
@@ -69,99 +68,101 @@ impl IntegrationPage {
     }
 }
 
-impl Manage {
-    pub(super) async fn integration_page(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-    ) -> Result<Response<Body>, Problem> {
-        let integration = self.named_integration(id, visit.log).await?;
-        // Whoever comes from a connection need not enter it again.
-        let query = Query::of(visit.request)?;
-        let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
-        let (user, organization) = (text("user"), text("organization"));
-        let connect = ConnectForm { user, organization, ..ConnectForm::default() };
-        self.show_integration(visit, integration, None, connect)
-    }
+/// Shows the integration with this id. The query fills in the form for connecting a user.
+pub(super) async fn page(
+    visit: &Visit<'_>,
+    integrations: &IntegrationOperations,
+    id: &str,
+) -> HttpResult {
+    let integration = integrations.get(id, visit.log).await?;
+    let query = Query::of(visit.request)?;
+    let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
+    let (user, organization) = (text("user"), text("organization"));
+    let connect = ConnectForm { user, organization, ..ConnectForm::default() };
+    show(visit, integrations, integration, None, connect)
+}
 
-    pub(super) async fn verify_page(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-    ) -> Result<Response<Body>, Problem> {
-        let integration = self.named_integration(id, visit.log).await?;
-        let verification = self.examine(&integration).await;
-        // The verification may have changed its status.
-        let integration = self.named_integration(id, visit.log).await?;
-        self.show_integration(visit, integration, Some(verification), ConnectForm::default())
-    }
+/// Verifies an integration, and shows the findings on its page.
+pub(super) async fn verify(
+    visit: &Visit<'_>,
+    integrations: &IntegrationOperations,
+    verifier: &Verifier,
+    id: &str,
+) -> HttpResult {
+    let integration = integrations.get(id, visit.log).await?;
+    let verification = verifier.verify(&integration).await;
+    // The verification may have changed its status.
+    let integration = integrations.get(id, visit.log).await?;
+    show(visit, integrations, integration, Some(verification), ConnectForm::default())
+}
 
-    pub(super) fn show_integration(
-        &self,
-        visit: &Visit<'_>,
-        integration: Integration,
-        verification: Option<Verification>,
-        connect: ConnectForm,
-    ) -> Result<Response<Body>, Problem> {
-        let status = status_with(connect.refusal.as_ref());
-        shown(
-            status,
-            &IntegrationPage {
-                frame: Frame::new(visit, Section::Integrations, integration.id.as_str()),
-                row: self.row(&integration),
-                redirect_uri: self.public_url.redirect_uri().to_string(),
-                admin_consent_url: self.admin_consent_url(&integration),
-                integration,
-                verification,
-                connect,
-            },
-        )
-    }
+/// Shows an integration.
+pub(super) fn show(
+    visit: &Visit<'_>,
+    integrations: &IntegrationOperations,
+    integration: Integration,
+    verification: Option<Verification>,
+    connect: ConnectForm,
+) -> HttpResult {
+    shown(
+        status_with(connect.refusal.as_ref()),
+        &IntegrationPage {
+            frame: Frame::new(visit, Section::Integrations, integration.id.as_str()),
+            row: Row::of(&integration, visit.now()),
+            redirect_uri: integrations.redirect_uri().to_string(),
+            admin_consent_url: integrations.admin_consent_url(&integration),
+            integration,
+            verification,
+            connect,
+        },
+    )
+}
 
-    pub(super) async fn turn_integration(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-        turn: Turn,
-    ) -> Result<Response<Body>, Problem> {
-        let id = self.named_integration(id, visit.log).await?.id;
-        let notice = match turn {
-            Turn::Pause => {
-                self.integrations.pause(&id).await?;
-                Notice::Paused
-            }
-            Turn::Resume => {
-                self.integrations.resume(&id).await?;
-                Notice::Resumed
-            }
-        };
-        go_on(&format!("/portal/integrations/{id}"), notice)
-    }
+/// Pauses an integration.
+pub(super) async fn pause(
+    visit: &Visit<'_>,
+    integrations: &IntegrationOperations,
+    id: &str,
+) -> HttpResult {
+    let id = integrations.pause(id, visit.log).await?.id;
+    go_on(&format!("/portal/integrations/{id}"), Notice::Paused)
+}
 
-    pub(super) async fn delete_integration_page(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-    ) -> Result<Response<Body>, Problem> {
-        let id = self.named_integration(id, visit.log).await?.id;
-        ask(visit, Section::Integrations, &deleting(&id, false))
-    }
+/// Resumes an integration.
+pub(super) async fn resume(
+    visit: &Visit<'_>,
+    integrations: &IntegrationOperations,
+    id: &str,
+) -> HttpResult {
+    let id = integrations.resume(id, visit.log).await?.id;
+    go_on(&format!("/portal/integrations/{id}"), Notice::Resumed)
+}
 
-    pub(super) async fn remove_integration(
-        &self,
-        visit: &Visit<'_>,
-        id: &str,
-    ) -> Result<Response<Body>, Problem> {
-        let id = self.named_integration(id, visit.log).await?.id;
-        match self.forget_integration(&id).await {
-            Ok(()) => go_on("/portal/integrations", Notice::Deleted),
-            // Too many connections for one request; what is left is paused.
-            Err(problem) if problem.code() == Code::ServiceUnavailable => {
-                visit.log.problem(&problem);
-                ask(visit, Section::Integrations, &deleting(&id, true))
-            }
-            Err(problem) => Err(problem),
+/// Asks whether an operator is certain that an integration is to be deleted.
+pub(super) async fn delete_page(
+    visit: &Visit<'_>,
+    integrations: &IntegrationOperations,
+    id: &str,
+) -> HttpResult {
+    let id = integrations.get(id, visit.log).await?.id;
+    ask(visit, Section::Integrations, &deleting(&id, false))
+}
+
+/// Deletes an integration.
+pub(super) async fn delete(
+    visit: &Visit<'_>,
+    integrations: &IntegrationOperations,
+    id: &str,
+) -> HttpResult {
+    let id = integrations.get(id, visit.log).await?.id;
+    match integrations.forget_integration(&id).await {
+        Ok(()) => go_on("/portal/integrations", Notice::Deleted),
+        // Too many connections for one request; the integration is paused until the next one.
+        Err(problem) if problem.code() == Code::ServiceUnavailable => {
+            visit.log.problem(&problem);
+            ask(visit, Section::Integrations, &deleting(&id, true))
         }
+        Err(problem) => Err(problem),
     }
 }
 

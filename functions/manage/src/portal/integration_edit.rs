@@ -7,11 +7,11 @@ use http::{Response, StatusCode};
 use vault::ids::IntegrationId;
 use vault::integrations::Integration;
 
-use super::Visit;
 use super::form::Form;
 use super::frame::{Frame, Notice, Section, go_on, shown};
 use super::integration_form::{Credential, IntegrationForm, version};
 use super::shown as words;
+use super::visit::Visit;
 use crate::Manage;
 use crate::operations::integration_store::Overtaken;
 
@@ -54,7 +54,7 @@ impl Manage {
         visit: &Visit<'_>,
         id: &str,
     ) -> Result<Response<Body>, Problem> {
-        let integration = self.named_integration(id, visit.log).await?;
+        let integration = self.integrations.get(id, visit.log).await?;
         let draft = visit.draft().as_ref().map(IntegrationForm::of_draft);
         let form = draft.unwrap_or_else(|| IntegrationForm::of_stored(&integration));
         self.form_page(visit, Some(&integration), form)
@@ -85,8 +85,8 @@ impl Manage {
                     Some(integration) => format!("/portal/integrations/{}/edit", integration.id),
                     None => "/portal/integrations/new".to_owned(),
                 },
-                redirect_uri: self.public_url.redirect_uri().to_string(),
-                can_federate: self.credentials.can_federate(),
+                redirect_uri: self.integrations.redirect_uri().to_string(),
+                can_federate: self.integrations.can_federate(),
             },
         )
     }
@@ -99,7 +99,7 @@ impl Manage {
         let sent = IntegrationForm::of_sent(form);
         match self.create_from(&sent, form, visit).await {
             Ok(id) => {
-                self.draft_is_saved(visit).await;
+                self.portal_sessions.drop_draft(visit.operator).await;
                 go_on(&format!("/portal/integrations/{id}"), Notice::Created)
             }
             Err(problem) => self.refused_form(visit, None, sent, problem),
@@ -113,11 +113,11 @@ impl Manage {
         visit: &Visit<'_>,
     ) -> Result<IntegrationId, Problem> {
         let id = self.new_id(&sent.id).await?;
-        let wish = sent.wish(form, self.credentials.can_federate());
+        let wish = sent.wish(form, self.integrations.can_federate());
         match (id, wish) {
             (Ok(id), Ok((wish, checked))) => {
                 visit.log.integration(&id);
-                let stored = self.store_new(&id, &wish, &checked).await?;
+                let stored = self.integrations.store_new(&id, &wish, &checked).await?;
                 stored.map(|_| id).ok_or_else(|| Problem::field("integration", TAKEN))
             }
             (Ok(_), Err(problem)) => Err(problem),
@@ -134,7 +134,7 @@ impl Manage {
             Ok(id) => id,
             Err(error) => return Ok(Err(ToString::to_string(&error))),
         };
-        Ok(match self.integrations.get(&id).await? {
+        Ok(match self.integrations.find(&id).await? {
             Some(_) => Err(TAKEN.to_owned()),
             None => Ok(id),
         })
@@ -146,25 +146,25 @@ impl Manage {
         id: &str,
         form: &Form,
     ) -> Result<Response<Body>, Problem> {
-        let integration = self.named_integration(id, visit.log).await?;
+        let integration = self.integrations.get(id, visit.log).await?;
         let mut sent = IntegrationForm::of_sent(form);
-        let wish = sent.wish(form, self.credentials.can_federate());
+        let wish = sent.wish(form, self.integrations.can_federate());
         let conflict =
             (sent.version != version(&integration)).then(|| Problem::field("updated_at", CHANGED));
         let stored = match (wish, conflict) {
             (Ok((wish, checked)), None) => {
-                self.store_over(integration.clone(), &wish, &checked).await
+                self.integrations.store_over(integration.clone(), &wish, &checked).await
             }
             (Err(problem), None) | (Ok(_), Some(problem)) => Err(problem),
             (Err(problem), Some(conflict)) => Err(conflict.errors_of(&problem)),
         };
         match stored {
             Ok(Ok(_)) => {
-                self.draft_is_saved(visit).await;
+                self.portal_sessions.drop_draft(visit.operator).await;
                 go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved)
             }
             Ok(Err(overtaken)) => {
-                let integration = self.named_integration(id, visit.log).await?;
+                let integration = self.integrations.get(id, visit.log).await?;
                 let mut told = Problem::field("updated_at", CHANGED);
                 if overtaken == Overtaken::AfterCredential {
                     told = told.error("client_credential", CREDENTIAL_IS_STORED);

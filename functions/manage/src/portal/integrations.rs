@@ -1,15 +1,15 @@
 //! The table of integrations.
 
 use askama::Template;
-use edge::gateway::Body;
-use edge::problem::Problem;
-use http::{Response, StatusCode};
+use http::StatusCode;
+use jiff::Timestamp;
 use vault::integrations::{Integration, Organizations};
 
-use super::Visit;
 use super::frame::{Frame, Section, shown};
 use super::shown::{self as words, Tag, When};
-use crate::Manage;
+use super::visit::Visit;
+use crate::HttpResult;
+use crate::operations::integrations::IntegrationOperations;
 
 #[derive(Template)]
 #[template(path = "integrations.html")]
@@ -28,11 +28,10 @@ pub(super) struct Row {
     pub(super) credential_end: Option<When>,
 }
 
-impl Manage {
-    pub(super) fn row(&self, integration: &Integration) -> Row {
-        let (credential_state, credential_end) =
-            words::credential_end(integration, self.clock.now());
-        Row {
+impl Row {
+    pub(super) fn of(integration: &Integration, now: Timestamp) -> Self {
+        let (credential_state, credential_end) = words::credential_end(integration, now);
+        Self {
             id: integration.id.to_string(),
             organizations: match &integration.settings.organizations {
                 Organizations::Any => "any".to_owned(),
@@ -46,14 +45,13 @@ impl Manage {
             credential_end,
         }
     }
+}
 
-    pub(super) async fn integrations_page(
-        &self,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Body>, Problem> {
-        let integrations = self.integrations.list().await?;
-        let rows = integrations.iter().map(|integration| self.row(integration)).collect();
-        let frame = Frame::new(visit, Section::Integrations, "Integrations");
-        shown(StatusCode::OK, &IntegrationsPage { frame, rows })
-    }
+/// Shows the table.
+pub(super) async fn list(visit: &Visit<'_>, integrations: &IntegrationOperations) -> HttpResult {
+    let now = visit.now();
+    let integrations = integrations.list().await?;
+    let rows = integrations.iter().map(|integration| Row::of(integration, now)).collect();
+    let frame = Frame::new(visit, Section::Integrations, "Integrations");
+    shown(StatusCode::OK, &IntegrationsPage { frame, rows })
 }

@@ -1,10 +1,10 @@
-//! Times, states and reasons, in words.
+//! Times, states and reasons in words.
 
 use jiff::{SignedDuration, Timestamp};
 use vault::connections::{self, Connection, Happening, RefreshFailure};
 use vault::integrations::{self, CredentialKind, Integration};
 
-/// A state with the look that goes with it: `good`, `warn`, `bad`, or none.
+/// A state with its look: `good`, `warn`, `bad`, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tag {
     pub(super) look: &'static str,
@@ -64,7 +64,7 @@ impl When {
     }
 }
 
-/// A duration in its largest unit.
+/// Writes a duration in its largest unit.
 fn distance(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().unsigned_abs();
     let (number, unit) = match seconds {
@@ -84,7 +84,7 @@ fn distance(duration: SignedDuration) -> String {
     }
 }
 
-/// The kinds of failed renewals, as the health page counts them.
+/// Describes a kind of failed renewals.
 pub(super) const fn failure(failure: RefreshFailure) -> &'static str {
     match failure {
         RefreshFailure::Unavailable => {
@@ -100,7 +100,7 @@ pub(super) const fn failure(failure: RefreshFailure) -> &'static str {
     }
 }
 
-/// A change of a connection, as its history tells it.
+/// Describes a change of a connection.
 pub(super) fn happening(what: &Happening) -> String {
     match what {
         Happening::SignedIn => "The user signed in; waiting for the confirmation.".to_owned(),
@@ -123,7 +123,7 @@ pub(super) fn happening(what: &Happening) -> String {
     }
 }
 
-/// What went wrong last with a connection, if something did.
+/// Describes the last failure of a connection, or returns `None` if its last renewal succeeded.
 pub(super) fn last_error(connection: &Connection) -> Option<String> {
     if connection.status == connections::Status::ReauthorizationRequired {
         return Some(reason(connection.reason.as_deref().unwrap_or_default()));
@@ -131,7 +131,7 @@ pub(super) fn last_error(connection: &Connection) -> Option<String> {
     connection.failure.map(|kind| failure(kind).to_owned())
 }
 
-/// Entra's reason, such as `invalid_grant (AADSTS700082)`, in words and as it is, because administrators look it up.
+/// Describes Entra's reason, such as `invalid_grant (AADSTS700082)`, and repeats it, because administrators look it up.
 fn reason(reason: &str) -> String {
     let number = reason.split("AADSTS").nth(1).map(|rest| rest.trim_end_matches(')'));
     let words = match number {
@@ -141,9 +141,7 @@ fn reason(reason: &str) -> String {
             "The tenant's policy asks the user to sign in again from time to time."
         }
         Some("50076" | "50079") => "The tenant asks for multi-factor authentication.",
-        Some("53000" | "53001" | "53003") => {
-            "A conditional access policy of the tenant stands against it."
-        }
+        Some("53000" | "53001" | "53003") => "A conditional access policy of the tenant blocks it.",
         Some("50057") => "The user's account is disabled.",
         Some("65001") => "The consent to the app was revoked.",
         Some("50034") => "The user's account is gone.",
@@ -154,7 +152,7 @@ fn reason(reason: &str) -> String {
     if reason.is_empty() { words.to_owned() } else { format!("{words} ({reason})") }
 }
 
-/// When an integration's credential ends, and how that looks.
+/// Returns when an integration's credential expires, and a tag for that.
 pub(super) fn credential_end(integration: &Integration, now: Timestamp) -> (Tag, Option<When>) {
     const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
     let Some(end) = integration.credential.expires_at else {
@@ -180,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_told_in_their_largest_unit() {
+    fn a_distance_is_written_in_its_largest_unit() {
         for (seconds, text) in [
             (0, "in less than a minute"),
             (-5, "just now"),
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_told_in_words_and_kept_as_it_is() {
+    fn a_reason_is_described_and_repeated() {
         assert_eq!(
             reason("invalid_grant (AADSTS50173)"),
             "The user's password was changed, or their sessions were revoked. (invalid_grant (AADSTS50173))"

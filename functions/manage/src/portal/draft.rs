@@ -1,32 +1,32 @@
-//! What was entered in the long form of an integration while the session ended: registering an app in Entra can take
-//! longer than a session lasts. It is carried through signing in and shown again, but for secrets.
+//! The entries of the long form of an integration survive the end of a session: registering an app in Entra can take
+//! longer than a session lasts. They are carried through the sign-in and shown again, except secrets.
 //!
 //! ```text
 //!  form ──> no session ──> sign-in page, with the fields hidden in it ──> signed in: the new session has them as a draft
 //!                                                            form?draft=1 <── 303 ──┘
 //! ```
 //!
-//! Nothing is stored for anybody who is not signed in.
+//! Nothing is stored before the sign-in.
 
 use secrecy::SecretString;
 use vault::sessions::Draft;
 
-use super::Visit;
+use super::csrf;
 use super::form::Form;
-use super::session::is_of_session;
+use super::visit::Visit;
 
-/// What the address of a form says when it is to show the draft: others show it empty, or as it is stored.
+/// The query of a page whose form shows the draft. Without it, the form is empty or as stored.
 const DRAFT: &str = "draft=1";
 
-/// The fields of a form, without secrets; often none.
+/// The fields of a form that survive a new sign-in, without secrets; often none.
 #[derive(Default)]
-pub(super) struct Kept(Vec<(String, String)>);
+pub(super) struct KeptFields(Vec<(String, String)>);
 
-impl Kept {
-    /// What of a form to `path` is kept: something only if it came from a page of `session`, the session of which the
-    /// browser has the cookie still, so that nobody else fills in what an operator saves.
+impl KeptFields {
+    /// Takes the fields of a form sent to `path`. Only of a form rendered in `session` (expired, but the browser still
+    /// has its cookie), so that nobody else can prefill it.
     pub(super) fn of(form: &Form, path: &str, session: Option<&SecretString>) -> Self {
-        let is_ours = session.is_some_and(|session| is_of_session(form, session));
+        let is_ours = session.is_some_and(|session| csrf::is_of_session(form, session));
         if !is_ours || !is_of_long_form(path) {
             return Self::default();
         }
@@ -34,17 +34,17 @@ impl Kept {
         Self(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// Whether there is nothing.
+    /// Returns whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Names and values.
+    /// Returns names and values.
     pub(super) fn fields(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// What the next session goes on with at `path`, if there is anything.
+    /// Returns the draft for the next session, or `None` if there are no fields.
     pub(super) fn draft(&self, path: &str) -> Option<Draft> {
         if self.is_empty() {
             return None;
@@ -54,13 +54,13 @@ impl Kept {
     }
 }
 
-/// The page with the form that shows a draft.
+/// Returns the address of the page that shows a draft.
 pub(super) fn page_of(draft: &Draft) -> String {
     format!("{}?{DRAFT}", draft.path)
 }
 
 impl Visit<'_> {
-    /// The fields that the page is to show as they were entered before, if it is the one with the draft.
+    /// Returns the fields that the page shows again, or `None` if it is not the draft's page.
     pub(super) fn draft(&self) -> Option<Form> {
         let uri = self.request.uri();
         let draft = self.operator.draft.as_ref()?;
@@ -69,7 +69,7 @@ impl Visit<'_> {
     }
 }
 
-/// Whether it is worth it for the form at this path.
+/// Returns whether the form at this path takes long enough to fill in.
 fn is_of_long_form(path: &str) -> bool {
     match path.strip_prefix("/portal/integrations/").map(|rest| rest.split_once('/')) {
         Some(None) => path == "/portal/integrations/new",
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_long_forms_are_kept() {
+    fn only_the_long_forms_survive_a_sign_in() {
         for long in ["/portal/integrations/new", "/portal/integrations/azure-devops/edit"] {
             assert!(is_of_long_form(long), "{long}");
         }

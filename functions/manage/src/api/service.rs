@@ -1,0 +1,31 @@
+//! `/service`, and the routes that describe the deployment: `/health` and `/openapi.json`.
+
+use edge::config::PublicUrl;
+use edge::respond;
+use http::StatusCode;
+use serde_json::json;
+use vault::service::{Service, Status};
+
+use super::openapi;
+use super::wire::ServiceView;
+use crate::HttpResult;
+use crate::operations::turn_service;
+
+pub(super) async fn get(service: &Service) -> HttpResult {
+    let settings = service.settings().await?;
+    respond::json(StatusCode::OK, &ServiceView::from(settings.status))
+}
+
+pub(super) async fn turn(service: &Service, status: Status) -> HttpResult {
+    turn_service(service, status).await?;
+    respond::json(StatusCode::OK, &ServiceView::from(status))
+}
+
+/// Liveness and version, and nothing about what is behind the function (S-43).
+pub(crate) fn health() -> HttpResult {
+    respond::json(StatusCode::OK, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+}
+
+pub(crate) fn openapi(public_url: &PublicUrl) -> HttpResult {
+    respond::json(StatusCode::OK, &openapi::document(public_url))
+}

@@ -1,0 +1,283 @@
+//! Connections: finding, confirming and deleting them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use edge::caller::Caller;
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use ground::clock::Clock;
+use ground::random::Random;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use vault::connections::{
+    Confirmed, Connection, Connections, Cursor, HistoryEntry, Page, Status, UserFilter,
+};
+use vault::events::{ConnectionDetail, Event, Events};
+use vault::ids::{ConnectionId, IntegrationId, UserId};
+use vault::integrations::Integrations;
+
+use super::integrations::visible;
+
+/// Entries read in one query if only some of them match.
+const READ_AT_ONCE: i32 = 100;
+/// Queries for one page. A page that they do not fill ends early, with a cursor.
+const MOST_QUERIES: u32 = 50;
+/// Due connections counted in one shard.
+const COUNTED_DUE: i32 = 1000;
+
+/// Finds, confirms and deletes connections.
+#[derive(Clone)]
+pub(crate) struct ConnectionOperations {
+    pub(crate) connections: Connections,
+    pub(crate) integrations: Integrations,
+    pub(crate) events: Events,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Random,
+}
+
+/// Which connections are listed.
+#[derive(Debug)]
+pub(crate) struct ListFilter {
+    pub(crate) integration: Option<IntegrationId>,
+    pub(crate) user: ListedUser,
+    pub(crate) status: Option<Status>,
+    pub(crate) cursor: Option<Cursor>,
+    /// Entries of a page.
+    pub(crate) limit: i32,
+}
+
+/// Whose connections are listed.
+#[derive(Debug)]
+pub(crate) enum ListedUser {
+    Any,
+    Exactly(UserId),
+    StartingWith(String),
+}
+
+impl ListedUser {
+    fn filter(&self) -> UserFilter<'_> {
+        match self {
+            Self::Any => UserFilter::Any,
+            Self::Exactly(user) => UserFilter::Exactly(user),
+            Self::StartingWith(prefix) => UserFilter::StartingWith(prefix),
+        }
+    }
+}
+
+/// The connections that are due to be renewed.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    pub(crate) count: usize,
+    /// Whether there are more than were counted.
+    pub(crate) is_more: bool,
+    /// When the longest overdue one became due.
+    pub(crate) oldest: Option<Timestamp>,
+}
+
+impl ConnectionOperations {
+    /// Returns a page of the connections that match the filter and are visible to the caller.
+    ///
+    /// # Errors
+    /// [`Code::IntegrationNotFound`] if the filter names an integration that the caller does not see.
+    pub(crate) async fn list(&self, caller: &Caller, filter: &ListFilter) -> Result<Page, Problem> {
+        let mut found: Vec<Connection> = Vec::new();
+        let mut cursor = filter.cursor.clone();
+        let mut queries = 0;
+        let wanted = usize::try_from(filter.limit).unwrap_or_default();
+        let mut integrations =
+            self.listed_integrations(caller, filter).await?.into_iter().peekable();
+        while let Some(integration) = integrations.next() {
+            loop {
+                let room = filter.limit - i32::try_from(found.len()).unwrap_or(filter.limit);
+                let limit = if filter.status.is_some() { room.max(READ_AT_ONCE) } else { room };
+                let user = filter.user.filter();
+                let page =
+                    self.connections.list(&integration, user, cursor.as_ref(), limit).await?;
+                queries += 1;
+                let matches =
+                    |connection: &Connection| filter.status.is_none_or(|s| s == connection.status);
+                found.extend(page.connections.into_iter().filter(matches));
+                cursor = page.next;
+                if cursor.is_none() || found.len() >= wanted || queries >= MOST_QUERIES {
+                    break;
+                }
+            }
+            let is_cut = found.len() > wanted;
+            let is_full_at_an_end =
+                found.len() == wanted && cursor.is_none() && integrations.peek().is_some();
+            found.truncate(wanted);
+            if is_cut || is_full_at_an_end {
+                cursor = found.last().map(Cursor::after);
+            }
+            if cursor.is_some() {
+                break;
+            }
+        }
+        Ok(Page { connections: found, next: cursor })
+    }
+
+    /// Returns the integrations to list, beginning with the cursor's.
+    async fn listed_integrations(
+        &self,
+        caller: &Caller,
+        filter: &ListFilter,
+    ) -> Result<Vec<IntegrationId>, Problem> {
+        if let Some(id) = &filter.integration {
+            return Ok(vec![visible(&self.integrations, caller, id).await?.id]);
+        }
+        let all = self.integrations.list().await?.into_iter().map(|integration| integration.id);
+        let from = filter.cursor.as_ref().map(Cursor::integration);
+        Ok(all
+            .filter(|id| caller.sees_integration(id) && from.is_none_or(|from| id >= from))
+            .collect())
+    }
+
+    /// Returns the connection that a caller names.
+    ///
+    /// # Errors
+    /// [`Code::ConnectionNotFound`] if there is none, or the caller may not see it.
+    pub(crate) async fn get(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<Connection, Problem> {
+        let id = connection_id(id)?;
+        log.connection(&id);
+        let connection = self.connections.get(&id).await?;
+        connection
+            .filter(|connection| caller.sees_connection(&connection.integration, &connection.user))
+            .ok_or_else(|| Problem::new(Code::ConnectionNotFound))
+    }
+
+    /// Returns a connection's change history.
+    pub(crate) async fn history(
+        &self,
+        connection: &Connection,
+    ) -> Result<Vec<HistoryEntry>, Problem> {
+        Ok(self.connections.history(connection).await?)
+    }
+
+    /// Returns whether any of these integrations has a connection.
+    pub(crate) async fn exist_for<'a>(
+        &self,
+        integrations: impl IntoIterator<Item = &'a IntegrationId>,
+    ) -> Result<bool, Problem> {
+        for integration in integrations {
+            let page = self.connections.list(integration, UserFilter::Any, None, 1).await?;
+            if !page.connections.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Counts what is due now in so many shards of the refresh schedule.
+    pub(crate) async fn backlog(&self, shards: u32) -> Result<Backlog, Problem> {
+        let now = self.clock.now();
+        let mut backlog = Backlog::default();
+        for shard in 0..shards {
+            let page = self.connections.due_in_shard(shard, now, None, COUNTED_DUE).await?;
+            backlog.count += page.rows.len();
+            backlog.is_more |= page.next.is_some();
+            // The longest overdue comes first.
+            let first = page.rows.first().map(|row| row.due_at);
+            backlog.oldest = backlog.oldest.into_iter().chain(first).min();
+        }
+        Ok(backlog)
+    }
+
+    /// Makes a connection usable, if `user`, who finished in the browser, is the one it was started for.
+    ///
+    /// # Errors
+    /// [`Code::ConnectionNotFound`], [`Code::ConfirmationInvalid`], [`Code::ConfirmationExpired`],
+    /// [`Code::ConfirmationUserMismatch`].
+    pub(crate) async fn confirm(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        confirmation: &SecretString,
+        user: &UserId,
+    ) -> Result<Connection, Problem> {
+        // A caller with the wrong user must reach the comparison that erases the tokens, so only the integration
+        // decides about visibility.
+        let connection = self.connections.get(id).await?;
+        if !connection.is_some_and(|connection| caller.sees_integration(&connection.integration)) {
+            return Err(Problem::new(Code::ConnectionNotFound));
+        }
+        let (now, mut random) = (self.clock.now(), self.random.clone());
+        let confirmed = self.connections.confirm(id, confirmation, user, now, &mut random).await?;
+        let connection = match confirmed {
+            Confirmed::Active(connection) => connection,
+            Confirmed::Unknown => return Err(Problem::new(Code::ConnectionNotFound)),
+            Confirmed::Invalid => return Err(Problem::new(Code::ConfirmationInvalid)),
+            Confirmed::Expired => return Err(Problem::new(Code::ConfirmationExpired)),
+            Confirmed::OtherUser => return Err(Problem::new(Code::ConfirmationUserMismatch)),
+        };
+        self.events.send(&Event::ConnectionCreated(detail(&connection))).await;
+        Ok(*connection)
+    }
+
+    /// Erases the tokens of a sign-in by somebody else than the connection's user.
+    ///
+    /// # Errors
+    /// [`Code::ConfirmationInvalid`] if the sign-in with this confirmation no longer waits.
+    pub(crate) async fn refuse(
+        &self,
+        connection: &Connection,
+        confirmation: &SecretString,
+    ) -> Result<(), Problem> {
+        let pending = connection.pending.as_ref();
+        let is_meant = pending.is_some_and(|pending| pending.confirmation.matches(confirmation));
+        if is_meant && self.connections.erase_pending(connection, self.clock.now()).await? {
+            return Ok(());
+        }
+        Err(Problem::new(Code::ConfirmationInvalid))
+    }
+
+    /// Deletes a connection, if it still exists, and sends the event.
+    pub(crate) async fn delete(&self, id: &ConnectionId) -> Result<(), Problem> {
+        if let Some(deleted) = self.connections.delete(id).await? {
+            self.events.send(&Event::ConnectionDeleted(detail(&deleted))).await;
+        }
+        Ok(())
+    }
+
+    /// Deletes an integration's connections until `deadline`. Returns whether all are deleted.
+    pub(super) async fn delete_of(
+        &self,
+        integration: &IntegrationId,
+        deadline: Instant,
+    ) -> Result<bool, Problem> {
+        loop {
+            let page = self.connections.list(integration, UserFilter::Any, None, 100).await?;
+            if page.connections.is_empty() && page.next.is_none() {
+                return Ok(true);
+            }
+            for connection in &page.connections {
+                self.delete(&connection.id).await?;
+            }
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn detail(connection: &Connection) -> ConnectionDetail<'_> {
+    ConnectionDetail {
+        connection: &connection.id,
+        integration: &connection.integration,
+        user: &connection.user,
+        reason: None,
+    }
+}
+
+/// Parses the path parameter `{connection}`. A text that is no id names no connection.
+///
+/// # Errors
+/// [`Code::ConnectionNotFound`].
+pub(crate) fn connection_id(text: &str) -> Result<ConnectionId, Problem> {
+    text.parse().map_err(|_| Problem::new(Code::ConnectionNotFound))
+}
