@@ -19,7 +19,7 @@ use vault::integrations::{Confirmation, Integration, Integrations, Organizations
 use vault::service::Service;
 use vault::sessions::{ConnectSession, Sessions};
 
-use super::integrations::visible;
+use super::visible_integration;
 
 /// Longest return address, in bytes: it travels through a query string later.
 const LONGEST_RETURN_TO: usize = 2048;
@@ -97,7 +97,8 @@ impl ConnectSessionOperations {
         end: impl FnOnce(&Integration, Option<String>) -> Result<Option<Url>, Problem>,
     ) -> Result<ConnectLink, Problem> {
         let user = acting_user(caller, request.user)?;
-        let integration = visible(&self.integrations, caller, &request.integration).await?;
+        let integration =
+            visible_integration(&self.integrations, caller, &request.integration).await?;
         edge::switch::running(&self.service).await?;
         if integration.status != Status::Ready {
             return Err(Problem::new(Code::IntegrationNotReady));

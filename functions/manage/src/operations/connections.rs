@@ -17,7 +17,7 @@ use vault::events::{ConnectionDetail, Event, Events};
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 use vault::integrations::Integrations;
 
-use super::integrations::visible;
+use super::visible_integration;
 
 /// Entries read in one query if only some of them match.
 const READ_AT_ONCE: i32 = 100;
@@ -124,7 +124,7 @@ impl ConnectionOperations {
         filter: &ListFilter,
     ) -> Result<Vec<IntegrationId>, Problem> {
         if let Some(id) = &filter.integration {
-            return Ok(vec![visible(&self.integrations, caller, id).await?.id]);
+            return Ok(vec![visible_integration(&self.integrations, caller, id).await?.id]);
         }
         let all = self.integrations.list().await?.into_iter().map(|integration| integration.id);
         let from = filter.cursor.as_ref().map(Cursor::integration);

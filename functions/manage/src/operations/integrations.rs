@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use devops::organization::OrganizationName;
-use edge::caller::Caller;
 use edge::config::PublicUrl;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
@@ -99,17 +98,4 @@ impl IntegrationOperations {
     pub(crate) fn can_federate(&self) -> bool {
         self.credentials.can_federate()
     }
-}
-
-/// Returns an integration, if the caller may see it.
-///
-/// # Errors
-/// [`Code::IntegrationNotFound`] otherwise.
-pub(super) async fn visible(
-    integrations: &Integrations,
-    caller: &Caller,
-    id: &IntegrationId,
-) -> Result<Integration, Problem> {
-    let integration = if caller.sees_integration(id) { integrations.get(id).await? } else { None };
-    integration.ok_or_else(|| Problem::new(Code::IntegrationNotFound))
 }
