@@ -14,7 +14,7 @@ mod tenant;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge::config::{Config, FromVariables as _, PublicUrl, ResponseMode};
+use edge::config::{Config, FromVariables as _, PublicUrl};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
@@ -22,7 +22,7 @@ use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Function;
-use edge::serve::{self, Server};
+use edge::serve::HttpFunction;
 use entra::authorization::{AuthorizationRequest, PkceVerifier};
 use entra::metadata::MetadataCache;
 use ground::clock::Clock;
@@ -75,38 +75,26 @@ impl Authorize {
             random: deployment.random,
         })
     }
+}
 
-    /// Answers events until the environment is shut down.
-    ///
-    /// # Errors
-    /// When the Lambda runtime API fails.
-    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
-        let authorize = Arc::new(self);
-        serve::run(Server {
-            function: Function::Authorize,
-            public_url: authorize.public_url.clone(),
-            response_mode: ResponseMode::Buffered,
-            clock: Arc::clone(&authorize.clock),
-            handler: move |request, log| {
-                let authorize = Arc::clone(&authorize);
-                // Boxed, because the compiler gives up on layouts as deep as this.
-                Box::pin(async move { authorize.handle(request, log).await })
-            },
-        })
-        .await
+impl HttpFunction for Authorize {
+    type Content = Body;
+
+    fn function(&self) -> Function {
+        Function::Authorize
     }
 
-    /// Answers one request.
-    ///
-    /// # Errors
-    /// A [`Problem`] for everything that does not end at Entra.
-    pub async fn handle(
-        &self,
-        request: Request,
-        log: RequestLog,
-    ) -> Result<Response<Body>, Problem> {
+    fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
         let query = Query::of(&request)?;
-        edge::switch::running(&self.service).await?;
+        self.service.require_running().await?;
         let token = SecretString::from(query.required("session")?);
         let now = self.clock.now();
         let (session, session_key) = match self.sessions.start(&token, now).await? {
@@ -121,12 +109,14 @@ impl Authorize {
         };
         log.integration(&session.integration);
         let integration = self.usable_integration(&session).await?;
-        self.lead_to_entra(&integration, *session, session_key, now)
+        self.redirect_to_entra(&integration, *session, session_key, now)
             .await
             .map_err(|problem| problem.branding(&integration.settings.branding))
     }
+}
 
-    async fn lead_to_entra(
+impl Authorize {
+    async fn redirect_to_entra(
         &self,
         integration: &Integration,
         session: ConnectSession,

@@ -4,6 +4,6 @@ use authorize::Authorize;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::log::initialize();
-    Authorize::from_environment().await?.run().await
+    edge::log::initialize(env!("CARGO_PKG_NAME"));
+    edge::serve::run(Authorize::from_environment().await?).await
 }

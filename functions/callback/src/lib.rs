@@ -18,7 +18,7 @@ mod refusal;
 use std::sync::Arc;
 
 use devops::client::DevopsClient;
-use edge::config::{Config, FromVariables as _, PublicUrl, ResponseMode};
+use edge::config::{Config, FromVariables as _, PublicUrl};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
@@ -26,7 +26,7 @@ use edge::page::Connected;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::routes::Function;
-use edge::serve::{self, Server};
+use edge::serve::HttpFunction;
 use entra::cloud::Authority;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
@@ -92,44 +92,31 @@ impl Callback {
             random: deployment.random,
         })
     }
+}
 
-    /// Answers events until the environment is shut down.
-    ///
-    /// # Errors
-    /// When the Lambda runtime API fails.
-    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
-        let callback = Arc::new(self);
-        serve::run(Server {
-            function: Function::Callback,
-            public_url: callback.public_url.clone(),
-            response_mode: ResponseMode::Buffered,
-            clock: Arc::clone(&callback.clock),
-            handler: move |request, log| {
-                let callback = Arc::clone(&callback);
-                // Boxed, because the compiler gives up on layouts as deep as this.
-                Box::pin(async move { callback.handle(request, log).await })
-            },
-        })
-        .await
+impl HttpFunction for Callback {
+    type Content = Body;
+
+    fn function(&self) -> Function {
+        Function::Callback
     }
 
-    /// Answers one request.
-    ///
-    /// # Errors
-    /// A [`Problem`] for everything that does not end in a connection and cannot go back to the
-    /// application.
-    pub async fn handle(
-        &self,
-        request: Request,
-        log: RequestLog,
-    ) -> Result<Response<Body>, Problem> {
+    fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
         let query = Query::of(&request)?;
         if let Some(page) = admin_consent::answer(&query) {
             return page;
         }
         let state = SecretString::from(query.required("state")?);
         // Before the state is taken: the browser may come again when the service goes on.
-        edge::switch::running(&self.service).await?;
+        self.service.require_running().await?;
         let cookie = edge::cookies::binding(&state);
         // Without a cookie nothing matches; the row tells an unknown state from another browser's.
         let binding = cookie.read(request.headers())?.unwrap_or_default();
@@ -153,7 +140,7 @@ impl Callback {
             log.connection(connection);
         }
         // The cookie has served its request, however that ended.
-        let cleared = cookie.clear()?;
+        let cleared = cookie.clear();
         match outcome.response(flow.session.return_to.as_ref(), &log) {
             Ok(mut response) => {
                 response.headers_mut().append(SET_COOKIE, cleared);
@@ -165,7 +152,9 @@ impl Callback {
             }
         }
     }
+}
 
+impl Callback {
     /// A problem that the browser sees here, with what its integration has to say about it, if that can be had: the
     /// problem counts more.
     async fn shown(&self, problem: Problem, integration: &IntegrationId) -> Problem {

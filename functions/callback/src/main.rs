@@ -4,6 +4,6 @@ use callback::Callback;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::log::initialize();
-    Callback::from_environment().await?.run().await
+    edge::log::initialize(env!("CARGO_PKG_NAME"));
+    edge::serve::run(Callback::from_environment().await?).await
 }

@@ -16,13 +16,13 @@ mod portal;
 use std::sync::Arc;
 
 use edge::caller::Authenticator;
-use edge::config::{Config, FromVariables as _, Portal as PortalSetting, PublicUrl, ResponseMode};
+use edge::config::{Config, FromVariables as _, Portal as PortalSetting, PublicUrl};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::routes::{Function, Operation, matched};
-use edge::serve::{self, Server};
+use edge::serve::HttpFunction;
 use ground::clock::Clock;
 use http::Response;
 use vault::service::Service;
@@ -133,36 +133,24 @@ impl Manage {
             public_url: config.public_url.clone(),
         })
     }
+}
 
-    /// Answers events until the environment is shut down.
-    ///
-    /// # Errors
-    /// When the Lambda runtime API fails.
-    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
-        let manage = Arc::new(self);
-        serve::run(Server {
-            function: Function::Manage,
-            public_url: manage.public_url.clone(),
-            response_mode: ResponseMode::Buffered,
-            clock: Arc::clone(&manage.clock),
-            handler: move |request, log| {
-                let manage = Arc::clone(&manage);
-                // Boxed, because the compiler gives up on layouts as deep as this.
-                Box::pin(async move { manage.handle(request, log).await })
-            },
-        })
-        .await
+impl HttpFunction for Manage {
+    type Content = Body;
+
+    fn function(&self) -> Function {
+        Function::Manage
     }
 
-    /// Answers one request.
-    ///
-    /// # Errors
-    /// A [`Problem`] for everything that is not done.
-    pub async fn handle(
-        &self,
-        request: Request,
-        log: RequestLog,
-    ) -> Result<Response<Body>, Problem> {
+    fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    async fn handle(&self, request: Request, log: RequestLog) -> HttpResult {
         let Some(matched) = matched(&request).cloned() else {
             return Err(Problem::new(Code::NotFound));
         };
@@ -186,7 +174,7 @@ impl Manage {
             _ => {}
         }
         let caller = self.authenticator.authenticate(request.headers()).await?;
-        log.caller(&caller);
+        log.caller(&caller.id);
         caller.require(matched.route.callers)?;
         api::answer(self, &caller, &matched, &request, &log).await
     }

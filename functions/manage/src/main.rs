@@ -4,6 +4,6 @@ use manage::Manage;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::log::initialize();
-    Manage::from_environment().await?.run().await
+    edge::log::initialize(env!("CARGO_PKG_NAME"));
+    edge::serve::run(Manage::from_environment().await?).await
 }

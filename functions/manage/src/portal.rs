@@ -68,7 +68,7 @@ pub(crate) async fn answer(
     let Some(operator) = sessions.operator(request).await? else {
         return session::sign_in_first(request);
     };
-    log.caller(&operator.caller);
+    log.caller(&operator.caller.id);
     let segments: Vec<&str> = path.split('/').collect();
     let visit = Visit { operator: &operator, request, log, clock: &*manage.clock };
     let answered = if is_action {

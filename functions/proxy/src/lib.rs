@@ -32,7 +32,7 @@ use edge::log::RequestLog;
 use edge::metrics::Unit;
 use edge::problem::{Code, Problem};
 use edge::routes::{Function, Operation, matched};
-use edge::serve::{self, Server};
+use edge::serve::HttpFunction;
 use edge::streaming::Content;
 use ground::clock::Clock;
 use ground::random::Random;
@@ -97,32 +97,28 @@ impl Proxy {
             random: deployment.random,
         })
     }
+}
 
-    /// Answers events until the environment is shut down.
-    ///
-    /// # Errors
-    /// When the Lambda runtime API fails.
-    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
-        let proxy = Arc::new(self);
-        serve::run(Server {
-            function: Function::Proxy,
-            public_url: proxy.public_url.clone(),
-            response_mode: proxy.response_mode,
-            clock: Arc::clone(&proxy.clock),
-            handler: move |request, log| {
-                let proxy = Arc::clone(&proxy);
-                // Boxed, because the compiler gives up on layouts as deep as this.
-                Box::pin(async move { proxy.handle(request, log).await })
-            },
-        })
-        .await
+impl HttpFunction for Proxy {
+    type Content = Content;
+
+    fn function(&self) -> Function {
+        Function::Proxy
     }
 
-    /// Answers one request.
-    ///
-    /// # Errors
-    /// A [`Problem`] for everything that Azure DevOps does not answer itself.
-    pub async fn handle(
+    fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn response_mode(&self) -> ResponseMode {
+        self.response_mode
+    }
+
+    async fn handle(
         &self,
         request: Request,
         log: RequestLog,
@@ -131,9 +127,9 @@ impl Proxy {
             return Err(Problem::new(Code::NotFound));
         };
         let caller = self.authenticator.authenticate(request.headers()).await?;
-        log.caller(&caller);
+        log.caller(&caller.id);
         caller.require(matched.route.callers)?;
-        edge::switch::running(&self.service).await?;
+        self.service.require_running().await?;
         let path = |name| matched.parameter(name).unwrap_or_default();
         let answered = match matched.route.operation {
             Operation::Proxy => {
@@ -153,7 +149,9 @@ impl Proxy {
         self.tell_renewals(&log);
         answered
     }
+}
 
+impl Proxy {
     /// A call, counted. What was counted is written while Azure DevOps works, so that hardly anybody waits for it.
     async fn counted(
         &self,

@@ -4,6 +4,6 @@ use proxy::Proxy;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::log::initialize();
-    Proxy::from_environment().await?.run().await
+    edge::log::initialize(env!("CARGO_PKG_NAME"));
+    edge::serve::run(Proxy::from_environment().await?).await
 }

@@ -46,7 +46,7 @@ impl Refresh {
         let mut metrics = Metrics::new("refresh");
         metrics.add("DeadLetters", Unit::Count, 1);
         metrics.add("DeadLettersPutAside", Unit::Count, put_aside);
-        metrics.emit(now);
+        edge::log::write_metrics(&metrics, now);
         Ok(())
     }
 }

@@ -40,7 +40,7 @@ impl Refresh {
         metrics.add("DueShards", Unit::Count, dispatched.shards.into());
         metrics.add("ServicePaused", Unit::Count, dispatched.paused.into());
         self.count_stopped_integrations(&mut metrics).await?;
-        metrics.emit(now);
+        edge::log::write_metrics(&metrics, now);
         Ok(dispatched)
     }
 

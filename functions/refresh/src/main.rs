@@ -4,6 +4,6 @@ use refresh::Refresh;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::log::initialize();
+    edge::log::initialize(env!("CARGO_PKG_NAME"));
     Refresh::from_environment().await?.run().await
 }

@@ -45,5 +45,5 @@ pub(crate) fn report(shard: u32, drained: &Drained, metered: Metered, now: Times
     }
     let overdue = drained.overdue.iter().map(|seconds| u64::from(*seconds)).collect();
     metrics.add_each("OverdueSeconds", Unit::Seconds, overdue);
-    metrics.emit(now);
+    edge::log::write_metrics(&metrics, now);
 }

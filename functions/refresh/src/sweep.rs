@@ -60,7 +60,7 @@ impl Refresh {
         if let Some(days) = fewest_days {
             metrics.add("CredentialDaysLeft", Unit::Count, days);
         }
-        metrics.emit(now);
+        edge::log::write_metrics(&metrics, now);
         Ok(told)
     }
 
@@ -98,7 +98,7 @@ impl Refresh {
         metrics.add("SweepItems", Unit::Count, seen);
         metrics.add("SweepForgotten", Unit::Count, forgotten);
         metrics.add("SweepLongOverdue", Unit::Count, overdue);
-        metrics.emit(now);
+        edge::log::write_metrics(&metrics, now);
         tracing::info!(segment = rest.number, finished, seen, forgotten, overdue, "a sweep");
         if !finished {
             self.queue.send_on(&Message::Sweep(rest), now).await?;

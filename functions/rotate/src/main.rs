@@ -4,6 +4,6 @@ use rotate::Rotate;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::log::initialize();
+    edge::log::initialize(env!("CARGO_PKG_NAME"));
     Rotate::from_environment().await?.run().await
 }

@@ -1,13 +1,14 @@
-//! Who is calling: the operator, an application, or a user of an application.
+//! The caller of a request: the operator, an application, or a user of an application.
 //!
-//! The check happens here, in the function, so that it holds behind any front door. Nothing but
-//! the `Authorization` header takes part in it, except in the portal, where the header is a cookie's session.
+//! The check happens here, in the function, so that it holds behind any front door. It reads the `Authorization`
+//! header only, except in the portal, where a cookie names a session.
 
 mod credentials;
 mod discovery;
 pub mod jwt;
 mod portal;
 
+use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -16,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ground::clock::Clock;
 use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use vault::api_keys::{self, ApiKeys};
 use vault::ids::{IntegrationId, UserId};
 use vault::operator_key::OperatorKey;
@@ -25,7 +27,8 @@ use credentials::{Presented, Scheme};
 use jwt::{JwtVerifier, Refusal};
 
 /// What a caller may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Configures integrations and keys.
     Operator,
@@ -35,14 +38,9 @@ pub enum Role {
     User,
 }
 
-impl Role {
-    /// The role's name in the documentation.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Operator => "operator",
-            Self::Application => "application",
-            Self::User => "user",
-        }
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -52,29 +50,29 @@ pub struct Caller {
     /// Names the caller in logs: `operator`, `key:<id>`, or `user:<digest>`, because the user's
     /// own name may be personal data.
     pub id: String,
-    /// What kind of caller it is.
+    /// The kind of caller.
     pub kind: Kind,
 }
 
-/// The kinds of callers, with what limits them.
+/// The kinds of callers, with their limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Configures integrations and keys.
     Operator,
     /// An application's back end.
     Application {
-        /// The only integration it may know of, if it is limited to one.
+        /// The only integration that it can see, if it is limited to one.
         integration: Option<IntegrationId>,
     },
     /// One user.
     User {
-        /// As the application's identity provider names it.
+        /// The user's name at the application's identity provider.
         user: UserId,
     },
 }
 
 impl Caller {
-    /// What the caller may do.
+    /// The caller's role.
     pub fn role(&self) -> Role {
         match self.kind {
             Kind::Operator => Role::Operator,
@@ -83,7 +81,7 @@ impl Caller {
         }
     }
 
-    /// Lets the caller go on if it has one of these roles.
+    /// Refuses a caller that has none of these roles.
     ///
     /// # Errors
     /// [`Code::RoleNotAllowed`], naming the roles.
@@ -91,15 +89,15 @@ impl Caller {
         if roles.contains(&self.role()) {
             return Ok(());
         }
-        let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+        let names: Vec<_> = roles.iter().map(Role::to_string).collect();
         Err(Problem::new(Code::RoleNotAllowed).detail(format!(
             "The caller is {}; this route is for {}.",
-            self.role().as_str(),
+            self.role(),
             names.join(" and ")
         )))
     }
 
-    /// Whether the caller may know of this integration. For one that may not, it does not exist.
+    /// Whether the caller can see this integration. To others it does not exist.
     pub fn sees_integration(&self, id: &IntegrationId) -> bool {
         match &self.kind {
             Kind::Operator | Kind::User { .. } | Kind::Application { integration: None } => true,
@@ -107,12 +105,12 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may know of a connection of this integration and user.
+    /// Whether the caller can see the connections of this integration and user.
     pub fn sees_connection(&self, integration: &IntegrationId, user: &UserId) -> bool {
         self.sees_integration(integration) && self.user().is_none_or(|own| own == user)
     }
 
-    /// The user that the caller is, if it is one. Whatever belongs to others does not exist for it.
+    /// The user, if the caller is one. Resources of others do not exist for it.
     pub fn user(&self) -> Option<&UserId> {
         match &self.kind {
             Kind::User { user } => Some(user),
@@ -120,7 +118,7 @@ impl Caller {
         }
     }
 
-    /// Who presents the stack's own operator key.
+    /// The caller that presents the stack's own operator key.
     fn operator() -> Self {
         Self { id: "operator".to_owned(), kind: Kind::Operator }
     }
@@ -142,7 +140,7 @@ impl Caller {
     }
 }
 
-/// Finds out who sent a request.
+/// Finds the caller of a request.
 #[derive(Clone)]
 pub struct Authenticator {
     api_keys: ApiKeys,
@@ -152,7 +150,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Knows these keys and, if configured, the tokens of one identity provider.
+    /// Accepts these keys and, if configured, the tokens of one identity provider.
     pub fn new(
         api_keys: ApiKeys,
         operator_key: OperatorKey,
@@ -162,12 +160,12 @@ impl Authenticator {
         Self { api_keys, operator_key, jwt, clock }
     }
 
-    /// The caller that a request's headers name and prove.
+    /// The caller that a request's headers authenticate.
     ///
     /// # Errors
     /// [`Code::MissingCredentials`] without an `Authorization` header, [`Code::InvalidCredentials`]
-    /// when it proves nothing, [`Code::HeaderTooLarge`] beyond 8 kB, and
-    /// [`Code::ServiceUnavailable`] when the proof cannot be checked at the moment.
+    /// when it is not accepted, [`Code::HeaderTooLarge`] beyond 8 kB, and
+    /// [`Code::ServiceUnavailable`] when it cannot be checked at the moment.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let Presented { scheme, secret } = credentials::presented(headers)?;
         match &self.jwt {
@@ -182,7 +180,7 @@ impl Authenticator {
     async fn api_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
         match self.api_keys.authenticate(secret, self.clock.now()).await? {
             Some(key) => Ok(Caller::of_key(&key)),
-            // The operator key is whatever its secret says, and may well look like one of the others.
+            // The operator key is any text, and can look like one of the others.
             None => self.operator_key(secret).await,
         }
     }
@@ -196,7 +194,7 @@ impl Authenticator {
     }
 }
 
-/// How our API keys begin; the first operator key may be any text.
+/// The beginning of our API keys; the first operator key may be any text.
 const API_KEY_PREFIX: &str = "adoc_";
 
 async fn user(jwt: &JwtVerifier, token: &SecretString) -> Result<Caller, Problem> {
@@ -205,12 +203,12 @@ async fn user(jwt: &JwtVerifier, token: &SecretString) -> Result<Caller, Problem
         Err(refusal @ Refusal::Unavailable(_)) => {
             Err(Problem::new(Code::ServiceUnavailable).cause(refusal))
         }
-        // Which rule a token breaks is no secret, and its owner can only mend it by knowing.
+        // The broken rule is no secret, and the owner of the token needs it to mend the token.
         Err(refusal) => Err(refused(refusal.to_string()).detail(format!("The token {refusal}."))),
     }
 }
 
-fn refused(cause: impl std::fmt::Display) -> Problem {
+fn refused(cause: impl fmt::Display) -> Problem {
     Problem::new(Code::InvalidCredentials).cause(cause)
 }
 

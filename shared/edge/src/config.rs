@@ -16,7 +16,7 @@ use vault::aws::TableNames;
 /// The configuration of every function.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `PUBLIC_URL`: where the gateway is reached.
+    /// `PUBLIC_URL`: the address of the gateway.
     pub public_url: PublicUrl,
     /// `INTEGRATIONS_TABLE`, `SESSIONS_TABLE`, `CONNECTIONS_TABLE`, `TOKENS_TABLE`.
     pub tables: TableNames,
@@ -53,7 +53,7 @@ pub struct Config {
 /// Whether operators can sign in with a browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Portal {
-    /// They can.
+    /// Operators can sign in.
     #[default]
     On,
     /// There is no portal.
@@ -94,18 +94,18 @@ impl FromStr for ResponseMode {
     }
 }
 
-/// Which JSON Web Tokens name users of the application.
+/// The JSON Web Tokens that name users of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtConfig {
     /// The exact `iss`; its discovery document names the keys.
     pub issuer: String,
-    /// The `aud` that tokens for us have.
+    /// The `aud` of tokens for this service.
     pub audience: String,
-    /// The claim that is the user; `sub` unless set.
+    /// The claim with the user; `sub` unless set.
     pub user_claim: String,
 }
 
-/// What is wrong with the environment: every fault, in one error.
+/// Every fault of the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration is not usable: {}", .faults.join("; "))]
 pub struct ConfigError {
@@ -239,7 +239,7 @@ impl Reader<'_> {
         match (issuer, audience) {
             (None, None) => None,
             (Some(issuer), Some(audience)) => {
-                // Kept as text: `iss` is compared exactly, and a parsed URL may be spelled anew.
+                // Kept as text: `iss` is compared exactly, and parsing a URL can change its spelling.
                 self.optional::<UpstreamUrl>("JWT_ISSUER")?;
                 Some(JwtConfig { issuer, audience, user_claim })
             }
@@ -255,12 +255,12 @@ impl Reader<'_> {
     }
 }
 
-/// A value that cannot be a variable's.
+/// The fault of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidValue(&'static str);
 
-/// Where the gateway is reached: an origin, `https` or on this machine.
+/// The address of the gateway: an origin, `https` or on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     url: Url,
@@ -273,25 +273,24 @@ impl PublicUrl {
         &self.text
     }
 
-    /// The address of a path of ours, which begins with a slash.
+    /// The address of one of our paths; `path` begins with a slash.
     pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.text)
     }
 
-    /// Where Entra sends browsers back to: what is registered in Entra as the redirect URI, byte
-    /// for byte.
+    /// The redirect URI: byte for byte as it is registered in Entra.
     pub fn redirect_uri(&self) -> Url {
         let mut url = self.url.clone();
         url.set_path("/integration-callback");
         url
     }
 
-    /// The origin as a URL, to which a path and a query can be given.
+    /// The origin as a URL.
     pub fn to_url(&self) -> Url {
         self.url.clone()
     }
 
-    /// Whether browsers reach it by TLS.
+    /// Whether browsers use TLS.
     pub fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
@@ -322,7 +321,7 @@ impl FromStr for PublicUrl {
     }
 }
 
-/// Where something of ours is reached: an origin, perhaps with a path (a REST API's stage).
+/// The address of a front door: an origin, with a path if it is a REST API's stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
@@ -345,7 +344,7 @@ impl FromStr for BaseUrl {
     }
 }
 
-/// A URL that requests or secrets may go to: `https`, or `http` on this machine.
+/// A URL for requests and secrets: `https`, or `http` on this machine.
 pub struct UpstreamUrl(pub Url);
 
 impl FromStr for UpstreamUrl {

@@ -22,8 +22,8 @@ pub struct HostCookie {
 }
 
 /// The cookie that binds the authorization request with this `state` to the browser that started
-/// it. Each request has its own, so that two tabs do not undo each other; the name is made of the
-/// state's digest, because it is no secret.
+/// it. Each request has its own, so that two tabs do not undo each other; its name has the digest of the
+/// state, because a cookie's name is no secret.
 #[must_use]
 pub fn binding(state: &SecretString) -> HostCookie {
     let digest = URL_SAFE_NO_PAD.encode(digest(&SHA256, state.expose_secret().as_bytes()));
@@ -45,8 +45,7 @@ impl HostCookie {
     /// The value that the browser sent, if it sent the cookie.
     ///
     /// # Errors
-    /// [`Code::DuplicateParameter`] when there are two: one of them was tossed in by someone else,
-    /// and which one cannot be known.
+    /// [`Code::DuplicateParameter`] when there are two: another site has set one of them, and nothing shows which.
     pub fn read(&self, headers: &HeaderMap) -> Result<Option<SecretString>, Problem> {
         let mut found = None;
         for header in headers.get_all(COOKIE) {
@@ -66,29 +65,28 @@ impl HostCookie {
     /// # Errors
     /// [`Code::InternalError`] when the value has characters that a cookie cannot hold.
     pub fn set(&self, value: &SecretString, max_age: Duration) -> Result<HeaderValue, Problem> {
-        self.header(value.expose_secret(), max_age.as_secs())
+        let value = value.expose_secret();
+        if !value.bytes().all(is_cookie_octet) {
+            return Err(Problem::new(Code::InternalError).cause("unusable cookie value"));
+        }
+        Ok(self.header(value, max_age.as_secs()))
     }
 
     /// The `Set-Cookie` value that makes the browser forget the cookie.
-    ///
-    /// # Errors
-    /// None in fact; the signature is that of [`HostCookie::set`].
-    pub fn clear(&self) -> Result<HeaderValue, Problem> {
+    pub fn clear(&self) -> HeaderValue {
         self.header("", 0)
     }
 
-    fn header(&self, value: &str, seconds: u64) -> Result<HeaderValue, Problem> {
-        let unusable = || Problem::new(Code::InternalError).cause("unusable cookie value");
-        if !value.bytes().all(is_cookie_octet) {
-            return Err(unusable());
-        }
+    /// `value` consists of cookie octets.
+    #[expect(clippy::expect_used, reason = "names and values are visible ASCII")]
+    fn header(&self, value: &str, seconds: u64) -> HeaderValue {
         let text = format!(
             "{}={value}; Max-Age={seconds}; Path=/; Secure; HttpOnly; SameSite=Lax",
             self.name
         );
-        let mut header = HeaderValue::from_str(&text).map_err(|_| unusable())?;
+        let mut header = HeaderValue::from_str(&text).expect("visible ASCII");
         header.set_sensitive(true);
-        Ok(header)
+        header
     }
 
     fn value_in(&self, pair: &[u8]) -> Option<SecretString> {
@@ -149,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tossed_cookie_is_refused_even_with_the_same_value() {
+    fn a_duplicate_cookie_is_refused_even_with_the_same_value() {
         for cookies in [
             &["__Host-ado-connect=x; __Host-ado-connect=y"][..],
             &["__Host-ado-connect=x;__Host-ado-connect=x"],
@@ -168,7 +166,7 @@ mod tests {
             "__Host-ado-connect=value; Max-Age=600; Path=/; Secure; HttpOnly; SameSite=Lax"
         );
         assert_eq!(
-            cookie().clear().unwrap(),
+            cookie().clear(),
             "__Host-ado-connect=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax"
         );
         assert!(set.is_sensitive());

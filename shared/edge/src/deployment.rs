@@ -1,5 +1,5 @@
-//! What this deployment consists of, as the configuration names it: each function takes the parts that
-//! its subject needs, all on one clock, one HTTP client and one set of AWS clients.
+//! The parts of a deployment, as the configuration names them. Each function takes the parts that it needs, all on
+//! one clock, one HTTP client and one set of AWS clients.
 
 use std::sync::Arc;
 
@@ -34,19 +34,19 @@ use crate::metrics;
 
 /// The parts of a deployment.
 pub struct Deployment {
-    /// What the function was told.
+    /// The function's configuration.
     pub config: Config,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
-    /// What is minted or jittered comes from here.
+    /// Randomness for secrets and jitter.
     pub random: Random,
-    /// The client for Entra and Azure DevOps; making one costs milliseconds, so there is one.
+    /// The client for Entra and Azure DevOps; making one takes milliseconds, so there is one.
     pub http: reqwest::Client,
     aws: Clients,
 }
 
 impl Deployment {
-    /// Makes the clients for a configuration; nothing is called yet.
+    /// Makes the clients for a configuration, without any call.
     ///
     /// # Errors
     /// When the TLS back end cannot be set up.
@@ -63,7 +63,7 @@ impl Deployment {
         })
     }
 
-    /// Who calls.
+    /// The authentication of callers.
     pub fn authenticator(&self) -> Authenticator {
         let jwt = self
             .config
@@ -88,7 +88,7 @@ impl Deployment {
         Integrations::new(self.aws.dynamodb.clone(), self.config.tables.integrations.clone())
     }
 
-    /// The kill switch and what else holds for the whole service.
+    /// The kill switch and the other settings of the whole service.
     pub fn service(&self) -> Service {
         let table = self.config.tables.integrations.clone();
         Service::new(self.aws.dynamodb.clone(), table, Arc::clone(&self.clock))
@@ -99,12 +99,12 @@ impl Deployment {
         Sessions::new(self.aws.dynamodb.clone(), self.config.tables.sessions.clone())
     }
 
-    /// What has been used of the operator's limits on proxied calls.
+    /// The use of the operator's limits on proxied calls.
     pub fn limits(&self) -> LimitLedger {
         LimitLedger::new(self.aws.dynamodb.clone(), self.config.tables.sessions.clone())
     }
 
-    /// What was done in each hour.
+    /// The counts of each hour.
     pub fn tallies(&self) -> Tallies {
         let table = self.config.tables.sessions.clone();
         Tallies::new(self.aws.dynamodb.clone(), table, Arc::clone(&self.clock))
@@ -133,7 +133,7 @@ impl Deployment {
         )
     }
 
-    /// Tokens of AWS for Entra, if there is a role for them.
+    /// Tokens of AWS for Entra, if a role for them is configured.
     async fn federation(&self) -> Option<Federation> {
         let sts = self.aws.sts_as(self.config.federation_role_arn.as_ref()?).await;
         let audience = self.config.cloud.token_exchange_audience();
@@ -166,7 +166,7 @@ impl Deployment {
         DevopsClient::new(self.http.clone(), self.config.devops_url.clone())
     }
 
-    /// Events, if there is a bus for them.
+    /// Events; none are sent without a bus.
     pub fn events(&self) -> Events {
         match &self.config.event_bus {
             Some(bus) => Events::to_bus(self.aws.eventbridge(), bus.clone()),

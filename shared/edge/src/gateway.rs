@@ -1,4 +1,4 @@
-//! API Gateway's events, to and from `http` types, without altering anything: payload format 2.0 of HTTP APIs
+//! API Gateway's events to and from `http` types, unaltered: payload format 2.0 of HTTP APIs
 //! and function URLs, and format 1.0 of REST APIs, which may stream.
 //!
 //! `lambda_http` has such a conversion. It fails the whole invocation (a 500 without a problem document) for
@@ -30,7 +30,7 @@ pub type Body = Bytes;
 /// A request as handlers take it.
 pub type Request = http::Request<Body>;
 
-/// A request as API Gateway puts it into an event. Fields that we do not use are ignored.
+/// A request in an event of API Gateway. Fields that we do not use are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "rest::AnyEvent")]
 pub struct Event {
@@ -42,7 +42,7 @@ pub struct Event {
     pub cookies: Vec<String>,
     /// Header names in lower case; repeated headers joined by commas.
     pub headers: HashMap<String, String>,
-    /// About the request.
+    /// Id, stage and method.
     pub request_context: EventContext,
     /// The body, if there is one.
     pub body: Option<String>,
@@ -50,7 +50,7 @@ pub struct Event {
     pub is_base64_encoded: bool,
 }
 
-/// What API Gateway adds about a request.
+/// API Gateway's own facts about a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EventContext {
@@ -58,11 +58,11 @@ pub struct EventContext {
     pub request_id: String,
     /// The stage; its name begins the path unless it is `$default`.
     pub stage: String,
-    /// Method and peer.
+    /// The method.
     pub http: EventHttp,
 }
 
-/// Method and peer of a request.
+/// The method of a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EventHttp {
@@ -70,7 +70,7 @@ pub struct EventHttp {
     pub method: String,
 }
 
-/// What cannot be said in an `http` request.
+/// The part of an event that cannot be part of an `http` request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableEvent {
     /// The method is not a token (RFC 9110 §9.1).
@@ -79,16 +79,16 @@ pub enum UnusableEvent {
     /// The path or the query cannot be made into a URI even after percent-encoding.
     #[error("the address is not usable")]
     Address,
-    /// A header has a name or a value that HTTP does not know.
+    /// A header has a name or a value that HTTP does not allow.
     #[error("a header is not usable")]
     Header,
-    /// The body is said to be base64 and is not.
+    /// The body is marked as base64 and is not.
     #[error("the body is not usable")]
     Body,
 }
 
 impl Event {
-    /// The path without the stage: what routes and the proxied address are read from.
+    /// The path without the stage, from which routes and the proxied address are read.
     pub fn path(&self) -> &str {
         let stage = &self.request_context.stage;
         if stage.is_empty() || stage == "$default" {
@@ -100,11 +100,10 @@ impl Event {
         }
     }
 
-    /// The request. Its URI is the path and the query, percent-encoded where they could not stand
-    /// in a URI.
+    /// The request. Its URI is the path and the query, with those characters percent-encoded that a URI cannot have.
     ///
     /// # Errors
-    /// [`UnusableEvent`] names the part that is no HTTP; nothing of it is repeated.
+    /// [`UnusableEvent`] names the part that is not valid in HTTP, without repeating it.
     pub fn into_request(self) -> Result<Request, UnusableEvent> {
         let uri = uri(self.path(), &self.raw_query_string)?;
         let method = self.request_context.http.method.parse().map_err(|_| UnusableEvent::Method)?;
@@ -123,13 +122,13 @@ impl Event {
         Ok(request)
     }
 
-    /// The method, if it is one; for the log line.
+    /// The method, if it is valid; for the log line.
     pub fn method(&self) -> Option<Method> {
         self.request_context.http.method.parse().ok()
     }
 }
 
-/// What must not stand raw in a path; `%` is left alone, so that an encoded path stays as it is.
+/// Characters that a path cannot have; `%` is not among them, so that an encoded path stays as it is.
 const PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`');
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`');
@@ -165,10 +164,10 @@ fn headers(
     Ok(headers)
 }
 
-/// An answer as API Gateway expects it.
+/// An answer in the form that API Gateway expects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct GatewayResponse {
     /// The HTTP status.
     pub status_code: u16,
     /// One value per name.
@@ -181,7 +180,7 @@ pub struct Answer {
     pub is_base64_encoded: bool,
 }
 
-impl From<Response<Body>> for Answer {
+impl From<Response<Body>> for GatewayResponse {
     fn from(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let (headers, cookies) = (joined(&parts.headers), cookies(&parts.headers));
@@ -190,12 +189,12 @@ impl From<Response<Body>> for Answer {
     }
 }
 
-/// One value per name: API Gateway reads nothing else, so repeated headers are joined by commas
+/// One value per name, as API Gateway requires: repeated headers are joined by commas
 /// (RFC 9110 §5.3). Cookies are not among them.
 pub(crate) fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
     let names = headers.keys().filter(|name| *name != SET_COOKIE);
     let joined = names.map(|name| {
-        // JSON holds text only: a value that is not UTF-8 cannot be answered at all.
+        // JSON is text: a value that is not UTF-8 cannot be sent at all.
         let values = headers.get_all(name).iter();
         let texts: Vec<_> =
             values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).collect();
@@ -211,8 +210,8 @@ pub(crate) fn cookies(headers: &HeaderMap) -> Vec<String> {
     cookies.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect()
 }
 
-impl Answer {
-    /// How many bytes of JSON this is, nearly: a few more than it really is.
+impl GatewayResponse {
+    /// The bytes of JSON that this is, at most a few too many.
     pub fn size(&self) -> usize {
         const ENVELOPE: usize = 256;
         let headers = self.headers.iter().map(|(name, value)| json_len(name) + json_len(value) + 6);
@@ -221,8 +220,7 @@ impl Answer {
     }
 }
 
-/// The smaller of both spellings that gives back the same bytes: a body of 5 MB of JSON passes
-/// as text and would not pass as base64.
+/// The shorter of text and base64: a body of 5 MB of JSON fits as text and would not fit as base64.
 fn text_or_base64(bytes: Vec<u8>) -> (String, bool) {
     let base64_len = bytes.len().div_ceil(3) * 4;
     match String::from_utf8(bytes) {
@@ -262,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_becomes_the_request_that_was_sent() {
+    fn an_event_becomes_the_request_as_sent() {
         let event = event("/proxy/c/dev.azure.com/My Project", "a=%20&b=ü");
         assert_eq!(event.path(), "/proxy/c/dev.azure.com/My Project");
         let request = event.into_request().unwrap();
@@ -275,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_addresses_are_not_touched() {
+    fn a_valid_address_stays_as_it_is() {
         for path in ["/", "/a%2Fb/c;d=1/$batch/(x)'*@!,~", "/a//b/../c", "//evil.example/x"] {
             let request = event(path, "api-version=7.1&$top=1&x={y}|^%7B").into_request().unwrap();
             assert_eq!(request.uri().path(), path);
@@ -295,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_refused_by_part() {
+    fn an_event_that_is_not_valid_http_is_refused_by_part() {
         let mut no_method = event("/", "");
         no_method.request_context.http.method = "GE T".to_owned();
         assert_eq!(no_method.into_request().unwrap_err(), UnusableEvent::Method);
@@ -320,7 +318,7 @@ mod tests {
             .header("x-odd", HeaderValue::from_bytes(b"\xff").unwrap())
             .body(Body::new())
             .unwrap();
-        let answer = Answer::from(response);
+        let answer = GatewayResponse::from(response);
         assert_eq!(answer.headers["link"], "<a>; rel=next, <b>; rel=prev");
         assert_eq!(answer.cookies, ["a=1", "b=2"]);
         assert!(
@@ -337,14 +335,14 @@ mod tests {
         }
 
         #[test]
-        fn bodies_come_out_as_they_went_in(bytes in prop_oneof![
+        fn a_body_leaves_byte_for_byte(bytes in prop_oneof![
             any::<Vec<u8>>(),
             any::<String>().prop_map(String::into_bytes),
         ]) {
-            let answer = Answer::from(Response::new(Body::from(bytes.clone())));
+            let answer = GatewayResponse::from(Response::new(Body::from(bytes.clone())));
             let json = serde_json::to_string(&answer).unwrap();
             prop_assert!(json.len() <= answer.size());
-            let read: Answer = serde_json::from_str(&json).unwrap();
+            let read: GatewayResponse = serde_json::from_str(&json).unwrap();
             let body = if read.is_base64_encoded {
                 STANDARD.decode(read.body).unwrap()
             } else {

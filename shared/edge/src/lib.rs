@@ -1,25 +1,27 @@
-//! The API Gateway side of ado-connect: what all functions share between an event and their own
+//! The API Gateway side of ado-connect: the code that all functions share between an event and their own
 //! subject.
 //!
 //! ```text
 //!  API Gateway event (payload 2.0, or a REST API's 1.0)
 //!        │
-//!     gateway ── event -> http request, http response -> answer; nothing is altered on the way
+//!     gateway ── event -> http request, http response -> answer, both unaltered
 //!        │
 //!      serve ─── request id, route, panic and deadline guard, security headers, one log line
 //!        │        │                                              │
 //!        │      routes (the contract as a table)               log, metrics
 //!        ▼
 //!  the function's handler
-//!        ├── caller       who is calling: operator, application or user
+//!        ├── caller       the caller: operator, application or user
 //!        ├── parameters   query and JSON body, strictly
 //!        ├── cookies      the browser binding
 //!        ├── respond      JSON, redirects, passed-through answers
-//!        ├── streaming    answers that begin before they are whole
+//!        ├── streaming    answers that begin before they are complete
 //!        ├── page         HTML for people
-//!        └── problem      every way to say no, as JSON or HTML with the same facts
+//!        ├── problem      the one error of handlers, by stable code
+//!        └── refusal      a problem as JSON or HTML with the same facts
 //!
-//!  config: the environment, read once at start, every fault named at once
+//!  config: the environment, read once at start, with every fault in one error
+//!  deployment: the stores and clients that the configuration names
 //! ```
 //!
 //! All functions call it; it calls [`vault`] for API keys and [`entra`] for key sets. It
@@ -36,11 +38,11 @@ pub mod metrics;
 pub mod page;
 pub mod parameters;
 pub mod problem;
+mod refusal;
 pub mod respond;
 pub mod routes;
 pub mod serve;
 pub mod streaming;
-pub mod switch;
 pub mod wire;
 
 pub use problem::{Code, Problem};

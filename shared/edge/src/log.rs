@@ -1,13 +1,13 @@
-//! Logs: one structured line per request, and what goes wrong in between.
+//! Logs: one structured line per request, and lines for faults in between.
 //!
-//! Lines are JSON objects by `serde_json` alone, so that nothing received can start a line of its
-//! own (S-47). A request's line has the fields of [`RequestLog`] and no others: no query strings,
-//! headers, bodies or paths (S-46).
+//! `serde_json` alone writes the lines, as JSON objects, so that nothing received can begin a line of its own
+//! (S-47). A request's line has the fields of [`RequestLog`] and no others: no query strings, headers, bodies or
+//! paths (S-46).
 
 use std::io::Write as _;
 use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -18,28 +18,16 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use vault::ids::{ConnectionId, IntegrationId};
 
-use crate::caller::Caller;
 use crate::metrics::{Metrics, Unit};
 use crate::problem::Problem;
 
-/// Our own crates; everything else speaks from warnings upwards only, because what HTTP clients
-/// and SDKs say below that can hold headers and bodies.
-const OURS: &[&str] = &[
-    "authorize",
-    "callback",
-    "devops",
-    "edge",
-    "entra",
-    "manage",
-    "proxy",
-    "refresh",
-    "rotate",
-    "vault",
-];
+/// The crates below the functions. All others log warnings and errors only: at lower levels HTTP clients and SDKs
+/// log headers and bodies.
+const SHARED: [&str; 6] = ["calls", "devops", "edge", "entra", "ground", "vault"];
 
-/// Starts logging to standard output, once per process. Panics are logged with their place and
-/// without their message, which could be made of values.
-pub fn initialize() {
+/// Starts logging to standard output, once per process, for the function of this crate name. A panic is logged with
+/// its place and without a formatted message, which could contain values.
+pub fn initialize(function: &'static str) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let lines = tracing_subscriber::fmt::layer()
@@ -47,32 +35,37 @@ pub fn initialize() {
             .flatten_event(true)
             .with_current_span(true)
             .with_span_list(false);
-        let _already_set = tracing_subscriber::registry().with(filter()).with(lines).try_init();
+        let _already_set =
+            tracing_subscriber::registry().with(filter(function)).with(lines).try_init();
         std::panic::set_hook(Box::new(log_panic));
     });
 }
 
-fn filter() -> Targets {
-    let ours = OURS.iter().map(|name| (*name, LevelFilter::INFO));
+fn filter(function: &'static str) -> Targets {
+    let ours = SHARED.into_iter().chain([function]).map(|name| (name, LevelFilter::INFO));
     Targets::new().with_default(LevelFilter::WARN).with_targets(ours)
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    // A `&'static str` is text of the program; a `String` was formatted and may hold anything.
+    // A `&'static str` is text of the program; a `String` was formatted and may contain values.
     let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("");
     tracing::error!(place, message, "panic");
 }
 
+/// Writes the metrics of an invocation that answers no HTTP request.
+pub fn write_metrics(metrics: &Metrics, now: Timestamp) {
+    write_line(serde_json::Value::Object(metrics.fields(now)).to_string());
+}
+
 /// Writes one line to standard output, which Lambda collects.
-pub(crate) fn write_line(line: &str) {
-    let mut line = line.to_owned();
+fn write_line(mut line: String) {
     line.push('\n');
-    // Nobody could be told that the log is gone.
+    // A failure cannot be logged.
     let _ = std::io::stdout().lock().write_all(line.as_bytes());
 }
 
-/// What a handler notes about its request. Clones are the same note.
+/// The facts that a handler logs about its request. Clones share them.
 #[derive(Debug, Clone)]
 pub struct RequestLog {
     request_id: Arc<str>,
@@ -102,51 +95,51 @@ struct Noted {
 }
 
 impl RequestLog {
-    /// An empty note about the request with this id.
+    /// No facts yet about the request with this id.
     #[must_use]
     pub fn new(request_id: &str) -> Self {
         Self { request_id: request_id.into(), noted: Arc::default() }
     }
 
-    /// The id that the answer carries, too.
+    /// The id, which the answer carries, too.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// Who called.
-    pub fn caller(&self, caller: &Caller) {
-        self.noted().caller = Some(caller.id.clone());
+    /// The caller, by its id in logs.
+    pub fn caller(&self, id: &str) {
+        self.noted().caller = Some(id.to_owned());
     }
 
-    /// Which integration it was about.
+    /// The integration.
     pub fn integration(&self, id: &IntegrationId) {
         self.noted().integration = Some(id.to_string());
     }
 
-    /// Which connection it was about.
+    /// The connection.
     pub fn connection(&self, id: &ConnectionId) {
         self.noted().connection = Some(id.to_string());
     }
 
-    /// Which Azure DevOps host was called.
+    /// The Azure DevOps host that was called.
     pub fn host(&self, host: &str) {
         self.noted().host = Some(host.chars().take(100).collect());
     }
 
-    /// What Azure DevOps (or Entra) answered.
+    /// The status that Azure DevOps or Entra answered with.
     pub fn upstream_status(&self, status: StatusCode) {
         self.noted().upstream_status = Some(status.as_u16());
     }
 
-    /// The problem and its cause: noted by itself where a handler returns it, so only needed where
-    /// one is told in another way, as with a redirect.
+    /// The problem and its cause. A problem that a handler returns is logged by itself; this is for one that goes
+    /// elsewhere, such as into a redirect.
     pub fn problem(&self, problem: &Problem) {
         let mut noted = self.noted();
         noted.problem = Some(problem.code().as_str());
         noted.cause = problem.cause_text().map(str::to_owned);
     }
 
-    /// What the refresh protocol did, in one word of ours such as `renewed`.
+    /// The outcome of the refresh protocol, such as `renewed`.
     pub fn refresh(&self, outcome: &'static str) {
         self.noted().refresh = Some(outcome);
     }
@@ -162,26 +155,26 @@ impl RequestLog {
     }
 }
 
-/// What is known about a request when it has been answered.
+/// The facts about a request when it has been answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Answered {
     pub function: &'static str,
     pub route: String,
     pub method: String,
     pub status: u16,
-    /// Whether the status is Azure DevOps' and not ours.
+    /// Whether the status comes from Azure DevOps.
     pub passed_through: bool,
     pub duration: Duration,
     pub trace_id: Option<String>,
     pub now: Timestamp,
-    /// If the answer was streamed.
+    /// How the body left, if it was streamed.
     pub stream: Option<Streamed>,
 }
 
-/// What became of an answer that was streamed.
+/// How a streamed body left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Streamed {
-    /// How many bytes of the body left.
+    /// The bytes of the body that left.
     #[serde(rename = "streamed_bytes")]
     pub bytes: u64,
     /// How it ended.
@@ -195,9 +188,9 @@ pub(crate) struct Streamed {
 pub(crate) enum StreamEnd {
     /// Everything was sent.
     Complete,
-    /// Azure DevOps broke it off, or the time was up.
+    /// Azure DevOps broke off, or the deadline was reached.
     BrokenOff,
-    /// Nobody wanted the rest.
+    /// The client did not read the rest.
     Abandoned,
 }
 
@@ -241,8 +234,32 @@ impl RequestLog {
             stream: answered.stream,
             metrics: metrics.fields(answered.now),
         };
-        // Texts and numbers always serialise.
+        // A line of texts and numbers always serialises.
         serde_json::to_string(&line).unwrap_or_default()
+    }
+}
+
+/// The line of a request that is written when its answer has left.
+#[derive(Debug)]
+pub struct Entry {
+    log: RequestLog,
+    answered: Answered,
+    started: Instant,
+}
+
+impl Entry {
+    pub(crate) fn new(log: RequestLog, answered: Answered, started: Instant) -> Self {
+        Self { log, answered, started }
+    }
+
+    pub(crate) fn line(mut self, stream: Option<Streamed>) -> String {
+        self.answered.duration = self.started.elapsed();
+        self.answered.stream = stream;
+        self.log.line(&self.answered)
+    }
+
+    pub(crate) fn write(self, stream: Option<Streamed>) {
+        write_line(self.line(stream));
     }
 }
 
@@ -257,7 +274,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::caller::Kind;
     use crate::problem::Code;
 
     fn answered(status: u16) -> Answered {
@@ -277,10 +293,7 @@ mod tests {
     #[test]
     fn a_request_is_one_line_with_these_fields() {
         let log = RequestLog::new("JKJaXmPLvHcESHA=");
-        log.caller(&Caller {
-            id: "key:0a1b".to_owned(),
-            kind: Kind::Application { integration: None },
-        });
+        log.caller("key:0a1b");
         log.integration(&"fabrikam".parse().unwrap());
         log.connection(&"conn_0123456789abcdef0123456789abcdef".parse().unwrap());
         log.host("dev.azure.com");
@@ -373,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_told_by_a_redirect_is_noted_with_its_cause() {
+    fn a_problem_in_a_redirect_is_logged_with_its_cause() {
         let log = RequestLog::new("r");
         log.problem(&Problem::new(Code::EntraMisconfigured).cause("no refresh token"));
         let line: Value = serde_json::from_str(&log.line(&answered(200))).unwrap();
@@ -389,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_logged_with_how_far_it_came() {
+    fn a_stream_is_logged_with_its_bytes_and_its_end() {
         let stream = Some(Streamed { bytes: 7, end: StreamEnd::BrokenOff });
         let answered = Answered { stream, ..answered(200) };
         let line: Value = serde_json::from_str(&RequestLog::new("r").line(&answered)).unwrap();
@@ -400,15 +413,15 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_only_warn_and_nobody_debugs() {
+    fn dependencies_log_warnings_only_and_no_crate_logs_debug_lines() {
         use tracing::Level;
         for target in ["hyper::proto", "reqwest::connect", "aws_smithy_runtime::client", "rustls"] {
-            assert!(!filter().would_enable(target, &Level::INFO), "{target}");
-            assert!(filter().would_enable(target, &Level::WARN), "{target}");
+            assert!(!filter("proxy").would_enable(target, &Level::INFO), "{target}");
+            assert!(filter("proxy").would_enable(target, &Level::WARN), "{target}");
         }
         for target in ["proxy", "vault::refresh", "edge::serve"] {
-            assert!(filter().would_enable(target, &Level::INFO), "{target}");
-            assert!(!filter().would_enable(target, &Level::DEBUG), "{target}");
+            assert!(filter("proxy").would_enable(target, &Level::INFO), "{target}");
+            assert!(!filter("proxy").would_enable(target, &Level::DEBUG), "{target}");
         }
     }
 

@@ -1,5 +1,4 @@
-//! Metrics in `CloudWatch`'s embedded format: numbers inside a log line, from which metrics are
-//! made without a call on the request's way.
+//! Metrics in CloudWatch's embedded format: CloudWatch reads them from a log line, so that no request waits for a call.
 //!
 //! Source: "Specification: Embedded metric format", Amazon `CloudWatch` user guide.
 
@@ -8,27 +7,25 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::log;
-
 /// The namespace of our metrics, unless the deployment has one of its own.
 pub const NAMESPACE: &str = "ado-connect";
 
-/// What the deployment calls its namespace: two in one account must not add up.
+/// The deployment's namespace: the metrics of two deployments in one account must not add up.
 static OWN_NAMESPACE: OnceLock<String> = OnceLock::new();
 
-/// Gives the metrics of this process a namespace. The first call counts.
+/// Sets the namespace of this process. Further calls do nothing.
 pub(crate) fn use_namespace(name: &str) {
     let _ = OWN_NAMESPACE.set(name.to_owned());
 }
 
 /// Requests, one each.
 pub const REQUESTS: &str = "Requests";
-/// Answers with a status of 500 or more that were not merely passed through.
+/// Answers with a status of 500 or more that do not come from Azure DevOps.
 pub const ERRORS: &str = "Errors";
-/// From the event to the answer.
+/// The time from the event to the answer.
 pub const LATENCY: &str = "LatencyMs";
 
-/// What a metric's numbers count.
+/// The unit of a metric's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Things.
@@ -65,7 +62,7 @@ struct Metric {
     value: Measured,
 }
 
-/// What was measured: one number, or a number for each of several things.
+/// One number, or a number for each of several things.
 #[derive(Debug, Clone)]
 enum Measured {
     One(u64),
@@ -81,7 +78,7 @@ impl Measured {
     }
 }
 
-/// The embedded metric format takes this many numbers of one metric.
+/// The most numbers of one metric that the embedded metric format takes.
 const MOST_VALUES: usize = 100;
 
 impl Metrics {
@@ -91,8 +88,8 @@ impl Metrics {
         Self { function, route: None, of_request: Vec::new(), of_function: Vec::new() }
     }
 
-    /// Adds a number to a metric of the function. Names are words in `PascalCase`, so that they
-    /// meet no field of the log line.
+    /// Adds a number to a metric of the function. Names are in `PascalCase`, so that none is that of a field of the
+    /// log line.
     pub fn add(&mut self, name: &'static str, unit: Unit, value: u64) {
         let known = self.of_function.iter_mut().find(|metric| metric.name == name);
         match known.map(|metric| &mut metric.value) {
@@ -102,8 +99,8 @@ impl Metrics {
         }
     }
 
-    /// Adds a metric of which each of several things has its own number, for percentiles: all numbers
-    /// up to a hundred, else a hundred that are spread as all of them are.
+    /// Adds a metric with a number for each of several things, for percentiles: all numbers up to a hundred, or else
+    /// a hundred of them with the same percentiles.
     pub fn add_each(&mut self, name: &'static str, unit: Unit, mut values: Vec<u64>) {
         if values.is_empty() {
             return;
@@ -116,7 +113,7 @@ impl Metrics {
         self.of_function.push(Metric { name, unit, value: Measured::Each(values) });
     }
 
-    /// Notes one answered request.
+    /// Sets the metrics of one answered request.
     pub(crate) fn request(&mut self, route: &str, failed: bool, latency_ms: u64) {
         self.route = Some(route.to_owned());
         self.of_request = vec![
@@ -126,7 +123,7 @@ impl Metrics {
         ];
     }
 
-    /// The fields that make a JSON log line one with metrics.
+    /// The fields of a log line that CloudWatch reads metrics from.
     pub(crate) fn fields(&self, now: Timestamp) -> Map<String, Value> {
         let mut directives = Vec::new();
         if !self.of_request.is_empty() {
@@ -149,11 +146,6 @@ impl Metrics {
             fields.insert("_aws".to_owned(), aws);
         }
         fields
-    }
-
-    /// Writes a line of its own: for invocations that answer no HTTP request.
-    pub fn emit(&self, now: Timestamp) {
-        log::write_line(&Value::Object(self.fields(now)).to_string());
     }
 }
 
@@ -195,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_numbers_a_hundred_keep_the_percentiles() {
+    fn a_hundred_of_many_numbers_keep_the_percentiles() {
         let mut metrics = Metrics::new("refresh");
         metrics.add_each("OverdueSeconds", Unit::Seconds, (0..=10_000).rev().collect());
         metrics.add_each("NothingSeconds", Unit::Seconds, Vec::new());

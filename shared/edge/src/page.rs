@@ -1,7 +1,7 @@
-//! Pages for people: what a browser route shows when it does not redirect.
+//! Pages for people: the answers of browser routes that do not redirect.
 //!
-//! A page is one request: its stylesheet is inline and allowed by its hash, and it loads and runs nothing unless
-//! [`Allowed`] says so (S-08).
+//! A page is one request: its stylesheet is inline and allowed by its hash, and it loads and runs only what
+//! [`Allowed`] lists (S-08). The portal's own pages are in `functions/manage/templates`.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -22,10 +22,10 @@ mod texts;
 pub(crate) use person::is_of_the_web;
 pub use person::{Connected, Link, Page, PassOn};
 
-/// The one stylesheet of all pages, as it stands inline in each: a page is one request.
+/// The one stylesheet of all pages, inline in each.
 pub const STYLE: &str = include_str!("page/style.css");
 
-/// What a page may do beyond showing text in the one stylesheet; by default nothing.
+/// What a page may load and run beside the one stylesheet; nothing by default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Allowed<'a> {
     /// One more inline style: exactly this text.
@@ -34,22 +34,22 @@ pub struct Allowed<'a> {
     pub script: Option<&'a str>,
     /// One image, at exactly this address.
     pub image: Option<&'a Url>,
-    /// Where its forms go.
+    /// The target of its forms.
     pub forms: Forms,
 }
 
-/// Where a page's forms may be sent.
+/// The target of a page's forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Forms {
-    /// It has none.
+    /// No forms.
     #[default]
     None,
-    /// To this service.
+    /// This service.
     Own,
 }
 
-/// A page of ours as an answer. Its policy (CSP) lets it load and run what `allowed` says, by hash or address, and it
-/// is neither stored, sniffed, framed nor named to where its links lead (S-08).
+/// One of our pages as an answer. Its policy (CSP) lets it load and run what `allowed` lists, by hash or address; it
+/// is not stored, sniffed or framed, and its links send no referrer (S-08).
 #[must_use]
 pub fn response(status: StatusCode, html: String, allowed: &Allowed<'_>) -> Response<Body> {
     let mut response = Response::new(Body::from(html));
@@ -75,7 +75,7 @@ impl Allowed<'_> {
             let _ = write!(policy, "; script-src {}", source(script));
         }
         if let Some(image) = self.image {
-            // A policy's sources end at `;` and `,`, and know no query.
+            // A source in a policy ends at `;` and `,`, and has no query.
             let origin = image.origin().ascii_serialization();
             let path = image.path().replace(';', "%3B").replace(',', "%2C");
             let _ = write!(policy, "; img-src {origin}{path}");
@@ -85,13 +85,13 @@ impl Allowed<'_> {
             Forms::Own => "'self'",
         };
         let _ = write!(policy, "; base-uri 'none'; form-action {forms}; frame-ancestors 'none'");
-        // Hashes and addresses are visible ASCII, so this cannot fail; without them only looks would be lost.
+        // Hashes and addresses are visible ASCII, so this cannot fail; without them the page would lose its style only.
         HeaderValue::from_str(&policy)
             .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
     }
 }
 
-/// An inline text as a policy names it.
+/// An inline text as a source of a policy.
 fn source(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())))
 }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_closed_to_everything_but_its_own_style() {
+    fn a_page_loads_its_own_style_and_nothing_else() {
         let response = response(StatusCode::OK, String::new(), &Allowed::default());
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"));

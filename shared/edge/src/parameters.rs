@@ -1,5 +1,5 @@
-//! Reading what a caller sent, strictly: each parameter once (S-10), each field known, sizes
-//! limited, and nothing of a value repeated in an error.
+//! Query and body of a request, read strictly: each parameter once (S-10), no unknown field, sizes
+//! limited, and no value repeated in an error.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,8 +12,8 @@ use crate::problem::{Code, Problem};
 
 /// The largest JSON body that our own routes take, in bytes.
 pub const JSON_LIMIT: usize = 64 * 1024;
-/// The longest query string, in bytes; API Gateway itself takes about as much for all of the
-/// request line and headers.
+/// The longest query string, in bytes; API Gateway has about the same limit for the request line
+/// and all headers.
 pub const QUERY_LIMIT: usize = 10 * 1024;
 
 /// The query parameters of a request, each sent once.
@@ -25,7 +25,7 @@ impl Query {
     ///
     /// # Errors
     /// [`Code::DuplicateParameter`] for a name that occurs twice, [`Code::RequestTooLarge`] beyond
-    /// [`QUERY_LIMIT`], [`Code::InvalidRequest`] for what does not decode to text.
+    /// [`QUERY_LIMIT`], [`Code::InvalidRequest`] for a name or value that does not decode to text.
     pub fn of(request: &Request) -> Result<Self, Problem> {
         Self::parse(request.uri().query().unwrap_or(""))
     }
@@ -54,13 +54,13 @@ impl Query {
         Ok(Self(parameters))
     }
 
-    /// A parameter's value, if it was sent. It may hold control characters: Entra writes its
-    /// descriptions in several lines.
+    /// A parameter's value, if it was sent. It may contain control characters: Entra's descriptions
+    /// have several lines.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A parameter that has to be there and not be empty.
+    /// A required parameter; an empty one is missing.
     ///
     /// # Errors
     /// [`Code::InvalidRequest`] naming the parameter.
@@ -71,11 +71,10 @@ impl Query {
             .and_then(|value| if has_controls(value) { Err(not_text(name)) } else { Ok(value) })
     }
 
-    /// A parameter as what it should be, if it was sent.
+    /// A parameter as a `T`, if it was sent.
     ///
     /// # Errors
-    /// [`Code::InvalidRequest`] with the parser's sentence. Use it for types of ours, whose
-    /// sentences do not repeat the value.
+    /// [`Code::InvalidRequest`] with the message of `T`, which must not repeat the value.
     pub fn parsed<T>(&self, name: &str) -> Result<Option<T>, Problem>
     where
         T: FromStr<Err: std::fmt::Display>,
@@ -87,7 +86,7 @@ impl Query {
             .transpose()
     }
 
-    /// Refuses parameters that this route does not know. Not for the callback: Entra adds its own.
+    /// Refuses parameters that this route does not have. Not for the callback: Entra adds its own.
     ///
     /// # Errors
     /// [`Code::InvalidRequest`] naming each unknown parameter.
@@ -107,7 +106,7 @@ impl Query {
 ///
 /// # Errors
 /// [`Code::RequestTooLarge`], [`Code::UnsupportedMediaType`], [`Code::MalformedJson`] with line and
-/// column, or [`Code::InvalidRequest`] naming the field. No error repeats what was sent.
+/// column, or [`Code::InvalidRequest`] naming the field. No error repeats a value.
 pub fn json_body<T: DeserializeOwned>(request: &Request, limit: usize) -> Result<T, Problem> {
     let body = request.body();
     if body.len() > limit {
@@ -117,9 +116,9 @@ pub fn json_body<T: DeserializeOwned>(request: &Request, limit: usize) -> Result
     if !is_json(request) {
         return Err(Problem::new(Code::UnsupportedMediaType));
     }
-    // Well-formed at all? Otherwise a wrong field before the fault would hide it.
+    // First the syntax: a wrong field before a syntax error would hide it.
     serde_json::from_slice::<IgnoredAny>(body).map_err(|error| json_problem("", &error))?;
-    // Derived types would take an array for an object, field by field.
+    // Derived types take an array for an object, field by field.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::field("body", "must be an object"));
     }
@@ -160,8 +159,8 @@ fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
     Problem::field(field, message)
 }
 
-/// Takes from serde's sentence what the types say, and leaves what the body said. Serde offers the
-/// parts only as text: "invalid type: string \"…\", expected u32 at line 1 column 9".
+/// Takes the expected type from serde's message and drops the value. Serde has both only as text:
+/// "invalid type: string \"…\", expected u32 at line 1 column 9".
 fn describe(sentence: &str) -> (Option<String>, String) {
     let text = sentence.rsplit_once(" at line ").map_or(sentence, |(text, _)| text);
     let quoted = |prefix: &str| {
@@ -180,14 +179,14 @@ fn describe(sentence: &str) -> (Option<String>, String) {
     if let Some((_, expected)) = text.rsplit_once(", expected ") {
         return (None, format!("must be {}", in_json_words(expected)));
     }
-    // A sentence of the field's own type. Parsers that repeat the value put it into quotes.
+    // A message of the field's own type. Parsers that repeat the value put it into quotes.
     if text.contains(['"', '`', '\'']) {
         return (None, "is not valid".to_owned());
     }
     (None, text.to_owned())
 }
 
-/// What a Rust type is called in JSON.
+/// The JSON name of a Rust type.
 fn in_json_words(expected: &str) -> &str {
     match expected {
         "a sequence" => "an array",
@@ -199,7 +198,7 @@ fn in_json_words(expected: &str) -> &str {
     }
 }
 
-/// A name from the request as it may be shown: names of ours look like this, others do not matter.
+/// A name from the request if it looks like one of ours; others are not shown.
 fn shown_name(name: &str) -> String {
     let harmless = |b: u8| b.is_ascii_alphanumeric() || b"_-.[]".contains(&b);
     if (1..=64).contains(&name.len()) && name.bytes().all(harmless) {
@@ -217,8 +216,8 @@ fn not_text(field: &str) -> Problem {
     Problem::field(field, "is not percent-encoded text, or has control characters")
 }
 
-/// Decodes one name or value. Lenient decoders keep a bad `%` as it is; here it is refused, so
-/// that there is one reading only.
+/// Decodes one name or value. Lenient decoders keep a malformed `%`; here it is refused, so that a
+/// query has one meaning only.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

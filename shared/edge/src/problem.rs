@@ -1,30 +1,26 @@
-//! Saying no: problem documents (RFC 9457), and the same facts as a page for people.
+//! The one error of handlers: a [`Problem`], with the facts of a problem document (RFC 9457).
 
 mod code;
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::gateway::Body;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
 use vault::integrations::Branding;
+use vault::service::NotRunning;
 
 pub use code::Code;
 
 use crate::config::PublicUrl;
-use crate::page::Page;
 
-/// The media type of problem documents.
-pub const MEDIA_TYPE: &str = "application/problem+json";
-
-/// Both ways in which a caller can present itself (RFC 9110 §11.6.1).
+/// Both ways in which a caller can authenticate (RFC 9110 §11.6.1).
 const CALLER_CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="ado-connect", Basic realm="ado-connect""#);
-/// Without Basic: another password would not help, so nobody should be asked for one.
+/// Without Basic: another password would not help, so no browser should ask for one.
 const USER_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="ado-connect""#);
 
 /// A refusal, built where it is decided and rendered in one place.
@@ -46,12 +42,12 @@ struct Facts {
     cause: Option<String>,
 }
 
-/// What is wrong with one field or parameter.
+/// A fault of one field or parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// The field's path, such as `organizations[0]`, or the parameter's name.
     pub field: String,
-    /// What is wrong; never repeats the value.
+    /// The fault; never repeats the value.
     pub message: String,
 }
 
@@ -66,54 +62,33 @@ pub struct Document<'a> {
     pub status: u16,
     /// The stable name of the problem.
     pub code: &'a str,
-    /// What is particular about this occurrence.
+    /// The particulars of this occurrence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,
-    /// What to do next.
+    /// The next step.
     pub advice: &'a str,
     /// Finds this request in the logs.
     pub request_id: &'a str,
     /// One entry for each field that is not valid.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub errors: &'a [FieldError],
-    /// Where to send the user's browser to sign in again.
+    /// The address at which the user can sign in again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconnect_url: Option<&'a str>,
-    /// For an administrator of the user's tenant: where to consent for all of its users.
+    /// The address at which an administrator of the user's tenant can consent for all of its users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_consent_url: Option<&'a str>,
 }
 
-/// How a problem is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// `application/problem+json`, for programs.
-    Json,
-    /// A page, for people.
-    Html,
-}
-
 impl Problem {
-    /// A problem with nothing to add to its code.
+    /// A problem without anything beyond its code.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        let retry_after = match code {
-            Code::ServiceUnavailable
-            | Code::EntraUnavailable
-            | Code::EntraThrottled
-            | Code::RefreshInProgress
-            | Code::RefreshRefused
-            | Code::ServicePaused
-            | Code::RateLimited
-            | Code::ConcurrencyLimited
-            | Code::DevopsThrottled => Some(DEFAULT_RETRY_AFTER),
-            _ => None,
-        };
         Self(Box::new(Facts {
             code,
             detail: None,
             errors: Vec::new(),
-            retry_after,
+            retry_after: code.retry_after(),
             reconnect_url: None,
             admin_consent_url: None,
             branding: Branding::default(),
@@ -122,62 +97,62 @@ impl Problem {
         }))
     }
 
-    /// An [`Code::InvalidRequest`] about one field.
+    /// A [`Code::InvalidRequest`] about one field.
     #[must_use]
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Code::InvalidRequest).error(field, message)
     }
 
-    /// Says what is particular about this occurrence. Never a secret, a code, a state or a body.
+    /// Sets the particulars of this occurrence: never a secret, a code, a state or a body.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.0.detail = Some(detail.into());
         self
     }
 
-    /// Adds what is wrong with a field.
+    /// Adds a fault of one field.
     #[must_use]
     pub fn error(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
         self.0.errors.push(FieldError { field: field.into(), message: message.into() });
         self
     }
 
-    /// Adds what another problem says is wrong with fields, so that all of it is told at once.
+    /// Adds the field errors of another problem, so that the answer names all of them.
     #[must_use]
     pub fn errors_of(mut self, other: &Self) -> Self {
         self.0.errors.extend_from_slice(&other.0.errors);
         self
     }
 
-    /// Says when trying again makes sense; sent as whole seconds, at least one.
+    /// Sets the `Retry-After` header; sent as whole seconds, at least one.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }
 
-    /// Says where the user can sign in again.
+    /// Sets the address at which the user can sign in again.
     #[must_use]
     pub fn reconnect_url(mut self, url: &Url) -> Self {
         self.0.reconnect_url = Some(url.to_string());
         self
     }
 
-    /// Says where an administrator of the user's tenant can consent for all of its users.
+    /// Sets the address at which an administrator of the user's tenant can consent for all of its users.
     #[must_use]
     pub fn admin_consent_url(mut self, url: impl Into<String>) -> Self {
         self.0.admin_consent_url = Some(url.into());
         self
     }
 
-    /// Shows the problem to people in the name and colours of the application that it happened under.
+    /// Sets the application whose name and colours the problem's page has.
     #[must_use]
     pub fn branding(mut self, branding: &Branding) -> Self {
         self.0.branding = branding.clone();
         self
     }
 
-    /// Names the methods that the address does take, such as `GET, DELETE`.
+    /// Sets the `Allow` header, such as `GET, DELETE`.
     #[must_use]
     pub fn allow(self, methods: &str) -> Self {
         match HeaderValue::from_str(methods) {
@@ -193,8 +168,7 @@ impl Problem {
         self
     }
 
-    /// Notes the real cause for the log line; the caller never sees it. Its text must hold no
-    /// secret all the same.
+    /// Sets the cause for the log line; the caller never sees it. It must hold no secret all the same.
     #[must_use]
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.0.cause = Some(cause.to_string());
@@ -206,17 +180,17 @@ impl Problem {
         self.0.code
     }
 
-    /// What is particular about this occurrence, if anything was said.
+    /// The particulars of this occurrence.
     pub fn detail_text(&self) -> Option<&str> {
         self.0.detail.as_deref()
     }
 
-    /// The fields that are not valid.
+    /// The field errors.
     pub fn errors(&self) -> &[FieldError] {
         &self.0.errors
     }
 
-    /// The cause noted for the log.
+    /// The cause for the log.
     pub fn cause_text(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
@@ -238,32 +212,14 @@ impl Problem {
         }
     }
 
-    /// The answer that says so.
-    #[must_use]
-    pub fn response(
-        &self,
-        format: Format,
-        public_url: &PublicUrl,
-        request_id: &str,
-    ) -> Response<Body> {
-        let document = self.document(public_url, request_id);
-        let mut response = match format {
-            Format::Html => Page::of_problem(self.code(), &document, &self.0.branding)
-                .response(self.code().status()),
-            Format::Json => {
-                let mut response = Response::new(Body::from(json_text(&document)));
-                *response.status_mut() = self.code().status();
-                let headers = response.headers_mut();
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                response
-            }
-        };
-        self.add_headers(response.headers_mut());
-        response
+    /// The application whose name and colours the problem's page has.
+    pub(crate) fn shown_branding(&self) -> &Branding {
+        &self.0.branding
     }
 
-    fn add_headers(&self, headers: &mut HeaderMap) {
+    /// The headers of the answer that belong to the problem.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = self.0.headers.clone();
         match self.0.code {
             Code::MissingCredentials | Code::InvalidCredentials => {
                 headers.insert(WWW_AUTHENTICATE, CALLER_CHALLENGE);
@@ -276,22 +232,12 @@ impl Problem {
         if let Some(after) = self.0.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
-        for (name, value) in &self.0.headers {
-            headers.append(name, value.clone());
-        }
+        headers
     }
 }
 
-/// When nothing better is known: AWS and Entra recover from most hiccups within this time.
-const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
-
 fn whole_seconds(duration: Duration) -> u64 {
     (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
-}
-
-fn json_text(document: &Document<'_>) -> String {
-    // A document of texts and numbers always serialises; an empty object is still well-formed.
-    serde_json::to_string(document).unwrap_or_else(|_| "{}".to_owned())
 }
 
 impl fmt::Display for Problem {
@@ -318,96 +264,22 @@ impl From<vault::Error> for Problem {
     }
 }
 
+impl From<NotRunning> for Problem {
+    fn from(error: NotRunning) -> Self {
+        match error {
+            NotRunning::Paused => Self::new(Code::ServicePaused).retry_after(LOOK_AGAIN_AFTER),
+            NotRunning::Unknown(error) => error.into(),
+        }
+    }
+}
+
+/// The `Retry-After` of a paused service.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::{Value, json};
-
     use super::*;
-
-    fn public_url() -> PublicUrl {
-        "https://gateway.mycompany.example".parse().unwrap()
-    }
-
-    fn text(response: &Response<Body>) -> &str {
-        str::from_utf8(response.body()).unwrap()
-    }
-
-    #[test]
-    fn a_problem_document_has_the_members_of_the_contract() {
-        let problem = Problem::new(Code::InvalidRequest)
-            .detail("two things are wrong")
-            .error("user", "is missing")
-            .cause("only for us");
-        let response = problem.response(Format::Json, &public_url(), "req-1");
-        assert_eq!(response.status(), 400);
-        assert_eq!(response.headers()[CONTENT_TYPE], MEDIA_TYPE);
-        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
-        assert_eq!(
-            serde_json::from_str::<Value>(text(&response)).unwrap(),
-            json!({
-                "type": "https://gateway.mycompany.example/problems/invalid_request",
-                "title": "The request is not valid",
-                "status": 400,
-                "code": "invalid_request",
-                "detail": "two things are wrong",
-                "advice": "Correct the fields listed under errors and send the request again.",
-                "request_id": "req-1",
-                "errors": [{"field": "user", "message": "is missing"}],
-            })
-        );
-    }
-
-    #[test]
-    fn both_formats_state_the_same_facts_and_never_the_cause() {
-        for code in Code::ALL {
-            let problem = Problem::new(*code)
-                .detail("a <particular> detail")
-                .cause("table connections-7f3 timed out");
-            let json = problem.response(Format::Json, &public_url(), "req-1");
-            let html = problem.response(Format::Html, &public_url(), "req-1");
-            assert_eq!(json.status(), html.status());
-            assert_eq!(json.headers().get(RETRY_AFTER), html.headers().get(RETRY_AFTER));
-            assert_eq!(json.headers().get(WWW_AUTHENTICATE), html.headers().get(WWW_AUTHENTICATE));
-            assert!(text(&html).contains(code.as_str()) && text(&html).contains("req-1"));
-            assert!(text(&html).contains("a &#60;particular&#62; detail"));
-            assert!(!text(&html).contains("7f3") && !text(&json).contains("7f3"));
-        }
-    }
-
-    #[test]
-    fn the_link_for_an_administrator_is_in_both_formats_and_the_branding_only_on_the_page() {
-        let branding: Branding = serde_json::from_value(json!({"name": "Fabrikam"})).unwrap();
-        let link =
-            "https://login.example/organizations/v2.0/adminconsent?client_id=1&state=consent";
-        let problem =
-            Problem::new(Code::AdminApprovalRequired).branding(&branding).admin_consent_url(link);
-        let json = problem.response(Format::Json, &public_url(), "req-1");
-        let document: Value = serde_json::from_str(text(&json)).unwrap();
-        assert_eq!(document["admin_consent_url"], link);
-        assert!(!text(&json).contains("Fabrikam"));
-        let html = problem.response(Format::Html, &public_url(), "req-1");
-        assert!(text(&html).contains(&link.replace('&', "&#38;")));
-        assert!(text(&html).contains("go back to Fabrikam"), "{}", text(&html));
-    }
-
-    #[test]
-    fn unauthenticated_callers_learn_how_to_authenticate() {
-        for code in Code::ALL.iter().filter(|code| code.status() == 401) {
-            let response = Problem::new(*code).response(Format::Json, &public_url(), "r");
-            assert!(response.headers().contains_key(WWW_AUTHENTICATE), "{code:?}");
-        }
-    }
-
-    #[test]
-    fn every_503_and_what_is_too_much_for_now_says_when_to_try_again() {
-        let too_much = [Code::RateLimited, Code::ConcurrencyLimited, Code::DevopsThrottled];
-        let busy = Code::ALL.iter().filter(|code| code.status() == 503);
-        for code in busy.chain(&too_much) {
-            let response = Problem::new(*code).response(Format::Json, &public_url(), "r");
-            assert!(response.headers().contains_key(RETRY_AFTER), "{code:?}");
-        }
-    }
 
     #[test]
     fn retry_after_is_rounded_up_to_whole_seconds() {
@@ -417,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_in_aws_is_temporary_and_a_corrupt_item_is_ours() {
+    fn an_unavailable_aws_service_is_temporary_and_a_corrupt_item_is_our_fault() {
         let unavailable = Problem::from(vault::Error::Unavailable {
             service: "dynamodb",
             operation: "GetItem",

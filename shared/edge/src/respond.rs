@@ -1,4 +1,4 @@
-//! Answers that say yes.
+//! Successful answers.
 //!
 //! Header values that come from stored or received text go through [`HeaderValue::from_str`],
 //! never through concatenation into a header block (S-39).
@@ -12,8 +12,8 @@ use url::Url;
 use crate::page::{Page, is_of_the_web};
 use crate::problem::{Code, Problem};
 
-/// Marks an answer of Azure DevOps that is passed through: its headers stay as they came, except
-/// for the few that keep it from acting in a browser as a page of ours.
+/// Marks an answer of Azure DevOps that is passed through: its headers stay as they are, except
+/// for the few that keep it from acting as one of our pages in a browser.
 #[derive(Debug, Clone, Copy)]
 pub struct PassedThrough;
 
@@ -30,7 +30,7 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Response<Body>
     Ok(response)
 }
 
-/// 204: done, and there is nothing to show.
+/// 204: done, without a body.
 #[must_use]
 pub fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::new());
@@ -38,23 +38,24 @@ pub fn no_content() -> Response<Body> {
     response
 }
 
-/// 302, to where the browser signs in, with a page for who does not follow it.
+/// 302 to the sign-in, with an HTML body for clients that do not follow redirects.
 ///
 /// # Errors
-/// [`Code::InternalError`] when the address cannot stand in a header.
+/// [`Code::InternalError`] when the address cannot be a header value.
 pub fn found(to: &Url) -> Result<Response<Body>, Problem> {
     redirect(StatusCode::FOUND, to, Page::connecting)
 }
 
-/// 303, to where the browser goes on with a GET whatever it did before, with a page for who does not follow it.
+/// 303, which the browser follows with a GET after any method, with an HTML body for clients that do not follow
+/// redirects.
 ///
 /// # Errors
-/// [`Code::InternalError`] when the address cannot stand in a header.
+/// [`Code::InternalError`] when the address cannot be a header value.
 pub fn see_other(to: &Url) -> Result<Response<Body>, Problem> {
     redirect(StatusCode::SEE_OTHER, to, Page::returning)
 }
 
-/// An answer of Azure DevOps, with its status, headers and body as they came.
+/// An answer of Azure DevOps, with its own status, headers and body.
 #[must_use]
 pub fn passed_through<B>(mut response: Response<B>) -> Response<B> {
     response.extensions_mut().insert(PassedThrough);
@@ -66,7 +67,7 @@ fn redirect(
     to: &Url,
     page: fn(&Url) -> Page,
 ) -> Result<Response<Body>, Problem> {
-    // The address can hold a state or a confirmation, so the error does not repeat it.
+    // The address can contain a state or a confirmation, so the error does not repeat it.
     let mut location = HeaderValue::from_str(to.as_str())
         .map_err(|_| Problem::new(Code::InternalError).cause("unusable redirect address"))?;
     location.set_sensitive(true);
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_follow_a_redirect_finds_the_same_address_on_a_page() {
+    fn a_redirect_has_a_page_with_the_same_address() {
         let url: Url = "https://login.example/authorize?state=s&nonce=n".parse().unwrap();
         for (response, heading) in
             [(found(&url).unwrap(), "Connecting"), (see_other(&url).unwrap(), "Going back")]
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_not_of_the_web_is_on_no_page() {
+    fn an_address_that_is_not_http_is_on_no_page() {
         let response = see_other(&"com.example.app:/back".parse().unwrap()).unwrap();
         assert_eq!(response.headers()[LOCATION], "com.example.app:/back");
         assert!(response.body().is_empty());

@@ -1,4 +1,4 @@
-//! The HTTP contract as one table, and finding the row that a request means.
+//! The HTTP contract as one table, and the search for the row of a request.
 //!
 //! `openapi.json` is generated from it, and tests compare it with the template: that binds each row to
 //! its function, except for `manage`, which answers every request that no other route takes.
@@ -16,27 +16,27 @@ pub use table::ROUTES;
 /// One row of the contract.
 #[derive(Debug)]
 pub struct Route {
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
-    /// The method, or `None` where each method is taken.
+    /// The method, or `None` for any.
     pub method: Option<Method>,
     /// The path with `{parameters}`; a last segment `{name+}` takes the rest, slashes included.
     pub path: &'static str,
-    /// Who may call it; empty where nobody has to say who they are.
+    /// The roles that may call it; empty for a route without authentication.
     pub callers: &'static [Role],
-    /// Whether people or programs see the answer.
+    /// The readers of the answer.
     pub audience: Audience,
     /// The function behind it.
     pub function: Function,
     /// One line of documentation.
     pub summary: &'static str,
-    /// Whether the request has a JSON body.
+    /// The body of the request.
     pub body: RequestBody,
-    /// The problems particular to it; see [`Route::problems`] for all.
-    specific_problems: &'static [Code],
+    /// The problems of this route in groups; see [`Route::problems`] for all.
+    specific_problems: &'static [&'static [Code]],
 }
 
-/// Everything that can be asked of us over HTTP. In `openapi.json` it is the `operationId`.
+/// The operations of the service. In `openapi.json` they are the `operationId`s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is documented by its route's summary")]
 pub enum Operation {
@@ -79,9 +79,9 @@ pub enum Function {
     Authorize,
     /// Completes them.
     Callback,
-    /// Everything that configures and describes.
+    /// Configuration and description.
     Manage,
-    /// Everything that opens tokens on a caller's behalf.
+    /// All uses of tokens on a caller's behalf.
     Proxy,
 }
 
@@ -97,7 +97,7 @@ impl Function {
     }
 }
 
-/// Who sees an answer.
+/// The readers of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     /// A person's browser: problems are pages when it accepts them.
@@ -106,7 +106,7 @@ pub enum Audience {
     Api,
 }
 
-/// Whether a request brings a JSON body.
+/// The body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestBody {
     /// None, or one that is not ours to read.
@@ -115,25 +115,25 @@ pub enum RequestBody {
     Json,
 }
 
-/// The route that a request matched, with what stood in the path. Every request that reaches a
-/// handler carries one: see [`matched`].
+/// The route of a request, with the parameters from its path. Every request that reaches a handler
+/// has one: see [`matched`].
 #[derive(Debug, Clone)]
 pub struct Matched {
     /// The row of the table.
     pub route: &'static Route,
-    /// Path parameters as they stood in the path, in order; not decoded.
+    /// Path parameters as sent, in order; not decoded.
     parameters: Vec<(&'static str, String)>,
 }
 
 impl Matched {
-    /// What stood in the path for `name`, as it was sent. None of our ids needs percent-encoding,
-    /// so an encoded one is simply not an id.
+    /// The path parameter `name`, as sent. None of our ids needs percent-encoding, so an encoded one
+    /// is not an id.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// What a method and a path mean.
+/// The result of a search by method and path.
 #[derive(Debug, Clone)]
 pub enum Found {
     /// A row of the table.
@@ -144,12 +144,12 @@ pub enum Found {
     Nothing,
 }
 
-/// The route of a request that a handler was given.
+/// The route of a request that has reached a handler.
 pub fn matched(request: &Request) -> Option<&Matched> {
     request.extensions().get()
 }
 
-/// Finds the row for a method and a path as it was sent (`rawPath`).
+/// Finds the row for a method and a path as sent (`rawPath`).
 pub fn find(method: &Method, path: &str) -> Found {
     let mut others = Vec::new();
     for route in ROUTES {
@@ -163,8 +163,8 @@ pub fn find(method: &Method, path: &str) -> Found {
 }
 
 impl Route {
-    /// The path as API Gateway spells it: what an HTTP API's `{proxy+}` captures is split by us,
-    /// because its parts must not be decoded twice.
+    /// The path as in API Gateway. We split the capture of `{proxy+}` ourselves, because its parts must not be
+    /// decoded twice.
     pub fn gateway_path(&self) -> &'static str {
         match self.operation {
             Operation::Proxy => "/proxy/{proxy+}",
@@ -172,12 +172,12 @@ impl Route {
         }
     }
 
-    /// The route as API Gateway and our logs name it, such as `GET /integrations/{integration}`.
+    /// The route's name in API Gateway and our logs, such as `GET /integrations/{integration}`.
     pub fn key(&self) -> String {
         format!("{} {}", self.method.as_ref().map_or("ANY", Method::as_str), self.gateway_path())
     }
 
-    /// Every problem that this route can be answered with.
+    /// Every problem that can be the answer of this route.
     pub fn problems(&self) -> Vec<Code> {
         let mut codes = vec![Code::InternalError, Code::ServiceUnavailable, Code::InvalidRequest];
         if !self.callers.is_empty() {
@@ -191,7 +191,7 @@ impl Route {
         if self.body == RequestBody::Json {
             codes.extend([Code::MalformedJson, Code::UnsupportedMediaType, Code::RequestTooLarge]);
         }
-        codes.extend(self.specific_problems);
+        codes.extend(self.specific_problems.concat());
         codes
     }
 }
@@ -219,7 +219,7 @@ fn match_path(template: &'static str, path: &str) -> Option<Vec<(&'static str, S
         match after {
             Some(after) => rest = after,
             None if expected.clone().next().is_none() => return Some(parameters),
-            // `/proxy/{connection}/{host}` without anything behind the host is complete, too.
+            // `/proxy/{connection}/{host}` is complete without anything behind the host.
             None if expected.clone().all(|segment| segment.ends_with("+}")) => {
                 parameters
                     .extend(expected.map(|s| {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_proxy_function_answers_with_tokens_or_by_them() {
+    fn only_three_routes_use_tokens() {
         let behind_proxy: Vec<_> =
             ROUTES.iter().filter(|r| r.function == Function::Proxy).map(Route::key).collect();
         assert_eq!(
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_only_resemble_a_route_are_nothing() {
+    fn a_path_that_only_resembles_a_route_is_not_found() {
         for path in [
             "",
             "health",
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn every_code_is_reachable_somewhere() {
         let mut documented: HashSet<_> = ROUTES.iter().flat_map(Route::problems).collect();
-        // This one is about addresses that are no route.
+        // The answer at addresses that are no route.
         documented.insert(Code::NotFound);
         for code in Code::ALL {
             assert!(documented.contains(code), "{code:?} is not in the table");

@@ -1,4 +1,4 @@
-//! Answers that begin to leave before they are whole.
+//! Answers that begin to leave before they are complete.
 //!
 //! ```text
 //!  handler ── Response<Content> ──> serve ──┬─ buffered: one JSON document with the body in it
@@ -17,10 +17,9 @@ use http::response::Parts;
 use lambda_runtime::MetadataPrelude;
 
 use crate::gateway;
-use crate::log::{StreamEnd, Streamed};
-use crate::serve::Entry;
+use crate::log::{Entry, StreamEnd, Streamed};
 
-/// The body is not coming any more. Why is in the log.
+/// The rest of the body does not come; the log has the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer was broken off")]
 pub struct BrokenOff;
@@ -28,7 +27,7 @@ pub struct BrokenOff;
 /// A body as it comes.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BrokenOff>> + Send>>;
 
-/// What a handler answers with.
+/// The body of a handler's answer.
 pub enum Content {
     /// The whole body.
     Whole(Body),
@@ -52,7 +51,7 @@ impl fmt::Debug for Content {
 }
 
 impl Content {
-    /// The body as chunks, whichever it is.
+    /// The body as chunks.
     pub(crate) fn into_chunks(self) -> Chunks {
         match self {
             Self::Chunks(chunks) => chunks,
@@ -62,7 +61,7 @@ impl Content {
 }
 
 /// Status and headers, as Lambda takes them before the body. Values that are not ASCII are left out: the
-/// prelude would hold them as numbers.
+/// prelude would have arrays of numbers in their place.
 pub(crate) fn prelude(parts: &Parts) -> MetadataPrelude {
     let mut headers = HeaderMap::with_capacity(parts.headers.len());
     for (name, text) in gateway::joined(&parts.headers) {
@@ -79,7 +78,7 @@ pub(crate) fn prelude(parts: &Parts) -> MetadataPrelude {
     }
 }
 
-/// A body on its way, whose request is logged when it ends.
+/// A body on its way; its request is logged when it ends.
 pub(crate) struct Recorded {
     chunks: Chunks,
     entry: Option<Entry>,
@@ -122,9 +121,9 @@ impl Drop for Recorded {
     }
 }
 
-/// Ends the process: the runtime would send an error as further bytes of the body and end it properly, and
-/// the client would take what it has for everything. So Lambda breaks the answer off, and the next request
-/// begins in a new process.
+/// Ends the process, so that Lambda breaks the answer off; the next request begins in a new process. The runtime
+/// would send an error as further bytes of the body and end it properly, and the client would take the part for the
+/// whole.
 fn break_off() -> ! {
     std::process::exit(1)
 }

@@ -1,4 +1,4 @@
-//! What more than one function puts on the wire.
+//! The JSON that more than one function answers with.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -13,12 +13,13 @@ pub struct ConnectionView {
     user: String,
     /// The organization it is pinned to; `null` when it serves all that the integration names.
     organization: Option<String>,
-    status: &'static str,
+    #[schemars(with = "String")]
+    status: Status,
     /// Why the user must sign in again.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     account: AccountView,
-    /// What Entra granted.
+    /// The scopes that Entra granted.
     scopes: Vec<String>,
     token_expires_at: Option<String>,
     last_used_at: Option<String>,
@@ -27,7 +28,7 @@ pub struct ConnectionView {
     connected_at: Option<String>,
 }
 
-/// Who signed in at Entra.
+/// The account that signed in at Entra.
 #[derive(Serialize, JsonSchema)]
 pub struct AccountView {
     tenant_id: String,
@@ -45,7 +46,7 @@ impl From<&Connection> for ConnectionView {
             integration: connection.integration.to_string(),
             user: connection.user.to_string(),
             organization: connection.organization.as_ref().map(ToString::to_string),
-            status: status_word(connection.status),
+            status: connection.status,
             reason: connection.reason.clone(),
             account: AccountView {
                 tenant_id: connection.account.tenant_id.to_string(),
@@ -60,15 +61,6 @@ impl From<&Connection> for ConnectionView {
             created_at: rfc3339(connection.created_at),
             connected_at: connection.connected_at.map(rfc3339),
         }
-    }
-}
-
-/// A status as it is written on the wire.
-pub const fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Pending => "pending",
-        Status::Active => "active",
-        Status::ReauthorizationRequired => "reauthorization_required",
     }
 }
 

@@ -39,6 +39,17 @@ pub struct ServiceSettings {
     pub refresh_shards: u32,
 }
 
+/// Why the service may not be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NotRunning {
+    /// The operator stopped it.
+    #[error("the operator has stopped the service")]
+    Paused,
+    /// Its status cannot be read.
+    #[error(transparent)]
+    Unknown(#[from] Error),
+}
+
 /// The service's settings, in the table `integrations`.
 #[derive(Clone)]
 pub struct Service {
@@ -70,6 +81,14 @@ impl Service {
     pub async fn is_paused(&self) -> Result<bool, Error> {
         let read = || async { Ok(self.settings().await?) };
         Ok(self.known.get(&(), read).await?.status == Status::Paused)
+    }
+
+    /// Goes on only if the operator has not stopped the service; see [`Service::is_paused`].
+    ///
+    /// # Errors
+    /// [`NotRunning`].
+    pub async fn require_running(&self) -> Result<(), NotRunning> {
+        if self.is_paused().await? { Err(NotRunning::Paused) } else { Ok(()) }
     }
 
     /// Turns the kill switch.

@@ -54,31 +54,32 @@ pub fn document(public_url: &PublicUrl) -> Value {
 }
 
 fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
+    let described = describe(route.operation, generator);
     let mut operation = json!({
         "operationId": operation_id(route),
         "summary": route.summary,
-        "responses": responses(route, generator),
+        "responses": responses(route, described.answers),
     });
     if !route.callers.is_empty() {
         operation["security"] = json!([{"key": []}, {"password": []}]);
-        let roles: Vec<&str> = route.callers.iter().map(|role: &Role| role.as_str()).collect();
+        let roles: Vec<_> = route.callers.iter().map(Role::to_string).collect();
         operation["description"] = format!("Callers: {}.", roles.join(", ")).into();
     }
-    let mut parameters = query_parameters(route.operation);
-    parameters.extend(header_parameters(route.operation));
+    let query = described.query.iter().map(query_parameter);
+    let parameters: Vec<_> = query.chain(described.headers.iter().map(header_parameter)).collect();
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
-    if let Some(schema) = request_body(route.operation, generator) {
+    if let Some(schema) = described.body {
         let content = json!({"application/json": {"schema": schema}});
         operation["requestBody"] = json!({"required": true, "content": content});
     }
     operation
 }
 
-fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
+fn responses(route: &Route, answers: Vec<(&'static str, &'static str, Option<Value>)>) -> Value {
     let mut responses: Map<String, Value> = Map::new();
-    for (status, description, schema) in success(route.operation, generator) {
+    for (status, description, schema) in answers {
         let mut response = json!({"description": description});
         if let Some(schema) = schema {
             response["content"] = json!({"application/json": {"schema": schema}});
@@ -98,113 +99,136 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     responses.into()
 }
 
-type Success = (&'static str, &'static str, Option<Value>);
+/// The part of an operation's description that its route does not have.
+#[derive(Default)]
+struct Described {
+    /// Status, meaning and schema of each answer that is not a problem.
+    answers: Vec<(&'static str, &'static str, Option<Value>)>,
+    /// The schema of the request's body.
+    body: Option<Value>,
+    /// The query parameters, and whether each is required.
+    query: &'static [(&'static str, bool)],
+    /// The request headers that the operation reads itself, with their meaning.
+    headers: &'static [(&'static str, &'static str)],
+}
 
-fn success(operation: Operation, generator: &mut SchemaGenerator) -> Vec<Success> {
+impl Described {
+    /// One answer.
+    fn answer(status: &'static str, meaning: &'static str, schema: Option<Value>) -> Self {
+        Self { answers: vec![(status, meaning, schema)], ..Self::default() }
+    }
+
+    fn and(mut self, status: &'static str, meaning: &'static str, schema: Option<Value>) -> Self {
+        self.answers.push((status, meaning, schema));
+        self
+    }
+
+    fn body(self, schema: Value) -> Self {
+        Self { body: Some(schema), ..self }
+    }
+
+    fn query(self, query: &'static [(&'static str, bool)]) -> Self {
+        Self { query, ..self }
+    }
+
+    fn headers(self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        Self { headers, ..self }
+    }
+}
+
+fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described {
+    let one = Described::answer;
     match operation {
-        Operation::PutIntegration => vec![
-            ("200", "Replaced", schema::<wire::IntegrationView>(generator)),
-            ("201", "Created", schema::<wire::IntegrationView>(generator)),
-        ],
-        Operation::ListIntegrations => {
-            vec![("200", "All of them", schema::<wire::List<wire::IntegrationView>>(generator))]
+        Operation::PutIntegration => {
+            one("200", "Replaced", Some(schema::<wire::IntegrationView>(generator)))
+                .and("201", "Created", Some(schema::<wire::IntegrationView>(generator)))
+                .body(schema::<wire::PutIntegration>(generator))
         }
-        Operation::GetIntegration
-        | Operation::PutClientCredential
-        | Operation::PauseIntegration
-        | Operation::ResumeIntegration => {
-            vec![("200", "The integration", schema::<wire::IntegrationView>(generator))]
+        Operation::ListIntegrations => {
+            one("200", "All of them", Some(schema::<wire::List<wire::IntegrationView>>(generator)))
+        }
+        Operation::PutClientCredential => {
+            one("200", "The integration", Some(schema::<wire::IntegrationView>(generator)))
+                .body(schema::<wire::ClientCredential>(generator))
+        }
+        Operation::GetIntegration | Operation::PauseIntegration | Operation::ResumeIntegration => {
+            one("200", "The integration", Some(schema::<wire::IntegrationView>(generator)))
         }
         Operation::VerifyIntegration => {
-            vec![("200", "The findings", schema::<wire::Verification>(generator))]
+            one("200", "The findings", Some(schema::<wire::Verification>(generator)))
         }
         Operation::CreateConnectSession => {
-            vec![("201", "The link", schema::<wire::ConnectSessionView>(generator))]
+            one("201", "The link", Some(schema::<wire::ConnectSessionView>(generator)))
+                .body(schema::<wire::CreateConnectSession>(generator))
         }
         Operation::ListConnections => {
-            vec![("200", "One page", schema::<wire::List<wire::ConnectionView>>(generator))]
+            one("200", "One page", Some(schema::<wire::List<wire::ConnectionView>>(generator)))
+                .query(&[
+                    ("integration", false),
+                    ("user", false),
+                    ("status", false),
+                    ("cursor", false),
+                    ("limit", false),
+                ])
         }
-        Operation::GetConnection | Operation::ConfirmConnection | Operation::RefreshConnection => {
-            vec![("200", "The connection", schema::<wire::ConnectionView>(generator))]
+        Operation::ConfirmConnection => {
+            one("200", "The connection", Some(schema::<wire::ConnectionView>(generator)))
+                .body(schema::<wire::ConfirmConnection>(generator))
         }
-        Operation::HandOutToken => vec![("200", "The access token", Some(token_schema()))],
+        Operation::GetConnection | Operation::RefreshConnection => {
+            one("200", "The connection", Some(schema::<wire::ConnectionView>(generator)))
+        }
+        Operation::HandOutToken => one("200", "The access token", Some(token_schema())),
         Operation::CreateApiKey => {
-            vec![("201", "The key, shown this once", schema::<wire::NewApiKeyView>(generator))]
+            one("201", "The key, shown this once", Some(schema::<wire::NewApiKeyView>(generator)))
+                .body(schema::<wire::CreateApiKey>(generator))
         }
         Operation::ListApiKeys => {
-            vec![("200", "All of them", schema::<wire::List<wire::ApiKeyView>>(generator))]
+            one("200", "All of them", Some(schema::<wire::List<wire::ApiKeyView>>(generator)))
         }
         Operation::DeleteIntegration | Operation::DeleteConnection | Operation::DeleteApiKey => {
-            vec![("204", "Deleted", None)]
+            one("204", "Deleted", None)
         }
-        Operation::Authorize => vec![("302", "On to Microsoft Entra ID", None)],
-        Operation::IntegrationCallback => vec![
-            ("200", "A page that says so, where the session has no return_to", None),
-            ("303", "Back to the application", None),
-        ],
-        Operation::Proxy => vec![("default", "The answer of Azure DevOps, as it came", None)],
-        Operation::GetService | Operation::PauseService | Operation::ResumeService => {
-            vec![("200", "The service", schema::<wire::ServiceView>(generator))]
+        Operation::Authorize => {
+            one("302", "On to Microsoft Entra ID", None).query(&[("session", true)])
         }
-        Operation::Health => vec![("200", "Alive", Some(json!({"type": "object"})))],
-        Operation::OpenApi => vec![("200", "This document", Some(json!({"type": "object"})))],
-        Operation::PortalAddress => vec![("303", "On to the first page", None)],
-        Operation::Portal | Operation::PortalPage => {
-            vec![("200", "A page", None), ("401", "The sign-in page", None)]
-        }
-        Operation::PortalAction => vec![
-            ("200", "A page with the result, or with what is wrong", None),
-            ("303", "Done; on to a page that says so", None),
-            ("401", "The sign-in page", None),
-        ],
-    }
-}
-
-fn request_body(operation: Operation, generator: &mut SchemaGenerator) -> Option<Value> {
-    match operation {
-        Operation::PutIntegration => schema::<wire::PutIntegration>(generator),
-        Operation::PutClientCredential => schema::<wire::ClientCredential>(generator),
-        Operation::CreateConnectSession => schema::<wire::CreateConnectSession>(generator),
-        Operation::ConfirmConnection => schema::<wire::ConfirmConnection>(generator),
-        Operation::CreateApiKey => schema::<wire::CreateApiKey>(generator),
-        _ => None,
-    }
-}
-
-fn query_parameters(operation: Operation) -> Vec<Value> {
-    let names: &[(&str, bool)] = match operation {
-        Operation::Authorize => &[("session", true)],
         Operation::IntegrationCallback => {
-            &[("state", true), ("code", false), ("error", false), ("iss", false)]
+            one("200", "A page that says so, where the session has no return_to", None)
+                .and("303", "Back to the application", None)
+                .query(&[("state", true), ("code", false), ("error", false), ("iss", false)])
         }
-        Operation::ListConnections => &[
-            ("integration", false),
-            ("user", false),
-            ("status", false),
-            ("cursor", false),
-            ("limit", false),
-        ],
-        _ => &[],
-    };
-    names
-        .iter()
-        .map(|(name, required)| {
-            json!({"name": name, "in": "query", "required": required, "schema": {"type": "string"}})
-        })
-        .collect()
+        Operation::Proxy => {
+            one("default", "The answer of Azure DevOps, as it came", None).headers(&[
+                ("x-ado-connect-dry", "`1`: describe the call and the limits, and call nothing"),
+                (
+                    "x-ado-connect-integration",
+                    "with `me`: the integration whose connection is meant",
+                ),
+            ])
+        }
+        Operation::GetService | Operation::PauseService | Operation::ResumeService => {
+            one("200", "The service", Some(schema::<wire::ServiceView>(generator)))
+        }
+        Operation::Health => one("200", "Alive", Some(json!({"type": "object"}))),
+        Operation::OpenApi => one("200", "This document", Some(json!({"type": "object"}))),
+        Operation::PortalAddress => one("303", "On to the first page", None),
+        Operation::Portal | Operation::PortalPage => {
+            one("200", "A page", None).and("401", "The sign-in page", None)
+        }
+        Operation::PortalAction => {
+            one("200", "A page with the result, or with what is wrong", None)
+                .and("303", "Done; on to a page that says so", None)
+                .and("401", "The sign-in page", None)
+        }
+    }
 }
 
-/// What the proxy reads itself; every other header is Azure DevOps'.
-fn header_parameters(operation: Operation) -> Vec<Value> {
-    let headers: &[(&str, &str)] = match operation {
-        Operation::Proxy => &[
-            ("x-ado-connect-dry", "`1`: describe the call and the limits, and call nothing"),
-            ("x-ado-connect-integration", "with `me`: the integration whose connection is meant"),
-        ],
-        _ => &[],
-    };
-    let parameter = |(name, description): &(&str, &str)| json!({"name": name, "in": "header", "required": false, "description": description, "schema": {"type": "string"}});
-    headers.iter().map(parameter).collect()
+fn query_parameter((name, required): &(&str, bool)) -> Value {
+    json!({"name": name, "in": "query", "required": required, "schema": {"type": "string"}})
+}
+
+fn header_parameter((name, description): &(&str, &str)) -> Value {
+    json!({"name": name, "in": "header", "required": false, "description": description, "schema": {"type": "string"}})
 }
 
 fn path_parameters(route: &Route) -> Vec<Value> {
@@ -238,9 +262,8 @@ fn operation_id(route: &Route) -> String {
     id
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "fits the tables above")]
-fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Option<Value> {
-    Some(generator.subschema_for::<T>().to_value())
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
 }
 
 fn token_schema() -> Value {

@@ -99,7 +99,7 @@ impl ConnectSessionOperations {
         let user = acting_user(caller, request.user)?;
         let integration =
             visible_integration(&self.integrations, caller, &request.integration).await?;
-        edge::switch::running(&self.service).await?;
+        self.service.require_running().await?;
         if integration.status != Status::Ready {
             return Err(Problem::new(Code::IntegrationNotReady));
         }

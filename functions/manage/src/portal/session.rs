@@ -134,7 +134,7 @@ impl PortalSessions {
             let reason = Reason::WrongKey;
             return SignInPage { style: page::STYLE, reason, next, kept }.shown();
         };
-        log.caller(&caller);
+        log.caller(&caller.id);
         // The new cookie overwrites its own, so nobody could end it later.
         if let Some(former) = former {
             self.sessions.end_portal(&former).await?;
@@ -171,7 +171,7 @@ impl PortalSessions {
             tracing::info!(audit = "portal_sign_out", caller = %operator.caller.id, "an operator signed out");
         }
         let mut response = plain_sign_in(Reason::SignedOut)?;
-        response.headers_mut().append(SET_COOKIE, cookie.clear()?);
+        response.headers_mut().append(SET_COOKIE, cookie.clear());
         Ok(response)
     }
 }

@@ -12,23 +12,23 @@ use crate::problem::{Code, Problem};
 /// The longest `Authorization` header, in bytes; a token of that size is none of ours.
 const LIMIT: usize = 8 * 1024;
 
-/// How the secret was presented.
+/// The scheme of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     /// RFC 6750: the key or token itself.
     Bearer,
-    /// RFC 7617: the key as the password of any user, as tools made for personal access tokens send it.
+    /// RFC 7617: the key as the password of any user, as tools for personal access tokens send it.
     Basic,
 }
 
-/// What a request presents.
+/// The content of the header.
 #[derive(Debug)]
 pub(super) struct Presented {
     pub scheme: Scheme,
     pub secret: SecretString,
 }
 
-/// Some clients leave the padding out.
+/// Some clients omit the padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -37,7 +37,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Reads the one `Authorization` header.
 ///
 /// API Gateway joins repeated headers by commas, and no credential has a comma outside of its
-/// base64: a comma means that there were several, of which it is unclear which one counts.
+/// base64: a comma means that there were several, and nothing shows which one counts.
 pub(super) fn presented(headers: &HeaderMap) -> Result<Presented, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {

@@ -1,4 +1,4 @@
-//! Where an identity provider publishes its keys (`OpenID` Connect Discovery 1.0 section 4).
+//! The address of an identity provider's keys (OpenID Connect Discovery 1.0 section 4).
 
 use std::sync::Arc;
 
@@ -11,13 +11,12 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use url::Url;
 
-/// How long an answer is good for; a stale one is still used while there is no new one.
+/// The age at which an address is asked for again; it is used on while there is no new one.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// How long a failure keeps us from asking again, so that requests with invented tokens do not
-/// become requests to the provider.
+/// The pause after a failure, so that requests with invented tokens do not become requests to the provider.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
-/// Finds the key set's address, asking the provider at most once at a time.
+/// Finds the key set's address, with one request to the provider at a time.
 #[derive(Clone)]
 pub(super) struct Discovery {
     transport: Transport,
@@ -26,7 +25,7 @@ pub(super) struct Discovery {
     failed: Remembered<(), ()>,
 }
 
-/// Why the address is not known. Holds no part of the answer.
+/// Why the address is not known. Contains no part of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unknown {
     #[error("the discovery document cannot be read")]
@@ -57,7 +56,7 @@ struct Document {
 }
 
 impl Discovery {
-    /// Asks nothing yet. `http` must not follow redirects.
+    /// `http` must not follow redirects.
     pub(super) fn new(http: reqwest::Client, issuer: String, clock: Arc<dyn Clock>) -> Self {
         let found = Remembered::new(Arc::clone(&clock), FRESH_FOR)
             .or_stale(SignedDuration::MAX, SignedDuration::ZERO);

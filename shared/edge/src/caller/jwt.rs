@@ -15,9 +15,9 @@ use vault::ids::UserId;
 use super::discovery::Discovery;
 use crate::config::JwtConfig;
 
-/// How far clocks may differ, in seconds.
+/// The tolerated difference of clocks, in seconds.
 const SKEW: f64 = 60.0;
-/// Nothing longer is a `kid` that anyone publishes.
+/// The longest `kid`; no provider publishes a longer one.
 const KID_LIMIT: usize = 256;
 /// RFC 7518 §3.3: RSA keys have at least 2048 bits.
 const RSA_MODULUS_BYTES: usize = 256;
@@ -31,7 +31,7 @@ pub struct JwtVerifier {
     clock: Arc<dyn Clock>,
 }
 
-/// Which rule a token breaks. Reads as the end of a sentence that begins with "The token".
+/// The rule that a token breaks. Reads as the end of a sentence that begins with "The token".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It does not have the parts of a signed token.
@@ -40,25 +40,25 @@ pub enum Refusal {
     /// Its algorithm is not RS256 or ES256, or its key is for another one.
     #[error("is not signed with RS256 or ES256")]
     Algorithm,
-    /// Its header demands something (`crit`) that we do not know (RFC 7515 §4.1.11).
+    /// Its header demands an extension (`crit`) that we do not support (RFC 7515 §4.1.11).
     #[error("demands an extension that is not supported")]
     Critical,
-    /// It says that it is something else, such as a logout token (RFC 8725 §3.11).
+    /// Its `typ` is another, such as that of a logout token (RFC 8725 §3.11).
     #[error("is of a type that does not authenticate callers")]
     Type,
-    /// Its key is none of the issuer's.
+    /// The issuer publishes no key with its `kid`.
     #[error("is signed with a key that its issuer does not publish")]
     Key,
-    /// The signature is not that of the key.
+    /// The signature does not verify.
     #[error("has a signature that does not verify")]
     Signature,
-    /// Someone else issued it.
+    /// Another provider issued it.
     #[error("was issued by another issuer")]
     Issuer,
-    /// It is for someone else.
+    /// It is for another audience.
     #[error("is for another audience")]
     Audience,
-    /// It has expired, or does not say when it does.
+    /// It has expired, or has no expiry.
     #[error("has expired")]
     Expired,
     /// It is not valid yet.
@@ -83,7 +83,7 @@ pub(super) fn looks_like_one(secret: &SecretString) -> bool {
 }
 
 impl JwtVerifier {
-    /// Asks nothing yet; keys are read when the first token comes. `http` must not follow redirects.
+    /// Keys are read when the first token comes. `http` must not follow redirects.
     #[must_use]
     pub fn new(config: JwtConfig, http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
         let discovery = Discovery::new(http.clone(), config.issuer.clone(), Arc::clone(&clock));
@@ -94,7 +94,7 @@ impl JwtVerifier {
     /// The user that a token names.
     ///
     /// # Errors
-    /// [`Refusal`] says which rule it breaks; [`Refusal::Unavailable`] that it could not be checked.
+    /// [`Refusal`] for the first rule that it breaks; [`Refusal::Unavailable`] if it could not be checked.
     pub async fn verify(&self, token: &SecretString) -> Result<UserId, Refusal> {
         let token = token.expose_secret();
         let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Malformed)?;
@@ -154,7 +154,7 @@ impl JwtVerifier {
 }
 
 /// The claims, once the signature has been verified. Times, issuer and audience are checked by
-/// [`JwtVerifier::check`], against our own clock and with our own words.
+/// [`JwtVerifier::check`], against our own clock and with our own messages.
 fn signed_claims(
     token: &str,
     key: &DecodingKey,
@@ -170,13 +170,13 @@ fn signed_claims(
         .map_err(|_| Refusal::Signature)
 }
 
-/// RFC 9068 §2.1 for access tokens; `JWT` is what most providers say (RFC 7519 §5.1).
+/// RFC 9068 §2.1 for access tokens; most providers use `JWT` (RFC 7519 §5.1).
 fn is_access_token_type(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
 }
 
-/// Whether a published key is meant and strong enough for signatures by this algorithm.
+/// Whether a published key is intended for signatures by this algorithm, and long enough.
 fn suits(key: &Jwk, algorithm: Algorithm) -> bool {
     let use_fits = matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
     let (named, kind_fits) = match (&key.algorithm, algorithm) {

@@ -1,4 +1,4 @@
-//! Operators in the portal: they present their key once, and are known by their session from then on.
+//! Operators in the portal: they present their key once, and have a session from then on.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use vault::secret_token::SecretHash;
@@ -8,7 +8,7 @@ use super::{API_KEY_PREFIX, Authenticator, Caller, Kind};
 use crate::problem::Problem;
 
 impl Authenticator {
-    /// The operator's key that `presented` is and who it is, or `None` when it is no key or another caller's.
+    /// Returns the operator's key that was presented, and its owner; `None` if it is no key or not an operator's.
     ///
     /// # Errors
     /// [`crate::Code::ServiceUnavailable`] when the key cannot be checked at the moment.
@@ -29,7 +29,7 @@ impl Authenticator {
         Ok(matches.then(|| (PortalKey::OperatorKey(hash), Caller::operator())))
     }
 
-    /// The operator who signed in with `key`, if that key is still one: neither deleted nor changed.
+    /// Returns the operator who signed in with `key`, or `None` if that key has been deleted or changed.
     ///
     /// # Errors
     /// As [`Self::operator`].

@@ -81,7 +81,7 @@ async fn tokens_of_the_issuer_name_their_user() {
 }
 
 #[tokio::test]
-async fn claims_that_do_not_fit_are_refused_by_name() {
+async fn each_wrong_claim_is_refused_by_its_rule() {
     let setup = Setup::new().await;
     let issuer = setup.provider.issuer.clone();
     for (claim, value, refusal) in [
@@ -257,7 +257,7 @@ async fn invented_keys_do_not_become_requests_to_the_provider() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_is_not_the_callers_fault() {
+async fn a_token_is_not_refused_while_its_provider_is_down() {
     let setup = Setup::new().await;
     setup.provider.set_down(true);
     for _ in 0..20 {
@@ -328,7 +328,7 @@ fn callers_are_limited_to_their_role_and_integration() {
 }
 
 #[test]
-fn the_log_does_not_learn_a_users_name() {
+fn the_id_of_a_caller_does_not_contain_the_user() {
     let caller = Caller::of_user("ada@mycompany.example".parse().unwrap());
     assert!(caller.id.starts_with("user:") && caller.id.len() == 21);
     assert!(!caller.id.contains("ada"));
@@ -380,7 +380,7 @@ async fn each_kind_of_credential_makes_its_kind_of_caller() {
 }
 
 #[tokio::test]
-async fn nothing_else_is_a_caller() {
+async fn any_other_credential_is_refused() {
     let setup = Setup::new().await;
     let (authenticator, _services) = authenticator(&setup).await;
     let expired = setup.claims_with("exp", json!(NOW - 3_600));

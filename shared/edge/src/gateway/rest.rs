@@ -1,7 +1,7 @@
-//! Both formats of events as they come: a REST API's (format 1.0) is turned into the other.
+//! Events in both formats: format 1.0, of REST APIs, is turned into format 2.0.
 //!
-//! A REST API decodes the query, and forgets in which order different names came. It is spelled anew, which
-//! means the same to Azure DevOps, though not byte for byte what the client sent.
+//! A REST API decodes the query and drops the order of different names. The query is encoded again: it has the same
+//! meaning to Azure DevOps, but is not byte for byte the one that the client sent.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,11 +10,11 @@ use serde::Deserialize;
 
 use super::{Event, EventContext, EventHttp};
 
-/// What stands in a query as itself (RFC 3986 `unreserved`, and what Azure DevOps' clients leave alone).
+/// Characters that are encoded in a query: not RFC 3986 `unreserved`, and not `$` and `,`, as in Azure DevOps' clients.
 const QUERY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'$').remove(b',');
 
-/// The fields of both formats. What is not there is left out by some who send them, and null by others.
+/// The fields of both formats. Some senders omit absent fields, others send null.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct AnyEvent {
@@ -26,7 +26,7 @@ pub(super) struct AnyEvent {
     request_context: EventContext,
     body: Option<String>,
     is_base64_encoded: bool,
-    /// Format 1.0, as everything below. (`cargo lambda watch` has some of it in format 2.0, too.)
+    /// Format 1.0, like all fields below. (`cargo lambda watch` sends some of them in format 2.0, too.)
     http_method: String,
     path: String,
     multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
@@ -48,7 +48,7 @@ impl From<AnyEvent> for Event {
             };
         }
         Self {
-            // Without the stage already, and as it was sent.
+            // As sent, and already without the stage.
             raw_path: event.path,
             raw_query_string: query(
                 event.multi_value_query_string_parameters,
@@ -87,7 +87,7 @@ fn headers(
     let Some(all) = all else { return last.unwrap_or_default() };
     let mut joined: HashMap<String, String> = HashMap::with_capacity(all.len());
     for (name, values) in all {
-        // Names come as they were sent, so one may stand here in two spellings.
+        // Names are as sent, so one can occur in two spellings.
         let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { "," };
         let text = values.join(separator);
         joined
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_api_s_event_becomes_the_request_that_was_sent() {
+    fn an_event_of_a_rest_api_becomes_the_request_as_sent() {
         let event = event(&json!({}));
         assert_eq!(event.path(), "/proxy/conn_1/dev.azure.com/mycompany/My%20Project/_apis");
         assert_eq!(event.request_context.request_id, "r-1");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rest_api_leaves_out_is_null() {
+    fn a_field_that_a_rest_api_omits_is_null() {
         let bare = event(&json!({
             "headers": null, "multiValueHeaders": null, "queryStringParameters": null,
             "multiValueQueryStringParameters": null, "body": "e30=", "isBase64Encoded": true,

@@ -1,4 +1,4 @@
-//! The page that an application's user sees: one message, in the application's name and colours.
+//! The page for an application's user: one message, in the application's name and colours.
 
 use crate::gateway::Body;
 use askama::Template;
@@ -19,51 +19,51 @@ pub struct Page {
     pub heading: String,
     /// The message in sentences.
     pub paragraphs: Vec<String>,
-    /// An address for somebody else.
+    /// An address for another person.
     pub pass_on: Option<PassOn>,
-    /// Where to go from here.
+    /// The next address.
     pub link: Option<Link>,
     /// Small print: names and values, such as the request id.
     pub facts: Vec<(&'static str, String)>,
-    /// Whose page it is to whom it is shown.
+    /// The application whose name and colours it has.
     pub branding: Branding,
 }
 
 /// A link with its text.
 #[derive(Debug, Clone)]
 pub struct Link {
-    /// Where it leads. Anything but `http` and `https` is shown as text only.
+    /// Its target. Anything but `http` and `https` is shown as text only.
     pub to: Url,
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 
-/// An address to be copied and sent to somebody else.
+/// An address to copy and send to another person.
 #[derive(Debug, Clone)]
 pub struct PassOn {
-    /// For whom it is.
+    /// The person.
     pub label: String,
-    /// What to do with it.
+    /// The instruction.
     pub hint: String,
     /// The address.
     pub address: String,
 }
 
-/// Who has connected to what.
+/// A new connection.
 #[derive(Debug, Clone, Default)]
 pub struct Connected {
-    /// The display name, as Entra gave it.
+    /// The display name from Entra.
     pub name: Option<String>,
-    /// The sign-in name, as Entra gave it.
+    /// The sign-in name from Entra.
     pub username: Option<String>,
-    /// The Azure DevOps organization, if it is one.
+    /// The Azure DevOps organization, if the connection is pinned to one.
     pub organization: Option<String>,
-    /// The application that it was for.
+    /// The application.
     pub branding: Branding,
 }
 
 impl Page {
-    /// The page that states what a problem document states, in words for the user of an application.
+    /// The page with the facts of a problem document, in words for the user of an application.
     pub(crate) fn of_problem(code: Code, problem: &Document<'_>, branding: &Branding) -> Self {
         let text = texts::of(code);
         let mut page = Self::saying(text.heading, branding);
@@ -91,7 +91,7 @@ impl Page {
         page
     }
 
-    /// The page that ends a sign-in well where the browser does not go back to the application.
+    /// The page after a successful sign-in that does not go back to the application.
     #[must_use]
     pub fn connected(connected: &Connected) -> Self {
         let mut page = Self::saying(texts::CONNECTED.heading, &connected.branding);
@@ -105,18 +105,18 @@ impl Page {
         page
     }
 
-    /// The page for an administrator who has consented for a whole tenant, as Microsoft says.
+    /// The page for an administrator who, by Microsoft's answer, has consented for a whole tenant.
     #[must_use]
     pub fn consented() -> Self {
         Self::of_text(&texts::CONSENTED)
     }
 
-    /// The page behind a redirect to the sign-in, for who does not follow it by itself.
+    /// The body of a redirect to the sign-in, for clients that do not follow redirects.
     pub(crate) fn connecting(to: &Url) -> Self {
         Self::leading_on(&texts::CONNECTING, texts::GO_ON, to)
     }
 
-    /// The page behind a redirect back, for who does not follow it by itself.
+    /// The body of a redirect back, for clients that do not follow redirects.
     pub(crate) fn returning(to: &Url) -> Self {
         Self::leading_on(&texts::RETURNING, texts::GO_BACK, to)
     }
@@ -138,7 +138,7 @@ impl Page {
         Self { title, heading, branding: branding.clone(), ..Self::default() }
     }
 
-    /// Adds a text about the application, if there is something to say.
+    /// Adds a text about the application, unless it is empty.
     fn say(&mut self, text: &str) {
         if !text.is_empty() {
             self.paragraphs.push(texts::about(self.name(), text));
@@ -150,7 +150,7 @@ impl Page {
         self.render(self.accent().as_deref())
     }
 
-    /// The page as an answer, with headers that keep it from loading, leaking or being framed.
+    /// The page as an answer, see [`response`].
     #[must_use]
     pub fn response(&self, status: StatusCode) -> Response<Body> {
         let accent = self.accent();
@@ -168,7 +168,7 @@ impl Page {
         };
         let template =
             Rendered { page: self, title, style: STYLE, accent, logo: self.logo(), name };
-        // Texts written into a String: nothing of it can fail.
+        // Writing texts to a String cannot fail.
         template.render().unwrap_or_default()
     }
 
@@ -195,8 +195,8 @@ pub(crate) fn is_of_the_web(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
 }
 
-/// The colour where it can do no harm to who reads: a stripe, and buttons with a text that stands out from it. Links
-/// and outlines keep their own colours, which fit light and dark.
+/// The accent colour where it does not harm legibility: a stripe, and buttons with a text of enough contrast. Links and
+/// outlines keep their own colours, which fit light and dark.
 fn accent_style(accent: AccentColor) -> String {
     let text = match accent.text_color() {
         TextColor::Black => "#000",

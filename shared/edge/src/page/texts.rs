@@ -1,28 +1,29 @@
-//! What pages say to an application's users: people who know their application, have a work account at Microsoft, and
-//! need to know no more than that. All texts for them are here, so that this is the file to translate.
+//! The texts for an application's users: people who know their application and have a work account at Microsoft, and
+//! need no other knowledge. All texts for them are here: this is the file to translate. The portal's texts, for
+//! operators, are in `functions/manage/templates`.
 //!
-//! `{application}` stands for the application's name.
+//! `{application}` is replaced by the application's name.
 
 use crate::problem::Code;
 
 /// One message.
 pub(crate) struct Text {
-    /// It in a few words.
+    /// The message in a few words.
     pub(crate) heading: &'static str,
-    /// What happened; may be empty where the heading says it all.
+    /// What happened; empty where the heading is enough.
     pub(crate) happened: &'static str,
     /// What to do now.
     pub(crate) advice: &'static str,
 }
 
-/// The application, where its name is not known.
+/// The application's name, where it is not known.
 const SOME_APPLICATION: &str = "the application";
 
 /// Above the address that an administrator needs.
 pub(crate) const ADMIN_LABEL: &str = "Link for your administrator";
-/// Beside it.
+/// Beside that address.
 pub(crate) const ADMIN_HINT: &str = "Copy this link and send it to an administrator, such as your IT department. It lets them approve the access for everybody in your organization.";
-/// On the link to where one signs in again.
+/// On the link to a new sign-in.
 pub(crate) const RECONNECT: &str = "Sign in again";
 /// On the link behind a redirect to the sign-in.
 pub(crate) const GO_ON: &str = "Go on to sign in";
@@ -54,12 +55,12 @@ pub(crate) const CONSENTED: Text = Text {
     advice: "Its users can connect Azure DevOps now. Let them start again in {application}.",
 };
 
-/// Who has signed in.
+/// The account that has signed in.
 pub(crate) fn signed_in(account: &str) -> String {
     format!("You signed in as {account}.")
 }
 
-/// To what the application may now go.
+/// The organization that the application can reach from now on.
 pub(crate) fn connected_to(organization: Option<&str>) -> String {
     match organization {
         Some(organization) => {
@@ -74,61 +75,11 @@ pub(crate) fn about(name: Option<&str>, text: &str) -> String {
     text.replace("{application}", name.unwrap_or(SOME_APPLICATION))
 }
 
-/// What a problem means to the user who meets it. What users do not meet says what it says to everybody.
+/// The words for the user who meets a problem.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(crate) fn of(code: Code) -> Text {
     let (heading, happened, advice) = match code {
-        Code::SessionUnknown
-        | Code::SessionExpired
-        | Code::SessionUsedUp
-        | Code::StateUnknown
-        | Code::StateExpired
-        | Code::BrowserMismatch => link_or_sign_in(code),
-        Code::WrongTenant
-        | Code::AccountNotInTenant
-        | Code::PersonalAccount
-        | Code::DifferentAccount
-        | Code::OrganizationAccessDenied
-        | Code::OrganizationNotBackedByEntra => account(code),
-        Code::SignInCancelled
-        | Code::ConsentRequired
-        | Code::AdminApprovalRequired
-        | Code::PolicyBlocked
-        | Code::InteractionRequired => microsoft_said_no(code),
-        Code::CodeRejected
-        | Code::IdTokenInvalid
-        | Code::IssuerMismatch
-        | Code::IntegrationNotReady
-        | Code::CredentialRejected
-        | Code::EntraMisconfigured => not_the_user_s_fault(code),
-        Code::ServicePaused
-        | Code::ServiceUnavailable
-        | Code::EntraUnavailable
-        | Code::EntraThrottled
-        | Code::DevopsUnavailable => later(code),
-        Code::InternalError => (
-            "Something went wrong",
-            "This is not your fault, and nothing was connected.",
-            "Try again. If it happens again, send the details below to the people who run {application}.",
-        ),
-        Code::NotFound | Code::MethodNotAllowed => (
-            "There is nothing here",
-            "This address leads nowhere.",
-            "If {application} sent you here, go back to it and start again.",
-        ),
-        Code::InvalidRequest | Code::DuplicateParameter => (
-            "This link does not work",
-            "The address is not complete, or was changed on its way to you.",
-            "Go back to {application} and start again.",
-        ),
-        other => (other.title(), "", other.advice()),
-    };
-    Text { heading, happened, advice }
-}
-
-type Parts = (&'static str, &'static str, &'static str);
-
-fn link_or_sign_in(code: Code) -> Parts {
-    match code {
+        // the link, and the way back from Microsoft
         Code::SessionExpired => (
             "This link has expired",
             "A link to connect works for 30 minutes, and this one is older.",
@@ -154,16 +105,12 @@ fn link_or_sign_in(code: Code) -> Parts {
             "For your safety a sign-in has to end in the browser where it began, and that browser has to allow cookies of this site.",
             "Go back to {application} and start again, and stay in one browser and one window.",
         ),
-        _ => (
+        Code::SessionUnknown => (
             "This link is no longer valid",
             "It was used already, or it is not complete.",
             "Go back to {application}. If you are not connected there, start again.",
         ),
-    }
-}
-
-fn account(code: Code) -> Parts {
-    match code {
+        // the account
         Code::PersonalAccount => (
             "Please use your work or school account",
             "You signed in with a personal Microsoft account. Only accounts that a company or school has given out can be connected.",
@@ -189,16 +136,12 @@ fn account(code: Code) -> Parts {
             "It is not set up for work or school accounts.",
             "Ask the owner of the organization to connect it to Microsoft Entra ID in its settings.",
         ),
-        _ => (
+        Code::WrongTenant => (
             "This account cannot be used here",
             "The account that you signed in with belongs to a company or school that {application} does not serve.",
             "Go back to {application}, start again, and choose another account.",
         ),
-    }
-}
-
-fn microsoft_said_no(code: Code) -> Parts {
-    match code {
+        // refused by Microsoft
         Code::ConsentRequired => (
             "The access was not allowed",
             "Microsoft asks whether {application} may work with Azure DevOps for you, and the answer was not yes.",
@@ -219,16 +162,12 @@ fn microsoft_said_no(code: Code) -> Parts {
             "Microsoft asks for one more step, such as a confirmation on your phone.",
             "Go back to {application}, start again, and complete every step that Microsoft asks for.",
         ),
-        _ => (
+        Code::SignInCancelled => (
             "You did not sign in",
             "The sign-in was cancelled. Nothing was connected.",
             "If you want to connect after all, go back to {application} and start again.",
         ),
-    }
-}
-
-fn not_the_user_s_fault(code: Code) -> Parts {
-    match code {
+        // not the user's fault
         Code::IntegrationNotReady => (
             "Connecting is not possible at the moment",
             "The connection to Azure DevOps is switched off or not set up completely. You can do nothing about it.",
@@ -239,16 +178,12 @@ fn not_the_user_s_fault(code: Code) -> Parts {
             "The connection to Microsoft is not set up as it has to be. You can do nothing about it.",
             "Tell the people who run {application}, and send the details below along.",
         ),
-        _ => (
+        Code::CodeRejected | Code::IdTokenInvalid | Code::IssuerMismatch => (
             "The sign-in could not be completed",
             "The answer that came back from Microsoft could not be accepted. Nothing was connected.",
             "Go back to {application} and start again. If it happens again, send the details below to the people who run it.",
         ),
-    }
-}
-
-fn later(code: Code) -> Parts {
-    match code {
+        // temporary
         Code::ServicePaused => (
             "This service is paused",
             "The people who run it have stopped it for the time being. What you have connected is unchanged.",
@@ -259,17 +194,66 @@ fn later(code: Code) -> Parts {
             "The sign-in at Microsoft does not answer at the moment. Nothing was connected.",
             "Wait a minute, then go back to {application} and start again.",
         ),
-        Code::DevopsUnavailable => (
+        Code::DevopsUnavailable | Code::DevopsTimeout => (
             "Azure DevOps cannot be reached",
             "You signed in, but Azure DevOps does not answer at the moment. Nothing was connected.",
             "Wait a minute, then go back to {application} and start again.",
         ),
-        _ => (
+        Code::ServiceUnavailable => (
             "This service is not available right now",
             "It could not answer in time.",
             "Wait a minute and try again.",
         ),
-    }
+        // of our own
+        Code::InternalError => (
+            "Something went wrong",
+            "This is not your fault, and nothing was connected.",
+            "Try again. If it happens again, send the details below to the people who run {application}.",
+        ),
+        Code::NotFound | Code::MethodNotAllowed => (
+            "There is nothing here",
+            "This address leads nowhere.",
+            "If {application} sent you here, go back to it and start again.",
+        ),
+        Code::InvalidRequest | Code::DuplicateParameter => (
+            "This link does not work",
+            "The address is not complete, or was changed on its way to you.",
+            "Go back to {application} and start again.",
+        ),
+        // met by programs only, whose words they keep
+        Code::MissingCredentials
+        | Code::InvalidCredentials
+        | Code::RoleNotAllowed
+        | Code::MalformedJson
+        | Code::UnsupportedMediaType
+        | Code::FormRefused
+        | Code::RequestTooLarge
+        | Code::HeaderTooLarge
+        | Code::IntegrationNotFound
+        | Code::ReturnToNotAllowed
+        | Code::OrganizationNotAllowed
+        | Code::ScopeNotAllowed
+        | Code::UserMismatch
+        | Code::ConfirmationInvalid
+        | Code::ConfirmationExpired
+        | Code::ConfirmationUserMismatch
+        | Code::ConnectionNotFound
+        | Code::ConnectionPending
+        | Code::ConnectionReauthorizationRequired
+        | Code::RefreshInProgress
+        | Code::RefreshRefused
+        | Code::TokenHandoutDisabled
+        | Code::UnknownHost
+        | Code::AmbiguousPath
+        | Code::ResponseTooLarge
+        | Code::CallNotAllowed
+        | Code::ConnectionAmbiguous
+        | Code::RateLimited
+        | Code::ConcurrencyLimited
+        | Code::DevopsThrottled
+        | Code::ApiKeyNotFound => (code.title(), "", code.advice()),
+    };
+    Text { heading, happened, advice }
 }
 
 #[cfg(test)]
@@ -277,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_is_whole_and_names_only_the_application() {
+    fn every_text_is_complete_and_names_only_the_application() {
         let pages = [CONNECTING, RETURNING, CONNECTED, CONSENTED];
         for text in Code::ALL.iter().map(|code| of(*code)).chain(pages) {
             assert!(!text.heading.is_empty() && !text.heading.ends_with('.'), "{}", text.heading);
@@ -292,7 +276,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_can_meet_needs_no_knowledge_of_the_protocol() {
+    fn every_problem_of_a_sign_in_has_words_for_users() {
+        use crate::routes::{Function, ROUTES};
+        for route in ROUTES {
+            if matches!(route.function, Function::Authorize | Function::Callback) {
+                for code in route.problems() {
+                    assert!(!of(code).happened.is_empty(), "{code:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn words_for_users_need_no_knowledge_of_the_protocol() {
         let jargon = ["tenant", "token", "OAuth", "redirect", "state", "session", "scope", "API"];
         for code in Code::ALL {
             let text = of(*code);

@@ -28,7 +28,7 @@ fn a_parameter_sent_twice_is_refused_however_it_is_spelled() {
 }
 
 #[test]
-fn control_characters_are_read_where_entra_writes_them_and_nowhere_else() {
+fn control_characters_are_accepted_in_descriptions_of_entra_only() {
     let query = Query::parse("error_description=AADSTS1:%20x%0d%0aTrace&state=a%00b").unwrap();
     assert_eq!(query.get("error_description"), Some("AADSTS1: x\r\nTrace"));
     assert_eq!(query.required("state").unwrap_err().code(), Code::InvalidRequest);
@@ -43,7 +43,7 @@ fn a_query_that_is_not_text_is_refused() {
 }
 
 #[test]
-fn errors_name_parameters_of_ours_and_repeat_nothing_else() {
+fn an_error_repeats_names_of_our_parameters_only() {
     let query = Query::parse("limit=secret&%3Cscript%3E=1&integration=NOT%20AN%20ID").unwrap();
     let problem = query.only(&["integration", "limit"]).unwrap_err();
     assert_eq!(problem.errors()[0].field, "(unknown)");
@@ -117,7 +117,7 @@ fn only_json_in_utf_8_is_taken() {
 }
 
 #[test]
-fn what_is_not_json_is_refused_with_the_place_and_without_the_content() {
+fn malformed_json_is_refused_with_its_place_and_without_its_content() {
     for text in [
         "",
         "{",
@@ -174,7 +174,7 @@ fn a_body_beyond_the_limit_is_refused_before_it_is_read() {
 
 proptest! {
     #[test]
-    fn no_query_panics_and_what_was_encoded_comes_back(
+    fn no_query_panics_and_each_encoded_value_is_decoded(
         pairs in proptest::collection::btree_map("[^\\p{Cc}]{1,8}", "[^\\p{Cc}]{0,8}", 0..5),
         garbage in any::<String>(),
     ) {

@@ -1,11 +1,16 @@
-//! Every stable problem code: its status, its title, and what the person who meets it can do.
+//! Every stable problem code: its status, its title, and the next step for its reader.
+//!
+//! A row is `Variant = "text", STATUS, "title", "advice"`. `retry <seconds>` behind the status is the default of the
+//! `Retry-After` header, for problems that pass by themselves.
+
+use std::time::Duration;
 
 use http::StatusCode;
 
 macro_rules! codes {
-    ($($variant:ident = $text:literal, $status:ident, $title:literal, $advice:literal;)+) => {
-        /// The stable name of one way to say no. The names are part of the contract: they are
-        /// only ever added.
+    ($($variant:ident = $text:literal, $status:ident $(retry $seconds:literal)?, $title:literal, $advice:literal;)+) => {
+        /// The stable name of one kind of problem. The names are part of the contract: new ones are added, none is
+        /// renamed or removed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $title] $variant,)+
@@ -15,22 +20,31 @@ macro_rules! codes {
             /// Every code, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The code as it stands in a problem document and at the end of its `type`.
+            /// The code as in a problem document and at the end of its `type`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// The HTTP status that it is answered with.
+            /// The HTTP status of the answer.
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)+ }
             }
 
-            /// One line that says what is wrong; the same for every occurrence (RFC 9457 §3.1.3).
+            /// The default of the `Retry-After` header, if the answer has one.
+            pub const fn retry_after(self) -> Option<Duration> {
+                let seconds: &[u64] = match self { $(Self::$variant => &[$($seconds)?],)+ };
+                match seconds {
+                    [seconds] => Some(Duration::from_secs(*seconds)),
+                    _ => None,
+                }
+            }
+
+            /// The problem in one line; the same for every occurrence (RFC 9457 §3.1.3).
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)+ }
             }
 
-            /// What to do next, as one sentence for the person who sees it.
+            /// The next step, as one sentence for the reader.
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$variant => $advice,)+ }
             }
@@ -83,7 +97,7 @@ codes! {
     InternalError = "internal_error", INTERNAL_SERVER_ERROR,
         "Something went wrong in the service",
         "Try again; if it happens again, give the operator the request id.";
-    ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE,
+    ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE retry 2,
         "The service cannot answer right now",
         "Try again after the time in the Retry-After header.";
 
@@ -94,7 +108,7 @@ codes! {
     IntegrationNotReady = "integration_not_ready", CONFLICT,
         "The integration cannot be used at the moment",
         "Ask the operator to run the integration's verify route and to follow its findings.";
-    ServicePaused = "service_paused", SERVICE_UNAVAILABLE,
+    ServicePaused = "service_paused", SERVICE_UNAVAILABLE retry 2,
         "The operator has stopped the service",
         "Try again after the time in the Retry-After header, or ask the operator when the service goes on.";
     ReturnToNotAllowed = "return_to_not_allowed", BAD_REQUEST,
@@ -170,10 +184,10 @@ codes! {
     IssuerMismatch = "issuer_mismatch", BAD_REQUEST,
         "The answer came from another identity provider than the one asked",
         "Go back to the application and start again; do not reuse an old address.";
-    EntraUnavailable = "entra_unavailable", SERVICE_UNAVAILABLE,
+    EntraUnavailable = "entra_unavailable", SERVICE_UNAVAILABLE retry 2,
         "Microsoft Entra ID cannot be reached",
         "Try again after the time in the Retry-After header.";
-    EntraThrottled = "entra_throttled", SERVICE_UNAVAILABLE,
+    EntraThrottled = "entra_throttled", SERVICE_UNAVAILABLE retry 2,
         "Microsoft Entra ID asks us to slow down",
         "Try again after the time in the Retry-After header.";
     CredentialRejected = "credential_rejected", BAD_GATEWAY,
@@ -207,10 +221,10 @@ codes! {
     ConnectionReauthorizationRequired = "connection_reauthorization_required", UNAUTHORIZED,
         "The user has to sign in again",
         "Create a new connect session for the user and send the browser to its address.";
-    RefreshInProgress = "refresh_in_progress", SERVICE_UNAVAILABLE,
+    RefreshInProgress = "refresh_in_progress", SERVICE_UNAVAILABLE retry 2,
         "The connection's token is being renewed",
         "Try again after the time in the Retry-After header.";
-    RefreshRefused = "refresh_refused", SERVICE_UNAVAILABLE,
+    RefreshRefused = "refresh_refused", SERVICE_UNAVAILABLE retry 2,
         "Microsoft Entra ID refused to renew the token, which may pass",
         "Try again after the time in the Retry-After header; a second refusal asks the user to sign in again.";
     TokenHandoutDisabled = "token_handout_disabled", FORBIDDEN,
@@ -240,13 +254,13 @@ codes! {
     ConnectionAmbiguous = "connection_ambiguous", CONFLICT,
         "More than one of your connections reaches this address",
         "Name one integration in the header x-ado-connect-integration, or a connection in place of `me`.";
-    RateLimited = "rate_limited", TOO_MANY_REQUESTS,
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS retry 2,
         "Too many calls for the limit that the operator has set",
         "Try again after the time in the Retry-After header; the RateLimit header tells how many calls are left.";
-    ConcurrencyLimited = "concurrency_limited", TOO_MANY_REQUESTS,
+    ConcurrencyLimited = "concurrency_limited", TOO_MANY_REQUESTS retry 2,
         "Too many calls at the same time for the limit that the operator has set",
         "Try again when one of the calls under way has ended.";
-    DevopsThrottled = "devops_throttled", TOO_MANY_REQUESTS,
+    DevopsThrottled = "devops_throttled", TOO_MANY_REQUESTS retry 2,
         "Azure DevOps has asked to be called later for this user",
         "Try again after the time in the Retry-After header.";
 
@@ -268,6 +282,17 @@ mod tests {
         assert_eq!(distinct.len(), Code::ALL.len());
         for code in distinct {
             assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_problem_that_passes_by_itself_has_a_retry_after() {
+        for code in Code::ALL {
+            let passes = code.status() == StatusCode::SERVICE_UNAVAILABLE
+                || code.status() == StatusCode::TOO_MANY_REQUESTS;
+            // A link that is used up stays used up.
+            let passes = passes && *code != Code::SessionUsedUp;
+            assert_eq!(code.retry_after().is_some(), passes, "{code:?}");
         }
     }
 

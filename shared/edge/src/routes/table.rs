@@ -33,7 +33,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "List the integrations",
         body: RequestBody::None,
-        specific_problems: &[Code::DuplicateParameter],
+        specific_problems: &[&[Code::DuplicateParameter]],
     },
     Route {
         operation: Operation::GetIntegration,
@@ -44,7 +44,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Read an integration, with the redirect URI to register in Microsoft Entra ID",
         body: RequestBody::None,
-        specific_problems: &[Code::IntegrationNotFound],
+        specific_problems: &[&[Code::IntegrationNotFound]],
     },
     Route {
         operation: Operation::DeleteIntegration,
@@ -55,7 +55,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Delete an integration and its client credential",
         body: RequestBody::None,
-        specific_problems: &[Code::IntegrationNotFound],
+        specific_problems: &[&[Code::IntegrationNotFound]],
     },
     Route {
         operation: Operation::PutClientCredential,
@@ -66,7 +66,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Replace an integration's client credential and nothing else of it",
         body: RequestBody::Json,
-        specific_problems: &[Code::IntegrationNotFound],
+        specific_problems: &[&[Code::IntegrationNotFound]],
     },
     Route {
         operation: Operation::VerifyIntegration,
@@ -77,7 +77,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Check an integration's set-up: one finding per check, each with the fix",
         body: RequestBody::None,
-        specific_problems: &[Code::IntegrationNotFound],
+        specific_problems: &[&[Code::IntegrationNotFound]],
     },
     Route {
         operation: Operation::PauseIntegration,
@@ -88,7 +88,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Stop an integration: nothing is connected, called or renewed under it until it is resumed",
         body: RequestBody::None,
-        specific_problems: &[Code::IntegrationNotFound],
+        specific_problems: &[&[Code::IntegrationNotFound]],
     },
     Route {
         operation: Operation::ResumeIntegration,
@@ -99,7 +99,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Let a paused integration go on",
         body: RequestBody::None,
-        specific_problems: &[Code::IntegrationNotFound],
+        specific_problems: &[&[Code::IntegrationNotFound]],
     },
     Route {
         operation: Operation::CreateConnectSession,
@@ -110,7 +110,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Create the link with which one user's browser starts connecting",
         body: RequestBody::Json,
-        specific_problems: &[
+        specific_problems: &[&[
             Code::IntegrationNotFound,
             Code::IntegrationNotReady,
             Code::ServicePaused,
@@ -118,7 +118,7 @@ pub static ROUTES: &[Route] = &[
             Code::OrganizationNotAllowed,
             Code::ScopeNotAllowed,
             Code::UserMismatch,
-        ],
+        ]],
     },
     Route {
         operation: Operation::Authorize,
@@ -129,7 +129,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Authorize,
         summary: "Start an authorization request and go on to Microsoft Entra ID",
         body: RequestBody::None,
-        specific_problems: &[
+        specific_problems: &[&[
             Code::DuplicateParameter,
             Code::SessionUnknown,
             Code::SessionExpired,
@@ -139,7 +139,7 @@ pub static ROUTES: &[Route] = &[
             Code::OrganizationNotBackedByEntra,
             Code::EntraUnavailable,
             Code::EntraMisconfigured,
-        ],
+        ]],
     },
     Route {
         operation: Operation::IntegrationCallback,
@@ -150,7 +150,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Callback,
         summary: "Complete an authorization request and go back to the application",
         body: RequestBody::None,
-        specific_problems: CALLBACK_PROBLEMS,
+        specific_problems: &[CALLBACK],
     },
     Route {
         operation: Operation::ConfirmConnection,
@@ -161,14 +161,14 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Confirm that the user who finished in the browser is the user it started for",
         body: RequestBody::Json,
-        specific_problems: &[
+        specific_problems: &[&[
             Code::ConnectionNotFound,
             Code::ConfirmationInvalid,
             Code::ConfirmationExpired,
             Code::ConfirmationUserMismatch,
             Code::UserMismatch,
             Code::DifferentAccount,
-        ],
+        ]],
     },
     Route {
         operation: Operation::ListConnections,
@@ -179,11 +179,11 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "List connections; a user sees only its own",
         body: RequestBody::None,
-        specific_problems: &[
+        specific_problems: &[&[
             Code::DuplicateParameter,
             Code::IntegrationNotFound,
             Code::UserMismatch,
-        ],
+        ]],
     },
     Route {
         operation: Operation::GetConnection,
@@ -194,7 +194,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Read a connection: status, account, scopes, expiry, last use",
         body: RequestBody::None,
-        specific_problems: &[Code::ConnectionNotFound],
+        specific_problems: &[&[Code::ConnectionNotFound]],
     },
     Route {
         operation: Operation::DeleteConnection,
@@ -205,7 +205,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Delete a connection and forget its tokens at once",
         body: RequestBody::None,
-        specific_problems: &[Code::ConnectionNotFound],
+        specific_problems: &[&[Code::ConnectionNotFound]],
     },
     Route {
         operation: Operation::RefreshConnection,
@@ -216,7 +216,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Proxy,
         summary: "Renew a connection's tokens now",
         body: RequestBody::None,
-        specific_problems: TOKEN_PROBLEMS,
+        specific_problems: &[TOKEN],
     },
     Route {
         operation: Operation::HandOutToken,
@@ -227,7 +227,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Proxy,
         summary: "Hand out the access token, where the integration allows it",
         body: RequestBody::None,
-        specific_problems: HAND_OUT_PROBLEMS,
+        specific_problems: &[&[Code::TokenHandoutDisabled], TOKEN],
     },
     Route {
         operation: Operation::Proxy,
@@ -238,7 +238,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Proxy,
         summary: "Call Azure DevOps with the user's token",
         body: RequestBody::None,
-        specific_problems: PROXY_PROBLEMS,
+        specific_problems: &[CALL, TOKEN],
     },
     Route {
         operation: Operation::CreateApiKey,
@@ -249,7 +249,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Create an API key; the key is shown this once",
         body: RequestBody::Json,
-        specific_problems: &[Code::IntegrationNotFound],
+        specific_problems: &[&[Code::IntegrationNotFound]],
     },
     Route {
         operation: Operation::ListApiKeys,
@@ -271,7 +271,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "Delete an API key; it stops working at once",
         body: RequestBody::None,
-        specific_problems: &[Code::ApiKeyNotFound],
+        specific_problems: &[&[Code::ApiKeyNotFound]],
     },
     Route {
         operation: Operation::GetService,
@@ -337,7 +337,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "The portal's first page, for an operator who is signed in there; else the sign-in page",
         body: RequestBody::None,
-        specific_problems: &[Code::DuplicateParameter, Code::NotFound],
+        specific_problems: &[&[Code::DuplicateParameter, Code::NotFound]],
     },
     Route {
         operation: Operation::PortalAddress,
@@ -348,7 +348,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "The portal, as people type its address",
         body: RequestBody::None,
-        specific_problems: &[Code::NotFound],
+        specific_problems: &[&[Code::NotFound]],
     },
     Route {
         operation: Operation::PortalPage,
@@ -359,7 +359,7 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "A page of the portal, for an operator who is signed in there; else the sign-in page",
         body: RequestBody::None,
-        specific_problems: PORTAL_PROBLEMS,
+        specific_problems: &[PORTAL],
     },
     Route {
         operation: Operation::PortalAction,
@@ -370,29 +370,24 @@ pub static ROUTES: &[Route] = &[
         function: Function::Manage,
         summary: "A form of the portal, sent by an operator who is signed in there",
         body: RequestBody::None,
-        specific_problems: PORTAL_ACTION_PROBLEMS,
+        specific_problems: &[PORTAL, FORM],
     },
 ];
 
-const PORTAL_PROBLEMS: &[Code] = &[
+/// Problems of every page of the portal.
+const PORTAL: &[Code] = &[
     Code::DuplicateParameter,
     Code::NotFound,
     Code::IntegrationNotFound,
     Code::ConnectionNotFound,
 ];
 
-const PORTAL_ACTION_PROBLEMS: &[Code] = &[
-    Code::DuplicateParameter,
-    Code::NotFound,
-    Code::IntegrationNotFound,
-    Code::ConnectionNotFound,
-    Code::ApiKeyNotFound,
-    Code::FormRefused,
-    Code::UnsupportedMediaType,
-    Code::RequestTooLarge,
-];
+/// Problems of a form of the portal, beside those of its page.
+const FORM: &[Code] =
+    &[Code::ApiKeyNotFound, Code::FormRefused, Code::UnsupportedMediaType, Code::RequestTooLarge];
 
-const CALLBACK_PROBLEMS: &[Code] = &[
+/// Problems of a sign-in on its way back.
+const CALLBACK: &[Code] = &[
     Code::DuplicateParameter,
     Code::SessionUnknown,
     Code::StateUnknown,
@@ -422,8 +417,8 @@ const CALLBACK_PROBLEMS: &[Code] = &[
     Code::DevopsTimeout,
 ];
 
-/// What can keep a connection's token from being usable.
-const TOKEN_PROBLEMS: &[Code] = &[
+/// Problems of getting a connection's token.
+const TOKEN: &[Code] = &[
     Code::ConnectionNotFound,
     Code::ConnectionPending,
     Code::ConnectionReauthorizationRequired,
@@ -437,22 +432,8 @@ const TOKEN_PROBLEMS: &[Code] = &[
     Code::EntraMisconfigured,
 ];
 
-const HAND_OUT_PROBLEMS: &[Code] = &[
-    Code::TokenHandoutDisabled,
-    Code::ConnectionNotFound,
-    Code::ConnectionPending,
-    Code::ConnectionReauthorizationRequired,
-    Code::IntegrationNotReady,
-    Code::ServicePaused,
-    Code::RefreshInProgress,
-    Code::RefreshRefused,
-    Code::EntraUnavailable,
-    Code::EntraThrottled,
-    Code::CredentialRejected,
-    Code::EntraMisconfigured,
-];
-
-const PROXY_PROBLEMS: &[Code] = &[
+/// Problems of one call of Azure DevOps, beside those of its token.
+const CALL: &[Code] = &[
     Code::MethodNotAllowed,
     Code::UnknownHost,
     Code::AmbiguousPath,
@@ -466,15 +447,4 @@ const PROXY_PROBLEMS: &[Code] = &[
     Code::RateLimited,
     Code::ConcurrencyLimited,
     Code::DevopsThrottled,
-    Code::ConnectionNotFound,
-    Code::ConnectionPending,
-    Code::ConnectionReauthorizationRequired,
-    Code::IntegrationNotReady,
-    Code::ServicePaused,
-    Code::RefreshInProgress,
-    Code::RefreshRefused,
-    Code::EntraUnavailable,
-    Code::EntraThrottled,
-    Code::CredentialRejected,
-    Code::EntraMisconfigured,
 ];

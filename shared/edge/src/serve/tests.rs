@@ -7,7 +7,7 @@ use http::header::{LOCATION, SET_COOKIE};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::log::StreamEnd;
+use crate::log::{StreamEnd, Streamed};
 use crate::respond;
 
 const LOCAL: &str = "http://localhost:8080";
@@ -27,23 +27,65 @@ fn event(method: &str, path: &str, headers: &Value) -> Event {
     .unwrap()
 }
 
-async fn answer<H, F>(function: Function, handler: H, event: Event) -> (Answer, Value)
+/// A function that answers with a closure.
+struct Stub<H> {
+    function: Function,
+    public_url: PublicUrl,
+    response_mode: ResponseMode,
+    handler: H,
+}
+
+impl<H, F, C> HttpFunction for Stub<H>
 where
-    H: Fn(Request, RequestLog) -> F,
+    H: Fn(Request, RequestLog) -> F + 'static,
+    F: Future<Output = Result<Response<C>, Problem>>,
+    C: Into<Content>,
+{
+    type Content = C;
+
+    fn function(&self) -> Function {
+        self.function
+    }
+
+    fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &SystemClock
+    }
+
+    fn response_mode(&self) -> ResponseMode {
+        self.response_mode
+    }
+
+    fn handle(
+        &self,
+        request: Request,
+        log: RequestLog,
+    ) -> impl Future<Output = Result<Response<C>, Problem>> {
+        (self.handler)(request, log)
+    }
+}
+
+async fn answer<H, F>(function: Function, handler: H, event: Event) -> (GatewayResponse, Value)
+where
+    H: Fn(Request, RequestLog) -> F + 'static,
     F: Future<Output = Result<Response<Body>, Problem>>,
 {
-    let (outgoing, entry) = server(function, handler).answer(event, Context::default()).await;
+    let (outgoing, entry) =
+        super::answer(&stub(function, handler), event, Context::default()).await;
     let line = entry.line(None);
     assert!(!line.contains("marker"), "{line}");
     (whole(outgoing), serde_json::from_str(&line).unwrap())
 }
 
-fn server<H>(function: Function, handler: H) -> Server<H> {
+fn stub<H>(function: Function, handler: H) -> Stub<H> {
     let (public_url, response_mode) = (LOCAL.parse().unwrap(), ResponseMode::Buffered);
-    Server { function, public_url, response_mode, clock: Arc::new(SystemClock), handler }
+    Stub { function, public_url, response_mode, handler }
 }
 
-fn whole(outgoing: Outgoing) -> Answer {
+fn whole(outgoing: Outgoing) -> GatewayResponse {
     match outgoing {
         Outgoing::Whole(answer) => answer,
         Outgoing::Streamed { .. } => panic!("an answer that is not whole"),
@@ -54,7 +96,7 @@ async fn nothing(_: Request, _: RequestLog) -> Result<Response<Body>, Problem> {
     Ok(respond::no_content())
 }
 
-fn code(answer: &Answer) -> String {
+fn code(answer: &GatewayResponse) -> String {
     let document: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     assert_eq!(document["request_id"], answer.headers["x-request-id"]);
@@ -63,7 +105,7 @@ fn code(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_carries_the_request_id_and_is_neither_stored_nor_framed() {
+async fn an_answer_has_the_request_id_and_is_neither_stored_nor_framed() {
     let (answer, line) =
         answer(Function::Manage, nothing, event("GET", "/health", &json!({}))).await;
     assert_eq!(answer.status_code, 204);
@@ -103,7 +145,7 @@ async fn a_handler_gets_its_route_and_the_path_as_sent() {
 }
 
 #[tokio::test]
-async fn addresses_that_are_no_route_of_the_function_do_not_reach_the_handler() {
+async fn an_address_that_is_no_route_of_the_function_does_not_reach_the_handler() {
     let handler = |_: Request, _: RequestLog| async move { panic!("not to be called") };
     for (method, path, expected) in [
         ("GET", "/nothing", "not_found"),
@@ -123,7 +165,7 @@ async fn addresses_that_are_no_route_of_the_function_do_not_reach_the_handler() 
 }
 
 #[tokio::test]
-async fn a_request_that_is_no_http_is_refused_and_not_a_failure() {
+async fn a_malformed_request_is_refused_and_not_a_failure() {
     for headers in [json!({"x-name": "a\r\nb"}), json!({"na me": "b"}), json!({"": "b"})] {
         let (answer, _) =
             answer(Function::Manage, nothing, event("GET", "/health", &headers)).await;
@@ -151,14 +193,14 @@ async fn a_panic_is_an_internal_error_without_its_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_does_not_return_is_answered_for_before_lambda_ends() {
+async fn a_handler_that_does_not_return_is_refused_before_the_deadline_of_lambda() {
     let handler =
         |_: Request, _: RequestLog| std::future::pending::<Result<Response<Body>, Problem>>();
-    let server = server(Function::Manage, handler);
+    let stub = stub(Function::Manage, handler);
     let mut context = Context::default();
     let deadline = SystemClock.now().as_millisecond() + 30_000;
     context.deadline = u64::try_from(deadline).unwrap();
-    let (outgoing, _) = server.answer(event("GET", "/health", &json!({})), context).await;
+    let (outgoing, _) = super::answer(&stub, event("GET", "/health", &json!({})), context).await;
     let answer = whole(outgoing);
     assert_eq!(code(&answer), "service_unavailable");
     assert!(answer.headers.contains_key("retry-after"));
@@ -198,7 +240,7 @@ async fn people_get_pages_and_programs_get_documents() {
 }
 
 #[tokio::test]
-async fn what_is_passed_through_keeps_its_headers_but_cannot_act_as_a_page_of_ours() {
+async fn a_passed_through_answer_keeps_its_headers_but_cannot_act_as_a_page_of_ours() {
     let handler = |_: Request, _: RequestLog| async {
         let mut response = Response::new(Body::from("<script>"));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -227,7 +269,7 @@ async fn what_is_passed_through_keeps_its_headers_but_cannot_act_as_a_page_of_ou
 }
 
 #[tokio::test]
-async fn an_answer_that_lambda_would_drop_is_a_problem_instead() {
+async fn an_answer_beyond_the_limit_of_lambda_is_a_problem_instead() {
     for (size, expected) in [(4_700_000, 200), (4_720_000, 502), (20_000_000, 502)] {
         let handler = move |_: Request, _: RequestLog| async move {
             Ok(respond::passed_through(Response::new(Body::from(vec![0xff; size]))))
@@ -261,26 +303,26 @@ async fn a_problem_can_clear_a_cookie_and_a_redirect_stays_one() {
 }
 
 #[tokio::test]
-async fn tls_is_insisted_on_where_there_is_tls() {
+async fn an_https_service_requires_https_from_browsers() {
     let https = "https://connect.mycompany.example".parse().unwrap();
-    let server = Server { public_url: https, ..server(Function::Manage, nothing) };
-    let (secure, _) = server.answer(event("GET", "/health", &json!({})), Context::default()).await;
+    let stub = Stub { public_url: https, ..stub(Function::Manage, nothing) };
+    let health = event("GET", "/health", &json!({}));
+    let (secure, _) = super::answer(&stub, health, Context::default()).await;
     assert!(whole(secure).headers.contains_key("strict-transport-security"));
     let (local, _) = answer(Function::Manage, nothing, event("GET", "/health", &json!({}))).await;
     assert!(!local.headers.contains_key("strict-transport-security"));
 }
 
 #[tokio::test]
-async fn where_answers_are_streamed_each_is_a_prelude_and_a_body() {
+async fn a_streamed_answer_is_a_prelude_and_a_body() {
     use futures_util::StreamExt as _;
     let chunked = |_: Request, _: RequestLog| async {
         let chunks = futures_util::stream::iter([Ok("a".into()), Ok("b".into())]).boxed();
         Ok(respond::passed_through(Response::new(Content::Chunks(chunks))))
     };
     let event = || event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
-    let streamed =
-        Server { response_mode: ResponseMode::Streamed, ..server(Function::Proxy, chunked) };
-    let (outgoing, entry) = streamed.answer(event(), Context::default()).await;
+    let streamed = Stub { response_mode: ResponseMode::Streamed, ..stub(Function::Proxy, chunked) };
+    let (outgoing, entry) = super::answer(&streamed, event(), Context::default()).await;
     let Outgoing::Streamed { metadata_prelude, chunks } = outgoing else {
         panic!("a whole answer")
     };
@@ -298,13 +340,13 @@ async fn where_answers_are_streamed_each_is_a_prelude_and_a_body() {
     let refuses = |_: Request, _: RequestLog| async {
         Err::<Response<Body>, _>(Problem::new(Code::UnknownHost))
     };
-    let streamed =
-        Server { response_mode: ResponseMode::Streamed, ..server(Function::Proxy, refuses) };
-    let (outgoing, _) = streamed.answer(event(), Context::default()).await;
+    let streamed = Stub { response_mode: ResponseMode::Streamed, ..stub(Function::Proxy, refuses) };
+    let (outgoing, _) = super::answer(&streamed, event(), Context::default()).await;
     let Outgoing::Streamed { metadata_prelude, .. } = outgoing else { panic!("a whole answer") };
     assert_eq!(metadata_prelude.status_code, Code::UnknownHost.status());
 
-    // Nothing else can be done with it where answers are buffered.
-    let (outgoing, _) = server(Function::Proxy, chunked).answer(event(), Context::default()).await;
+    // A stream cannot leave where answers are buffered.
+    let (outgoing, _) =
+        super::answer(&stub(Function::Proxy, chunked), event(), Context::default()).await;
     assert_eq!(code(&whole(outgoing)), "internal_error");
 }

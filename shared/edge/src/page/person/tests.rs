@@ -44,7 +44,7 @@ fn a_page_can_be_read_by_assistive_technology() {
 }
 
 #[test]
-fn a_link_that_is_not_of_the_web_is_only_text() {
+fn a_link_that_is_not_http_is_only_text() {
     let mut page = page("back");
     page.link = Some(Link { to: "javascript:alert(1)".parse().unwrap(), text: "x".to_owned() });
     assert!(!page.html().contains("javascript"));
@@ -100,7 +100,7 @@ fn every_style_on_a_page_is_the_one_that_is_allowed() {
 }
 
 #[test]
-fn who_connected_is_told_as_whom_and_to_what() {
+fn the_page_after_connecting_names_the_account_and_the_organization() {
     let connected = Connected {
         name: Some("Ada Lovelace".to_owned()),
         username: Some("ada@mycompany.example".to_owned()),
