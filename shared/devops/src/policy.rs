@@ -11,8 +11,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ground::fields::{Fields, Object};
 use http::Method;
 use percent_encoding::percent_decode_str;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
@@ -35,23 +37,24 @@ pub struct CallPolicy {
     rules: Vec<CallRule>,
 }
 
-/// One kind of calls.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Most rules of a policy, and most methods or paths of a rule.
+pub const MOST_RULES: usize = 50;
+
+/// Calls that go through: any of the methods, below any of the paths.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallRule {
-    /// Any of these methods; empty: every one. `GET` includes `HEAD`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Such as `GET`, which includes `HEAD`; empty: every method.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub methods: Vec<AllowedMethod>,
-    /// Below any of these; empty: everywhere.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Below the organization, such as `/_apis/projects` or `/*/_apis/git`, where `*` is one project; empty:
+    /// everywhere.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub paths: Vec<PathPrefix>,
 }
 
 impl CallPolicy {
-    /// A policy of these rules.
-    pub fn new(rules: Vec<CallRule>) -> Self {
-        Self { rules }
-    }
-
     /// Its rules, in the order given.
     pub fn rules(&self) -> &[CallRule] {
         &self.rules
@@ -67,7 +70,21 @@ impl CallPolicy {
     }
 }
 
+impl From<Vec<CallRule>> for CallPolicy {
+    fn from(rules: Vec<CallRule>) -> Self {
+        Self { rules }
+    }
+}
+
 impl CallRule {
+    /// Reads every field, so that every fault is noted.
+    pub fn read(fields: &mut Fields<Object<'_>>) -> Option<Self> {
+        Some(Self {
+            methods: fields.texts("methods", MOST_RULES),
+            paths: fields.texts("paths", MOST_RULES),
+        })
+    }
+
     fn allows(&self, method: &Method, segments: &[String]) -> bool {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         (self.methods.is_empty() || self.methods.iter().any(|allowed| allowed.0 == method))
@@ -195,7 +212,7 @@ mod tests {
             methods: methods.iter().map(|m| (*m).to_owned().try_into().unwrap()).collect(),
             paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
         };
-        CallPolicy::new(rules.iter().map(rule).collect())
+        rules.iter().map(rule).collect::<Vec<_>>().into()
     }
 
     fn address(host: &str, path: &str) -> Address {

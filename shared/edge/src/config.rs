@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use entra::cloud::{Authority, Cloud};
+use ground::fields::{Fault, Fields, Variables};
 use ground::http::is_trustworthy;
 use url::Url;
 use vault::aws::TableNames;
@@ -132,11 +133,10 @@ pub trait FromVariables: Sized {
     /// # Errors
     /// [`ConfigError`] with every fault.
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader { variable: &variable, faults: Vec::new() };
-        match Self::read(&mut reader) {
-            Some(config) if reader.faults.is_empty() => Ok(config),
-            _ => Err(ConfigError { faults: reader.faults }),
-        }
+        let mut reader = Fields::new(Variables(&variable));
+        let config = Self::read(&mut reader);
+        let faults = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect();
+        reader.all(config).map_err(|found| ConfigError { faults: faults(found) })
     }
 }
 
@@ -154,11 +154,11 @@ impl FromVariables for Config {
         let metrics_namespace = reader.optional("METRICS_NAMESPACE");
         let refresh_shards = reader.optional("REFRESH_SHARDS").unwrap_or(DEFAULT_REFRESH_SHARDS);
         let cloud = reader.optional("ENTRA_CLOUD").unwrap_or(Cloud::Public);
-        let authority = reader.authority(cloud);
+        let authority = authority(reader, cloud);
         let federation_role_arn = reader.optional("FEDERATION_ROLE_ARN");
         let portal = reader.optional("PORTAL").unwrap_or_default();
         let devops_url = reader.optional::<UpstreamUrl>("DEVOPS_URL").map(|url| url.0);
-        let jwt = reader.jwt();
+        let jwt = jwt(reader);
         let response_mode = reader.optional("RESPONSE_MODE").unwrap_or_default();
         let streaming_url = match response_mode {
             ResponseMode::Buffered => reader.optional("STREAMING_URL"),
@@ -192,65 +192,34 @@ impl FromVariables for Config {
 
 const DEFAULT_REFRESH_SHARDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
 
-/// Collects faults while variables are read.
-pub struct Reader<'a> {
-    variable: &'a dyn Fn(&str) -> Option<String>,
-    faults: Vec<String>,
+/// The variables that are read, and their faults.
+pub type Reader<'a> = Fields<Variables<'a>>;
+
+fn authority(reader: &mut Reader<'_>, cloud: Cloud) -> Option<Authority> {
+    match reader.optional("ENTRA_URL") {
+        None => Some(Authority::from(cloud)),
+        Some(url) => reader.checked("ENTRA_URL", Authority::from_override(url)),
+    }
 }
 
-impl Reader<'_> {
-    fn text(&self, name: &str) -> Option<String> {
-        (self.variable)(name).filter(|value| !value.trim().is_empty())
-    }
-
-    /// Returns a variable's value, or `None` if it is not set or at fault.
-    pub fn optional<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
-        match self.text(name)?.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.faults.push(format!("{name}: {error}"));
-                None
-            }
+fn jwt(reader: &mut Reader<'_>) -> Option<JwtConfig> {
+    let issuer = reader.optional("JWT_ISSUER");
+    let audience = reader.optional("JWT_AUDIENCE");
+    let user_claim = reader.optional("JWT_USER_CLAIM").unwrap_or_else(|| "sub".to_owned());
+    match (issuer, audience) {
+        (None, None) => None,
+        (Some(issuer), Some(audience)) => {
+            // Kept as text: `iss` is compared exactly, and parsing a URL can change its spelling.
+            reader.optional::<UpstreamUrl>("JWT_ISSUER")?;
+            Some(JwtConfig { issuer, audience, user_claim })
         }
-    }
-
-    /// Returns a variable's value, or `None` if it is at fault; a variable that is not set is.
-    pub fn required<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
-        if self.text(name).is_none() {
-            self.faults.push(format!("{name} is missing"));
-            return None;
+        (Some(_), None) => {
+            reader.refuse("JWT_AUDIENCE", "is missing, because JWT_ISSUER is set");
+            None
         }
-        self.optional(name)
-    }
-
-    fn authority(&mut self, cloud: Cloud) -> Option<Authority> {
-        let Some(url) = self.optional("ENTRA_URL") else {
-            return Some(Authority::from(cloud));
-        };
-        Authority::from_override(url)
-            .map_err(|error| self.faults.push(format!("ENTRA_URL: {error}")))
-            .ok()
-    }
-
-    fn jwt(&mut self) -> Option<JwtConfig> {
-        let issuer = self.text("JWT_ISSUER");
-        let audience = self.text("JWT_AUDIENCE");
-        let user_claim = self.text("JWT_USER_CLAIM").unwrap_or_else(|| "sub".to_owned());
-        match (issuer, audience) {
-            (None, None) => None,
-            (Some(issuer), Some(audience)) => {
-                // Kept as text: `iss` is compared exactly, and parsing a URL can change its spelling.
-                self.optional::<UpstreamUrl>("JWT_ISSUER")?;
-                Some(JwtConfig { issuer, audience, user_claim })
-            }
-            (Some(_), None) => {
-                self.faults.push("JWT_AUDIENCE is missing, because JWT_ISSUER is set".to_owned());
-                None
-            }
-            (None, Some(_)) => {
-                self.faults.push("JWT_ISSUER is missing, because JWT_AUDIENCE is set".to_owned());
-                None
-            }
+        (None, Some(_)) => {
+            reader.refuse("JWT_ISSUER", "is missing, because JWT_AUDIENCE is set");
+            None
         }
     }
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::gateway::Request;
+use ground::fields::{Fault, shown_name};
 use http::header::CONTENT_TYPE;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::problem::{Code, Problem};
 
@@ -101,13 +103,13 @@ impl Query {
     }
 }
 
-/// Reads a JSON body of at most `limit` bytes as a `T`. Unknown fields are refused where `T` says
-/// `deny_unknown_fields`, repeated ones always.
+/// Reads a JSON body of at most `limit` bytes as a `T`, which may be an [`Object`](ground::fields::Object). Unknown
+/// fields are refused where `T` says `deny_unknown_fields`, repeated ones always.
 ///
 /// # Errors
 /// [`Code::RequestTooLarge`], [`Code::UnsupportedMediaType`], [`Code::MalformedJson`] with line and
 /// column, or [`Code::InvalidRequest`] naming the field. No error repeats a value.
-pub fn json_body<T: DeserializeOwned>(request: &Request, limit: usize) -> Result<T, Problem> {
+pub fn json_body<'a, T: Deserialize<'a>>(request: &'a Request, limit: usize) -> Result<T, Problem> {
     let body = request.body();
     if body.len() > limit {
         return Err(Problem::new(Code::RequestTooLarge)
@@ -148,64 +150,9 @@ fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
         return Problem::new(Code::MalformedJson)
             .detail(format!("The body stops being JSON at {place}."));
     }
-    let (field, message) = describe(&error.to_string());
-    let path = if path == "." { "" } else { path };
-    let field = match (path, field) {
-        ("", None) => "body".to_owned(),
-        ("", Some(field)) => field,
-        (path, None) => shown_name(path),
-        (path, Some(field)) => shown_name(&format!("{path}.{field}")),
-    };
+    let Fault { field, message } = Fault::of_json(path, error);
+    let field = if field.is_empty() { "body".to_owned() } else { field };
     Problem::field(field, message)
-}
-
-/// Takes the expected type from serde's message and drops the value. Serde has both only as text:
-/// "invalid type: string \"…\", expected u32 at line 1 column 9".
-fn describe(sentence: &str) -> (Option<String>, String) {
-    let text = sentence.rsplit_once(" at line ").map_or(sentence, |(text, _)| text);
-    let quoted = |prefix: &str| {
-        let name = text.strip_prefix(prefix)?.strip_prefix('`')?.split('`').next()?;
-        Some(shown_name(name))
-    };
-    if let Some(field) = quoted("missing field ") {
-        return (Some(field), "is missing".to_owned());
-    }
-    if let Some(field) = quoted("duplicate field ") {
-        return (Some(field), "was sent more than once".to_owned());
-    }
-    if text.starts_with("unknown field ") {
-        return (None, "is not a field of this object".to_owned());
-    }
-    if let Some((_, expected)) = text.rsplit_once(", expected ") {
-        return (None, format!("must be {}", in_json_words(expected)));
-    }
-    // A message of the field's own type. Parsers that repeat the value put it into quotes.
-    if text.contains(['"', '`', '\'']) {
-        return (None, "is not valid".to_owned());
-    }
-    (None, text.to_owned())
-}
-
-/// The JSON name of a Rust type.
-fn in_json_words(expected: &str) -> &str {
-    match expected {
-        "a sequence" => "an array",
-        "a map" => "an object",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number in range",
-        "any boolean" | "a boolean" => "true or false",
-        tagged if tagged.starts_with("struct ") || tagged.contains("tagged enum") => "an object",
-        words => words,
-    }
-}
-
-/// A name from the request if it looks like one of ours; others are not shown.
-fn shown_name(name: &str) -> String {
-    let harmless = |b: u8| b.is_ascii_alphanumeric() || b"_-.[]".contains(&b);
-    if (1..=64).contains(&name.len()) && name.bytes().all(harmless) {
-        name.to_owned()
-    } else {
-        "(unknown)".to_owned()
-    }
 }
 
 fn has_controls(text: &str) -> bool {

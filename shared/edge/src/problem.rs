@@ -5,6 +5,7 @@ mod code;
 use std::fmt;
 use std::time::Duration;
 
+use ground::fields::Fault;
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
@@ -251,6 +252,13 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+impl From<Vec<Fault>> for Problem {
+    fn from(faults: Vec<Fault>) -> Self {
+        let problem = Self::new(Code::InvalidRequest);
+        faults.into_iter().fold(problem, |problem, fault| problem.error(fault.field, fault.message))
+    }
+}
 
 impl From<vault::Error> for Problem {
     fn from(error: vault::Error) -> Self {

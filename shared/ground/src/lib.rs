@@ -7,6 +7,7 @@
 //!   random       where minted and jittered values come from, as a parameter
 //!   http         the one HTTP client, bounded bodies, which addresses may be trusted
 //!   transport    one request and its whole answer, as a function that a simulation can replace
+//!   fields       named values, read with every fault at once
 //!   fetch        a public JSON document, bounded in time and size
 //!   remembered   answers that stay good for a while
 //! ```
@@ -16,6 +17,7 @@
 
 pub mod clock;
 pub mod fetch;
+pub mod fields;
 pub mod http;
 pub mod random;
 pub mod remembered;

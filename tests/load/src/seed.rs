@@ -102,7 +102,7 @@ impl Seed {
             organization: None,
             return_to: None,
             login_hint: None,
-            scopes: self.integration.settings.scopes.clone(),
+            scopes: self.integration.settings.scopes.names().to_vec(),
         };
         let failed = |e: vault::Error| e.to_string();
         let (token, _) = self.sessions.create(session.clone(), now, rng).await.map_err(failed)?;
@@ -125,7 +125,7 @@ impl Seed {
                 username: Some(format!("user-{user:08}@mycompany.example")),
             },
             organization: Some(organization),
-            scopes: self.integration.settings.scopes.clone(),
+            scopes: self.integration.settings.scopes.names().to_vec(),
             tokens: TokenPair { access: &access, access_expires_at: due_at, refresh: &refresh },
             lifetime: Lifetime { expires_at: due_at, refresh_at: None },
         };

@@ -164,7 +164,7 @@ impl Process {
             organization: None,
             return_to: None,
             login_hint: None,
-            scopes: integration.settings.scopes.clone(),
+            scopes: integration.settings.scopes.names().to_vec(),
         };
         let (token, _) = self.sessions.create(session.clone(), now, rng).await?;
         let Start::Started { key, .. } = self.sessions.start(&token, now).await? else {
@@ -184,7 +184,7 @@ impl Process {
                 username: None,
             },
             organization: Some(organization()),
-            scopes: integration.settings.scopes.clone(),
+            scopes: integration.settings.scopes.names().to_vec(),
             tokens: TokenPair { access: &access, access_expires_at: expires_at, refresh: &refresh },
             lifetime: Lifetime { expires_at, refresh_at: None },
         };

@@ -5,12 +5,13 @@ use edge::log::RequestLog;
 use edge::parameters::{JSON_LIMIT, json_body};
 use edge::problem::{Code, Problem};
 use edge::respond;
+use ground::fields::Fields;
 use http::{Response, StatusCode};
 use vault::ids::IntegrationId;
 use vault::integrations::Integration;
 
-use crate::api::wire::{ClientCredential, IntegrationView, List, PutIntegration};
-use crate::operations::integration_fields as fields;
+use crate::api::wire::{ClientCredential, IntegrationView, List};
+use crate::operations::integration_fields::{self, Checked};
 use crate::operations::integration_store::Stored;
 use crate::{HttpResult, Manage};
 
@@ -30,8 +31,12 @@ impl Manage {
             .parse()
             .map_err(|e: vault::ids::InvalidId| Problem::field("integration", e.to_string()))?;
         log.integration(&id);
-        let wish: PutIntegration = json_body(request, JSON_LIMIT)?;
-        let (stored, integration) = self.integrations.store_integration(&id, &wish).await?;
+        let mut fields = Fields::new(json_body(request, JSON_LIMIT)?);
+        let credential: Option<ClientCredential> = fields.optional("client_credential");
+        let checked =
+            Checked::read(&mut fields, credential.as_ref(), self.integrations.can_federate());
+        let (stored, integration) =
+            self.integrations.store_integration(&id, fields.finish(checked)?).await?;
         let status = match stored {
             Stored::New => StatusCode::CREATED,
             Stored::Replaced => StatusCode::OK,
@@ -48,9 +53,9 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let id = self.integrations.get(id, log).await?.id;
         let given: ClientCredential = json_body(request, JSON_LIMIT)?;
-        let (credential, description) =
-            fields::credential(&given, self.integrations.can_federate())?;
-        let stored = self.integrations.store_credential(&id, &(credential, description)).await?;
+        let credential = integration_fields::credential(&given, self.integrations.can_federate());
+        let credential = credential.map_err(|fault| vec![fault])?;
+        let stored = self.integrations.store_credential(&id, &credential).await?;
         let integration = stored.ok_or_else(|| Problem::new(Code::IntegrationNotFound))?;
         respond::json(StatusCode::OK, &self.view(&integration))
     }

@@ -6,10 +6,7 @@ pub use crate::operations::connect_sessions::CreateConnectSession;
 pub use crate::operations::verify::Verification;
 pub use edge::wire::ConnectionView;
 use edge::wire::rfc3339;
-pub use integrations::{
-    Branding, CallRule, ClientCredential, IntegrationView, OneOrMany, ProxyLimit, ProxyLimits,
-    PutIntegration,
-};
+pub use integrations::{ClientCredential, IntegrationView, PutIntegration};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};

@@ -195,11 +195,11 @@ fn requested_scopes(
     integration: &Integration,
     given: Option<Vec<String>>,
 ) -> Result<Vec<String>, Problem> {
-    let Some(mut wanted) = given else { return Ok(integration.settings.scopes.clone()) };
+    let Some(mut wanted) = given else { return Ok(integration.settings.scopes.names().to_vec()) };
     if wanted.is_empty() {
         return Err(Problem::field("scopes", "at least one scope, or leave the field out"));
     }
     wanted.dedup();
-    let covered = |name: &String| scopes::covers(&integration.settings.scopes, name);
+    let covered = |name: &String| scopes::covers(integration.settings.scopes.names(), name);
     if wanted.iter().all(covered) { Ok(wanted) } else { Err(Problem::new(Code::ScopeNotAllowed)) }
 }

@@ -16,11 +16,10 @@ use edge::problem::{Code, Problem};
 use vault::client_credentials::NewCredential;
 use vault::client_credentials::rotation::VersionId;
 use vault::ids::IntegrationId;
-use vault::integrations::{CredentialDescription, Integration, Settings, Status};
+use vault::integrations::{CredentialDescription, Integration, Status};
 
 use super::integrations::IntegrationOperations;
-use crate::api::wire::PutIntegration;
-use crate::operations::integration_fields::{self as fields, Checked};
+use crate::operations::integration_fields::Checked;
 
 /// How long one request goes on deleting connections before it asks to be repeated.
 const DELETING_FOR: Duration = Duration::from_secs(15);
@@ -70,17 +69,16 @@ impl IntegrationOperations {
     pub(crate) async fn store_integration(
         &self,
         id: &IntegrationId,
-        wish: &PutIntegration,
+        mut checked: Checked,
     ) -> Result<(Stored, Integration), Problem> {
-        let mut checked = fields::checked(wish, self.credentials.can_federate())?;
         for _ in 0..TRIES {
             match self.integrations.get(id).await? {
                 None => {
-                    if let Some(integration) = self.store_new(id, wish, &checked).await? {
+                    if let Some(integration) = self.store_new(id, &checked).await? {
                         return Ok((Stored::New, integration));
                     }
                 }
-                Some(seen) => match self.store_over(seen, wish, &checked).await? {
+                Some(seen) => match self.store_over(seen, &checked).await? {
                     Ok(integration) => return Ok((Stored::Replaced, integration)),
                     // Stored once more, it would take the place of the former one, which calls fall back on.
                     Err(Overtaken::AfterCredential) => checked.credential = None,
@@ -95,14 +93,13 @@ impl IntegrationOperations {
     pub(crate) async fn store_new(
         &self,
         id: &IntegrationId,
-        wish: &PutIntegration,
         checked: &Checked,
     ) -> Result<Option<Integration>, Problem> {
         let Some(given) = &checked.credential else {
             return Err(Problem::field("client_credential", "a new integration needs one"));
         };
         let (credential, description) = given;
-        let integration = self.integration_from(None, id, wish, checked, description.clone());
+        let integration = self.integration_from(None, id, checked, description.clone());
         if !self.integrations.put(integration.clone(), None).await? {
             return Ok(None);
         }
@@ -126,7 +123,6 @@ impl IntegrationOperations {
     pub(crate) async fn store_over(
         &self,
         mut seen: Integration,
-        wish: &PutIntegration,
         checked: &Checked,
     ) -> Result<Result<Integration, Overtaken>, Problem> {
         let mut version = None;
@@ -142,8 +138,7 @@ impl IntegrationOperations {
                 Some((_, description)) => description.clone(),
                 None => seen.credential.clone(),
             };
-            let integration =
-                self.integration_from(Some(&seen), &seen.id, wish, checked, description);
+            let integration = self.integration_from(Some(&seen), &seen.id, checked, description);
             if self.integrations.put(integration.clone(), Some(&seen)).await? {
                 return Ok(Ok(integration));
             }
@@ -220,28 +215,13 @@ impl IntegrationOperations {
         &self,
         seen: Option<&Integration>,
         id: &IntegrationId,
-        wish: &PutIntegration,
         checked: &Checked,
         credential: CredentialDescription,
     ) -> Integration {
         let now = self.clock.now();
         Integration {
             id: id.clone(),
-            settings: Settings {
-                client_id: wish.client_id.clone(),
-                organizations: checked.organizations.clone(),
-                scopes: checked.scopes.clone(),
-                tenant: checked.tenant.clone(),
-                allowed_tenants: wish.allowed_tenants.clone(),
-                allowed_return_origins: checked.allowed_return_origins.clone(),
-                confirmation: wish.confirmation,
-                allow_token_handout: wish.allow_token_handout,
-                always_warm: wish.always_warm,
-                allowed_calls: checked.allowed_calls.clone(),
-                proxy_limits: checked.proxy_limits,
-                reconnect_url: checked.reconnect_url.clone(),
-                branding: checked.branding.clone(),
-            },
+            settings: checked.settings.clone(),
             credential,
             status: match (&checked.credential, seen.map(|seen| seen.status)) {
                 // Paused stays paused until somebody says otherwise; a new credential deserves a try.

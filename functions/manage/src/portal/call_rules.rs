@@ -1,14 +1,14 @@
 //! The rules of calls as lines of a text field, and back.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::api::wire::CallRule;
+use serde_json::{Value, json};
 
 /// `GET,POST /_apis/projects /*/_apis/git`; `*` in the place of methods stands for all.
-pub(super) fn line(rule: &CallRule) -> String {
-    let methods = if rule.methods.is_empty() { "*".to_owned() } else { rule.methods.join(",") };
-    let paths = rule.paths.iter().map(|path| without_blanks(path));
-    std::iter::once(methods).chain(paths).collect::<Vec<_>>().join(" ")
+pub(super) fn line(rule: &Value) -> String {
+    let texts = |name: &str| rule[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let methods: Vec<&str> = texts("methods").collect();
+    let methods = if methods.is_empty() { "*".to_owned() } else { methods.join(",") };
+    std::iter::once(methods).chain(texts("paths").map(without_blanks)).collect::<Vec<_>>().join(" ")
 }
 
 /// Names of projects can have blanks; in the form, blanks stand between paths.
@@ -25,21 +25,17 @@ fn without_blanks(path: &str) -> String {
 }
 
 /// A rule from its line; `None` for an empty one.
-pub(super) fn rule(line: &str) -> Option<CallRule> {
+pub(super) fn rule(line: &str) -> Option<Value> {
     let mut words = line.split_whitespace();
-    let methods = words.next()?;
-    Some(CallRule {
-        methods: match methods {
-            "*" => Vec::new(),
-            _ => methods.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
-        },
-        paths: words.map(str::to_owned).collect(),
-    })
+    let methods: Vec<&str> = match words.next()? {
+        "*" => Vec::new(),
+        methods => methods.split(',').filter(|word| !word.is_empty()).collect(),
+    };
+    Some(json!({"methods": methods, "paths": words.collect::<Vec<_>>()}))
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

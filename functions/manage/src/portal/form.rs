@@ -46,6 +46,11 @@ impl Form {
         Ok(Self::parsed(body))
     }
 
+    /// Names and values.
+    pub(super) fn of_pairs<T: Into<String>>(pairs: impl IntoIterator<Item = (T, T)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
     /// Reads fields as a browser sends them.
     pub(super) fn parsed(body: &[u8]) -> Self {
         Self(form_urlencoded::parse(body).into_owned().collect())

@@ -112,18 +112,18 @@ impl Manage {
         form: &Form,
         visit: &Visit<'_>,
     ) -> Result<IntegrationId, Problem> {
-        let id = self.new_id(&sent.id).await?;
-        let wish = sent.wish(form, self.integrations.can_federate());
-        match (id, wish) {
-            (Ok(id), Ok((wish, checked))) => {
+        let id = self.new_id(sent.text("integration")).await?;
+        let checked = sent.checked(form, self.integrations.can_federate());
+        match (id, checked) {
+            (Ok(id), Ok(checked)) => {
                 visit.log.integration(&id);
-                let stored = self.integrations.store_new(&id, &wish, &checked).await?;
+                let stored = self.integrations.store_new(&id, &checked).await?;
                 stored.map(|_| id).ok_or_else(|| Problem::field("integration", TAKEN))
             }
             (Ok(_), Err(problem)) => Err(problem),
-            (Err(message), wish) => {
+            (Err(message), checked) => {
                 let problem = Problem::field("integration", message);
-                Err(wish.err().iter().fold(problem, Problem::errors_of))
+                Err(checked.err().iter().fold(problem, Problem::errors_of))
             }
         }
     }
@@ -148,12 +148,12 @@ impl Manage {
     ) -> Result<Response<Body>, Problem> {
         let integration = self.integrations.get(id, visit.log).await?;
         let mut sent = IntegrationForm::of_sent(form);
-        let wish = sent.wish(form, self.integrations.can_federate());
+        let checked = sent.checked(form, self.integrations.can_federate());
         let conflict =
             (sent.version != version(&integration)).then(|| Problem::field("updated_at", CHANGED));
-        let stored = match (wish, conflict) {
-            (Ok((wish, checked)), None) => {
-                self.integrations.store_over(integration.clone(), &wish, &checked).await
+        let stored = match (checked, conflict) {
+            (Ok(checked), None) => {
+                self.integrations.store_over(integration.clone(), &checked).await
             }
             (Err(problem), None) | (Ok(_), Some(problem)) => Err(problem),
             (Err(problem), Some(conflict)) => Err(conflict.errors_of(&problem)),

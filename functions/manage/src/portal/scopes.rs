@@ -1,9 +1,6 @@
 //! The checklist of scopes: what each grants, and which others it includes.
 
-use devops::scopes::{CATALOGUE, Scope};
-
-/// The scope that is every other; it has a choice of its own.
-pub(super) const EVERYTHING: &str = "user_impersonation";
+use devops::scopes::{CATALOGUE, EVERYTHING, Scope};
 
 /// One line of the checklist.
 pub(super) struct Line {
@@ -18,7 +15,7 @@ impl Line {
     }
 }
 
-/// Every scope but the one that is everything.
+/// Every scope but the one that contains all others; that has a choice of its own.
 pub(super) fn checklist(ticked: &[String]) -> Vec<Line> {
     CATALOGUE
         .iter()

@@ -9,7 +9,7 @@ pub const RESOURCE_ID: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 /// The same by its URI, which Entra may echo.
 const RESOURCE_URI: &str = "https://app.vssps.visualstudio.com";
 /// The scope that contains all others.
-const EVERYTHING: &str = "user_impersonation";
+pub const EVERYTHING: &str = "user_impersonation";
 
 /// One scope.
 #[derive(Debug, PartialEq, Eq)]

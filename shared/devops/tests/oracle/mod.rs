@@ -187,7 +187,7 @@ fn judge_policy(address: &Address, sent: &Url) {
     let first = segments.next().unwrap_or_default();
     let Ok(prefix) = format!("/{first}").parse() else { return };
     let only =
-        |prefix| CallPolicy::new(vec![CallRule { methods: Vec::new(), paths: vec![prefix] }]);
+        |prefix| CallPolicy::from(vec![CallRule { methods: Vec::new(), paths: vec![prefix] }]);
     if first != "*" {
         assert!(only(prefix).allows(&Method::GET, address), "{sent} is not below /{first}");
     }

@@ -2,26 +2,53 @@
 
 use std::fmt;
 
+use ground::fields::{Fields, Object};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// Most characters of a name.
 const LONGEST_NAME: usize = 60;
+/// Most bytes of a logo's address: it stands in a header of every page.
+const LONGEST_ADDRESS: usize = 2048;
 /// What text must have at least against what is behind it (WCAG 2.2, 1.4.3).
 const ENOUGH_CONTRAST: f64 = 4.5;
 
-/// What pages for an integration's users show of the application that sent them. All of it is optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How an application looks to its users.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Branding {
-    /// The application's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its name, 1 to 60 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub name: Option<BrandName>,
-    /// Its logo, under one of the integration's return origins: users' browsers load it, and nothing of anybody else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The address of its logo, under one of `allowed_return_origins`, without query and fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub logo_url: Option<Url>,
-    /// The colour of its buttons.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The colour of its buttons, as `#rrggbb`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub accent_color: Option<AccentColor>,
+}
+
+impl Branding {
+    /// Reads every field, so that every fault is noted.
+    pub fn read(fields: &mut Fields<Object<'_>>) -> Option<Self> {
+        let logo_url = fields.url("logo_url");
+        Some(Self {
+            name: fields.optional("name"),
+            logo_url: logo_url.and_then(|url| fields.checked("logo_url", plain(url))),
+            accent_color: fields.optional("accent_color"),
+        })
+    }
+}
+
+/// An address that fits into a header of every page.
+fn plain(url: Url) -> Result<Url, &'static str> {
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("an address without query and fragment");
+    }
+    if url.as_str().len() > LONGEST_ADDRESS { Err("at most 2048 bytes") } else { Ok(url) }
 }
 
 /// An application's name for people: 1 to 60 characters on one line.

@@ -14,13 +14,15 @@ use crate::table::{from_item, read, s};
 
 mod branding;
 mod changes;
+mod organizations;
+mod return_origin;
 mod settings;
 mod status;
 
 pub use branding::{AccentColor, BrandName, Branding, InvalidBrandName, InvalidColor, TextColor};
-pub use settings::{
-    Confirmation, InvalidOrigin, Organizations, ReturnOrigin, Settings, TenantSetting,
-};
+pub use organizations::{InvalidOrganizations, Organizations};
+pub use return_origin::{InvalidOrigin, ReturnOrigin};
+pub use settings::{Confirmation, InvalidScopes, InvalidTenant, Scopes, Settings, TenantSetting};
 pub use status::PROBE_INTERVAL;
 
 const PREFIX: &str = "integration#";
@@ -160,6 +162,17 @@ impl Integrations {
         integrations.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(integrations)
     }
+}
+
+/// The entries in their order, each once.
+fn without_repetitions<T: PartialEq>(entries: Vec<T>) -> Vec<T> {
+    let mut kept = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if !kept.contains(&entry) {
+            kept.push(entry);
+        }
+    }
+    kept
 }
 
 fn key(id: &IntegrationId) -> String {

@@ -1,149 +1,169 @@
 //! Everything that an operator sets of an integration.
 
-use devops::organization::OrganizationName;
-use devops::policy::CallPolicy;
+use devops::policy::{CallPolicy, CallRule, MOST_RULES};
+use devops::scopes::Scope;
 use entra::identifiers::{ClientId, Tenant, TenantId};
-use ground::http::is_trustworthy;
+use ground::fields::{Fields, Object};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::{Origin, Url};
+use url::Url;
 
-use super::Branding;
+use super::organizations::{OneOrMany, Organizations};
+use super::{Branding, ReturnOrigin, without_repetitions};
 use crate::limits::ProxyLimits;
 
 /// Most entries of each list of an integration.
-const MOST_ENTRIES: usize = 200;
+pub(super) const MOST_ENTRIES: usize = 200;
 
-/// Everything that an operator sets of an integration. The shape on the wire is the stored one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Everything that an operator sets of an integration: each field in one shape, on the wire and in the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings {
-    /// The application (client) ID in Entra.
+    /// The Application (client) ID of the Entra app registration.
+    #[schemars(with = "String")]
     pub client_id: ClientId,
-    /// The Azure DevOps organizations it serves.
+    /// Names of Azure DevOps organizations, or `"any"`.
+    #[schemars(with = "OneOrMany")]
     pub organizations: Organizations,
-    /// Azure DevOps scopes to ask for, as `vso.code` or `user_impersonation`.
-    pub scopes: Vec<String>,
-    /// Where users sign in.
+    /// Azure DevOps scopes such as `vso.code`, or only `user_impersonation`.
+    #[schemars(with = "Vec<String>")]
+    pub scopes: Scopes,
+    /// Where users sign in: `auto` (the tenant that backs the organization), `organizations`, or a tenant id.
     #[serde(default)]
+    #[schemars(with = "String")]
     pub tenant: TenantSetting,
-    /// Entra tenants whose users may connect; empty: any organization's.
+    /// Tenants whose users may connect; empty: any.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub allowed_tenants: Vec<TenantId>,
-    /// Origins of the application to which browsers may be sent back.
+    /// Origins of the application, such as `https://app.example`.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub allowed_return_origins: Vec<ReturnOrigin>,
-    /// Whether the application must confirm who finished in the browser.
+    /// Whether the application confirms who finished in the browser: `required` unless given.
     #[serde(default)]
+    #[schemars(with = "String")]
     pub confirmation: Confirmation,
-    /// Whether `POST /connections/{id}/token` hands out access tokens.
+    /// Whether `POST /connections/{connection}/token` hands out access tokens.
     #[serde(default)]
     pub allow_token_handout: bool,
-    /// Whether access tokens are kept fresh even where nobody uses them.
+    /// Whether access tokens are kept fresh even where nobody uses them, so that no call ever waits for
+    /// a renewal. It takes effect at each connection's next renewal.
     #[serde(default)]
     pub always_warm: bool,
-    /// Which calls of Azure DevOps go through; without rules, all.
+    /// Which calls of Azure DevOps go through; empty: all that the user may make.
     #[serde(default)]
+    #[schemars(with = "Vec<CallRule>")]
     pub allowed_calls: CallPolicy,
-    /// How many calls go through.
+    /// How many calls of Azure DevOps go through; without, as many as Azure DevOps takes.
     #[serde(default)]
     pub proxy_limits: ProxyLimits,
-    /// The application's page where a user connects again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The application's page where a user connects again, under one of `allowed_return_origins`. Problems that
+    /// need it name it, with `connection_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub reconnect_url: Option<Url>,
-    /// What pages for its users show of the application.
+    /// What pages for the application's users show of it.
     #[serde(default)]
     pub branding: Branding,
 }
 
-/// The organizations that an integration serves: `"any"`, or a list of 1 to 200 names.
+impl Settings {
+    /// Reads every field, so that every fault is noted.
+    pub fn read(fields: &mut Fields<Object<'_>>) -> Option<Self> {
+        let client_id = fields.required("client_id");
+        let organizations = fields.required("organizations");
+        let scopes = fields.required("scopes");
+        let allowed_return_origins = fields.texts("allowed_return_origins", MOST_ENTRIES);
+        let reconnect_url = fields.url("reconnect_url");
+        let branding = fields.object("branding", Branding::read).unwrap_or_default();
+        let addresses = [
+            ("reconnect_url", reconnect_url.as_ref()),
+            ("branding.logo_url", branding.logo_url.as_ref()),
+        ];
+        consistent(fields, &allowed_return_origins, &addresses);
+        Some(Self {
+            tenant: fields.or_default("tenant"),
+            allowed_tenants: fields.or_default("allowed_tenants"),
+            allowed_return_origins,
+            confirmation: fields.or_default("confirmation"),
+            allow_token_handout: fields.or_default("allow_token_handout"),
+            always_warm: fields.or_default("always_warm"),
+            allowed_calls: fields.objects("allowed_calls", MOST_RULES, CallRule::read).into(),
+            proxy_limits: fields.object("proxy_limits", ProxyLimits::read).unwrap_or_default(),
+            reconnect_url,
+            branding,
+            // Last, because a missing one ends this expression, and every field is to be read.
+            client_id: client_id?,
+            organizations: organizations?,
+            scopes: scopes?,
+        })
+    }
+}
+
+/// Refuses addresses below none of the origins. Users' browsers are sent to the application and load from it, and
+/// from nobody else.
+fn consistent(
+    fields: &mut Fields<Object<'_>>,
+    origins: &[ReturnOrigin],
+    addresses: &[(&str, Option<&Url>)],
+) {
+    // Without the origins, nothing can be said of addresses below them.
+    if fields.is_faulty("allowed_return_origins") {
+        return;
+    }
+    for (field, address) in addresses {
+        if address.is_some_and(|url| !origins.iter().any(|origin| origin.covers(url))) {
+            fields.refuse(field, "an address under one of allowed_return_origins");
+        }
+    }
+}
+
+/// Azure DevOps scopes to ask for: 1 to 200 names such as `vso.code`, or `user_impersonation` alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "OneOrMany", into = "OneOrMany")]
-pub enum Organizations {
-    /// Each connect session names one: for products whose customers have their own.
-    Any,
-    /// These and no others.
-    Named(Vec<OrganizationName>),
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct Scopes(Vec<String>);
+
+impl Scopes {
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
 }
 
-/// [`Organizations`] as they are written.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "a list of organization names, or the word any")]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// A value that names no organizations.
+/// Names that are not [`Scopes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidOrganizations {
-    /// Another word than `any`.
-    #[error("a list of organization names, or the word any")]
-    Word,
+pub enum InvalidScopes {
     /// No name, or too many.
-    #[error("1 to {MOST_ENTRIES} organization names, or the word any")]
+    #[error("1 to {MOST_ENTRIES} scopes")]
     Count,
-    /// An entry is not the name of an organization.
-    #[error(
-        "an organization is named as in https://dev.azure.com/{{organization}}: letters, digits and hyphens"
-    )]
-    Name,
+    /// `user_impersonation` is not the only one.
+    #[error("user_impersonation stands alone: it contains the others")]
+    Redundant,
+    /// A name is no scope's.
+    #[error("a scope of Azure DevOps, such as vso.code, or user_impersonation")]
+    Unknown,
 }
 
-impl TryFrom<OneOrMany> for Organizations {
-    type Error = InvalidOrganizations;
+impl TryFrom<Vec<String>> for Scopes {
+    type Error = InvalidScopes;
 
-    fn try_from(written: OneOrMany) -> Result<Self, InvalidOrganizations> {
-        let names = match written {
-            OneOrMany::One(word) if word == "any" => return Ok(Self::Any),
-            OneOrMany::One(_) => return Err(InvalidOrganizations::Word),
-            OneOrMany::Many(names) => names,
-        };
+    fn try_from(names: Vec<String>) -> Result<Self, InvalidScopes> {
         if names.is_empty() || names.len() > MOST_ENTRIES {
-            return Err(InvalidOrganizations::Count);
+            return Err(InvalidScopes::Count);
         }
-        let names = names.iter().map(|name| name.parse());
-        let names: Vec<OrganizationName> =
-            names.collect::<Result<_, _>>().map_err(|_| InvalidOrganizations::Name)?;
-        Ok(Self::Named(without_repetitions(names)))
+        if names.len() > 1 && names.iter().any(|name| name == devops::scopes::EVERYTHING) {
+            return Err(InvalidScopes::Redundant);
+        }
+        if names.iter().any(|name| Scope::parse(name).is_none()) {
+            return Err(InvalidScopes::Unknown);
+        }
+        Ok(Self(without_repetitions(names)))
     }
 }
 
-impl From<Organizations> for OneOrMany {
-    fn from(organizations: Organizations) -> Self {
-        match organizations {
-            Organizations::Any => Self::One("any".to_owned()),
-            Organizations::Named(names) => Self::Many(names.into_iter().map(Into::into).collect()),
-        }
-    }
-}
-
-/// The entries in their order, each once.
-fn without_repetitions<T: PartialEq>(entries: Vec<T>) -> Vec<T> {
-    let mut kept = Vec::with_capacity(entries.len());
-    for entry in entries {
-        if !kept.contains(&entry) {
-            kept.push(entry);
-        }
-    }
-    kept
-}
-
-impl Organizations {
-    /// Whether `organization` is served.
-    pub fn allow(&self, organization: &OrganizationName) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Named(names) => names.contains(organization),
-        }
-    }
-
-    /// The organizations that a connection pinned to `pinned` may reach now: the one it is pinned to,
-    /// if still served, else every named one.
-    pub fn reachable(&self, pinned: Option<&OrganizationName>) -> Vec<OrganizationName> {
-        match (pinned, self) {
-            (Some(one), _) if self.allow(one) => vec![one.clone()],
-            (None, Self::Named(names)) => names.clone(),
-            _ => Vec::new(),
-        }
+impl From<Scopes> for Vec<String> {
+    fn from(scopes: Scopes) -> Self {
+        scopes.0
     }
 }
 
@@ -194,112 +214,111 @@ pub enum Confirmation {
     None,
 }
 
-/// An origin of the application, compared exactly after WHATWG parsing (RFC 9700 section 4.11).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ReturnOrigin(Origin);
-
-impl ReturnOrigin {
-    /// Whether `url` lies under this origin and carries no user name or password.
-    pub fn covers(&self, url: &Url) -> bool {
-        // A `blob:` address has the origin of what it wraps, so the scheme is looked at, too.
-        matches!(url.scheme(), "https" | "http")
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.origin() == self.0
-    }
-}
-
-impl TryFrom<String> for ReturnOrigin {
-    type Error = InvalidOrigin;
-
-    fn try_from(text: String) -> Result<Self, InvalidOrigin> {
-        let url = Url::parse(&text).map_err(|_| InvalidOrigin)?;
-        let nothing_else = matches!(url.path(), "" | "/")
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none();
-        if is_trustworthy(&url) && nothing_else {
-            Ok(Self(url.origin()))
-        } else {
-            Err(InvalidOrigin)
-        }
-    }
-}
-
-impl From<ReturnOrigin> for String {
-    fn from(origin: ReturnOrigin) -> Self {
-        origin.0.ascii_serialization()
-    }
-}
-
-/// Text that is not an origin.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "an origin is https://host or https://host:port and nothing more (http for localhost only)"
-)]
-pub struct InvalidOrigin;
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn origin(text: &str) -> Result<ReturnOrigin, InvalidOrigin> {
-        text.to_owned().try_into()
+    fn full() -> Value {
+        json!({
+            "client_id": "3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01",
+            "organizations": ["mycompany", "fabrikam"],
+            "scopes": ["vso.code", "vso.work"],
+            "tenant": "organizations",
+            "allowed_tenants": ["11111111-1111-4111-8111-111111111111"],
+            "allowed_return_origins": ["https://app.mycompany.example"],
+            "confirmation": "none",
+            "allow_token_handout": true,
+            "always_warm": true,
+            "allowed_calls": [{"methods": ["GET"], "paths": ["/*/_apis/git"]}, {"methods": [], "paths": []}],
+            "proxy_limits": {
+                "connection": {"requests": 10, "per_seconds": 60},
+                "integration": {"requests": 1, "per_seconds": 1, "concurrent": 5},
+            },
+            "reconnect_url": "https://app.mycompany.example/settings?a=1",
+            "branding": {"name": "Ada's", "logo_url": "https://app.mycompany.example/logo.svg", "accent_color": "#0b5cad"},
+        })
+    }
+
+    fn read(value: &Value) -> Result<Settings, Vec<String>> {
+        let text = value.to_string();
+        let mut fields = Fields::new(serde_json::from_str(&text).unwrap());
+        let settings = Settings::read(&mut fields);
+        let faults = fields.finish(settings);
+        faults.map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
     }
 
     #[test]
-    fn an_origin_covers_exactly_itself() {
-        let app = origin("https://app.example").unwrap();
-        for good in
-            ["https://app.example/back?x=1", "https://APP.example:443/", "https://app.example"]
-        {
-            assert!(app.covers(&Url::parse(good).unwrap()), "{good}");
-        }
-        for bad in [
-            "http://app.example/",
-            "https://app.example:8443/",
-            "https://app.example.evil.example/",
-            "https://evil-app.example/",
-            "https://app.example@evil.example/",
-            "https://user@app.example/",
-            "https://sub.app.example/",
-            "blob:https://app.example/x",
-        ] {
-            assert!(!app.covers(&Url::parse(bad).unwrap()), "{bad}");
-        }
+    fn every_field_is_read_and_stored_in_the_shape_that_was_sent() {
+        let schema = Settings::json_schema(&mut schemars::SchemaGenerator::default()).to_value();
+        let fields: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(fields.len(), full().as_object().unwrap().len(), "{fields:?}");
+        let settings = read(&full()).unwrap();
+        assert_eq!(serde_json::to_value(&settings).unwrap(), full());
+        let stored: serde_dynamo::Item = serde_dynamo::to_item(&settings).unwrap();
+        assert_eq!(serde_dynamo::from_item::<_, Settings>(stored).unwrap(), settings);
     }
 
     #[test]
-    fn an_origin_is_nothing_but_an_origin() {
-        for bad in [
-            "app.example",
-            "https://",
-            "https://app.example/path",
-            "https://app.example/?q",
-            "https://app.example/#f",
-            "https://u@app.example",
-            "http://app.example",
-            "javascript:alert(1)",
-            "data:text/html,x",
-            "null",
-        ] {
-            assert!(origin(bad).is_err(), "{bad}");
-        }
-        assert!(origin("http://localhost:8083").is_ok());
+    fn required_fields_suffice_and_the_others_have_safe_defaults() {
+        let mut least = full();
+        least
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, _| ["client_id", "organizations", "scopes"].contains(&name.as_str()));
+        let settings = read(&least).unwrap();
+        assert_eq!(settings.confirmation, Confirmation::Required);
+        assert!(!settings.allow_token_handout && settings.tenant == TenantSetting::Auto);
+        assert_eq!(serde_json::from_value::<Settings>(least).unwrap(), settings);
     }
 
     #[test]
-    fn a_connection_reaches_only_what_is_still_served() {
-        let (one, two): (OrganizationName, OrganizationName) =
-            ("mycompany".parse().unwrap(), "fabrikam".parse().unwrap());
-        let named = Organizations::Named(vec![one.clone()]);
-        assert_eq!(named.reachable(None), std::slice::from_ref(&one));
-        assert_eq!(named.reachable(Some(&one)), [one]);
-        assert!(named.reachable(Some(&two)).is_empty());
-        assert!(Organizations::Any.reachable(None).is_empty());
-        assert_eq!(Organizations::Any.reachable(Some(&two)), [two]);
+    fn every_fault_is_found_at_once() {
+        let faulty = json!({
+            "organizations": [],
+            "scopes": ["vso.code", "user_impersonation"],
+            "tenant": "common",
+            "allowed_tenants": ["x"],
+            "confirmation": "maybe",
+            "always_warm": "yes",
+            "allowed_calls": [{"methods": ["get"], "paths": ["_apis"]}, {"verbs": []}],
+            "proxy_limits": {"connection": {"requests": 0, "per_seconds": 86_401}, "integration": {}},
+            "reconnect_url": "https://evil.example/",
+            "branding": {"name": "", "logo_url": "/logo.svg", "accent_color": "red", "font": "serif"},
+            "token_handout": true,
+        });
+        let expected = [
+            "client_id",
+            "organizations",
+            "scopes",
+            "branding.name",
+            "branding.logo_url",
+            "branding.accent_color",
+            "branding.font",
+            "reconnect_url",
+            "tenant",
+            "allowed_tenants[0]",
+            "confirmation",
+            "always_warm",
+            "allowed_calls[0].methods",
+            "allowed_calls[0].paths",
+            "allowed_calls[1].verbs",
+            "proxy_limits.connection.requests",
+            "proxy_limits.connection.per_seconds",
+            "proxy_limits.integration",
+            "token_handout",
+        ];
+        assert_eq!(read(&faulty).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn addresses_of_the_application_lie_below_its_origins() {
+        let mut elsewhere = full();
+        elsewhere["allowed_return_origins"] = json!(["https://other.mycompany.example"]);
+        assert_eq!(read(&elsewhere).unwrap_err(), ["reconnect_url", "branding.logo_url"]);
+        // Nothing is said of them where the origins are at fault.
+        elsewhere["allowed_return_origins"] = json!(["other.mycompany.example"]);
+        assert_eq!(read(&elsewhere).unwrap_err(), ["allowed_return_origins"]);
     }
 }

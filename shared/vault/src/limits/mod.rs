@@ -15,42 +15,81 @@ mod ledger;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use ground::fields::{Fields, Object};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use ledger::{LimitLedger, Place, Taken};
 
 use crate::ids::{ConnectionId, IntegrationId};
 
-/// The limits of an integration; none unless configured.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Longest time over which calls are counted, in seconds.
+const LONGEST_PERIOD: u32 = 86_400;
+/// Most calls in a time that can be counted.
+const MOST_REQUESTS: u32 = 1_000_000;
+/// Most calls at a time that can be counted: each is written down by name in one item.
+const MOST_CONCURRENT: u32 = 200;
+
+/// Limits on proxied calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProxyLimits {
-    /// For each of its connections.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// For each connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<Limit>,
-    /// For all of them together.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// For all connections of the integration together; at most about 500 calls per second can be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub integration: Option<Limit>,
 }
 
-/// A limit on calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// One limit: a rate, a number at a time, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ProxyLimit")]
 pub struct Limit {
     /// How many in a time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     pub rate: Option<Rate>,
-    /// How many at a time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The most calls under way at a time, 1 to 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<NonZeroU32>,
 }
 
 /// So many calls in so many seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rate {
-    /// The most calls that can come at once.
+    /// The most calls that can come at once; they come back evenly over `per_seconds`.
     pub requests: NonZeroU32,
-    /// After how many seconds so many may come again.
+    /// After how many seconds so many may come again, 1 to 86,400.
     pub per_seconds: NonZeroU32,
+}
+
+impl ProxyLimits {
+    /// Reads every field, so that every fault is noted.
+    pub fn read(fields: &mut Fields<Object<'_>>) -> Option<Self> {
+        Some(Self {
+            connection: fields.object("connection", Limit::read),
+            integration: fields.object("integration", Limit::read),
+        })
+    }
+}
+
+impl Limit {
+    fn read(fields: &mut Fields<Object<'_>>) -> Option<Self> {
+        let requests = fields.number("requests", MOST_REQUESTS);
+        let per_seconds = fields.number("per_seconds", LONGEST_PERIOD);
+        let concurrent = fields.number("concurrent", MOST_CONCURRENT);
+        let rate = match (requests, per_seconds) {
+            (Some(requests), Some(per_seconds)) => Some(Rate { requests, per_seconds }),
+            (None, None) if concurrent.is_some() => None,
+            // A number at fault is noted already.
+            _ if fields.is_faulty("") => return None,
+            _ => {
+                fields.refuse("", "requests and per_seconds together, concurrent, or all three");
+                return None;
+            }
+        };
+        Some(Self { rate, concurrent })
+    }
 }
 
 impl Rate {

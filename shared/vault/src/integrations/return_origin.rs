@@ -1,0 +1,102 @@
+//! Origins of an application to which browsers may be sent.
+
+use ground::http::is_trustworthy;
+use serde::{Deserialize, Serialize};
+use url::{Origin, Url};
+
+/// An origin of the application, compared exactly after WHATWG parsing (RFC 9700 section 4.11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReturnOrigin(Origin);
+
+impl ReturnOrigin {
+    /// Whether `url` lies under this origin and carries no user name or password.
+    pub fn covers(&self, url: &Url) -> bool {
+        // A `blob:` address has the origin of what it wraps, so the scheme is looked at, too.
+        matches!(url.scheme(), "https" | "http")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.origin() == self.0
+    }
+}
+
+impl TryFrom<String> for ReturnOrigin {
+    type Error = InvalidOrigin;
+
+    fn try_from(text: String) -> Result<Self, InvalidOrigin> {
+        let url = Url::parse(&text).map_err(|_| InvalidOrigin)?;
+        let nothing_else = matches!(url.path(), "" | "/")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if is_trustworthy(&url) && nothing_else {
+            Ok(Self(url.origin()))
+        } else {
+            Err(InvalidOrigin)
+        }
+    }
+}
+
+impl From<ReturnOrigin> for String {
+    fn from(origin: ReturnOrigin) -> Self {
+        origin.0.ascii_serialization()
+    }
+}
+
+/// Text that is not an origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an origin is https://host or https://host:port and nothing more (http for localhost only)"
+)]
+pub struct InvalidOrigin;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(text: &str) -> Result<ReturnOrigin, InvalidOrigin> {
+        text.to_owned().try_into()
+    }
+
+    #[test]
+    fn an_origin_covers_exactly_itself() {
+        let app = origin("https://app.example").unwrap();
+        for good in
+            ["https://app.example/back?x=1", "https://APP.example:443/", "https://app.example"]
+        {
+            assert!(app.covers(&Url::parse(good).unwrap()), "{good}");
+        }
+        for bad in [
+            "http://app.example/",
+            "https://app.example:8443/",
+            "https://app.example.evil.example/",
+            "https://evil-app.example/",
+            "https://app.example@evil.example/",
+            "https://user@app.example/",
+            "https://sub.app.example/",
+            "blob:https://app.example/x",
+        ] {
+            assert!(!app.covers(&Url::parse(bad).unwrap()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_nothing_but_an_origin() {
+        for bad in [
+            "app.example",
+            "https://",
+            "https://app.example/path",
+            "https://app.example/?q",
+            "https://app.example/#f",
+            "https://u@app.example",
+            "http://app.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "null",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+        assert!(origin("http://localhost:8083").is_ok());
+    }
+}
