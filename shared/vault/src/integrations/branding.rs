@@ -1,4 +1,4 @@
-//! How an integration looks to people: its application's name, logo and colour.
+//! How an application looks to its users: name, logo and colour.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use url::Url;
 const LONGEST_NAME: usize = 60;
 /// Most bytes of a logo's address: it stands in a header of every page.
 const LONGEST_ADDRESS: usize = 2048;
-/// What text must have at least against what is behind it (WCAG 2.2, 1.4.3).
+/// Least contrast between text and its background (WCAG 2.2, 1.4.3).
 const ENOUGH_CONTRAST: f64 = 4.5;
 
 /// How an application looks to its users.
@@ -111,8 +111,8 @@ pub enum TextColor {
 }
 
 impl AccentColor {
-    /// The colour in which text on this one can be read, at a contrast of 4.5:1 or more: white, which is usual on
-    /// buttons, where it is enough, else black, which is enough then.
+    /// The colour of text on this one, with a contrast of at least 4.5:1: white if that suffices, else black. White is
+    /// usual on buttons, and one of the two always suffices.
     pub fn text_color(self) -> TextColor {
         if contrast(1.0, self.luminance()) >= ENOUGH_CONTRAST {
             TextColor::White
@@ -121,7 +121,7 @@ impl AccentColor {
         }
     }
 
-    /// From 0 (black) to 1 (white). <https://www.w3.org/TR/WCAG22/#dfn-relative-luminance>
+    /// Relative luminance, from 0 (black) to 1 (white). <https://www.w3.org/TR/WCAG22/#dfn-relative-luminance>
     fn luminance(self) -> f64 {
         let [red, green, blue] = self.0.map(|channel| {
             let channel = f64::from(channel) / 255.0;
@@ -131,7 +131,7 @@ impl AccentColor {
     }
 }
 
-/// Of two luminances, the lighter first. <https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio>
+/// Contrast of two luminances, the lighter first. <https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio>
 fn contrast(lighter: f64, darker: f64) -> f64 {
     (lighter + 0.05) / (darker + 0.05)
 }
@@ -206,7 +206,7 @@ mod tests {
     fn the_contrast_is_the_one_of_wcag() {
         let (white, black) = (color("#ffffff").unwrap(), color("#000000").unwrap());
         assert!((contrast(white.luminance(), black.luminance()) - 21.0).abs() < 1e-9);
-        // The lightest grey on white that is dark enough, as the field's calculators say.
+        // The lightest grey that still suffices on white.
         assert_eq!(color("#767676").unwrap().text_color(), TextColor::White);
         assert_eq!(color("#777777").unwrap().text_color(), TextColor::Black);
     }

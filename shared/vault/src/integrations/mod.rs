@@ -1,4 +1,4 @@
-//! Integrations: one Entra app registration each, as the operator configured it.
+//! Integrations: one Entra app registration each, with the operator's settings.
 
 use aws_sdk_dynamodb::Client;
 use entra::identifiers::Tenant;
@@ -50,21 +50,21 @@ pub struct Integration {
 }
 
 impl Integration {
-    /// What keeps the tokens of one of its connections warm.
+    /// How long the access token of a connection is kept fresh, by the connection's last use.
     pub fn warmth(&self, last_used_at: Option<Timestamp>) -> Warmth {
         if self.settings.always_warm { Warmth::Always } else { Warmth::WhileUsed(last_used_at) }
     }
 
-    /// Where the user of a connection connects again, if the operator said so: the page, told which
-    /// connection it is about.
+    /// The application's page where the user of this connection connects again, with the connection's id in the query;
+    /// `None` if the operator has set none.
     pub fn reconnect_url(&self, connection: &ConnectionId) -> Option<Url> {
         let mut url = self.settings.reconnect_url.clone()?;
         url.query_pairs_mut().append_pair("connection_id", connection.as_str());
         Some(url)
     }
 
-    /// Whether an error concerns only the tenant that it came from: users come from any, and what one
-    /// tenant's administrator did to the app there must not stop the others.
+    /// Whether an error concerns only the tenant that it came from. Where users come from any tenant, one tenant's
+    /// administrator can disable the app there, and that must not stop the others.
     pub fn is_about_one_tenant(&self, error: &TokenError) -> bool {
         error.error.as_deref() == Some("unauthorized_client") && self.serves_any_tenant()
     }
@@ -77,12 +77,12 @@ impl Integration {
     }
 }
 
-/// What may be told of a client credential.
+/// The public facts of a client credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialDescription {
-    /// Client secret or certificate.
+    /// Its kind.
     pub kind: CredentialKind,
-    /// When Entra stops accepting it, as the operator said or the certificate says.
+    /// When Entra stops accepting it: entered by the operator, or the end of the certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
@@ -103,9 +103,9 @@ pub enum CredentialKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It can.
+    /// Usable.
     Ready,
-    /// Entra refuses its credential; connections wait unharmed.
+    /// Entra refuses its credential; connections stay as they are.
     CredentialRejected,
     /// The operator paused it, or it is being deleted.
     Paused,

@@ -203,12 +203,12 @@ impl From<TenantSetting> for String {
     }
 }
 
-/// Whether a connection must be confirmed by the application.
+/// Whether the application must confirm a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confirmation {
     #[default]
-    /// The application states who finished; until then the connection is unusable.
+    /// The application confirms who finished in the browser; until then the connection is unusable.
     Required,
     /// Usable at once: for internal tools only.
     None,
