@@ -1,14 +1,14 @@
-//! Storing and forgetting an integration. Its fields are in DynamoDB and its credential in Secrets Manager, and others
+//! Storing and deleting an integration. Its settings are in DynamoDB and its credential in Secrets Manager, and others
 //! may change either at the same time:
 //!
 //! ```text
-//!  new       put, where there is none ──> credential ──> claim; else as renewed
-//!  replaced  claim ──> credential ──> put, where it is still claimed; again, where only its status changed meanwhile
-//!  renewed   claim ──> credential ──> its description, where it is still claimed; else all of it again
-//!  deleted   pause ──> connections ──> credential ──> delete, where nobody has claimed it; else both again
+//!  new       put if there is none ──> credential ──> claim; if that fails, as renewed
+//!  replaced  claim ──> credential ──> put if still claimed; again if only the status changed meanwhile
+//!  renewed   claim ──> credential ──> its description if still claimed; otherwise all of it again
+//!  deleted   pause ──> connections ──> credential ──> delete if not claimed; otherwise both again
 //! ```
 //!
-//! So a credential and its description stay together, and nothing stays of what is deleted, whoever comes between.
+//! Whatever the interleaving, the stored credential matches its description, and a delete leaves nothing behind.
 
 use std::time::{Duration, Instant};
 
@@ -21,41 +21,41 @@ use vault::integrations::{CredentialDescription, Integration, Status};
 use super::integrations::IntegrationOperations;
 use crate::operations::integration_fields::Checked;
 
-/// How long one request goes on deleting connections before it asks to be repeated.
+/// How long one request deletes connections before it has to be repeated.
 const DELETING_FOR: Duration = Duration::from_secs(15);
-/// How often what others change meanwhile is looked at again.
+/// Attempts while concurrent changes keep interfering.
 const TRIES: usize = 5;
 
-/// Whether an integration was there before.
+/// How an integration was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stored {
-    /// It was not.
+    /// There was none.
     New,
-    /// It was.
+    /// In place of the former one.
     Replaced,
 }
 
-/// Somebody else was faster.
+/// A concurrent change prevented the put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overtaken {
-    /// Nothing of it is there.
+    /// Nothing is stored.
     BeforeAnything,
-    /// The credential is stored, with its description; no other field is.
+    /// The credential and its description are stored; the settings are not.
     AfterCredential,
 }
 
-/// What became of a credential.
+/// The outcome of storing a credential.
 enum Described {
     /// It is the current one, and the integration describes it.
     Ours(Integration),
-    /// Another one has taken its place since, and whoever stored that describes it.
+    /// Another one has taken its place since, and its description is the other request's.
     Theirs(Integration),
-    /// There is no such integration, or no more, and nothing is left of the credential.
+    /// There is no such integration any more, and the credential is deleted.
     Gone,
 }
 
 impl Described {
-    /// The integration as it is then.
+    /// The integration afterwards.
     fn integration(self) -> Option<Integration> {
         match self {
             Self::Ours(integration) | Self::Theirs(integration) => Some(integration),
@@ -80,7 +80,7 @@ impl IntegrationOperations {
                 }
                 Some(seen) => match self.store_over(seen, &checked).await? {
                     Ok(integration) => return Ok((Stored::Replaced, integration)),
-                    // Stored once more, it would take the place of the former one, which calls fall back on.
+                    // Storing it once more would push out the former one, which calls fall back on.
                     Err(Overtaken::AfterCredential) => checked.credential = None,
                     Err(Overtaken::BeforeAnything) => {}
                 },
@@ -89,7 +89,7 @@ impl IntegrationOperations {
         Err(others_keep_changing_it())
     }
 
-    /// Stores an integration where there is none. `None` if there is one.
+    /// Stores a new integration. Returns `None` if there is one already.
     pub(crate) async fn store_new(
         &self,
         id: &IntegrationId,
@@ -106,7 +106,7 @@ impl IntegrationOperations {
         let version = match self.credentials.put(id, credential).await {
             Ok(version) => version,
             Err(error) => {
-                // Nothing is left that looks as if it could be used; if not even that succeeds, `verify` tells.
+                // Remove the unusable integration. If that fails too, `verify` reports the missing credential.
                 self.integrations.delete(&integration).await?;
                 return Err(error.into());
             }
@@ -114,12 +114,12 @@ impl IntegrationOperations {
         if let Some(integration) = self.integrations.claim(&integration, self.clock.now()).await? {
             return Ok(Some(integration));
         }
-        // Changed or deleted already, by somebody who may have met it without its credential.
+        // Already changed or deleted, perhaps before its credential was there.
         Ok(self.described(id, given, Some(version)).await?.integration())
     }
 
-    /// Stores an integration in the place of `seen`, which was just read, and its credential if one is given; unless
-    /// somebody else changes or deletes it meanwhile.
+    /// Replaces `seen`, which was just read, and its credential if one is given. Returns [`Overtaken`] if somebody else
+    /// changes or deletes it meanwhile.
     pub(crate) async fn store_over(
         &self,
         mut seen: Integration,
@@ -143,7 +143,7 @@ impl IntegrationOperations {
                 return Ok(Ok(integration));
             }
             match self.integrations.get(&seen.id).await? {
-                // Paused, resumed, or its credential was refused or accepted: nothing that is stored here.
+                // Only the status changed, which is not overwritten.
                 Some(there) if there.updated_at == seen.updated_at => seen = there,
                 _ => return Ok(Err(self.overtaken(&seen.id, checked, version).await?)),
             }
@@ -160,12 +160,12 @@ impl IntegrationOperations {
         let Some(given) = &checked.credential else { return Ok(Overtaken::BeforeAnything) };
         Ok(match self.described(id, given, version).await? {
             Described::Ours(_) => Overtaken::AfterCredential,
-            // As if they had come after all of ours.
+            // As if the other request had come after this one.
             Described::Theirs(_) | Described::Gone => Overtaken::BeforeAnything,
         })
     }
 
-    /// Stores a credential and nothing else of an integration. `None` if there is no such integration, or no more.
+    /// Stores only a credential. Returns `None` if there is no such integration.
     pub(crate) async fn store_credential(
         &self,
         id: &IntegrationId,
@@ -174,7 +174,7 @@ impl IntegrationOperations {
         Ok(self.described(id, given, None).await?.integration())
     }
 
-    /// Describes a credential in its integration, and stores it before, unless it is stored already as `version`.
+    /// Stores a credential, unless it is stored already as `version`, and its description in the integration.
     async fn described(
         &self,
         id: &IntegrationId,
@@ -183,12 +183,12 @@ impl IntegrationOperations {
     ) -> Result<Described, Problem> {
         for _ in 0..TRIES {
             let Some(seen) = self.integrations.get(id).await? else {
-                // Whoever deleted it may have done so before the credential was stored.
+                // The integration may have been deleted before the credential was stored.
                 self.credentials.delete(id).await?;
                 if self.integrations.get(id).await?.is_none() {
                     return Ok(Described::Gone);
                 }
-                // Made anew meanwhile, it may be without its credential now.
+                // Created again meanwhile, and the delete above may have taken its credential.
                 version = None;
                 continue;
             };
@@ -224,7 +224,7 @@ impl IntegrationOperations {
             settings: checked.settings.clone(),
             credential,
             status: match (&checked.credential, seen.map(|seen| seen.status)) {
-                // Paused stays paused until somebody says otherwise; a new credential deserves a try.
+                // Only resuming ends a pause. A new credential is tried.
                 (_, Some(Status::Paused)) => Status::Paused,
                 (None, Some(status)) => status,
                 _ => Status::Ready,
@@ -235,8 +235,8 @@ impl IntegrationOperations {
         }
     }
 
-    /// Forgets connections, credential and integration, in this order; what a time limit leaves over is
-    /// done by repeating the request.
+    /// Deletes connections, credential and integration, in this order. After the time limit, repeating the request
+    /// goes on.
     pub(crate) async fn forget_integration(&self, id: &IntegrationId) -> Result<(), Problem> {
         let deadline = Instant::now() + DELETING_FOR;
         self.integrations.pause(id).await?;
