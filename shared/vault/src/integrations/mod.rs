@@ -27,6 +27,8 @@ pub use status::PROBE_INTERVAL;
 
 const PREFIX: &str = "integration#";
 const WHAT: &str = "integration";
+/// Most entries of each list of an integration.
+const MOST_ENTRIES: usize = 200;
 
 /// One Entra app registration and what it may be used for.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,8 +4,7 @@ use devops::organization::OrganizationName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::settings::MOST_ENTRIES;
-use super::without_repetitions;
+use super::{MOST_ENTRIES, without_repetitions};
 
 /// The organizations that an integration serves: `"any"`, or a list of 1 to 200 names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,11 +9,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::organizations::{OneOrMany, Organizations};
-use super::{Branding, ReturnOrigin, without_repetitions};
+use super::{Branding, MOST_ENTRIES, ReturnOrigin, without_repetitions};
 use crate::limits::ProxyLimits;
-
-/// Most entries of each list of an integration.
-pub(super) const MOST_ENTRIES: usize = 200;
 
 /// Everything that an operator sets of an integration: each field in one shape, on the wire and in the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
