@@ -30,18 +30,28 @@ pub(crate) async fn answer(
     log: &RequestLog,
 ) -> HttpResult {
     let id = |name| matched.parameter(name).unwrap_or_default();
-    let Manage { connect_sessions, connections, api_keys, service, .. } = manage;
+    let Manage { integrations, connect_sessions, connections, api_keys, service, .. } = manage;
     match matched.route.operation {
-        Operation::PutIntegration => manage.put_integration(id("integration"), request, log).await,
-        Operation::PutClientCredential => {
-            manage.put_client_credential(id("integration"), request, log).await
+        Operation::PutIntegration => {
+            integrations::put(integrations, id("integration"), request, log).await
         }
-        Operation::ListIntegrations => manage.list_integrations().await,
-        Operation::GetIntegration => manage.get_integration(id("integration"), log).await,
-        Operation::DeleteIntegration => manage.delete_integration(id("integration"), log).await,
-        Operation::VerifyIntegration => manage.verify_integration(id("integration"), log).await,
-        Operation::PauseIntegration => manage.pause_integration(id("integration"), log).await,
-        Operation::ResumeIntegration => manage.resume_integration(id("integration"), log).await,
+        Operation::PutClientCredential => {
+            integrations::put_client_credential(integrations, id("integration"), request, log).await
+        }
+        Operation::ListIntegrations => integrations::list(integrations).await,
+        Operation::GetIntegration => integrations::get(integrations, id("integration"), log).await,
+        Operation::DeleteIntegration => {
+            integrations::delete(integrations, id("integration"), log).await
+        }
+        Operation::VerifyIntegration => {
+            integrations::verify(integrations, &manage.verifier, id("integration"), log).await
+        }
+        Operation::PauseIntegration => {
+            integrations::pause(integrations, id("integration"), log).await
+        }
+        Operation::ResumeIntegration => {
+            integrations::resume(integrations, id("integration"), log).await
+        }
         Operation::GetService => service::get(service).await,
         Operation::PauseService => service::turn(service, Status::Paused).await,
         Operation::ResumeService => service::turn(service, Status::Running).await,

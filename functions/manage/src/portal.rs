@@ -86,9 +86,9 @@ async fn page(manage: &Manage, visit: &Visit<'_>, segments: &[&str]) -> HttpResu
     match segments {
         [""] => overview::page(visit, integrations, connections, api_keys, service).await,
         ["integrations"] => integrations::list(visit, integrations).await,
-        ["integrations", "new"] => manage.new_integration_page(visit),
+        ["integrations", "new"] => integration_edit::new_page(visit, integrations),
         ["integrations", id] => integration::page(visit, integrations, id).await,
-        ["integrations", id, "edit"] => manage.edit_integration_page(visit, id).await,
+        ["integrations", id, "edit"] => integration_edit::edit_page(visit, integrations, id).await,
         ["integrations", id, "delete"] => integration::delete_page(visit, integrations, id).await,
         ["connected"] => connect::finish_page(visit, connections).await,
         ["connections"] => connections::list(visit, connections, integrations).await,
@@ -123,13 +123,16 @@ type Answering<'a> = Pin<Box<dyn Future<Output = HttpResult> + 'a>>;
 async fn act(manage: &Manage, visit: &Visit<'_>, segments: &[&str], form: &Form) -> HttpResult {
     let Manage { integrations, connect_sessions, connections, api_keys, service, gateway, .. } =
         manage;
+    let sessions = &manage.portal_sessions;
     // Each action with its name in the log.
     let (action, answering): (_, Answering<'_>) = match segments {
         ["integrations", "new"] => {
-            ("create_integration", Box::pin(manage.create_integration(visit, form)))
+            let created = integration_edit::create(visit, integrations, sessions, form);
+            ("create_integration", Box::pin(created))
         }
         ["integrations", id, "edit"] => {
-            ("save_integration", Box::pin(manage.save_integration(visit, id, form)))
+            let saved = integration_edit::save(visit, integrations, sessions, id, form);
+            ("save_integration", Box::pin(saved))
         }
         ["integrations", id, "verify"] => {
             let verifier = &manage.verifier;
