@@ -3,7 +3,7 @@
 use devops::client::ConnectionDataError;
 use devops::organization::OrganizationName;
 use edge::problem::{Code, Problem};
-use secrecy::SecretString;
+use ground::bearer_token::BearerToken;
 use vault::integrations::Integration;
 use vault::sessions::ConnectSession;
 
@@ -19,7 +19,7 @@ impl Callback {
         &self,
         integration: &Integration,
         session: &ConnectSession,
-        access_token: &SecretString,
+        access_token: &BearerToken,
     ) -> Result<Option<OrganizationName>, Problem> {
         let reachable = integration.settings.organizations.reachable(session.organization.as_ref());
         let mut refusal = Problem::new(Code::OrganizationAccessDenied);

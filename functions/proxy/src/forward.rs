@@ -108,7 +108,7 @@ impl Proxy {
         token: AccessToken,
         log: &RequestLog,
     ) -> Result<Answer, Problem> {
-        let answer = call.send(&self.devops, &token.secret).await?;
+        let answer = call.send(&self.devops, &token.bearer).await?;
         log.upstream_status(answer.status);
         let Some(rejected) = rejection(call, &answer) else { return Ok(answer) };
         let reconnect = || Problem::new(Code::ConnectionReauthorizationRequired);
@@ -123,7 +123,7 @@ impl Proxy {
             .await
             .map_err(refusal::of_refresh)?;
         log.refresh("renewed_after_rejection");
-        let answer = call.send(&self.devops, &renewed.secret).await?;
+        let answer = call.send(&self.devops, &renewed.bearer).await?;
         log.upstream_status(answer.status);
         if rejection(call, &answer).is_some() {
             // Not a matter of tokens: remembered for a while, so that each call does not cost a refresh.

@@ -74,7 +74,7 @@ impl Proxy {
             integration = %connection.integration, "an access token was handed out",
         );
         let body = json!({
-            "access_token": token.secret.expose_secret(),
+            "access_token": token.bearer.secret().expose_secret(),
             "token_type": "Bearer",
             "expires_at": edge::wire::rfc3339(token.expires_at),
         });

@@ -11,10 +11,10 @@ use edge::problem::{Code, Problem};
 use edge::streaming::{BrokenOff, Chunks};
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use ground::bearer_token::BearerToken;
 use ground::http::{ReadError, read};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use crate::deadlines::{Deadlines, LARGEST_ANSWER};
@@ -78,7 +78,7 @@ impl Call {
     pub(crate) async fn send(
         &self,
         devops: &DevopsClient,
-        token: &SecretString,
+        token: &BearerToken,
     ) -> Result<Answer, Problem> {
         let mut broken = false;
         loop {
@@ -100,11 +100,11 @@ impl Call {
     async fn send_once(
         &self,
         devops: &DevopsClient,
-        token: &SecretString,
+        token: &BearerToken,
     ) -> Result<Answer, Trouble> {
         let request = devops
             .request(&self.address, self.method.clone())
-            .headers(self.with_our_headers(token)?)
+            .headers(self.with_our_headers(token))
             .body(self.body.clone());
         let answered = async {
             let answer = request.send().await.map_err(|error| Trouble::of(&error))?;
@@ -127,12 +127,9 @@ impl Call {
             || devops::rewrite::is_discovery(&self.address)
     }
 
-    fn with_our_headers(&self, token: &SecretString) -> Result<HeaderMap, Trouble> {
+    fn with_our_headers(&self, token: &BearerToken) -> HeaderMap {
         let mut headers = self.headers.clone();
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| Trouble::UnusableToken)?;
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(AUTHORIZATION, token.authorization());
         let suppress = HeaderValue::from_static("Suppress");
         headers.insert(HeaderName::from_static("x-tfs-fedauthredirect"), suppress);
         let ours = concat!("ado-connect/", env!("CARGO_PKG_VERSION"));
@@ -141,7 +138,7 @@ impl Call {
             None => None,
         };
         headers.insert(USER_AGENT, agent.unwrap_or(HeaderValue::from_static(ours)));
-        Ok(headers)
+        headers
     }
 
     /// How long to wait before sending again what Azure DevOps turned away for now.
@@ -171,7 +168,6 @@ enum Trouble {
     },
     Timeout,
     TooLarge,
-    UnusableToken,
 }
 
 impl Trouble {
@@ -195,9 +191,6 @@ impl From<Trouble> for Problem {
             Trouble::Broken { .. } => Self::new(Code::DevopsUnavailable),
             Trouble::Timeout => Self::new(Code::DevopsTimeout),
             Trouble::TooLarge => Self::new(Code::ResponseTooLarge),
-            Trouble::UnusableToken => {
-                Self::new(Code::InternalError).cause("the token cannot stand in a header")
-            }
         }
     }
 }

@@ -7,8 +7,8 @@ use entra::error_class::ErrorClass;
 use entra::graph::{GraphError, ListedPassword};
 use entra::metadata::MetadataError;
 use entra::token::{ClientCredentialsRequest, TokenError};
+use ground::bearer_token::BearerToken;
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use tokio::time::Instant;
 use vault::client_credentials::rotation::{ClientSecretVersion, RotationState, Stage, VersionId};
 use vault::ids::IntegrationId;
@@ -202,7 +202,7 @@ impl Rotate {
     async fn remove_leftovers(
         &self,
         rotation: &Rotation,
-        token: &SecretString,
+        token: &BearerToken,
         listed: &[ListedPassword],
         current: &ClientSecretVersion,
         previous: Option<&ClientSecretVersion>,
@@ -260,7 +260,7 @@ impl Rotate {
         &self,
         rotation: &Rotation,
         credential: &ClientCredential,
-    ) -> Result<SecretString, RotationError> {
+    ) -> Result<BearerToken, RotationError> {
         let metadata = self.metadata.get(&self.tenant).await?;
         let client_id = &rotation.integration.settings.client_id;
         let scope = &self.graph.scope();

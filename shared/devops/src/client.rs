@@ -4,9 +4,9 @@ mod answers;
 
 use std::time::Duration;
 
+use ground::bearer_token::BearerToken;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use uuid::Uuid;
 
@@ -111,7 +111,7 @@ impl DevopsClient {
     pub async fn connection_data(
         &self,
         organization: &OrganizationName,
-        token: &SecretString,
+        token: &BearerToken,
     ) -> Result<ConnectionData, ConnectionDataError> {
         let path = format!("/{organization}/_apis/connectionData");
         let address = own_address(Family::Core.host(), &path, organization)
@@ -149,15 +149,11 @@ impl DevopsClient {
     async fn get_connection_data(
         &self,
         address: &Address,
-        token: &SecretString,
+        token: &BearerToken,
     ) -> Result<answers::ConnectionDataAnswer, ConnectionDataError> {
-        let bearer = format!("Bearer {}", token.expose_secret());
-        let mut bearer =
-            HeaderValue::from_str(&bearer).map_err(|_| ConnectionDataError::Unauthorized)?;
-        bearer.set_sensitive(true);
         let sent = self
             .request(address, Method::GET)
-            .header(AUTHORIZATION, bearer)
+            .header(AUTHORIZATION, token.authorization())
             .header(ACCEPT, "application/json;api-version=7.1-preview.1")
             .timeout(TIMEOUT)
             .send()

@@ -8,9 +8,10 @@
 
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
 use http::{Request, StatusCode, request};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::cloud::Cloud;
 use crate::identifiers::ClientId;
+use ground::bearer_token::BearerToken;
 use ground::transport::Transport;
 
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -115,7 +117,7 @@ impl Graph {
     /// [`GraphError`].
     pub async fn passwords(
         &self,
-        token: &SecretString,
+        token: &BearerToken,
         client_id: &ClientId,
     ) -> Result<Vec<ListedPassword>, GraphError> {
         let url = format!("{}?$select=passwordCredentials", self.application(client_id));
@@ -132,7 +134,7 @@ impl Graph {
     /// [`GraphError::Malformed`].
     pub async fn add_password(
         &self,
-        token: &SecretString,
+        token: &BearerToken,
         client_id: &ClientId,
         name: &str,
         expires_at: Timestamp,
@@ -156,7 +158,7 @@ impl Graph {
     /// [`GraphError`].
     pub async fn remove_password(
         &self,
-        token: &SecretString,
+        token: &BearerToken,
         client_id: &ClientId,
         key_id: Uuid,
     ) -> Result<(), GraphError> {
@@ -166,7 +168,7 @@ impl Graph {
 
     async fn post(
         &self,
-        token: &SecretString,
+        token: &BearerToken,
         client_id: &ClientId,
         action: &str,
         wish: &Value,
@@ -182,12 +184,12 @@ impl Graph {
 
     async fn send(
         &self,
-        token: &SecretString,
+        token: &BearerToken,
         request: request::Builder,
         body: Vec<u8>,
     ) -> Result<Vec<u8>, GraphError> {
         let request = request
-            .header("authorization", format!("Bearer {}", token.expose_secret()))
+            .header(AUTHORIZATION, token.authorization())
             .body(body)
             .map_err(|_| GraphError::Malformed)?;
         let sent = tokio::time::timeout(TIMEOUT, self.transport.send(request, LARGEST_ANSWER));

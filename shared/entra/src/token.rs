@@ -28,6 +28,7 @@ use crate::credential::{ASSERTION_TYPE, ClientCredential};
 use crate::error_class::{ErrorBody, ErrorClass, classify};
 use crate::identifiers::ClientId;
 use crate::metadata::Metadata;
+use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
 use ground::transport::Transport;
 
@@ -80,7 +81,7 @@ pub struct ClientCredentialsRequest<'a> {
 /// What the token endpoint gave. Nothing of it can be printed.
 pub struct TokenResponse {
     /// For Azure DevOps; opaque to us.
-    pub access_token: SecretString,
+    pub access_token: BearerToken,
     /// With `offline_access`.
     pub refresh_token: Option<SecretString>,
     /// With `openid`.
@@ -286,7 +287,8 @@ impl TokenClient {
     ) -> Result<TokenResponse, TokenError> {
         match answer {
             Ok(answer) => Ok(TokenResponse {
-                access_token: secret(answer.access_token.secret()),
+                access_token: BearerToken::try_from(secret(answer.access_token.secret()))
+                    .map_err(|_| TokenError::without_answer())?,
                 refresh_token: answer.refresh_token.as_ref().map(|token| secret(token.secret())),
                 id_token: answer.id_token.as_ref().map(|token| secret(token.secret())),
                 expires_in: Duration::from_secs(answer.expires_in.0),

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use ground::bearer_token::BearerToken;
 use jiff::Timestamp;
 use rand::CryptoRng;
 use secrecy::SecretString;
@@ -77,7 +78,7 @@ impl<'a> Owner<'a> {
 /// A pair of tokens to be stored.
 pub struct TokenPair<'a> {
     /// The access token.
-    pub access: &'a SecretString,
+    pub access: &'a BearerToken,
     /// When it expires, by our clock.
     pub access_expires_at: Timestamp,
     /// The refresh token.
@@ -152,7 +153,10 @@ impl TokenStore {
     ) -> Result<Item, Error> {
         let sealed = SealedTokens {
             pk: owner.pk(),
-            access: self.sealer.seal(owner.place("access_token", 1), pair.access, rng).await?,
+            access: self
+                .sealer
+                .seal(owner.place("access_token", 1), pair.access.secret(), rng)
+                .await?,
             refresh: self.sealer.seal(owner.place("refresh_token", 1), pair.refresh, rng).await?,
             version: 1,
             fence: 0,
@@ -173,13 +177,15 @@ impl TokenStore {
     /// Opens the access token.
     ///
     /// # Errors
-    /// As [`Sealer::open`].
+    /// As [`Sealer::open`]; [`Error::Corrupt`] if it cannot stand in a header.
     pub async fn open_access(
         &self,
         owner: Owner<'_>,
         sealed: &SealedTokens,
-    ) -> Result<SecretString, Error> {
-        self.sealer.open(owner.place("access_token", sealed.version), &sealed.access).await
+    ) -> Result<BearerToken, Error> {
+        let place = owner.place("access_token", sealed.version);
+        let opened = self.sealer.open(place, &sealed.access).await?;
+        BearerToken::try_from(opened).map_err(|error| Error::corrupt("access token", error))
     }
 
     /// Opens the refresh token.
@@ -208,8 +214,10 @@ impl TokenStore {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<StoreOutcome, Error> {
         let version = read.version + 1;
-        let access =
-            self.sealer.seal(owner.place("access_token", version), pair.access, rng).await?;
+        let access = self
+            .sealer
+            .seal(owner.place("access_token", version), pair.access.secret(), rng)
+            .await?;
         let refresh =
             self.sealer.seal(owner.place("refresh_token", version), pair.refresh, rng).await?;
         let outcome = self

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use devops::organization::OrganizationName;
 use futures_util::stream::{self, TryStreamExt as _};
+use ground::bearer_token::{BearerToken, InvalidBearerToken};
 use ground::clock::SystemClock;
 use ground::random::Random;
 use indicatif::ProgressBar;
@@ -111,7 +112,7 @@ impl Seed {
             return Err("a session was not taken".to_owned());
         };
         let (access, refresh) = EntraStandIn::first_tokens(user);
-        let (access, refresh) = (SecretString::from(access), SecretString::from(refresh));
+        let (access, refresh) = (bearer(access)?, SecretString::from(refresh));
         let organization: OrganizationName = parsed("mycompany")?;
         let tenant = &self.tenants[usize::try_from(user).unwrap_or_default() % self.tenants.len()];
         let completion = Completion {
@@ -158,6 +159,10 @@ fn integration(now: Timestamp) -> Result<Integration, String> {
         created_at: now,
         updated_at: now,
     })
+}
+
+fn bearer(access: String) -> Result<BearerToken, String> {
+    SecretString::from(access).try_into().map_err(|e: InvalidBearerToken| e.to_string())
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {

@@ -89,7 +89,7 @@ impl Audit {
         let owner = Owner { integration: &integration, connection: &connection, grant: &grant };
         let sealed = self.tokens.get(owner).await.ok()??;
         let opened = self.tokens.open_access(owner, &sealed).await.ok()?;
-        let (grant, serial) = read_token("at", opened.expose_secret())?;
+        let (grant, serial) = read_token("at", opened.secret().expose_secret())?;
         Some((sealed.version, grant, serial))
     }
 }

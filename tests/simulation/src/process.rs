@@ -6,6 +6,7 @@ use devops::organization::OrganizationName;
 use entra::cloud::{Authority, Cloud as EntraCloud};
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use ground::bearer_token::InvalidBearerToken;
 use ground::clock::Clock;
 use ground::random::Random;
 use jiff::SignedDuration;
@@ -150,6 +151,9 @@ impl Process {
     ///
     /// # Errors
     /// When the vault does not answer; the user may try again.
+    ///
+    /// # Panics
+    /// When Entra's stand-in mints a token that cannot stand in a header.
     pub async fn connect(
         &self,
         integration: &Integration,
@@ -171,7 +175,9 @@ impl Process {
             return Ok(None);
         };
         let (_, access, refresh) = self.entra.sign_in();
-        let (access, refresh) = (SecretString::from(access), SecretString::from(refresh));
+        let access = SecretString::from(access).try_into();
+        let access = access.unwrap_or_else(|error: InvalidBearerToken| panic!("{error}"));
+        let refresh = SecretString::from(refresh);
         let expires_at = now + lifetime;
         let completion = Completion {
             session_key: &key,

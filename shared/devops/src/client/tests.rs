@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use secrecy::SecretString;
 
 use super::*;
 
@@ -41,8 +42,8 @@ fn mycompany() -> OrganizationName {
     "mycompany".parse().unwrap()
 }
 
-fn token() -> SecretString {
-    "token".into()
+fn token() -> BearerToken {
+    SecretString::from("token").try_into().unwrap()
 }
 
 async fn connection_data(
@@ -186,14 +187,6 @@ async fn nobody_listening_is_unavailable() {
     let refused = client.connection_data(&mycompany(), &token()).await;
     assert_eq!(refused, Err(ConnectionDataError::Unavailable));
     assert_eq!(client.resource_tenant(&mycompany()).await, Err(Unavailable));
-}
-
-#[tokio::test]
-async fn a_token_that_cannot_stand_in_a_header_is_not_sent() {
-    let (client, asked) = server(200, &[JSON], USER).await;
-    let refused = client.connection_data(&mycompany(), &"a\r\nb".into()).await;
-    assert_eq!(refused, Err(ConnectionDataError::Unauthorized));
-    assert!(asked.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn a_code_is_redeemed_with_verifier_secret_and_the_same_redirect_uri() {
         scopes: &["resource/vso.code".to_owned()],
     };
     let tokens = client.exchange_code(&metadata, request).await.unwrap();
-    assert_eq!(tokens.access_token.expose_secret(), "new-access");
+    assert_eq!(tokens.access_token.secret().expose_secret(), "new-access");
     assert_eq!(tokens.refresh_token.as_ref().unwrap().expose_secret(), "new-refresh");
     assert_eq!((tokens.expires_in.as_secs(), tokens.refresh_in.unwrap().as_secs()), (4199, 2000));
     assert_eq!(tokens.scopes, ["openid", "resource/vso.code"]);
@@ -164,6 +164,7 @@ async fn what_is_no_token_response_is_never_taken_for_one() {
         ),
         ((200, Vec::new(), "nonsense".to_owned()), ErrorClass::Transient, None),
         ((200, Vec::new(), "{}".to_owned()), ErrorClass::Transient, None),
+        ((200, Vec::new(), TOKENS.replace("new-access", r"a\r\nb")), ErrorClass::Transient, None),
         (
             (200, Vec::new(), format!("{{\"access_token\":\"{}\"}}", "x".repeat(1_100_000))),
             ErrorClass::Transient,

@@ -29,9 +29,9 @@ use std::time::Duration;
 
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
+use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
 use jiff::Timestamp;
-use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::Error;
@@ -94,8 +94,8 @@ pub struct Refresher {
 /// An access token that can be used now.
 #[derive(Debug)]
 pub struct AccessToken {
-    /// The token.
-    pub secret: SecretString,
+    /// The token itself.
+    pub bearer: BearerToken,
     /// Its version, to be named if Azure DevOps rejects it.
     pub version: u64,
     /// When it expires.
@@ -349,7 +349,7 @@ impl Refresher {
             self.connections.note(connection, what, now).await;
         }
         Ok(Turn::Token(AccessToken {
-            secret: tokens.access_token,
+            bearer: tokens.access_token,
             version: sealed.version + 1,
             expires_at: lifetime.expires_at,
             renewed: true,
@@ -467,7 +467,7 @@ impl Refresher {
         renewed: bool,
     ) -> Result<AccessToken, Error> {
         Ok(AccessToken {
-            secret: self.tokens.open_access(owner, sealed).await?,
+            bearer: self.tokens.open_access(owner, sealed).await?,
             version: sealed.version,
             expires_at: sealed.access_expires_at(),
             renewed,
