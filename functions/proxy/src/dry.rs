@@ -1,19 +1,19 @@
-//! `x-ado-connect-dry: 1`: what would become of a call, without calling Azure DevOps and without counting.
+//! `x-ado-connect-dry: 1`: a description of a call, without calling Azure DevOps and without using up a limit.
 
+use calls::Calls;
+use calls::target::Target;
 use edge::gateway::Body;
 use edge::problem::Problem;
 use edge::respond;
 use edge::wire::rfc3339;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use vault::limits::Standing;
 
-use crate::Proxy;
-use crate::target::Target;
-
 const DRY: &str = "x-ado-connect-dry";
 
-/// Whether a request asks for it.
+/// Returns whether a request asks for it.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> Result<bool, Problem> {
     match headers.get(DRY) {
         None => Ok(false),
@@ -22,29 +22,26 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-impl Proxy {
-    /// The address as it would be sent (without the query), and how it stands with policy and limits.
-    pub(crate) async fn describe_call(
-        &self,
-        target: &Target,
-        method: &Method,
-    ) -> Result<Response<Body>, Problem> {
-        let now = self.clock.now();
-        let limits = self.standings(target, now).await?;
-        let call_after = target.connection.call_after.filter(|time| *time > now);
-        let body = json!({
-            "connection": target.connection.id,
-            "integration": target.integration.id,
-            "method": method.as_str(),
-            "host": target.address.host(),
-            "path": target.address.path(),
-            "organization": target.address.organization(),
-            "allowed": target.integration.settings.allowed_calls.allows(method, &target.address),
-            "call_after": call_after.map(rfc3339),
-            "limits": limits.iter().map(view).collect::<Vec<_>>(),
-        });
-        respond::json(StatusCode::OK, &body)
-    }
+/// Describes a call: the address as it would be sent (without the query), and the state of policy and limits.
+pub(crate) async fn describe(
+    calls: &Calls,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Response<Body>, Problem> {
+    let limits = calls.standings(target).await?;
+    let call_after = target.connection.call_after.filter(|time| *time > now);
+    let body = json!({
+        "connection": target.connection.id,
+        "integration": target.integration.id,
+        "method": target.method.as_str(),
+        "host": target.address.host(),
+        "path": target.address.path(),
+        "organization": target.address.organization(),
+        "allowed": target.is_allowed(),
+        "call_after": call_after.map(rfc3339),
+        "limits": limits.iter().map(view).collect::<Vec<_>>(),
+    });
+    respond::json(StatusCode::OK, &body)
 }
 
 fn view(standing: &Standing) -> Value {
@@ -59,4 +56,22 @@ fn view(standing: &Standing) -> Value {
         view["under_way"] = busy.into();
     }
     view
+}
+
+#[cfg(test)]
+mod tests {
+    use edge::problem::Code;
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_dry_run_is_asked_for_with_1_and_nothing_else() {
+        let mut headers = HeaderMap::new();
+        assert!(!is_wanted(&headers).unwrap());
+        headers.insert(DRY, HeaderValue::from_static("1"));
+        assert!(is_wanted(&headers).unwrap());
+        headers.insert(DRY, HeaderValue::from_static("yes"));
+        assert_eq!(is_wanted(&headers).unwrap_err().code(), Code::InvalidRequest);
+    }
 }

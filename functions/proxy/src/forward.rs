@@ -1,32 +1,60 @@
-//! The proxied call, step by step.
+//! A proxied call: names and headers of the request up, status, headers and body of the answer down.
 
+use std::sync::Arc;
+
+use calls::deadlines::Deadlines;
+use calls::target::Target;
+use calls::{Body, Call, Calls, Destination, Named, Reading, Upstream};
 use devops::headers;
-use devops::policy::METHODS;
-use devops::rejection::Rejection;
-use devops::rewrite::Gateway;
+use devops::rewrite::{Gateway, is_discovery};
 use edge::caller::Caller;
+use edge::config::{BaseUrl, ResponseMode};
+use edge::deployment::Deployment;
 use edge::gateway::Request;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Matched;
 use edge::streaming::Content;
-use futures_util::future::ready;
-use futures_util::{StreamExt as _, stream};
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
-use http::{HeaderMap, Method, Response};
-use vault::connections::Connection;
-use vault::integrations::Integration;
-use vault::refresh::{AccessToken, Cause};
+use ground::clock::Clock;
+use http::header::{ACCEPT_ENCODING, HeaderValue};
+use http::{HeaderMap, Response};
+use lambda_runtime::Context;
 
-use crate::connection::reconnecting;
-use crate::deadlines::Deadlines;
-use crate::pace::Places;
-use crate::send::{Answer, AnswerBody, Call, chunks};
-use crate::target::Target;
-use crate::{Proxy, dry, refusal};
+use crate::dry;
 
-impl Proxy {
+/// The name of a user's own connection in an address.
+const ME: &str = "me";
+/// Picks an integration where several connections of a user would do.
+const INTEGRATION: &str = "x-ado-connect-integration";
+
+/// Forwards calls.
+pub(crate) struct Forwarder {
+    calls: Arc<Calls>,
+    response_mode: ResponseMode,
+    /// Where answers of any size can be had.
+    streaming_url: Option<BaseUrl>,
+    /// Where this proxy is reached; addresses in answers point back there.
+    base_url: String,
+    clock: Arc<dyn Clock>,
+}
+
+impl Forwarder {
+    pub(crate) fn new(deployment: &Deployment, calls: Arc<Calls>) -> Self {
+        let config = &deployment.config;
+        let base_url = match (&config.streaming_url, config.response_mode) {
+            (Some(own), ResponseMode::Streamed) => own.as_str(),
+            _ => config.public_url.as_str(),
+        };
+        Self {
+            calls,
+            response_mode: config.response_mode,
+            streaming_url: config.streaming_url.clone(),
+            base_url: base_url.to_owned(),
+            clock: Arc::clone(&deployment.clock),
+        }
+    }
+
     pub(crate) async fn forward(
         &self,
         caller: &Caller,
@@ -34,173 +62,101 @@ impl Proxy {
         request: Request,
         log: &RequestLog,
     ) -> Result<Response<Content>, Problem> {
-        let deadlines = Deadlines::of(&request, self.response_mode, &*self.clock);
-        let target = self.target(caller, matched, &request, log).await?;
-        log.host(target.address.host());
-        forwardable(request.method())?;
+        let deadlines = self.deadlines(&request);
+        let connection = matched.parameter("connection").unwrap_or_default();
+        let destination = Destination {
+            connection: named(connection, request.headers()),
+            method: request.method(),
+            host: matched.parameter("host").unwrap_or_default(),
+            path: &format!("/{}", matched.parameter("path").unwrap_or_default()),
+            query: request.uri().query(),
+        };
+        let target = self.calls.target(caller, &destination, log).await?;
         if dry::is_wanted(request.headers())? {
-            let described = self.describe_call(&target, request.method()).await;
+            let described = dry::describe(&self.calls, &target, self.clock.now()).await;
             return described.map(|response| response.map(Content::from));
         }
-        if !target.integration.settings.allowed_calls.allows(request.method(), &target.address) {
-            return Err(Problem::new(Code::CallNotAllowed));
-        }
-        self.wait_for_devops(&target.connection, &deadlines).await?;
-        let places = self.take_places(&target, &deadlines).await?;
-        let answered = self.answered(&target, request, deadlines, log).await;
-        let mut response = match answered {
-            Ok(response) => response,
-            Err(problem) => {
-                places.give_back().await;
-                let problem = self.naming_the_stream(problem, &target);
-                return Err(reconnecting(problem, &target.connection, &target.integration));
+        let call = self.call(&target, request, deadlines);
+        match self.calls.send(&target, &call, log).await {
+            Ok(upstream) => {
+                let gateway = Gateway::new(&self.base_url, connection);
+                Ok(downstream(upstream, &target, &gateway.relative_to(&target.address)))
             }
+            Err(problem) => Err(self.with_streaming_url(problem, &target, connection)),
+        }
+    }
+
+    fn deadlines(&self, request: &Request) -> Deadlines {
+        let end = request.extensions().get().map(Context::deadline);
+        Deadlines::new(self.response_mode, end.and_then(|end| self.clock.left_until(end)))
+    }
+
+    fn call(&self, target: &Target, request: Request, deadlines: Deadlines) -> Call {
+        let mut headers = headers::upstream_request(request.headers());
+        // Addresses in such an answer are rewritten, so it must come whole and uncompressed.
+        let is_discovery = is_discovery(&target.address);
+        if is_discovery {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let reading = match self.response_mode {
+            ResponseMode::Streamed if !is_discovery => Reading::AsItComes,
+            ResponseMode::Streamed | ResponseMode::Buffered => Reading::Whole,
         };
-        places.describe(response.headers_mut());
-        Ok(giving_back(response, places).await)
+        Call { headers, body: request.into_body(), deadlines, reading }
     }
 
-    /// Azure DevOps' answer to one call with the connection's token.
-    async fn answered(
-        &self,
-        target: &Target,
-        request: Request,
-        deadlines: Deadlines,
-        log: &RequestLog,
-    ) -> Result<Response<Content>, Problem> {
-        let Target { connection, integration, address, named } = target;
-        let mut upstream_headers = headers::upstream_request(request.headers());
-        if devops::rewrite::is_discovery(address) {
-            upstream_headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
-        let call = Call {
-            method: request.method().clone(),
-            headers: upstream_headers,
-            address: address.clone(),
-            body: request.into_body(),
-            deadlines,
-            response_mode: self.response_mode,
-        };
-        let token = self
-            .refresher
-            .access_token(connection, integration, deadlines.answer)
-            .await
-            .map_err(refusal::of_refresh)?;
-        log.refresh(if token.renewed { "renewed" } else { "not_needed" });
-        let answer = self.send_judged(&call, connection, integration, token, log).await?;
-        self.heed(connection, &answer.headers).await;
-        let now = self.clock.now();
-        let used = &self.connections;
-        if let Err(error) = used.record_use(connection, now, &mut self.random.clone()).await {
-            tracing::warn!(connection = %connection.id, "the use could not be recorded: {error}");
-        }
-        let gateway = Gateway::new(&self.base_url, named).relative_to(address);
-        Ok(passed_through(answer, &call, &gateway))
-    }
-
-    /// Sends; if Azure DevOps rejects the token, renews it once and sends once more. A rejected token
-    /// means that nothing was processed, so this holds for every method.
-    async fn send_judged(
-        &self,
-        call: &Call,
-        connection: &Connection,
-        integration: &Integration,
-        token: AccessToken,
-        log: &RequestLog,
-    ) -> Result<Answer, Problem> {
-        let answer = call.send(&self.devops, &token.bearer).await?;
-        log.upstream_status(answer.status);
-        let Some(rejected) = rejection(call, &answer) else { return Ok(answer) };
-        let reconnect = || Problem::new(Code::ConnectionReauthorizationRequired);
-        if connection.was_rejected(token.version, self.clock.now()) {
-            return Err(reconnect());
-        }
-        let claims = rejected.challenge().and_then(entra::claims::challenge);
-        let cause = Cause::Rejected { version: token.version, claims };
-        let renewed = self
-            .refresher
-            .renew(connection.clone(), integration, cause, call.deadlines.answer)
-            .await
-            .map_err(refusal::of_refresh)?;
-        log.refresh("renewed_after_rejection");
-        let answer = call.send(&self.devops, &renewed.bearer).await?;
-        log.upstream_status(answer.status);
-        if rejection(call, &answer).is_some() {
-            // Not a matter of tokens: remembered for a while, so that each call does not cost a refresh.
-            let now = self.clock.now();
-            self.connections.record_rejection(connection, renewed.version, now).await?;
-            return Err(reconnect());
-        }
-        Ok(answer)
-    }
-
-    /// What is too large for this way is not too large for the other, if there is one.
-    fn naming_the_stream(&self, problem: Problem, target: &Target) -> Problem {
+    /// Names the same address of the streaming front, if there is one, where an answer is too large to be buffered.
+    fn with_streaming_url(&self, problem: Problem, target: &Target, connection: &str) -> Problem {
         let (Some(streaming_url), Code::ResponseTooLarge) = (&self.streaming_url, problem.code())
         else {
             return problem;
         };
         let (host, path) = (target.address.host(), target.address.path());
-        let there = Gateway::new(streaming_url.as_str(), &target.named);
-        let there = there.address(&format!("https://{host}{path}"));
+        let gateway = Gateway::new(streaming_url.as_str(), connection);
+        let there = gateway.address(&format!("https://{host}{path}"));
         let there = there.as_deref().unwrap_or(streaming_url.as_str());
         problem.detail(format!("Answers of any size are streamed at {there}."))
     }
 }
 
-/// The answer; the call's places are free when all of it has left.
-async fn giving_back(response: Response<Content>, places: Places) -> Response<Content> {
-    let (parts, content) = response.into_parts();
-    let content = match content {
-        Content::Whole(body) => {
-            places.give_back().await;
-            Content::Whole(body)
-        }
-        Content::Chunks(chunks) => {
-            let end = stream::once(async move { places.give_back().await });
-            Content::Chunks(chunks.chain(end.filter_map(|()| ready(None))).boxed())
-        }
-    };
-    Response::from_parts(parts, content)
-}
-
-fn rejection(call: &Call, answer: &Answer) -> Option<Rejection> {
-    let wants_html = call
-        .headers
-        .get(ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
-    Rejection::detect(
-        &call.address,
-        wants_html,
-        answer.status,
-        &answer.headers,
-        answer.known_body(),
-    )
-}
-
-/// The methods of Azure DevOps' API (SECURITY S-36).
-fn forwardable(method: &Method) -> Result<(), Problem> {
-    if METHODS.contains(method) {
-        return Ok(());
+fn named<'a>(connection: &'a str, headers: &'a HeaderMap) -> Named<'a> {
+    if connection == ME {
+        let integration = headers.get(INTEGRATION).and_then(|value| value.to_str().ok());
+        return Named::Own { integration };
     }
-    let names: Vec<_> = METHODS.iter().map(Method::as_str).collect();
-    Err(Problem::new(Code::MethodNotAllowed).allow(&names.join(", ")))
+    Named::Id(connection)
 }
 
-/// The answer as it came, but for what must not pass and the addresses that point back at the proxy.
-fn passed_through(answer: Answer, call: &Call, gateway: &Gateway) -> Response<Content> {
-    let mut headers: HeaderMap = headers::downstream_response(&answer.headers);
+/// Returns the answer as it came, without the headers that must not pass, and with addresses that point back here.
+fn downstream(upstream: Upstream, target: &Target, gateway: &Gateway) -> Response<Content> {
+    let mut headers = headers::downstream_response(&upstream.headers);
     gateway.rewrite_headers(&mut headers);
-    let content = match answer.body {
-        AnswerBody::Whole(body) => {
-            let body = gateway.rewrite_body(&call.address, &answer.headers, body);
-            Content::Whole(body)
+    for (name, value) in upstream.rate_limit_headers() {
+        headers.insert(name, value);
+    }
+    let content = match upstream.body {
+        Body::Whole(body) => {
+            Content::Whole(gateway.rewrite_body(&target.address, &upstream.headers, body))
         }
-        AnswerBody::Coming(response) => Content::Chunks(chunks(response, call.deadlines.body)),
+        Body::Chunks(chunks) => Content::Chunks(chunks),
     };
     let mut response = Response::new(content);
-    *response.status_mut() = answer.status;
+    *response.status_mut() = upstream.status;
     *response.headers_mut() = headers;
     respond::passed_through(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn me_is_the_caller_s_own_connection_and_a_header_picks_its_integration() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(named("conn_1", &headers), Named::Id("conn_1"));
+        assert_eq!(named("me", &headers), Named::Own { integration: None });
+        headers.insert(INTEGRATION, HeaderValue::from_static("azure-devops"));
+        assert_eq!(named("me", &headers), Named::Own { integration: Some("azure-devops") });
+        assert_eq!(named("conn_1", &headers), Named::Id("conn_1"));
+    }
 }

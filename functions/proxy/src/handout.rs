@@ -1,57 +1,48 @@
 //! `POST /connections/{connection}/refresh` and `POST /connections/{connection}/token`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use calls::connection::{require_usable, with_reconnect_url};
+use calls::{Calls, note_renewals, refusal};
 use edge::caller::Caller;
 use edge::gateway::Body;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
+use edge::wire::{ConnectionView, rfc3339};
 use http::{Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use std::time::Duration;
 use tokio::time::Instant;
-use vault::connections::Connection;
+use vault::connections::{Connection, Connections};
 use vault::integrations::Integration;
-use vault::refresh::Cause;
+use vault::refresh::{AccessToken, Cause, RefreshError, Refresher};
 
-use crate::Proxy;
-use crate::connection::{reconnecting, usable};
-use crate::refusal;
-
-/// How long one of these requests waits for Entra, or for another caller who asks Entra.
+/// How long one of these requests waits for Entra, or for another request that asks Entra.
 const BUDGET: Duration = Duration::from_secs(20);
 
-impl Proxy {
+/// Renews and hands out tokens.
+pub(crate) struct Handout {
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) connections: Connections,
+    pub(crate) refresher: Refresher,
+}
+
+impl Handout {
     pub(crate) async fn refresh_now(
         &self,
         caller: &Caller,
         id: &str,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
-        let (connection, integration) = self.visible(caller, id, log).await?;
-        let id = connection.id.clone();
-        self.renew_now(&connection, &integration)
-            .await
-            .map_err(|problem| reconnecting(problem, &connection, &integration))?;
-        let renewed = self.connections.get(&id).await?;
+        let (connection, integration) = self.calls.connection(caller, id, log).await?;
+        require_usable(&connection, &integration)?;
+        let renewed = self.renew(&connection, &integration).await;
+        self.token(renewed, &connection, &integration, log)?;
+        let renewed = self.connections.get(&connection.id).await?;
         let renewed = renewed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
-        respond::json(StatusCode::OK, &edge::wire::ConnectionView::from(&renewed))
-    }
-
-    async fn renew_now(
-        &self,
-        connection: &Connection,
-        integration: &Integration,
-    ) -> Result<(), Problem> {
-        usable(connection, integration)?;
-        let deadline = Instant::now() + BUDGET;
-        let version =
-            self.refresher.stored_version(connection).await.map_err(refusal::of_refresh)?;
-        let renewed = self
-            .refresher
-            .renew(connection.clone(), integration, Cause::Requested { version }, deadline)
-            .await;
-        renewed.map(drop).map_err(refusal::of_refresh)
+        respond::json(StatusCode::OK, &ConnectionView::from(&renewed))
     }
 
     pub(crate) async fn hand_out(
@@ -60,15 +51,14 @@ impl Proxy {
         id: &str,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
-        let (connection, integration) = self.visible(caller, id, log).await?;
+        let (connection, integration) = self.calls.connection(caller, id, log).await?;
         if !integration.settings.allow_token_handout {
             return Err(Problem::new(Code::TokenHandoutDisabled));
         }
-        usable(&connection, &integration)?;
+        require_usable(&connection, &integration)?;
         let deadline = Instant::now() + BUDGET;
         let token = self.refresher.access_token(&connection, &integration, deadline).await;
-        let token = token
-            .map_err(|error| reconnecting(refusal::of_refresh(error), &connection, &integration))?;
+        let token = self.token(token, &connection, &integration, log)?;
         tracing::info!(
             audit = "token_handed_out", caller = %caller.id, connection = %connection.id,
             integration = %connection.integration, "an access token was handed out",
@@ -76,8 +66,33 @@ impl Proxy {
         let body = json!({
             "access_token": token.bearer.secret().expose_secret(),
             "token_type": "Bearer",
-            "expires_at": edge::wire::rfc3339(token.expires_at),
+            "expires_at": rfc3339(token.expires_at),
         });
         respond::json(StatusCode::OK, &body)
+    }
+
+    async fn renew(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+    ) -> Result<AccessToken, RefreshError> {
+        let deadline = Instant::now() + BUDGET;
+        let version = self.refresher.stored_version(connection).await?;
+        let cause = Cause::Requested { version };
+        self.refresher.renew(connection.clone(), integration, cause, deadline).await
+    }
+
+    /// The token, or why there is none; notes what renewing has cost either way.
+    fn token(
+        &self,
+        result: Result<AccessToken, RefreshError>,
+        connection: &Connection,
+        integration: &Integration,
+        log: &RequestLog,
+    ) -> Result<AccessToken, Problem> {
+        note_renewals(&self.refresher, log);
+        result.map_err(|error| {
+            with_reconnect_url(refusal::of_refresh(error), connection, integration)
+        })
     }
 }

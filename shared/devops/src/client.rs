@@ -28,8 +28,8 @@ const BLOCKED_BY_POLICY: &[u8] = b"VS403463";
 /// Asks for a 401 instead of a sign-in page.
 const FEDAUTH_REDIRECT: HeaderName = HeaderName::from_static("x-tfs-fedauthredirect");
 const SUPPRESS: HeaderValue = HeaderValue::from_static("Suppress");
-const AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("ado-connect/", env!("CARGO_PKG_VERSION")));
+/// The user agent of our calls.
+pub const AGENT: &str = concat!("ado-connect/", env!("CARGO_PKG_VERSION"));
 
 /// Why `connectionData` could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

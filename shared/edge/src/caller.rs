@@ -3,6 +3,7 @@
 //! The check happens here, in the function, so that it holds behind any front door. It reads the `Authorization`
 //! header only, except in the portal, where a cookie names a session.
 
+mod connection;
 mod credentials;
 mod discovery;
 pub mod jwt;

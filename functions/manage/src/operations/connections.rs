@@ -143,12 +143,7 @@ impl ConnectionOperations {
         id: &str,
         log: &RequestLog,
     ) -> Result<Connection, Problem> {
-        let id = connection_id(id)?;
-        log.connection(&id);
-        let connection = self.connections.get(&id).await?;
-        connection
-            .filter(|connection| caller.sees_connection(&connection.integration, &connection.user))
-            .ok_or_else(|| Problem::new(Code::ConnectionNotFound))
+        caller.connection(&self.connections, id, log).await
     }
 
     /// Returns a connection's change history.

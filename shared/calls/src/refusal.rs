@@ -1,4 +1,4 @@
-//! Why there is no token, as the caller is told.
+//! Errors of other crates as the problems that callers see.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use edge::problem::{Code, Problem};
 use jiff::SignedDuration;
 use vault::refresh::RefreshError;
 
-/// The problem behind a refresh that gave no token.
-pub(crate) fn of_refresh(error: RefreshError) -> Problem {
+/// Returns the problem of a refresh that gave no token.
+#[must_use]
+pub fn of_refresh(error: RefreshError) -> Problem {
     match error {
         RefreshError::Gone => Problem::new(Code::ConnectionNotFound),
         RefreshError::Pending => Problem::new(Code::ConnectionPending),
@@ -33,7 +34,7 @@ pub(crate) fn of_refresh(error: RefreshError) -> Problem {
     }
 }
 
-/// The problem behind an address that is not forwarded.
+/// Returns the problem of an address that is not called.
 pub(crate) fn of_address(error: &AddressError) -> Problem {
     let code = match error {
         AddressError::UnknownHost => Code::UnknownHost,
@@ -44,6 +45,6 @@ pub(crate) fn of_address(error: &AddressError) -> Problem {
 }
 
 fn seconds(wait: SignedDuration) -> Duration {
-    // At least one second, so that nobody is told to come back at once.
+    // At least one second: 0 would invite a loop.
     Duration::try_from(wait).unwrap_or_default().max(Duration::from_secs(1))
 }

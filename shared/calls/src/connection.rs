@@ -1,0 +1,54 @@
+//! A caller's connection, and the integration behind it.
+
+use edge::caller::Caller;
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use vault::connections::{Connection, Status};
+use vault::integrations::{self, Integration};
+
+use crate::Stores;
+
+/// Returns the connection and its integration; absent and foreign ones look the same.
+pub(crate) async fn visible(
+    stores: &Stores,
+    caller: &Caller,
+    id: &str,
+    log: &RequestLog,
+) -> Result<(Connection, Integration), Problem> {
+    let connection = caller.connection(&stores.connections, id, log).await?;
+    log.integration(&connection.integration);
+    let integration = stores.integrations.get(&connection.integration).await?;
+    let integration = integration.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
+    Ok((connection, integration))
+}
+
+/// Refuses a connection that cannot be used, with the place where its user can sign in again.
+///
+/// # Errors
+/// [`Code::IntegrationNotReady`], [`Code::ConnectionPending`] or [`Code::ConnectionReauthorizationRequired`].
+pub fn require_usable(connection: &Connection, integration: &Integration) -> Result<(), Problem> {
+    if integration.status == integrations::Status::Paused {
+        return Err(Problem::new(Code::IntegrationNotReady));
+    }
+    match connection.status {
+        Status::Active => Ok(()),
+        Status::Pending => Err(Problem::new(Code::ConnectionPending)),
+        Status::ReauthorizationRequired => {
+            let problem = Problem::new(Code::ConnectionReauthorizationRequired);
+            Err(with_reconnect_url(problem, connection, integration))
+        }
+    }
+}
+
+/// Adds the address where the user signs in again, if the user must and the integration names one.
+#[must_use]
+pub fn with_reconnect_url(
+    problem: Problem,
+    connection: &Connection,
+    integration: &Integration,
+) -> Problem {
+    match (problem.code(), integration.reconnect_url(&connection.id)) {
+        (Code::ConnectionReauthorizationRequired, Some(url)) => problem.reconnect_url(&url),
+        _ => problem,
+    }
+}

@@ -1,0 +1,234 @@
+//! One call of Azure DevOps with a user's token, under the rules of the user's integration.
+//!
+//! ```text
+//!  a function:  authenticate ──> Calls::target ──> Calls::send ──> status, headers, body
+//!
+//!  target       which connection? which address? which method?   counted, whatever comes of it
+//!  send         policy ─> pace ─> limits ─> token ─> send ─> judge ─> note
+//!                                             ^                │ rejected: renew once,
+//!                                             └────────────────┘ send once more
+//! ```
+//!
+//! Functions above it shape HTTP (`proxy`) or whatever else their callers speak. Every refusal is a
+//! [`Problem`] with a stable code. A call that may have had an effect is never sent again, and no redirect is followed.
+
+pub mod connection;
+pub mod deadlines;
+mod destination;
+mod judge;
+mod limits;
+mod me;
+mod pace;
+pub mod refusal;
+mod send;
+pub mod target;
+mod upstream;
+
+use std::sync::Arc;
+
+use devops::client::DevopsClient;
+use edge::caller::Caller;
+use edge::deployment::Deployment;
+use edge::log::RequestLog;
+use edge::metrics::Unit;
+use edge::problem::Problem;
+use ground::clock::Clock;
+use ground::random::Random;
+use http::{HeaderMap, StatusCode};
+use vault::connections::{Connection, Connections};
+use vault::integrations::{Integration, Integrations};
+use vault::limits::{LimitLedger, Standing};
+use vault::refresh::Refresher;
+use vault::tallies::{Counter, Tallies};
+
+pub use crate::destination::{Destination, Named};
+use crate::limits::Places;
+use crate::me::{KnownIntegrations, known_integrations};
+pub use crate::send::{Call, Reading};
+use crate::target::Target;
+pub use crate::upstream::{Body, Upstream};
+
+/// The stores that calls read and write, besides the tokens.
+pub struct Stores {
+    /// The connections, with when each may be called next and when it was used last.
+    pub connections: Connections,
+    /// Their integrations.
+    pub integrations: Integrations,
+    /// The use of the operator's limits.
+    pub limits: LimitLedger,
+    /// The hourly counts.
+    pub tallies: Tallies,
+}
+
+/// Makes calls of Azure DevOps.
+pub struct Calls {
+    stores: Stores,
+    known_integrations: KnownIntegrations,
+    refresher: Refresher,
+    devops: DevopsClient,
+    clock: Arc<dyn Clock>,
+    random: Random,
+}
+
+impl Calls {
+    /// Makes the part of a deployment that calls Azure DevOps, with the tokens of `refresher`.
+    pub fn of(deployment: &Deployment, refresher: Refresher) -> Self {
+        let stores = Stores {
+            connections: deployment.connections(),
+            integrations: deployment.integrations(),
+            limits: deployment.limits(),
+            tallies: deployment.tallies(),
+        };
+        let clock = Arc::clone(&deployment.clock);
+        Self::new(stores, refresher, deployment.devops(), clock, deployment.random.clone())
+    }
+
+    /// Makes calls with these stores and clients.
+    pub fn new(
+        stores: Stores,
+        refresher: Refresher,
+        devops: DevopsClient,
+        clock: Arc<dyn Clock>,
+        random: Random,
+    ) -> Self {
+        let known_integrations = known_integrations(Arc::clone(&clock));
+        Self { stores, known_integrations, refresher, devops, clock, random }
+    }
+
+    /// Returns the connection with this id and its integration, if the caller may know of them.
+    ///
+    /// # Errors
+    /// [`edge::problem::Code::ConnectionNotFound`] for an absent connection and for another's alike.
+    pub async fn connection(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<(Connection, Integration), Problem> {
+        connection::visible(&self.stores, caller, id, log).await
+    }
+
+    /// Finds the connection and the address that a caller names, and counts the call: in the hourly tally each target
+    /// is one call.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the caller may not know of the connection, if the connection cannot be used, or if it may not
+    /// call this address or this method.
+    pub async fn target(
+        &self,
+        caller: &Caller,
+        destination: &Destination<'_>,
+        log: &RequestLog,
+    ) -> Result<Target, Problem> {
+        self.stores.tallies.count(Counter::Calls, 1);
+        let known = &self.known_integrations;
+        let target = target::find(&self.stores, known, caller, destination, log).await;
+        if let Err(problem) = &target {
+            self.stores.tallies.write().await;
+            self.count_failure(problem.code().status()).await;
+        }
+        target
+    }
+
+    /// Returns the state of each of the operator's limits that a call of this target would meet.
+    ///
+    /// # Errors
+    /// [`edge::problem::Code::ServiceUnavailable`] if DynamoDB does not answer.
+    pub async fn standings(&self, target: &Target) -> Result<Vec<Standing>, Problem> {
+        limits::standings(&self.stores.limits, target, self.clock.now()).await
+    }
+
+    /// Calls a target. Returns the answer of Azure DevOps, whatever its status.
+    ///
+    /// # Errors
+    /// A [`Problem`] for everything that Azure DevOps does not answer itself: the integration's policy and limits, a
+    /// token that cannot be had or is rejected, and an answer that is late, broken or too large.
+    pub async fn send(
+        &self,
+        target: &Target,
+        call: &Call,
+        log: &RequestLog,
+    ) -> Result<Upstream, Problem> {
+        // The counts are written while Azure DevOps works, so that few callers wait for it.
+        // Boxed, because it is large with everything that it awaits.
+        let sent = Box::pin(self.send_under_rules(target, call, log));
+        let (sent, ()) = tokio::join!(sent, self.stores.tallies.write());
+        note_renewals(&self.refresher, log);
+        let status = match &sent {
+            Ok(upstream) => upstream.status,
+            Err(problem) => problem.code().status(),
+        };
+        self.count_failure(status).await;
+        sent.map_err(|problem| {
+            connection::with_reconnect_url(problem, &target.connection, &target.integration)
+        })
+    }
+
+    async fn send_under_rules(
+        &self,
+        target: &Target,
+        call: &Call,
+        log: &RequestLog,
+    ) -> Result<Upstream, Problem> {
+        // What the operator allows under this integration, before a token is touched.
+        target.require_allowed()?;
+        // When Azure DevOps wants to be called next: a short wait is waited here, a long one by the caller.
+        pace::wait(&target.connection, &call.deadlines, &*self.clock).await?;
+        // The operator's limits. The places under them are held until the answer's body has left.
+        let places = self.take_places(target, call).await?;
+        // Token, call and verdict; with a renewed token once more if Azure DevOps rejects this one.
+        match self.send_judged(target, call, log).await {
+            Ok(upstream) => {
+                // When Azure DevOps may be called next, and that the connection is in use.
+                self.note(&target.connection, &upstream.headers).await;
+                Ok(upstream.holding(places).await)
+            }
+            Err(problem) => {
+                places.release().await;
+                Err(problem)
+            }
+        }
+    }
+
+    async fn take_places(&self, target: &Target, call: &Call) -> Result<Places, Problem> {
+        let now = self.clock.now();
+        let until = now + call.deadlines.time_left();
+        let rng = &mut self.random.clone();
+        Places::take(&self.stores.limits, target, until, now, rng).await
+    }
+
+    async fn note(&self, connection: &Connection, headers: &HeaderMap) {
+        let now = self.clock.now();
+        let connections = &self.stores.connections;
+        if let Some(call_after) = pace::call_after(headers, now)
+            && let Err(error) = connections.record_call_after(connection, call_after).await
+        {
+            tracing::warn!(connection = %connection.id, "a limit could not be recorded: {error}");
+        }
+        let rng = &mut self.random.clone();
+        if let Err(error) = connections.record_use(connection, now, rng).await {
+            tracing::warn!(connection = %connection.id, "the use could not be recorded: {error}");
+        }
+    }
+
+    async fn count_failure(&self, status: StatusCode) {
+        if status.is_server_error() {
+            self.stores.tallies.count(Counter::CallsFailed, 1);
+            self.stores.tallies.write_failures().await;
+        }
+    }
+}
+
+/// Adds what renewing has cost to the metrics of a request, if anything was renewed.
+pub fn note_renewals(refresher: &Refresher, log: &RequestLog) {
+    let metered = refresher.take_metered();
+    for (name, value) in [
+        ("TokenRequests", metered.token_requests),
+        ("TokensRenewed", metered.renewals),
+        ("TokensUnsaved", metered.unsaved_tokens),
+    ] {
+        if value > 0 {
+            log.metric(name, Unit::Count, value);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The operator's limits on calls, per connection and per integration.
+
+use std::time::Duration;
+
+use edge::problem::{Code, Problem};
+use ground::random::Random;
+use http::{HeaderName, HeaderValue};
+use jiff::Timestamp;
+use vault::limits::{Exceeded, Limit, LimitLedger, Place, Standing, Subject, Taken};
+
+use crate::target::Target;
+
+/// "`RateLimit` header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers).
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The places that a call holds under the limits until its answer has left.
+pub(crate) struct Places {
+    limits: LimitLedger,
+    taken: Vec<Place>,
+    pub(crate) standings: Vec<Standing>,
+}
+
+impl Places {
+    /// Takes a place under each limit, or none.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] or [`Code::ConcurrencyLimited`] if a limit is reached.
+    pub(crate) async fn take(
+        limits: &LimitLedger,
+        target: &Target,
+        until: Timestamp,
+        now: Timestamp,
+        rng: &mut Random,
+    ) -> Result<Self, Problem> {
+        let mut held = Self { limits: limits.clone(), taken: Vec::new(), standings: Vec::new() };
+        for (subject, limit) in limits_of(target) {
+            match limits.take(&subject, limit, until, now, rng).await? {
+                Taken::Place(place, standing) => {
+                    held.taken.push(place);
+                    held.standings.push(standing);
+                }
+                Taken::Exceeded(exceeded, standing) => {
+                    for place in &held.taken {
+                        limits.undo(place).await?;
+                    }
+                    return Err(refused(exceeded, &standing));
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// Gives the places back, when the call is over.
+    pub(crate) async fn release(&self) {
+        for place in &self.taken {
+            if let Err(error) = self.limits.give_back(place).await {
+                tracing::warn!("a place could not be released, it expires later: {error}");
+            }
+        }
+    }
+}
+
+/// Returns the state of each limit, without taking a place.
+pub(crate) async fn standings(
+    limits: &LimitLedger,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Vec<Standing>, Problem> {
+    let mut standings = Vec::new();
+    for (subject, limit) in limits_of(target) {
+        standings.push(limits.look(&subject, limit, now).await?);
+    }
+    Ok(standings)
+}
+
+fn limits_of(target: &Target) -> impl Iterator<Item = (Subject, Limit)> {
+    let limits = &target.integration.settings.proxy_limits;
+    let connection = || Subject::Connection(target.connection.id.clone());
+    let integration = || Subject::Integration(target.integration.id.clone());
+    let of_connection = limits.connection.map(|limit| (connection(), limit));
+    let of_integration = limits.integration.map(|limit| (integration(), limit));
+    of_connection.into_iter().chain(of_integration)
+}
+
+fn refused(exceeded: Exceeded, standing: &Standing) -> Problem {
+    let whose = standing.subject.kind();
+    let (code, retry_after) = match exceeded {
+        Exceeded::Rate { retry_after } => (Code::RateLimited, retry_after),
+        Exceeded::Concurrency => (Code::ConcurrencyLimited, Duration::from_secs(1)),
+    };
+    let problem = Problem::new(code)
+        .detail(format!("It is the limit of this {whose}."))
+        .retry_after(retry_after);
+    rate_limit_headers(std::slice::from_ref(standing))
+        .into_iter()
+        .fold(problem, |problem, (name, value)| problem.header(name, value))
+}
+
+/// `RateLimit-Policy: "connection";q=100;w=60` and `RateLimit: "connection";r=99;t=1`; calls at a time count in
+/// their own unit.
+pub(crate) fn rate_limit_headers(standings: &[Standing]) -> Vec<(HeaderName, HeaderValue)> {
+    let (mut policies, mut left) = (Vec::new(), Vec::new());
+    for standing in standings {
+        let kind = standing.subject.kind();
+        if let (Some(rate), Some(remaining)) = (standing.limit.rate, standing.remaining) {
+            policies.push(format!("\"{kind}\";q={};w={}", rate.requests, rate.per_seconds));
+            let seconds = standing.full_in.as_millis().div_ceil(1000);
+            left.push(format!("\"{kind}\";r={remaining};t={seconds}"));
+        }
+        if let (Some(most), Some(busy)) = (standing.limit.concurrent, standing.busy) {
+            let name = format!("\"{kind}-concurrency\"");
+            policies.push(format!("{name};q={most};qu=\"concurrent-requests\""));
+            left.push(format!("{name};r={}", most.get().saturating_sub(busy)));
+        }
+    }
+    let headers = [(RATE_LIMIT_POLICY, policies), (RATE_LIMIT, left)];
+    let filled = headers.into_iter().filter(|(_, items)| !items.is_empty());
+    filled
+        .filter_map(|(name, items)| Some((name, HeaderValue::from_str(&items.join(", ")).ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use vault::limits::Rate;
+
+    use super::*;
+
+    fn standing() -> Standing {
+        let rate = Rate { requests: 100.try_into().unwrap(), per_seconds: 60.try_into().unwrap() };
+        Standing {
+            subject: Subject::Integration("azure-devops".parse().unwrap()),
+            limit: Limit { rate: Some(rate), concurrent: Some(5.try_into().unwrap()) },
+            remaining: Some(99),
+            full_in: Duration::from_millis(600),
+            busy: Some(2),
+        }
+    }
+
+    #[test]
+    fn headers_describe_rate_and_concurrency_apart() {
+        let headers = rate_limit_headers(&[standing()]);
+        let text = |wanted: HeaderName| {
+            let header = headers.iter().find(|(name, _)| *name == wanted).unwrap();
+            header.1.to_str().unwrap().to_owned()
+        };
+        assert_eq!(
+            text(RATE_LIMIT_POLICY),
+            r#""integration";q=100;w=60, "integration-concurrency";q=5;qu="concurrent-requests""#
+        );
+        assert_eq!(text(RATE_LIMIT), r#""integration";r=99;t=1, "integration-concurrency";r=3"#);
+        assert_eq!(rate_limit_headers(&[]), []);
+    }
+
+    #[test]
+    fn a_refusal_names_the_limit_and_the_time_to_wait() {
+        let rate = Exceeded::Rate { retry_after: Duration::from_secs(7) };
+        assert_eq!(refused(rate, &standing()).code(), Code::RateLimited);
+        let concurrency = refused(Exceeded::Concurrency, &standing());
+        assert_eq!(concurrency.code(), Code::ConcurrencyLimited);
+    }
+}

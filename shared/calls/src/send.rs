@@ -1,0 +1,200 @@
+//! Sending a call, and sending it again while that is harmless.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use devops::client::{AGENT, DevopsClient};
+use devops::rate_limit::RateLimit;
+use edge::problem::{Code, Problem};
+use ground::bearer_token::BearerToken;
+use ground::http::{ReadError, read};
+use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::deadlines::{Deadlines, LARGEST_ANSWER};
+use crate::target::Target;
+use crate::upstream::{Body, Upstream};
+
+/// The content of a call, and how its answer is read.
+pub struct Call {
+    /// The caller's headers; credentials and the agent's name are added.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// When the call must be over.
+    pub deadlines: Deadlines,
+    /// How the answer is read.
+    pub reading: Reading,
+}
+
+/// How an answer is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The whole body before it is passed on, at most 4.5 MB.
+    Whole,
+    /// The body as it comes. A 401 is read whole all the same, because it must be understood.
+    AsItComes,
+}
+
+/// Sends a call. A throttled or broken one is sent again while that is harmless and time is left.
+///
+/// # Errors
+/// [`Code::DevopsUnavailable`], [`Code::DevopsTimeout`] or [`Code::ResponseTooLarge`] without an answer.
+pub(crate) async fn send(
+    devops: &DevopsClient,
+    target: &Target,
+    call: &Call,
+    token: &BearerToken,
+) -> Result<Upstream, Problem> {
+    let mut broken = false;
+    loop {
+        match send_once(devops, target, call, token).await {
+            Ok(upstream) => match pause_before_retry(&upstream, &target.method, call) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Ok(upstream),
+            },
+            // Without a connection nothing was sent. A broken one may have carried the call: only a safe method is
+            // sent again, and once.
+            Err(NoAnswer::Broken { sent }) if !broken && (!sent || is_safe(&target.method)) => {
+                broken = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn send_once(
+    devops: &DevopsClient,
+    target: &Target,
+    call: &Call,
+    token: &BearerToken,
+) -> Result<Upstream, NoAnswer> {
+    let request = devops
+        .request(&target.address, target.method.clone())
+        .headers(with_token_and_agent(&call.headers, token))
+        .body(call.body.clone());
+    let answered = async {
+        let answer = request.send().await.map_err(|error| NoAnswer::of(&error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let is_read_whole = call.reading == Reading::Whole || status == StatusCode::UNAUTHORIZED;
+        let body = if is_read_whole {
+            Body::Whole(read(answer, LARGEST_ANSWER).await?)
+        } else {
+            Body::until(call.deadlines.body, answer)
+        };
+        Ok(Upstream { status, headers, body, standings: Vec::new() })
+    };
+    let answered = tokio::time::timeout_at(call.deadlines.answer, answered).await;
+    answered.unwrap_or(Err(NoAnswer::Timeout))
+}
+
+fn with_token_and_agent(theirs: &HeaderMap, token: &BearerToken) -> HeaderMap {
+    let mut headers = theirs.clone();
+    headers.insert(AUTHORIZATION, token.authorization());
+    let agent = headers.remove(USER_AGENT);
+    let agent = agent.as_ref().and_then(|agent| agent.to_str().ok());
+    if let Some(Ok(agent)) = agent.map(|agent| HeaderValue::try_from(format!("{AGENT} {agent}"))) {
+        headers.insert(USER_AGENT, agent);
+    }
+    headers
+}
+
+/// Returns how long to wait before a throttled call is sent again, or `None` if it is not.
+fn pause_before_retry(upstream: &Upstream, method: &Method, call: &Call) -> Option<Duration> {
+    let throttled = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    if !throttled.contains(&upstream.status) || !is_safe(method) {
+        return None;
+    }
+    let pause = RateLimit::from_headers(&upstream.headers).retry_after?;
+    call.deadlines.leave_room_after(pause).then_some(pause)
+}
+
+/// Returns whether a method changes nothing (RFC 9110 section 9.2.1).
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum NoAnswer {
+    /// The connection was not made, or broke; `sent` if something of the request may have arrived.
+    Broken {
+        sent: bool,
+    },
+    Timeout,
+    TooLarge,
+}
+
+impl NoAnswer {
+    fn of(error: &reqwest::Error) -> Self {
+        if error.is_timeout() { Self::Timeout } else { Self::Broken { sent: !error.is_connect() } }
+    }
+}
+
+impl From<ReadError> for NoAnswer {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Broken(error) => Self::of(&error),
+            ReadError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+impl From<NoAnswer> for Problem {
+    fn from(error: NoAnswer) -> Self {
+        Self::new(match error {
+            NoAnswer::Broken { .. } => Code::DevopsUnavailable,
+            NoAnswer::Timeout => Code::DevopsTimeout,
+            NoAnswer::TooLarge => Code::ResponseTooLarge,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edge::config::ResponseMode;
+    use secrecy::SecretString;
+
+    use super::*;
+
+    fn call() -> Call {
+        Call {
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            deadlines: Deadlines::new(ResponseMode::Buffered, None),
+            reading: Reading::Whole,
+        }
+    }
+
+    fn pause(status: u16, method: &Method, retry_after: &'static str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", HeaderValue::from_static(retry_after));
+        let status = status.try_into().unwrap();
+        let body = Body::Whole(Bytes::new());
+        let upstream = Upstream { status, headers, body, standings: Vec::new() };
+        pause_before_retry(&upstream, method, &call())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_call_is_sent_again_only_if_it_is_safe_and_in_time() {
+        let three_seconds = Some(Duration::from_secs(3));
+        assert_eq!(pause(429, &Method::GET, "3"), three_seconds);
+        assert_eq!(pause(503, &Method::HEAD, "3"), three_seconds);
+        assert_eq!(pause(429, &Method::POST, "3"), None);
+        assert_eq!(pause(429, &Method::GET, "24"), None, "no time is left for the call");
+        assert_eq!(pause(429, &Method::GET, "soon"), None);
+        assert_eq!(pause(500, &Method::GET, "3"), None);
+    }
+
+    #[test]
+    fn the_token_replaces_other_credentials_and_our_name_precedes_the_agent_s() {
+        let token = BearerToken::try_from(SecretString::from("ours")).unwrap();
+        let mut theirs = HeaderMap::new();
+        theirs.insert(AUTHORIZATION, HeaderValue::from_static("Basic theirs"));
+        theirs.insert(USER_AGENT, HeaderValue::from_static("git/2.52"));
+        let headers = with_token_and_agent(&theirs, &token);
+        assert_eq!(headers[USER_AGENT], format!("{AGENT} git/2.52"));
+        assert_eq!(headers.get_all(AUTHORIZATION).iter().collect::<Vec<_>>(), ["Bearer ours"]);
+        assert!(headers[AUTHORIZATION].is_sensitive());
+    }
+}

@@ -1,0 +1,79 @@
+//! Which connection a call is for, and which address it goes to.
+
+use devops::address::Address;
+use devops::policy::METHODS;
+use edge::caller::Caller;
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use http::Method;
+use vault::connections::Connection;
+use vault::integrations::Integration;
+
+use crate::Stores;
+use crate::connection::{require_usable, visible};
+use crate::destination::{Destination, Named};
+use crate::me::{self, KnownIntegrations};
+
+/// A connection that may call an address. Made by [`crate::Calls::target`] only, which counts it.
+#[non_exhaustive]
+pub struct Target {
+    /// The connection.
+    pub connection: Connection,
+    /// Its integration.
+    pub integration: Integration,
+    /// The method.
+    pub method: Method,
+    /// The address.
+    pub address: Address,
+}
+
+impl Target {
+    /// Returns whether the integration's policy allows the call.
+    pub fn is_allowed(&self) -> bool {
+        self.integration.settings.allowed_calls.allows(&self.method, &self.address)
+    }
+
+    pub(crate) fn require_allowed(&self) -> Result<(), Problem> {
+        if self.is_allowed() { Ok(()) } else { Err(Problem::new(Code::CallNotAllowed)) }
+    }
+}
+
+/// Finds the target of a call.
+pub(crate) async fn find(
+    stores: &Stores,
+    known_integrations: &KnownIntegrations,
+    caller: &Caller,
+    destination: &Destination<'_>,
+    log: &RequestLog,
+) -> Result<Target, Problem> {
+    let (connection, integration, address) = match destination.connection {
+        Named::Id(id) => {
+            let (connection, integration) = visible(stores, caller, id, log).await?;
+            require_usable(&connection, &integration)?;
+            let address = destination.address(&connection, &integration)?;
+            (connection, integration, address)
+        }
+        Named::Own { integration } => {
+            let candidates = me::connections(stores, known_integrations, caller, integration);
+            let candidates = candidates.await?;
+            let (connection, integration, address) = me::pick(candidates, destination)?;
+            log.connection(&connection.id);
+            log.integration(&connection.integration);
+            require_usable(&connection, &integration)?;
+            (connection, integration, address)
+        }
+    };
+    log.host(address.host());
+    require_known(destination.method)?;
+    let method = destination.method.clone();
+    Ok(Target { connection, integration, method, address })
+}
+
+/// Refuses methods that Azure DevOps' API does not have (S-36).
+fn require_known(method: &Method) -> Result<(), Problem> {
+    if METHODS.contains(method) {
+        return Ok(());
+    }
+    let names: Vec<_> = METHODS.iter().map(Method::as_str).collect();
+    Err(Problem::new(Code::MethodNotAllowed).allow(&names.join(", ")))
+}

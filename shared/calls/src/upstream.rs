@@ -1,0 +1,86 @@
+//! The answer of Azure DevOps.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use edge::streaming::{BrokenOff, Chunks};
+use futures_util::future::ready;
+use futures_util::{StreamExt as _, stream};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tokio::time::Instant;
+use vault::limits::Standing;
+
+use crate::limits::{Places, rate_limit_headers};
+
+/// The longest silence in the middle of a body.
+const LONGEST_SILENCE: Duration = Duration::from_mins(2);
+
+/// An answer of Azure DevOps.
+pub struct Upstream {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, as they came.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Body,
+    pub(crate) standings: Vec<Standing>,
+}
+
+/// The body of an answer.
+pub enum Body {
+    /// All of it; always so with [`crate::Reading::Whole`].
+    Whole(Bytes),
+    /// As it comes.
+    Chunks(Chunks),
+}
+
+impl Upstream {
+    /// Returns the `RateLimit` headers that describe the operator's limits; none without limits.
+    pub fn rate_limit_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        rate_limit_headers(&self.standings)
+    }
+
+    /// Returns the body if it was read, or nothing of it.
+    pub(crate) fn known_body(&self) -> &[u8] {
+        match &self.body {
+            Body::Whole(bytes) => bytes,
+            Body::Chunks(_) => &[],
+        }
+    }
+
+    /// Holds the places of the call until the body has left; at once if it was read whole.
+    pub(crate) async fn holding(mut self, mut places: Places) -> Self {
+        self.standings = std::mem::take(&mut places.standings);
+        self.body = match self.body {
+            Body::Whole(bytes) => {
+                places.release().await;
+                Body::Whole(bytes)
+            }
+            Body::Chunks(chunks) => Body::Chunks(release_when_sent(chunks, places)),
+        };
+        self
+    }
+}
+
+impl Body {
+    /// Passes a body on as it comes, and breaks it off at the end of its time or after a long silence.
+    pub(crate) fn until(end: Instant, response: reqwest::Response) -> Self {
+        let chunks = stream::unfold(Some(response), move |response| async move {
+            let mut response = response?;
+            let next = end.min(Instant::now() + LONGEST_SILENCE);
+            let why = match tokio::time::timeout_at(next, response.chunk()).await {
+                Ok(Ok(chunk)) => return Some((Ok(chunk?), Some(response))),
+                Ok(Err(error)) => error.without_url().to_string(),
+                Err(_) => "nothing came, or the time was up".to_owned(),
+            };
+            tracing::warn!("a streamed answer was broken off: {why}");
+            Some((Err(BrokenOff), None))
+        });
+        Self::Chunks(chunks.boxed())
+    }
+}
+
+fn release_when_sent(chunks: Chunks, places: Places) -> Chunks {
+    let end = stream::once(async move { places.release().await });
+    chunks.chain(end.filter_map(|()| ready(None))).boxed()
+}

@@ -1,0 +1,179 @@
+//! Calls with nothing of the proxy in scope, against the stand-ins over a real wire: the interface of a second function
+//! that calls Azure DevOps for a user.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod world;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use calls::deadlines::Deadlines;
+use calls::target::Target;
+use calls::{Body, Call, Calls, Destination, Named, Reading, Upstream};
+use edge::caller::{Caller, Kind};
+use edge::config::ResponseMode;
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use emulators::Fault;
+use ground::clock::{Clock as _, SystemClock};
+use http::{HeaderMap, Method};
+use serde_json::{Value, json};
+use vault::tallies::Counter;
+
+use crate::world::{USER, World};
+
+const PROJECTS: &str = "/mycompany/_apis/projects";
+
+fn application() -> Caller {
+    Caller { id: "key:1".to_owned(), kind: Kind::Application { integration: None } }
+}
+
+fn user() -> Caller {
+    Caller { id: "user:1".to_owned(), kind: Kind::User { user: USER.parse().unwrap() } }
+}
+
+async fn target(
+    calls: &Calls,
+    caller: &Caller,
+    connection: Named<'_>,
+    method: &Method,
+) -> Result<Target, Problem> {
+    let destination =
+        Destination { connection, method, host: "dev.azure.com", path: PROJECTS, query: None };
+    calls.target(caller, &destination, &RequestLog::new("1")).await
+}
+
+fn call() -> Call {
+    Call {
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        deadlines: Deadlines::new(ResponseMode::Buffered, None),
+        reading: Reading::Whole,
+    }
+}
+
+/// As an application calls: by the connection's id, with the whole answer.
+async fn get_projects(world: &World) -> Result<Upstream, Problem> {
+    let id = Named::Id(world.connection.as_str());
+    let target = target(&world.calls, &application(), id, &Method::GET).await?;
+    world.calls.send(&target, &call(), &RequestLog::new("1")).await
+}
+
+fn json_of(upstream: Upstream) -> Value {
+    let Body::Whole(bytes) = upstream.body else { panic!("the body was not read whole") };
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_call_is_answered_with_status_headers_and_all_bytes() {
+    let world = World::start(json!({})).await;
+    let upstream = get_projects(&world).await.unwrap();
+    assert_eq!(upstream.status, 200);
+    assert!(upstream.headers["content-type"].to_str().unwrap().starts_with("application/json"));
+    assert_eq!(upstream.rate_limit_headers(), []);
+    assert_eq!(json_of(upstream)["count"], 3);
+}
+
+#[tokio::test]
+async fn a_user_calls_by_its_own_connection_and_reaches_no_other() {
+    let world = World::start(json!({})).await;
+    let own = Named::Own { integration: None };
+    let found = target(&world.calls, &user(), own, &Method::GET).await.unwrap();
+    assert_eq!(found.connection.id, world.connection);
+
+    let stranger = Caller { kind: Kind::User { user: "mallory".parse().unwrap() }, ..user() };
+    let id = Named::Id(world.connection.as_str());
+    for named in [own, id] {
+        let refused = target(&world.calls, &stranger, named, &Method::GET).await.err().unwrap();
+        assert_eq!(refused.code(), Code::ConnectionNotFound);
+    }
+}
+
+#[tokio::test]
+async fn the_integration_s_policy_holds_before_anything_is_sent() {
+    let world = World::start(json!({"allowed_calls": [{"methods": ["GET"]}]})).await;
+    let id = Named::Id(world.connection.as_str());
+    let post = target(&world.calls, &application(), id, &Method::POST).await.unwrap();
+    assert!(!post.is_allowed());
+    let refused = world.calls.send(&post, &call(), &RequestLog::new("1")).await.err().unwrap();
+    assert_eq!(refused.code(), Code::CallNotAllowed);
+    assert_eq!(world.devops.count("projects"), 0);
+    assert!(get_projects(&world).await.is_ok());
+
+    let refused = target(&world.calls, &application(), id, &Method::TRACE).await.err().unwrap();
+    assert_eq!(refused.code(), Code::MethodNotAllowed);
+}
+
+#[tokio::test]
+async fn the_operator_s_limits_hold_and_a_place_is_free_after_its_call() {
+    let limits = json!({"connection": {"requests": 2, "per_seconds": 3600, "concurrent": 1}});
+    let world = World::start(json!({"proxy_limits": limits})).await;
+    for remaining in [1, 0] {
+        let upstream = get_projects(&world).await.unwrap();
+        let headers = upstream.rate_limit_headers();
+        let limit = headers.iter().find(|(name, _)| name == "ratelimit").unwrap();
+        let text = limit.1.to_str().unwrap();
+        assert!(text.starts_with(&format!("\"connection\";r={remaining};")), "{text}");
+    }
+    let refused = get_projects(&world).await.err().unwrap();
+    assert_eq!(refused.code(), Code::RateLimited);
+    assert_eq!(world.devops.count("projects"), 2);
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_renewed_once_and_the_call_sent_once_more() {
+    let world = World::start(json!({})).await;
+    world.devops.inject(Fault::on("projects").status(401));
+    assert_eq!(get_projects(&world).await.unwrap().status, 200);
+    assert_eq!(world.devops.count("projects"), 2);
+    assert_eq!(world.entra.count("token.refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_is_rejected_twice_asks_for_a_new_sign_in_and_costs_no_further_refresh() {
+    let world = World::start(json!({"reconnect_url": "https://app.mycompany.example/again"})).await;
+    world.devops.inject(Fault::on("projects").status(401).times(9));
+    for _ in 0..2 {
+        let refused = get_projects(&world).await.err().unwrap();
+        assert_eq!(refused.code(), Code::ConnectionReauthorizationRequired);
+        assert_eq!(world.entra.count("token.refresh_token"), 1);
+    }
+}
+
+/// Counts of a moment in which DynamoDB takes more than 250 ms are lost, so a slow machine gets some tries.
+#[tokio::test]
+async fn every_call_is_counted_whether_it_is_sent_refused_or_fails() {
+    let mut counted = Vec::new();
+    while counted.len() < 5 && !counted.contains(&(3, 1)) {
+        counted.push(count_three_calls().await);
+    }
+    assert!(counted.contains(&(3, 1)), "{counted:?}");
+}
+
+/// Makes a call that succeeds, one without a target and one that fails. Returns how many calls and failures are counted.
+async fn count_three_calls() -> (u64, u64) {
+    let world = World::start(json!({})).await;
+    get_projects(&world).await.unwrap();
+    let nobody = target(&world.calls, &application(), Named::Id("nobody"), &Method::GET).await;
+    assert_eq!(nobody.err().unwrap().code(), Code::ConnectionNotFound);
+    world.devops.inject(Fault::on("projects").status(500));
+    assert_eq!(get_projects(&world).await.unwrap().status, 500);
+    // A failure is written at once, together with everything before it.
+    let hours = world.tallies.last_hours(2).await.unwrap();
+    let count = |counter| hours.iter().map(|hour| hour.count(counter)).sum::<u64>();
+    (count(Counter::Calls), count(Counter::CallsFailed))
+}
+
+#[tokio::test]
+async fn azure_devops_pace_is_kept_by_the_next_call() {
+    let world = World::start(json!({})).await;
+    world.devops.inject(Fault::on("projects").status(200).retry_after(120));
+    get_projects(&world).await.unwrap();
+    let refused = get_projects(&world).await.err().unwrap();
+    assert_eq!(refused.code(), Code::DevopsThrottled);
+    assert_eq!(world.devops.count("projects"), 1);
+    let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
+    let wait = connection.call_after.unwrap().duration_since(SystemClock.now());
+    assert!(Duration::try_from(wait).unwrap() > Duration::from_mins(1));
+    assert!(connection.last_used_at.is_some(), "the call was recorded as a use");
+}
