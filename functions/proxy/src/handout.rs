@@ -82,7 +82,7 @@ impl Handout {
         self.refresher.renew(connection.clone(), integration, cause, deadline).await
     }
 
-    /// The token, or why there is none; notes what renewing has cost either way.
+    /// Returns the token, or the problem of a failed renewal. Adds the renewal to the request's metrics either way.
     fn token(
         &self,
         result: Result<AccessToken, RefreshError>,

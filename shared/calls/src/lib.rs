@@ -3,14 +3,14 @@
 //! ```text
 //!  a function:  authenticate ──> Calls::target ──> Calls::send ──> status, headers, body
 //!
-//!  target       which connection? which address? which method?   counted, whatever comes of it
+//!  target       which connection? which address? which method?   counts the call, found or refused
 //!  send         policy ─> pace ─> limits ─> token ─> send ─> judge ─> note
 //!                                             ^                │ rejected: renew once,
 //!                                             └────────────────┘ send once more
 //! ```
 //!
-//! Functions above it shape HTTP (`proxy`) or whatever else their callers speak. Every refusal is a
-//! [`Problem`] with a stable code. A call that may have had an effect is never sent again, and no redirect is followed.
+//! The functions above it speak to callers and shape requests and answers. Every refusal is a [`Problem`] with a stable
+//! code. A call that may have had an effect is never sent again, and no redirect is followed.
 
 pub mod connection;
 pub mod deadlines;
@@ -219,7 +219,7 @@ impl Calls {
     }
 }
 
-/// Adds what renewing has cost to the metrics of a request, if anything was renewed.
+/// Adds the requests to Entra and the renewals since the last call of this to the metrics of a request.
 pub fn note_renewals(refresher: &Refresher, log: &RequestLog) {
     let metered = refresher.take_metered();
     for (name, value) in [
