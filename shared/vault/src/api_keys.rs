@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::ids::{ApiKeyId, IntegrationId};
 use crate::secret_token::{self, SecretHash};
-use crate::table::{self, from_item, put_new, read, s};
+use crate::table::{Write, from_item, put_new, read, s};
 
 const PREFIX: &str = "api_key#";
 const WHAT: &str = "API key";
@@ -147,7 +147,7 @@ impl ApiKeys {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn delete(&self, id: &ApiKeyId) -> Result<bool, Error> {
-        table::delete(&self.client, &self.table, format!("{PREFIX}{id}")).await
+        Write::delete(&self.table, format!("{PREFIX}{id}")).attempt(&self.client).await
     }
 
     /// The key that `presented` is, or `None` when it is none of ours. Reads the table each time,

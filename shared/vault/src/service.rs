@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::table::{n, read, s, sent, to_value};
+use crate::table::{Condition, Write, n, read, to_value};
 
 const KEY: &str = "service";
 const WHAT: &str = "service settings";
@@ -96,16 +96,10 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn turn(&self, status: Status) -> Result<(), Error> {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(KEY))
-            .update_expression("SET #status = :status")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", to_value(WHAT, &status)?)
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "UpdateItem", &e))?;
+        Write::update(&self.table, KEY)
+            .set("status", to_value(WHAT, &status)?)
+            .attempt(&self.client)
+            .await?;
         self.known.forget(&()).await;
         Ok(())
     }
@@ -120,17 +114,10 @@ impl Service {
         if known >= configured {
             return Ok(known);
         }
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(KEY))
-            .update_expression("SET refresh_shards = :configured")
-            .condition_expression(
-                "attribute_not_exists(refresh_shards) OR refresh_shards < :configured",
-            )
-            .expression_attribute_values(":configured", n(configured));
-        if sent(update.send().await)? {
+        let update = Write::update(&self.table, KEY)
+            .when("refresh_shards", Condition::AbsentOrBelow(n(configured)))
+            .set("refresh_shards", n(configured));
+        if update.attempt(&self.client).await? {
             return Ok(configured);
         }
         // Another process, configured with more, was faster.

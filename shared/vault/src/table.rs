@@ -1,14 +1,13 @@
-//! What every table needs: items to records and back, and reading a failed condition.
+//! Items as records and back, and the reads and writes that every table has.
+
+mod write;
+
+pub(crate) use write::{Condition, Updated, Write};
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -51,47 +50,12 @@ pub(crate) async fn put_new<T: Serialize>(
     record: &T,
 ) -> Result<(), Error> {
     let item = to_item(what, record)?;
-    let put = client
-        .put_item()
-        .table_name(table)
-        .set_item(Some(item.clone()))
-        .condition_expression("attribute_not_exists(pk)");
-    let is_there = put_where(put, |there| *there == item).await?;
-    if is_there { Ok(()) } else { Err(Error::Contended { what }) }
-}
-
-/// Puts an item where the put's condition holds. Returns whether it is there: the client sends again where an answer got
-/// lost, so what stands in the way may be the item itself, which `is_own` tells.
-pub(crate) async fn put_where(
-    put: PutItemFluentBuilder,
-    is_own: impl FnOnce(&Item) -> bool,
-) -> Result<bool, Error> {
-    let put =
-        put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-    let Err(error) = put.send().await else { return Ok(true) };
-    match error.as_service_error() {
-        Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-            Ok(failed.item().is_some_and(is_own))
-        }
-        _ => Err(Error::sdk("dynamodb", "PutItem", &error)),
+    let put = Write::put(table, item.clone()).when("pk", Condition::Absent);
+    if put.send(client).await?.is_written_or(|there| *there == item) {
+        Ok(())
+    } else {
+        Err(Error::Contended { what })
     }
-}
-
-/// Forgets the record with a key. Returns whether there was one.
-pub(crate) async fn delete(
-    client: &Client,
-    table: &str,
-    key: impl Into<String>,
-) -> Result<bool, Error> {
-    let answer = client
-        .delete_item()
-        .table_name(table)
-        .key("pk", s(key))
-        .return_values(ReturnValue::AllOld)
-        .send()
-        .await
-        .map_err(|e| Error::sdk("dynamodb", "DeleteItem", &e))?;
-    Ok(answer.attributes.is_some())
 }
 
 /// An item as a record.
@@ -115,37 +79,4 @@ pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
 /// A number attribute.
 pub(crate) fn n(number: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
-}
-
-/// Sends an update. Returns what it asks for of the item as it left it (`ReturnValues`), or the whole item as it refused
-/// the update: none if there is none.
-pub(crate) async fn updated(
-    update: UpdateItemFluentBuilder,
-) -> Result<Result<Item, Option<Item>>, Error> {
-    let update = update
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-    let error = match update.send().await {
-        Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
-        Err(error) => error,
-    };
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-            Ok(Err(failed.item().filter(|item| !item.is_empty()).cloned()))
-        }
-        _ => Err(Error::sdk("dynamodb", "UpdateItem", &error)),
-    }
-}
-
-/// Whether an update was written: a refused condition is a result, not an error.
-pub(crate) fn sent<T, R>(outcome: Result<T, SdkError<UpdateItemError, R>>) -> Result<bool, Error> {
-    match outcome {
-        Ok(_) => Ok(true),
-        Err(e)
-            if e.as_service_error()
-                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-        {
-            Ok(false)
-        }
-        Err(e) => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
-    }
 }

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Error;
-use crate::table::{Item, n, s};
+use crate::table::{Item, Write, n, s};
 
 /// What was counted is written after this time, or with the first count after it.
 const WRITTEN_EVERY: Duration = Duration::from_secs(10);
@@ -170,23 +170,14 @@ impl Tallies {
     }
 
     async fn add(&self, day: &str, counts: &Counts) -> Result<(), Error> {
-        let mut update = self.client.update_item().table_name(&self.table).key("pk", s(day));
-        let mut additions = Vec::new();
+        let mut update = Write::update(&self.table, day);
         let mut end = self.clock.now();
-        for (index, ((hour, counter), number)) in counts.iter().enumerate() {
-            update = update
-                .expression_attribute_names(format!("#c{index}"), attribute(*hour, *counter))
-                .expression_attribute_values(format!(":c{index}"), n(number));
-            additions.push(format!("#c{index} :c{index}"));
+        for ((hour, counter), number) in counts {
+            update = update.add(&attribute(*hour, *counter), n(number));
             end = *hour;
         }
-        let expression = format!("SET expires_at = :end ADD {}", additions.join(", "));
-        update
-            .update_expression(expression)
-            .expression_attribute_values(":end", n((end + KEPT_FOR).as_second()))
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "UpdateItem", &e))?;
+        let update = update.set("expires_at", n((end + KEPT_FOR).as_second()));
+        update.attempt(&self.client).await?;
         Ok(())
     }
 

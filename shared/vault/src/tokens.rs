@@ -5,9 +5,8 @@
 //! writes to an item that is gone, which its condition refuses.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use ground::bearer_token::BearerToken;
 use jiff::Timestamp;
 use rand::CryptoRng;
@@ -17,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId, IntegrationId};
 use crate::sealing::{Sealer, SealingContext};
-use crate::table::{Item, n, read, s, to_item};
+use crate::table::{Condition, Item, Write, n, read, to_item};
 
 const WHAT: &str = "tokens item";
 
@@ -220,45 +219,21 @@ impl TokenStore {
             .await?;
         let refresh =
             self.sealer.seal(owner.place("refresh_token", version), pair.refresh, rng).await?;
-        let outcome = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(owner.pk()))
-            .update_expression(
-                "SET #access = :access, #refresh = :refresh, #version = :version, fence = :fence, \
-                 access_expires_at = :expires",
-            )
-            .condition_expression("#version = :read AND fence < :fence")
-            .expression_attribute_names("#access", "access")
-            .expression_attribute_names("#refresh", "refresh")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":access", AttributeValue::B(Blob::new(access)))
-            .expression_attribute_values(":refresh", AttributeValue::B(Blob::new(refresh)))
-            .expression_attribute_values(":version", n(version))
-            .expression_attribute_values(":read", n(read.version))
-            .expression_attribute_values(":fence", n(fence))
-            .expression_attribute_values(":expires", n(pair.access_expires_at.as_second()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match outcome {
-            Ok(_) => Ok(StoreOutcome::Stored),
-            Err(e) => match e.as_service_error() {
-                // The reply to our own write may have been lost and the write repeated: finding our own
-                // fence there is success.
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    let found =
-                        failed.item().and_then(|item| item.get("fence")?.as_n().ok()?.parse().ok());
-                    Ok(if found == Some(fence) {
-                        StoreOutcome::Stored
-                    } else {
-                        StoreOutcome::Superseded
-                    })
-                }
-                _ => Err(Error::sdk("dynamodb", "UpdateItem", &e)),
-            },
-        }
+        let update = Write::update(&self.table, owner.pk())
+            .when("version", Condition::Is(n(read.version)))
+            .when("fence", Condition::Below(n(fence)))
+            .set("access", AttributeValue::B(Blob::new(access)))
+            .set("refresh", AttributeValue::B(Blob::new(refresh)))
+            .set("version", n(version))
+            .set("fence", n(fence))
+            .set("access_expires_at", n(pair.access_expires_at.as_second()));
+        // Our own fence in the item is that of an earlier attempt, whose reply was lost.
+        let is_own = |item: &Item| item.get("fence") == Some(&n(fence));
+        Ok(if update.send(&self.client).await?.is_written_or(is_own) {
+            StoreOutcome::Stored
+        } else {
+            StoreOutcome::Superseded
+        })
     }
 }
 

@@ -116,7 +116,7 @@ impl Wire {
         let (table, sign) = match self.sabotage {
             Sabotage::None => return None,
             Sabotage::BlindWrite => (names::TOKENS, "access_expires_at"),
-            Sabotage::NoLease => (names::CONNECTIONS, "SET lease_owner"),
+            Sabotage::NoLease => (names::CONNECTIONS, "SET #lease_owner"),
         };
         if !target(request).ends_with("UpdateItem") {
             return None;

@@ -1,6 +1,6 @@
 //! Confirming, erasing and deleting: structural changes, each one transaction.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
 use rand::CryptoRng;
 use secrecy::SecretString;
@@ -11,7 +11,7 @@ use super::{Connection, Connections, Pending, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, UserId, owner_key};
 use crate::schedule::{self, Lifetime, Warmth};
-use crate::table::{n, s};
+use crate::table::{Condition, Write, n};
 use crate::tokens;
 
 /// What became of a confirmation.
@@ -97,14 +97,10 @@ impl Connections {
     /// to read them.
     fn keep_tokens(&self, next: &Connection) -> Result<TransactWriteItem, Error> {
         let grant = next.grant.as_ref().ok_or_else(|| Error::corrupt(WHAT, "no grant to keep"))?;
-        let update = Update::builder()
-            .table_name(&self.tokens_table)
-            .key("pk", s(tokens::pk(&next.id, grant)))
-            .update_expression("REMOVE expires_at")
-            .condition_expression("attribute_exists(pk)")
-            .build()
-            .map_err(|e| Error::corrupt(WHAT, e))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        Write::update(&self.tokens_table, tokens::pk(&next.id, grant))
+            .when("pk", Condition::Exists)
+            .remove("expires_at")
+            .in_transaction()
     }
 
     /// Erases a flow that was not confirmed: the whole connection if it was the first, else only the
@@ -148,23 +144,10 @@ impl Connections {
     }
 
     fn deletion(&self, known: &Connection) -> Result<Vec<TransactWriteItem>, Error> {
-        let corrupt = |e| Error::corrupt(WHAT, e);
-        let connection = Delete::builder()
-            .table_name(&self.table)
-            .key("pk", s(known.id.as_str()))
-            .condition_expression("revision = :known")
-            .expression_attribute_values(":known", n(known.revision))
-            .build()
-            .map_err(corrupt)?;
-        let owner = Delete::builder()
-            .table_name(&self.table)
-            .key("pk", s(owner_key(&known.integration, &known.user)))
-            .build()
-            .map_err(corrupt)?;
-        let mut writes = vec![
-            TransactWriteItem::builder().delete(connection).build(),
-            TransactWriteItem::builder().delete(owner).build(),
-        ];
+        let connection = Write::delete(&self.table, known.id.as_str())
+            .when("revision", Condition::Is(n(known.revision)));
+        let owner = Write::delete(&self.table, owner_key(&known.integration, &known.user));
+        let mut writes = vec![connection.in_transaction()?, owner.in_transaction()?];
         for grant in known.grants() {
             writes.push(self.delete_tokens(&known.id, grant)?);
         }

@@ -1,7 +1,7 @@
 //! A completed authorization becomes a connection: one transaction that also consumes the session.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use devops::organization::OrganizationName;
 use jiff::Timestamp;
 use rand::CryptoRng;
@@ -16,7 +16,7 @@ use crate::integrations::{Confirmation, Integration};
 use crate::schedule::{self, Lifetime, Warmth};
 use crate::secret_token::{self, SecretHash};
 use crate::sessions::{ConnectSession, SessionKey};
-use crate::table::{n, s, to_item};
+use crate::table::{Condition, Write, n, to_item};
 use crate::tokens::{self, TokenPair, TokenStore};
 
 /// How often a transaction is tried anew when the connection changes under it.
@@ -135,7 +135,7 @@ impl Connections {
 
         let mut writes = vec![self.consume_session(completion.session_key, now)?];
         writes.extend(self.put_connection(existing, &next)?);
-        writes.push(put(tokens.table(), tokens_item, None)?);
+        writes.push(Write::put(tokens.table(), tokens_item).in_transaction()?);
         for old in existing.iter().flat_map(|known| known.grants()) {
             if !next.grants().any(|kept| kept == old) {
                 writes.push(self.delete_tokens(&id, old)?);
@@ -204,14 +204,9 @@ impl Connections {
         key: &SessionKey,
         now: Timestamp,
     ) -> Result<TransactWriteItem, Error> {
-        let delete = Delete::builder()
-            .table_name(&self.sessions_table)
-            .key("pk", s(key.as_str()))
-            .condition_expression("expires_at > :now")
-            .expression_attribute_values(":now", n(now.as_second()))
-            .build()
-            .map_err(|e| Error::corrupt(WHAT, e))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+        Write::delete(&self.sessions_table, key.as_str())
+            .when("expires_at", Condition::Above(n(now.as_second())))
+            .in_transaction()
     }
 
     /// The writes that replace `existing` (or nothing) by `next`.
@@ -228,10 +223,10 @@ impl Connections {
             };
             let history = vec![HistoryEntry { at: next.created_at, what }];
             let owner = OwnerItem { pk, connection: next.id.clone(), history };
-            let absent = Some("attribute_not_exists(pk)");
+            let new = |item| Write::put(&self.table, item).when("pk", Condition::Absent);
             return Ok(vec![
-                put(&self.table, to_item("connection owner", &owner)?, absent)?,
-                put(&self.table, to_item(WHAT, next)?, absent)?,
+                new(to_item("connection owner", &owner)?).in_transaction()?,
+                new(to_item(WHAT, next)?).in_transaction()?,
             ]);
         };
         Ok(vec![self.change(known, next)?])
@@ -246,29 +241,12 @@ impl Connections {
     ) -> Result<TransactWriteItem, Error> {
         let item = to_item(WHAT, next)?;
         let before = to_item(WHAT, known)?;
-        let mut update = Update::builder()
-            .table_name(&self.table)
-            .key("pk", s(known.id.as_str()))
-            .condition_expression("revision = :known")
-            .expression_attribute_values(":known", n(known.revision));
-        let (mut set, mut remove) =
-            (Vec::new(), vec!["lease_owner".to_owned(), "lease_until".to_owned()]);
+        let update = self.unchanged(known).remove("lease_owner").remove("lease_until");
         let own = |name: &str| !matches!(name, "pk" | "fence" | "integration" | "user");
-        for (index, (name, value)) in item.iter().filter(|(name, _)| own(name)).enumerate() {
-            update = update
-                .expression_attribute_names(format!("#s{index}"), name)
-                .expression_attribute_values(format!(":s{index}"), value.clone());
-            set.push(format!("#s{index} = :s{index}"));
-        }
         let gone = before.keys().filter(|name| own(name) && !item.contains_key(*name));
-        for (index, name) in gone.enumerate() {
-            update = update.expression_attribute_names(format!("#r{index}"), name);
-            remove.push(format!("#r{index}"));
-        }
-        let expression = format!("SET {} REMOVE {}", set.join(", "), remove.join(", "));
-        let update =
-            update.update_expression(expression).build().map_err(|e| Error::corrupt(WHAT, e))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        let update = gone.fold(update, |update, name| update.remove(name));
+        let kept = item.iter().filter(|(name, _)| own(name));
+        kept.fold(update, |update, (name, value)| update.set(name, value.clone())).in_transaction()
     }
 
     pub(super) fn delete_tokens(
@@ -276,12 +254,7 @@ impl Connections {
         id: &ConnectionId,
         grant: &GrantId,
     ) -> Result<TransactWriteItem, Error> {
-        let delete = Delete::builder()
-            .table_name(&self.tokens_table)
-            .key("pk", s(tokens::pk(id, grant)))
-            .build()
-            .map_err(|e| Error::corrupt(WHAT, e))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+        Write::delete(&self.tokens_table, tokens::pk(id, grant)).in_transaction()
     }
 
     /// Runs a transaction; a refused condition is a result, not an error.
@@ -388,18 +361,4 @@ fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Conne
         due_at: None,
         due_shard: None,
     }
-}
-
-fn put(
-    table: &str,
-    item: crate::table::Item,
-    condition: Option<&str>,
-) -> Result<TransactWriteItem, Error> {
-    let put = Put::builder()
-        .table_name(table)
-        .set_item(Some(item))
-        .set_condition_expression(condition.map(str::to_owned))
-        .build()
-        .map_err(|e| Error::corrupt(WHAT, e))?;
-    Ok(TransactWriteItem::builder().put(put).build())
 }

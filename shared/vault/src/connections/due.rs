@@ -3,12 +3,10 @@
 use entra::identifiers::TenantId;
 use jiff::Timestamp;
 
-use super::update::Change;
 use super::{Connection, Connections, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
-use crate::schedule;
-use crate::table::{Item, n, sent, to_value};
+use crate::table::{Condition, Item, n, to_value};
 
 /// A row of the due index: enough to decide whose turn it is without reading the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,18 +71,12 @@ impl Connections {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn postpone(&self, row: &Due, until: Timestamp) -> Result<bool, Error> {
-        let mut change = Change::default();
-        change.set("due_at", n(until.as_second()));
-        change.set("due_shard", n(schedule::shard(&row.connection, self.shards)));
         let update = self
             .update(&row.connection)
-            .condition_expression(
-                "due_at = :due AND #status = :active AND attribute_not_exists(pending)",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":active", to_value(WHAT, &Status::Active)?)
-            .expression_attribute_values(":due", n(row.due_at.as_second()));
-        sent(change.apply(update).send().await)
+            .when("due_at", Condition::Is(n(row.due_at.as_second())))
+            .when("status", Condition::Is(to_value(WHAT, &Status::Active)?))
+            .when("pending", Condition::Absent);
+        self.due(update, &row.connection, until).attempt(&self.client).await
     }
 
     /// Changes only when the schedule looks next, for a connection that needs nothing else.
@@ -96,25 +88,16 @@ impl Connections {
         known: &Connection,
         due_at: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let mut change = Change::default();
-        if let Some(due_at) = due_at {
-            change.set("due_at", n(due_at.as_second()));
-            change.set("due_shard", n(schedule::shard(&known.id, self.shards)));
-        } else {
-            change.remove("due_at");
-            change.remove("due_shard");
-        }
-        let mut update =
-            self.update(&known.id).expression_attribute_values(":known", n(known.revision));
-        update = match known.due_at {
-            Some(due) => update
-                .condition_expression("revision = :known AND due_at = :due")
-                .expression_attribute_values(":due", n(due.as_second())),
-            None => {
-                update.condition_expression("revision = :known AND attribute_not_exists(due_at)")
-            }
+        let was = match known.due_at {
+            Some(due) => Condition::Is(n(due.as_second())),
+            None => Condition::Absent,
         };
-        sent(change.apply(update).send().await).map(drop)
+        let update = self.unchanged(known).when("due_at", was);
+        let update = match due_at {
+            Some(due_at) => self.due(update, &known.id, due_at),
+            None => update.remove("due_at").remove("due_shard"),
+        };
+        update.attempt(&self.client).await.map(drop)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What happened to a connection: its changes, not its uses. Kept with the item that makes (integration, user) unique, so
 //! that it comes and goes with the connection and makes the small item no larger.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +8,7 @@ use super::record::OwnerItem;
 use super::{Connection, Connections, RefreshFailure};
 use crate::Error;
 use crate::ids::owner_key;
-use crate::table::{read, s, to_value, updated};
+use crate::table::{Condition, Updated, Write, read, s, to_value};
 
 /// How many changes are kept.
 pub const KEPT: usize = 30;
@@ -73,34 +72,23 @@ impl Connections {
     ) -> Result<(), Error> {
         let newest = to_value(WHAT, &[HistoryEntry { at: now, what }])?;
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(owner_key(&connection.integration, &connection.user)))
-            .update_expression("SET history = list_append(:newest, if_not_exists(history, :none))")
-            .condition_expression("attribute_exists(pk) AND #connection = :connection")
-            .expression_attribute_names("#connection", "connection")
-            .expression_attribute_values(":connection", s(connection.id.as_str()))
-            .expression_attribute_values(":newest", newest)
-            .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
-            .return_values(ReturnValue::UpdatedNew);
-        let Ok(item) = updated(update).await? else { return Ok(()) };
+            .update_owner(connection)
+            .when("connection", Condition::Is(s(connection.id.as_str())))
+            .prepend("history", newest);
+        let Updated::Written(item) = update.send(&self.client).await? else { return Ok(()) };
         let length = item.get("history").and_then(|list| list.as_l().ok()).map_or(0, Vec::len);
         if length > KEPT + SLACK { self.drop_oldest(connection, length).await } else { Ok(()) }
     }
 
     async fn drop_oldest(&self, connection: &Connection, length: usize) -> Result<(), Error> {
-        let oldest: Vec<String> = (KEPT..length).map(|index| format!("history[{index}]")).collect();
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(owner_key(&connection.integration, &connection.user)))
-            .update_expression(format!("REMOVE {}", oldest.join(", ")))
-            .condition_expression("attribute_exists(history)")
-            .send()
-            .await
-            .map_err(|e| Error::sdk("dynamodb", "UpdateItem", &e))?;
+        let update = self.update_owner(connection).when("history", Condition::Exists);
+        let oldest = (KEPT..length).map(|index| format!("history[{index}]"));
+        oldest.fold(update, |update, path| update.remove(&path)).attempt(&self.client).await?;
         Ok(())
+    }
+
+    fn update_owner(&self, connection: &Connection) -> Write {
+        Write::update(&self.table, owner_key(&connection.integration, &connection.user))
     }
 
     /// The last changes of a connection, the newest first.

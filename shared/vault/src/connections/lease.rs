@@ -1,17 +1,14 @@
 //! The refresh protocol's writes on the small item: lease, fence, release.
 
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
 use secrecy::ExposeSecret;
 
-use super::update::Change;
 use super::{Connection, Connections, RefreshFailure, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId};
-use crate::table::{from_item, n, s, sent, to_value, updated};
-use crate::{schedule, secret_token};
+use crate::secret_token;
+use crate::table::{Condition, Updated, Write, from_item, n, s, to_value};
 
 /// How long a lease holds: longer than its holder may work (docs/security.md, B3).
 pub const LEASE_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
@@ -83,10 +80,6 @@ pub enum Release {
     },
 }
 
-/// What every lease needs.
-const LEASABLE: &str =
-    "#status = :active AND (attribute_not_exists(lease_until) OR lease_until < :now)";
-
 impl Connections {
     /// Step 1: takes the lease if nobody holds it, the connection is active, and its grant is still
     /// `grant`.
@@ -100,11 +93,7 @@ impl Connections {
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Acquired, Error> {
-        let update = self
-            .update(id)
-            .condition_expression(format!("#grant = :grant AND {LEASABLE}"))
-            .expression_attribute_names("#grant", "grant")
-            .expression_attribute_values(":grant", s(grant.as_str()));
+        let update = self.update(id).when("grant", Condition::Is(s(grant.as_str())));
         self.lease(id, update, now, rng).await
     }
 
@@ -121,42 +110,35 @@ impl Connections {
     ) -> Result<Acquired, Error> {
         let update = self
             .update(id)
-            .condition_expression(format!(
-                "due_at <= :seconds AND attribute_exists(#grant) AND attribute_not_exists(pending) AND {LEASABLE}"
-            ))
-            .expression_attribute_names("#grant", "grant")
-            .expression_attribute_values(":seconds", n(now.as_second()));
+            .when("due_at", Condition::AtMost(n(now.as_second())))
+            .when("grant", Condition::Exists)
+            .when("pending", Condition::Absent);
         self.lease(id, update, now, rng).await
     }
 
     async fn lease(
         &self,
         id: &ConnectionId,
-        conditional: UpdateItemFluentBuilder,
+        update: Write,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Acquired, Error> {
         let owner = secret_token::mint(rng).expose_secret().to_owned();
-        let update = conditional
-            .update_expression(
-                "SET lease_owner = :owner, lease_until = :until, fence = fence + :one",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":active", to_value(WHAT, &Status::Active)?)
-            .expression_attribute_values(":owner", s(&owner))
-            .expression_attribute_values(":until", n((now + LEASE_LIFETIME).as_millisecond()))
-            .expression_attribute_values(":now", n((now - SKEW).as_millisecond()))
-            .expression_attribute_values(":one", n(1))
-            .return_values(ReturnValue::AllNew);
-        let (item, leased) = match updated(update).await? {
-            Ok(leased) => (leased, true),
-            Err(None) => return Ok(Acquired::Gone),
-            // The reply to our own write was lost: the lease is ours all the same.
-            Err(Some(refused)) => {
-                let holder = refused.get("lease_owner").and_then(|owner| owner.as_s().ok());
-                let own = holder == Some(&owner);
-                (refused, own)
+        let ended = Condition::AbsentOrBelow(n((now - SKEW).as_millisecond()));
+        let update = update
+            .when("status", Condition::Is(to_value(WHAT, &Status::Active)?))
+            .when("lease_until", ended)
+            .set("lease_owner", s(&owner))
+            .set("lease_until", n((now + LEASE_LIFETIME).as_millisecond()))
+            .add("fence", n(1));
+        let (item, leased) = match update.send(&self.client).await? {
+            Updated::Written(item) => (item, true),
+            Updated::Refused(item) => {
+                // Our own name in the item is that of an earlier attempt, whose reply was lost.
+                let own = item.get("lease_owner") == Some(&s(&owner));
+                (item, own)
             }
+            Updated::Absent => return Ok(Acquired::Gone),
         };
         let connection: Box<Connection> = Box::new(from_item(WHAT, item)?);
         match (leased, &connection.grant) {
@@ -181,70 +163,62 @@ impl Connections {
     ) -> Result<bool, Error> {
         let update = self
             .update(&lease.connection)
-            .condition_expression("lease_owner = :owner AND fence = :fence AND #grant = :grant")
-            .expression_attribute_names("#grant", "grant")
-            .expression_attribute_values(":owner", s(&lease.owner))
-            .expression_attribute_values(":fence", n(lease.fence))
-            .expression_attribute_values(":grant", s(lease.grant.as_str()));
-        let mut change = Change::ending_the_lease();
-        match release {
+            .when("lease_owner", Condition::Is(s(&lease.owner)))
+            .when("fence", Condition::Is(n(lease.fence)))
+            .when("grant", Condition::Is(s(lease.grant.as_str())))
+            .remove("lease_owner")
+            .remove("lease_until");
+        let update = match release {
             Release::Renewed { token_expires_at, due_at } => {
-                change.set("last_refreshed_at", n(now.as_second()));
-                self.describe_success(&mut change, lease, *token_expires_at, Some(*due_at));
+                let update = update.set("last_refreshed_at", n(now.as_second()));
+                let update = succeeded(update, *token_expires_at);
+                self.due(update, &lease.connection, *due_at)
             }
             Release::Untouched { token_expires_at, due_at } => {
-                self.describe_success(&mut change, lease, *token_expires_at, *due_at);
+                let update = succeeded(update, *token_expires_at);
+                match due_at {
+                    Some(due_at) => self.due(update, &lease.connection, *due_at),
+                    None => update,
+                }
             }
             Release::Failed { failure, retry_at, refused_since, refusals } => {
-                change.set("failure", to_value(WHAT, failure)?);
-                change.set("retry_at", n(retry_at.as_second()));
-                change.set("refusals", n(refusals));
-                if let Some(since) = refused_since {
-                    change.set("refused_since", n(since.as_second()));
-                }
-                change.add("failures", n(1));
-                self.due(&mut change, lease, *retry_at);
+                let update = update
+                    .set("failure", to_value(WHAT, failure)?)
+                    .set("retry_at", n(retry_at.as_second()))
+                    .set("refusals", n(refusals))
+                    .add("failures", n(1));
+                let update = match refused_since {
+                    Some(since) => update.set("refused_since", n(since.as_second())),
+                    None => update,
+                };
+                self.due(update, &lease.connection, *retry_at)
             }
-            Release::Postponed { due_at } => self.due(&mut change, lease, *due_at),
+            Release::Postponed { due_at } => self.due(update, &lease.connection, *due_at),
             Release::ReauthorizationRequired { reason, claims } => {
-                change.set("status", to_value(WHAT, &Status::ReauthorizationRequired)?);
-                change.set("reason", s(reason));
-                match claims {
-                    Some(claims) => change.set("claims_challenge", s(claims)),
-                    None => change.remove("claims_challenge"),
-                }
-                for name in ["due_at", "due_shard", "retry_at", "failure", "refused_since"] {
-                    change.remove(name);
-                }
+                let update = update
+                    .set("status", to_value(WHAT, &Status::ReauthorizationRequired)?)
+                    .set("reason", s(reason))
+                    .remove("due_at")
+                    .remove("due_shard");
+                let update = match claims {
+                    Some(claims) => update.set("claims_challenge", s(claims)),
+                    None => update.remove("claims_challenge"),
+                };
+                without_failure(update)
             }
-        }
-        sent(change.apply(update).send().await)
+        };
+        update.attempt(&self.client).await
     }
+}
 
-    fn describe_success(
-        &self,
-        change: &mut Change,
-        lease: &Lease,
-        token_expires_at: Timestamp,
-        due_at: Option<Timestamp>,
-    ) {
-        change.set("token_expires_at", n(token_expires_at.as_second()));
-        change.set("failures", n(0));
-        change.set("refusals", n(0));
-        for name in ["retry_at", "failure", "refused_since"] {
-            change.remove(name);
-        }
-        if let Some(due_at) = due_at {
-            self.due(change, lease, due_at);
-        }
-    }
+fn succeeded(update: Write, token_expires_at: Timestamp) -> Write {
+    let update = update
+        .set("token_expires_at", n(token_expires_at.as_second()))
+        .set("failures", n(0))
+        .set("refusals", n(0));
+    without_failure(update)
+}
 
-    fn due(&self, change: &mut Change, lease: &Lease, due_at: Timestamp) {
-        change.set("due_at", n(due_at.as_second()));
-        change.set("due_shard", n(schedule::shard(&lease.connection, self.shards)));
-    }
-
-    pub(super) fn update(&self, id: &ConnectionId) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).key("pk", s(id.as_str()))
-    }
+fn without_failure(update: Write) -> Write {
+    update.remove("retry_at").remove("failure").remove("refused_since")
 }

@@ -20,7 +20,6 @@ mod lease;
 mod listing;
 mod record;
 mod sweep;
-mod update;
 mod usage;
 
 pub use changes::Confirmed;
@@ -33,13 +32,15 @@ pub use record::{Account, Connection, Pending, RefreshFailure, Status};
 pub use sweep::Swept;
 
 use aws_sdk_dynamodb::Client;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId, UserId, owner_key};
-use crate::table::read;
+use crate::schedule;
+use crate::table::{Condition, Write, n, read};
 
 /// How long a finished browser flow waits for the application's confirmation.
-pub const CONFIRMATION_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+pub const CONFIRMATION_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
 const WHAT: &str = "connection";
 
@@ -89,5 +90,20 @@ impl Connections {
             Some(owner) => self.get(&owner.connection).await,
             None => Ok(None),
         }
+    }
+
+    fn update(&self, id: &ConnectionId) -> Write {
+        Write::update(&self.table, id.as_str())
+    }
+
+    /// An update that is refused if the connection was connected, confirmed or deleted since it was read.
+    fn unchanged(&self, known: &Connection) -> Write {
+        self.update(&known.id).when("revision", Condition::Is(n(known.revision)))
+    }
+
+    fn due(&self, update: Write, id: &ConnectionId, due_at: Timestamp) -> Write {
+        update
+            .set("due_at", n(due_at.as_second()))
+            .set("due_shard", n(schedule::shard(id, self.shards)))
     }
 }

@@ -4,11 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
 
-use super::update::Change;
 use super::{Connection, Connections};
 use crate::Error;
 use crate::schedule::{self, Warmth};
-use crate::table::{n, sent};
+use crate::table::{Condition, n};
 
 /// How long a rejection of a fresh token speaks against another refresh.
 const REJECTION_REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(120);
@@ -30,8 +29,11 @@ impl Connections {
         if idle_for < schedule::USE_RECORDED_EVERY {
             return Ok(());
         }
-        let mut change = Change::default();
-        change.set("last_used_at", n(now.as_second()));
+        let hour_ago = (now - schedule::USE_RECORDED_EVERY).as_second();
+        let mut update = self
+            .unchanged(connection)
+            .when("last_used_at", Condition::AbsentOrAtMost(n(hour_ago)))
+            .set("last_used_at", n(now.as_second()));
         if idle_for >= schedule::HOT_FOR
             && let (Some(expires_at), Some(due_at)) =
                 (connection.token_expires_at, connection.due_at)
@@ -39,19 +41,9 @@ impl Connections {
             let lifetime = schedule::Lifetime { expires_at, refresh_at: None };
             let warmth = Warmth::WhileUsed(Some(now));
             let earlier = schedule::next_renewal(lifetime, warmth, now, rng).min(due_at);
-            change.set("due_at", n(earlier.as_second()));
+            update = update.set("due_at", n(earlier.as_second()));
         }
-        let update = self
-            .update(&connection.id)
-            .condition_expression(
-                "revision = :known AND (attribute_not_exists(last_used_at) OR last_used_at <= :hour_ago)",
-            )
-            .expression_attribute_values(":known", n(connection.revision))
-            .expression_attribute_values(
-                ":hour_ago",
-                n((now - schedule::USE_RECORDED_EVERY).as_second()),
-            );
-        sent(change.apply(update).send().await).map(drop)
+        update.attempt(&self.client).await.map(drop)
     }
 
     /// Notes that Azure DevOps rejected a fresh token, so that the next calls do not each cost a refresh.
@@ -64,14 +56,11 @@ impl Connections {
         version: u64,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut change = Change::default();
-        change.set("rejected_version", n(version));
-        change.set("rejected_until", n((now + REJECTION_REMEMBERED_FOR).as_second()));
         let update = self
-            .update(&connection.id)
-            .condition_expression("revision = :known")
-            .expression_attribute_values(":known", n(connection.revision));
-        sent(change.apply(update).send().await).map(drop)
+            .unchanged(connection)
+            .set("rejected_version", n(version))
+            .set("rejected_until", n((now + REJECTION_REMEMBERED_FOR).as_second()));
+        update.attempt(&self.client).await.map(drop)
     }
 
     /// Notes when Azure DevOps may be called next, unless a later time is known.
@@ -86,15 +75,11 @@ impl Connections {
         if connection.call_after.is_some_and(|known| known >= call_after) {
             return Ok(());
         }
-        let mut change = Change::default();
-        change.set("call_after", n(call_after.as_second()));
+        let call_after = n(call_after.as_second());
         let update = self
-            .update(&connection.id)
-            .condition_expression(
-                "revision = :known AND (attribute_not_exists(call_after) OR call_after < :call_after)",
-            )
-            .expression_attribute_values(":known", n(connection.revision))
-            .expression_attribute_values(":call_after", n(call_after.as_second()));
-        sent(change.apply(update).send().await).map(drop)
+            .unchanged(connection)
+            .when("call_after", Condition::AbsentOrBelow(call_after.clone()))
+            .set("call_after", call_after);
+        update.attempt(&self.client).await.map(drop)
     }
 }

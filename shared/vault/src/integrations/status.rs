@@ -12,15 +12,13 @@
 //! The state is in DynamoDB, so that it holds for every process: a breaker in memory would have to be
 //! opened by each of thousands of execution environments anew.
 
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
 use entra::identifiers::ClientId;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Integration, Integrations, Status, key};
+use super::{CredentialKind, Integration, Integrations, Status, WHAT, key};
 use crate::Error;
 use crate::ids::IntegrationId;
-use crate::table::{n, s, sent, to_value};
+use crate::table::{Condition, Write, n, s, to_value};
 
 /// How long a rejected credential is left alone before Entra is asked about it once more.
 pub const PROBE_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
@@ -32,7 +30,8 @@ impl Integrations {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn pause(&self, id: &IntegrationId) -> Result<bool, Error> {
-        self.set_status(id, Status::Paused, "attribute_exists(pk)", &[]).await
+        let update = self.update(id).when("pk", Condition::Exists);
+        self.set_status(update, Status::Paused).await
     }
 
     /// Lets a paused integration go on. Returns whether it was paused.
@@ -40,8 +39,8 @@ impl Integrations {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn resume(&self, id: &IntegrationId) -> Result<bool, Error> {
-        let values = [(":paused", s("paused"))];
-        self.set_status(id, Status::Ready, "#status = :paused", &values).await
+        let update = self.update(id).when("status", is(Status::Paused)?);
+        self.set_status(update, Status::Ready).await
     }
 
     /// Marks the credential as rejected by Entra, unless the operator has put the integration anew
@@ -56,14 +55,11 @@ impl Integrations {
     ) -> Result<bool, Error> {
         let update = self
             .update(&seen.id)
-            .update_expression("SET #status = :status, probed_at = :now")
-            .condition_expression("#status = :ready AND updated_at = :seen")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", s("credential_rejected"))
-            .expression_attribute_values(":ready", s("ready"))
-            .expression_attribute_values(":seen", s(seen.updated_at.to_string()))
-            .expression_attribute_values(":now", n(now.as_second()));
-        sent(update.send().await)
+            .when("status", is(Status::Ready)?)
+            .when("updated_at", Condition::Is(s(seen.updated_at.to_string())))
+            .set("status", to_value(WHAT, &Status::CredentialRejected)?)
+            .set("probed_at", n(now.as_second()));
+        update.attempt(&self.client).await
     }
 
     /// Marks the credential as accepted again.
@@ -71,8 +67,8 @@ impl Integrations {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn accept_credential(&self, id: &IntegrationId) -> Result<bool, Error> {
-        let values = [(":rejected", s("credential_rejected"))];
-        self.set_status(id, Status::Ready, "#status = :rejected", &values).await
+        let update = self.update(id).when("status", is(Status::CredentialRejected)?);
+        self.set_status(update, Status::Ready).await
     }
 
     /// Notes that an app has a new client secret, until when Entra accepts it, and that it is accepted. Who has seen the
@@ -90,16 +86,13 @@ impl Integrations {
     ) -> Result<bool, Error> {
         let update = self
             .update(&seen.id)
-            .update_expression("SET credential.expires_at = :expires_at, updated_at = :now")
-            .condition_expression(
-                "updated_at = :seen AND credential.kind = :client_secret AND client_id = :client_id AND credential.expires_at <> :expires_at",
-            )
-            .expression_attribute_values(":seen", s(seen.updated_at.to_string()))
-            .expression_attribute_values(":expires_at", s(expires_at.to_string()))
-            .expression_attribute_values(":now", s(now.to_string()))
-            .expression_attribute_values(":client_id", s(client_id.to_string()))
-            .expression_attribute_values(":client_secret", s("client_secret"));
-        let renewed = sent(update.send().await)?;
+            .when("updated_at", Condition::Is(s(seen.updated_at.to_string())))
+            .when("client_id", Condition::Is(s(client_id.to_string())))
+            .when("credential.kind", Condition::Is(to_value(WHAT, &CredentialKind::ClientSecret)?))
+            .when("credential.expires_at", Condition::IsNot(s(expires_at.to_string())))
+            .set("credential.expires_at", s(expires_at.to_string()))
+            .set("updated_at", s(now.to_string()));
+        let renewed = update.attempt(&self.client).await?;
         self.accept_credential(&seen.id).await?;
         Ok(renewed)
     }
@@ -112,37 +105,22 @@ impl Integrations {
     pub async fn claim_probe(&self, id: &IntegrationId, now: Timestamp) -> Result<bool, Error> {
         let update = self
             .update(id)
-            .update_expression("SET probed_at = :now")
-            .condition_expression(
-                "#status = :rejected AND (attribute_not_exists(probed_at) OR probed_at <= :due)",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":rejected", s("credential_rejected"))
-            .expression_attribute_values(":now", n(now.as_second()))
-            .expression_attribute_values(":due", n((now - PROBE_INTERVAL).as_second()));
-        sent(update.send().await)
+            .when("status", is(Status::CredentialRejected)?)
+            .when("probed_at", Condition::AbsentOrAtMost(n((now - PROBE_INTERVAL).as_second())))
+            .set("probed_at", n(now.as_second()));
+        update.attempt(&self.client).await
     }
 
-    async fn set_status(
-        &self,
-        id: &IntegrationId,
-        status: Status,
-        condition: &str,
-        values: &[(&str, AttributeValue)],
-    ) -> Result<bool, Error> {
-        let mut update = self
-            .update(id)
-            .update_expression("SET #status = :status REMOVE probed_at")
-            .condition_expression(condition)
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", to_value(super::WHAT, &status)?);
-        for (name, value) in values {
-            update = update.expression_attribute_values(*name, value.clone());
-        }
-        sent(update.send().await)
+    async fn set_status(&self, update: Write, status: Status) -> Result<bool, Error> {
+        let update = update.set("status", to_value(WHAT, &status)?).remove("probed_at");
+        update.attempt(&self.client).await
     }
 
-    pub(super) fn update(&self, id: &IntegrationId) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).key("pk", s(key(id)))
+    pub(super) fn update(&self, id: &IntegrationId) -> Write {
+        Write::update(&self.table, key(id))
     }
+}
+
+fn is(status: Status) -> Result<Condition, Error> {
+    to_value(WHAT, &status).map(Condition::Is)
 }

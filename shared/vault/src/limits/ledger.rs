@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngCore;
 use serde::Deserialize;
 
 use super::{Exceeded, Limit, Standing, Subject};
 use crate::Error;
-use crate::table::{from_item, n, read, s, sent, updated};
+use crate::table::{Condition, Updated, Write, from_item, n, read};
 
 const WHAT: &str = "limit";
 /// Each try follows a change by somebody else, who got through.
@@ -102,13 +101,15 @@ impl LimitLedger {
         };
         let mut believed = if limit.rate.is_some() { Believed::InUse } else { Believed::Full };
         for _ in 0..TRIES {
-            let state = match self.count(&place, limit, believed, until, now).await? {
-                Ok(written) => return Ok(Taken::Place(place, standing(&written))),
-                Err(None) => {
+            let state: State = match self.count(&place, limit, believed, until, now).await? {
+                Updated::Written(item) => {
+                    return Ok(Taken::Place(place, standing(&from_item(WHAT, item)?)));
+                }
+                Updated::Refused(item) => from_item(WHAT, item)?,
+                Updated::Absent => {
                     believed = Believed::Absent;
                     continue;
                 }
-                Err(Some(state)) => state,
             };
             self.clear(&place.key, &state.overdue(now)).await?;
             if limit.concurrent.is_some_and(|most| state.busy(now) >= most.get()) {
@@ -135,10 +136,9 @@ impl LimitLedger {
         let Some(name) = &place.name else { return Ok(()) };
         let update = self
             .update(&place.key)
-            .update_expression("REMOVE under_way.#name")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#name", name);
-        sent(update.send().await).map(drop)
+            .when("pk", Condition::Exists)
+            .remove(&format!("under_way.{name}"));
+        update.attempt(&self.client).await.map(drop)
     }
 
     /// The call did not take place at all.
@@ -146,12 +146,9 @@ impl LimitLedger {
     /// # Errors
     /// As [`Self::give_back`].
     pub async fn undo(&self, place: &Place) -> Result<(), Error> {
-        let update = self
-            .update(&place.key)
-            .update_expression("SET full_at = full_at - :cost")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":cost", n(place.cost));
-        sent(update.send().await)?;
+        let update =
+            self.update(&place.key).when("pk", Condition::Exists).add("full_at", n(-place.cost));
+        update.attempt(&self.client).await?;
         self.give_back(place).await
     }
 
@@ -169,11 +166,11 @@ impl LimitLedger {
         Ok(Standing::new(subject.clone(), limit, &state, now))
     }
 
-    fn update(&self, key: &str) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).key("pk", s(key))
+    fn update(&self, key: &str) -> Write {
+        Write::update(&self.table, key)
     }
 
-    /// One try: what was written, or the item that stood in the way.
+    /// One try to count a call whose subject's item is as it is believed to be.
     async fn count(
         &self,
         place: &Place,
@@ -181,105 +178,59 @@ impl LimitLedger {
         believed: Believed,
         until: Timestamp,
         now: Timestamp,
-    ) -> Result<Result<State, Option<State>>, Error> {
-        let mut wish = Wish::new(until.max(now) + KEPT_FOR);
-        wish.rate(place, limit, believed, now.as_microsecond());
-        wish.concurrency(place, limit, believed, until.as_millisecond());
-        let update = wish.apply(self.update(&place.key)).return_values(ReturnValue::AllNew);
-        let state = |item| from_item::<State>(WHAT, item);
-        Ok(match updated(update).await? {
-            Ok(written) => Ok(state(written)?),
-            Err(refused) => Err(refused.map(state).transpose()?),
-        })
+    ) -> Result<Updated, Error> {
+        let update =
+            self.update(&place.key).set("expires_at", n((until.max(now) + KEPT_FOR).as_second()));
+        let update = with_rate(update, place, limit, believed, now.as_microsecond());
+        with_concurrency(update, place, limit, believed, until.as_millisecond())
+            .send(&self.client)
+            .await
     }
 
     /// Frees the places of calls that must have ended, unless they changed meanwhile.
     async fn clear(&self, key: &str, overdue: &[(&String, i64)]) -> Result<(), Error> {
         for (name, until) in overdue {
-            let update = self
-                .update(key)
-                .update_expression("REMOVE under_way.#name")
-                .condition_expression("under_way.#name = :until")
-                .expression_attribute_names("#name", *name)
-                .expression_attribute_values(":until", n(until));
-            sent(update.send().await)?;
+            let path = format!("under_way.{name}");
+            let update = self.update(key).when(&path, Condition::Is(n(until))).remove(&path);
+            update.attempt(&self.client).await?;
         }
         Ok(())
     }
 }
 
-/// The update of one try.
-struct Wish {
-    set: Vec<&'static str>,
-    conditions: Vec<&'static str>,
-    values: Vec<(&'static str, AttributeValue)>,
-    name: Option<String>,
+/// Takes a token from the bucket, if there is one.
+fn with_rate(update: Write, place: &Place, limit: Limit, believed: Believed, now: i64) -> Write {
+    match (believed, limit.rate) {
+        (Believed::InUse, Some(rate)) => update
+            .when("full_at", Condition::AtLeast(n(now)))
+            .when("full_at", Condition::AtMost(n(now + rate.capacity() - place.cost)))
+            .add("full_at", n(place.cost)),
+        (Believed::Full, Some(_)) => {
+            update.when("full_at", Condition::Below(n(now))).set("full_at", n(now + place.cost))
+        }
+        (Believed::Absent, rate) => update
+            .when("pk", Condition::Absent)
+            .set("full_at", n(rate.map_or(0, |_| now + place.cost))),
+        (_, None) => update.when("pk", Condition::Exists),
+    }
 }
 
-impl Wish {
-    fn new(expires_at: Timestamp) -> Self {
-        Self {
-            set: vec!["expires_at = :expires_at"],
-            conditions: Vec::new(),
-            values: vec![(":expires_at", n(expires_at.as_second()))],
-            name: None,
-        }
-    }
-
-    fn value(&mut self, name: &'static str, value: AttributeValue) {
-        self.values.push((name, value));
-    }
-
-    fn rate(&mut self, place: &Place, limit: Limit, believed: Believed, now: i64) {
-        if believed == Believed::Absent {
-            self.conditions.push("attribute_not_exists(pk)");
-        }
-        match (limit.rate, believed) {
-            (Some(rate), Believed::InUse) => {
-                self.set.push("full_at = full_at + :cost");
-                self.conditions.push("full_at >= :now AND full_at <= :latest");
-                self.value(":cost", n(place.cost));
-                self.value(":now", n(now));
-                self.value(":latest", n(now + rate.capacity() - place.cost));
-            }
-            (Some(_), Believed::Full) => {
-                self.set.push("full_at = :full_at");
-                self.conditions.push("full_at < :now");
-                self.value(":full_at", n(now + place.cost));
-                self.value(":now", n(now));
-            }
-            (_, Believed::Absent) => {
-                self.set.push("full_at = :full_at");
-                self.value(":full_at", n(if limit.rate.is_some() { now + place.cost } else { 0 }));
-            }
-            (None, _) => self.conditions.push("attribute_exists(pk)"),
-        }
-    }
-
-    fn concurrency(&mut self, place: &Place, limit: Limit, believed: Believed, until: i64) {
+/// Adds the call to those under way, if there is room.
+fn with_concurrency(
+    update: Write,
+    place: &Place,
+    limit: Limit,
+    believed: Believed,
+    until: i64,
+) -> Write {
+    if believed == Believed::Absent {
         let own = place.name.iter().map(|name| (name.clone(), n(until)));
-        if believed == Believed::Absent {
-            self.set.push("under_way = :under_way");
-            self.value(":under_way", AttributeValue::M(own.collect()));
-        } else if let (Some(name), Some(most)) = (&place.name, limit.concurrent) {
-            self.set.push("under_way.#name = :until");
-            self.conditions.push("size(under_way) < :most");
-            self.value(":until", n(until));
-            self.value(":most", n(most));
-            self.name = Some(name.clone());
-        }
+        return update.set("under_way", AttributeValue::M(own.collect()));
     }
-
-    fn apply(self, update: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
-        let mut update = update
-            .update_expression(format!("SET {}", self.set.join(", ")))
-            .condition_expression(self.conditions.join(" AND "));
-        for (name, value) in self.values {
-            update = update.expression_attribute_values(name, value);
-        }
-        match self.name {
-            Some(name) => update.expression_attribute_names("#name", name),
-            None => update,
-        }
+    match (&place.name, limit.concurrent) {
+        (Some(name), Some(most)) => update
+            .when("under_way", Condition::SizeBelow(n(most)))
+            .set(&format!("under_way.{name}"), n(until)),
+        _ => update,
     }
 }

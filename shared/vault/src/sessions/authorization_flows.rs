@@ -1,9 +1,5 @@
 //! Authorization requests: one round trip to Entra each, taken out by one atomic delete.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use entra::identifiers::{ClientId, Tenant};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -14,7 +10,7 @@ use super::{ConnectSession, REQUEST_LIFETIME, SessionKey, Sessions};
 use crate::Error;
 use crate::ids::IntegrationId;
 use crate::secret_token::SecretHash;
-use crate::table::{from_item, put_new, s};
+use crate::table::{Condition, Updated, Write, from_item, put_new, s};
 
 const WHAT: &str = "authorization request";
 
@@ -111,27 +107,17 @@ impl Sessions {
         binding: &SecretString,
         now: Timestamp,
     ) -> Result<TakenFlow, Error> {
-        let outcome = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("pk", s(key(state)))
-            .condition_expression("binding_hash = :binding")
-            .expression_attribute_values(":binding", s(SecretHash::of(binding).as_str()))
-            .return_values(ReturnValue::AllOld)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let item = match outcome {
-            Ok(answer) => answer.attributes.unwrap_or_default(),
-            Err(e) => {
-                return match e.as_service_error() {
-                    Some(DeleteItemError::ConditionalCheckFailedException(failed)) => {
-                        not_taken(failed.item())
-                    }
-                    _ => Err(Error::sdk("dynamodb", "DeleteItem", &e)),
-                };
+        let delete = Write::delete(&self.table, key(state))
+            .when("binding_hash", Condition::Is(s(SecretHash::of(binding).as_str())));
+        let item = match delete.send(&self.client).await? {
+            Updated::Written(item) => item,
+            Updated::Refused(item) => {
+                let record: Record = from_item(WHAT, item)?;
+                return Ok(TakenFlow::OtherBrowser {
+                    integration: record.flow.session.integration,
+                });
             }
+            Updated::Absent => return Ok(TakenFlow::Unknown),
         };
         let record: Record = from_item(WHAT, item)?;
         if record.expires_at <= now.as_second() {
@@ -139,17 +125,6 @@ impl Sessions {
         }
         let secrets = FlowSecrets::open(&record.sealed, state, binding)?;
         Ok(TakenFlow::Taken { flow: Box::new(record.flow), secrets })
-    }
-}
-
-/// Why a request could not be taken, from the row that is there instead.
-fn not_taken(row: Option<&HashMap<String, AttributeValue>>) -> Result<TakenFlow, Error> {
-    match row.filter(|row| !row.is_empty()) {
-        Some(row) => {
-            let record: Record = from_item(WHAT, row.clone())?;
-            Ok(TakenFlow::OtherBrowser { integration: record.flow.session.integration })
-        }
-        None => Ok(TakenFlow::Unknown),
     }
 }
 

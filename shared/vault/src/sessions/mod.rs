@@ -18,7 +18,6 @@ pub use flow_secrets::FlowSecrets;
 pub use portal::{Draft, PORTAL_IDLE, PORTAL_LIFETIME, PortalKey, PortalSession};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::ReturnValue;
 use devops::organization::OrganizationName;
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
@@ -29,7 +28,7 @@ use url::Url;
 use crate::Error;
 use crate::ids::{IntegrationId, UserId};
 use crate::secret_token::{self, SecretHash};
-use crate::table::{from_item, n, put_new, s, updated};
+use crate::table::{Condition, Updated, Write, from_item, n, put_new};
 
 /// How long a connect session may be started and finished.
 pub const SESSION_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
@@ -150,24 +149,17 @@ impl Sessions {
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn start(&self, token: &SecretString, now: Timestamp) -> Result<Start, Error> {
         let key = SessionKey::of(token);
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(&key.0))
-            .update_expression("SET starts = starts + :one")
-            .condition_expression("attribute_exists(pk) AND expires_at > :now AND starts < :most")
-            .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":now", n(now.as_second()))
-            .expression_attribute_values(":most", n(MOST_STARTS))
-            .return_values(ReturnValue::AllNew);
-        let item = match updated(update).await? {
-            Ok(started) => {
+        let update = Write::update(&self.table, &key.0)
+            .when("expires_at", Condition::Above(n(now.as_second())))
+            .when("starts", Condition::Below(n(MOST_STARTS)))
+            .add("starts", n(1));
+        let item = match update.send(&self.client).await? {
+            Updated::Written(started) => {
                 let record: Record = from_item(WHAT, started)?;
                 return Ok(Start::Started { session: Box::new(record.session), key });
             }
-            Err(None) => return Ok(Start::Unknown),
-            Err(Some(refused)) => refused,
+            Updated::Absent => return Ok(Start::Unknown),
+            Updated::Refused(item) => item,
         };
         let record: Record = from_item(WHAT, item)?;
         let integration = record.session.integration;

@@ -12,7 +12,7 @@ use super::Sessions;
 use crate::Error;
 use crate::ids::ApiKeyId;
 use crate::secret_token::{self, SecretHash};
-use crate::table::{self, n, put_new, read, s, sent};
+use crate::table::{Condition, Write, n, put_new, read};
 
 /// How long a session lasts without a request.
 pub const PORTAL_IDLE: SignedDuration = SignedDuration::from_mins(30);
@@ -108,16 +108,10 @@ impl Sessions {
         if record.used_at + USE_IS_KNOWN_FOR.as_secs() > now_s {
             return Ok(Some(session));
         }
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(pk))
-            .update_expression("SET used_at = :now")
-            // Signed out meanwhile, perhaps: then the session must not come back.
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":now", n(now_s));
-        Ok(sent(update.send().await)?.then_some(session))
+        // The condition keeps a session that was ended meanwhile from coming back.
+        let update =
+            Write::update(&self.table, pk).when("pk", Condition::Exists).set("used_at", n(now_s));
+        Ok(update.attempt(&self.client).await?.then_some(session))
     }
 
     /// Forgets what a session goes on with: it is saved.
@@ -125,14 +119,9 @@ impl Sessions {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn drop_draft(&self, token: &SecretString) -> Result<(), Error> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(row(token)))
-            .update_expression("REMOVE draft")
-            .condition_expression("attribute_exists(pk)");
-        sent(update.send().await).map(drop)
+        let update =
+            Write::update(&self.table, row(token)).when("pk", Condition::Exists).remove("draft");
+        update.attempt(&self.client).await.map(drop)
     }
 
     /// Ends a session at once. Returns whether there was one.
@@ -140,7 +129,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn end_portal(&self, token: &SecretString) -> Result<bool, Error> {
-        table::delete(&self.client, &self.table, row(token)).await
+        Write::delete(&self.table, row(token)).attempt(&self.client).await
     }
 }
 
