@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Error;
 use serde::Serialize;
 use tokio::time::Instant;
+use vault::client_credentials::EXPIRES_SOON;
 use vault::connections::Connection;
 use vault::events::Event;
 
@@ -14,8 +15,6 @@ use crate::queue::{Message, Segment};
 
 /// Due for longer than this is worth a word.
 const LONG_OVERDUE: SignedDuration = SignedDuration::from_hours(2);
-/// A client credential that expires within this time is worth an event each day.
-const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What beginning a sweep did.
 #[derive(Debug, Default, Serialize)]

@@ -60,16 +60,18 @@ impl Refresh {
         if self.service.is_paused().await? {
             return Ok(());
         }
-        let (drained, ended) = self.drain.shard(shard, deadline).await;
+        let drained = self.drain.shard(shard, deadline).await;
         report(shard, &drained, self.refresher.take_metered(), self.clock.now());
-        if ended.is_ok() && !drained.finished {
+        if drained.failure.is_none() && !drained.finished {
             self.queue.send_rest(&Message::DueShard(shard), self.clock.now()).await?;
         }
         // A shard that cannot even be read fails, too.
-        self.tallies
-            .count(Counter::OwnFailures, u64::from(ended.is_err() && drained.tally.failed == 0));
+        self.tallies.count(
+            Counter::OwnFailures,
+            u64::from(drained.failure.is_some() && drained.tally.failed == 0),
+        );
         self.count(&drained.tally).await;
-        Ok(ended?)
+        drained.failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Keeps for the portal what became of the connections of a shard.

@@ -10,7 +10,8 @@ use entra::token::{ClientCredentialsRequest, TokenError};
 use ground::bearer_token::BearerToken;
 use jiff::SignedDuration;
 use tokio::time::Instant;
-use vault::client_credentials::rotation::{ClientSecretVersion, RotationState, Stage, VersionId};
+use vault::client_credentials::rotation::{ClientSecretVersion, RotationState};
+use vault::client_credentials::{Stage, VersionId};
 use vault::ids::IntegrationId;
 use vault::integrations::Integration;
 

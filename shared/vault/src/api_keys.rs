@@ -1,4 +1,4 @@
-//! API keys: `adoc_<id>_<secret>`, of which the table holds the SHA-256 only.
+//! API keys: `adoc_<id>_<secret>`. The table holds only the secret's SHA-256.
 
 use std::str::FromStr;
 
@@ -26,7 +26,7 @@ pub enum Role {
     Application,
 }
 
-/// A key as it is listed: everything but the secret.
+/// A key without its secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApiKey {
     /// The public half.
@@ -40,12 +40,12 @@ pub struct ApiKey {
     pub integration: Option<IntegrationId>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it stops working, if it does by itself.
+    /// When it expires, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a new key is to be.
+/// The properties of a key to be made.
 #[derive(Debug, Clone)]
 pub struct ApiKeyRequest {
     /// The operator's name for it.
@@ -54,18 +54,18 @@ pub struct ApiKeyRequest {
     pub role: Role,
     /// The only integration it may be used for, if limited to one.
     pub integration: Option<IntegrationId>,
-    /// When it stops working, if it does by itself.
+    /// When it expires, if it does.
     pub expires_at: Option<Timestamp>,
 }
 
 impl ApiKey {
-    /// Whether its time is not over.
+    /// Whether it has not expired.
     pub fn works(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }
 }
 
-/// A new key, with the secret that is shown this once.
+/// A new key. Its secret is shown once and never again.
 #[derive(Debug)]
 pub struct NewApiKey {
     /// The key's description.
@@ -142,7 +142,7 @@ impl ApiKeys {
         Ok(keys)
     }
 
-    /// Forgets a key at once. Returns whether there was one.
+    /// Deletes a key, with immediate effect. Returns whether there was one.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -150,8 +150,8 @@ impl ApiKeys {
         Write::delete(&self.table, format!("{PREFIX}{id}")).attempt(&self.client).await
     }
 
-    /// The key that `presented` is, or `None` when it is none of ours. Reads the table each time,
-    /// so that a deleted key stops working with the next request.
+    /// Returns the key that was presented, or `None` if it is not a valid key of ours. Reads the table each time, so that
+    /// a deleted key is refused from the next request on.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -168,7 +168,7 @@ impl ApiKeys {
         Ok(matching.map(|record| record.key).filter(|key| key.works(now)))
     }
 
-    /// The key with this id, if it works.
+    /// The key with this id, unless it is deleted or expired.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_form_of_our_keys_is_looked_up() {
+    fn only_text_of_the_form_of_our_keys_is_looked_up() {
         let (id, secret) = split(&"adoc_0a1b_s-e_cret".into()).unwrap();
         assert_eq!((id.as_str(), secret.expose_secret()), ("0a1b", "s-e_cret"));
         for bad in ["", "adoc_", "adoc_x", "adoc_A1_s", "adoc__s", "xadoc_1_s"] {

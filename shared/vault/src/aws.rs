@@ -1,4 +1,4 @@
-//! The AWS clients, and where things are.
+//! The AWS clients and the names of the tables.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_sts::config::{IdentityCache, SharedCredentialsProvider};
 
-/// How long before its end an assumed role's session is not used any more; the SDK takes up to half of it off again.
+/// An assumed role's session is renewed this long before it ends. The SDK shortens this by up to half, at random.
 const SESSION_RENEWED_BEFORE: Duration = Duration::from_mins(12);
 
 /// The names of our tables.
@@ -25,12 +25,12 @@ pub struct TableNames {
     pub tokens: String,
 }
 
-/// How often a call is tried: three times.
+/// Up to three attempts for each call.
 pub fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
 }
 
-/// Limits that fit into a request: one attempt at most 2 s, all of them at most 5 s.
+/// Timeouts that fit into a request: 2 s for one attempt, 5 s for all.
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -39,7 +39,7 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// A client for each service, made when it is first asked for: what a function does not ask for is not linked into it.
+/// A client for each service. Each has its own method, so that a function links only the clients it uses.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// DynamoDB, which every function uses.
@@ -68,7 +68,7 @@ impl Clients {
         }
     }
 
-    /// Secrets Manager: one client for all who ask, because each has connections of its own.
+    /// Secrets Manager: one client for all callers, because each client has its own connections.
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         let made = || aws_sdk_secretsmanager::Client::new(&self.config);
         self.secrets_manager.get_or_init(made).clone()
@@ -89,8 +89,8 @@ impl Clients {
         aws_sdk_sqs::Client::new(&self.config)
     }
 
-    /// STS, called as another role, which is assumed when the client is first used, and anew six to twelve minutes before
-    /// its session ends: no token of five minutes may outlive the session that asks for it.
+    /// STS with another role. The role is assumed at the first call, and again six to twelve minutes before its session
+    /// ends, because a token of five minutes must not outlive the session that requested it.
     pub async fn sts_as(&self, role_arn: &str) -> aws_sdk_sts::Client {
         let role = AssumeRoleProvider::builder(role_arn)
             .session_name("ado-connect")

@@ -1,10 +1,12 @@
 //! Client credentials in Secrets Manager, cached for five minutes.
 //!
-//! A secret may hold two versions during a rotation: `AWSCURRENT` and `AWSPREVIOUS`. Whoever is told
-//! `invalid_client` by Entra reads both anew and tries them, newest first:
-//! [`ClientCredentials::with_live`].
+//! A secret has two usable versions after a rotation: `AWSCURRENT` and `AWSPREVIOUS`. When Entra answers
+//! `invalid_client`, [`ClientCredentials::with_live`] reads both again and tries them, newest first.
 
 pub mod rotation;
+mod versions;
+
+pub use versions::{Made, Stage, VersionId};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,18 +29,18 @@ use crate::Error;
 use crate::federation::Federation;
 use crate::ids::IntegrationId;
 
-use self::rotation::{Made, Stage, VersionId};
-
+/// Operators are warned this long before a credential expires.
+pub const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a credential is used before Secrets Manager is asked again.
 const FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// How long a credential may still be used while Secrets Manager does not answer.
+/// How long a cached credential may be used while Secrets Manager does not answer.
 const USABLE_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// How long Secrets Manager may take to delete a secret: it answers before it has.
+/// How long Secrets Manager may take to delete a secret after it has answered.
 const DELETED_WITHIN: Duration = Duration::from_secs(5);
-/// How long between two tries to store a secret that is being deleted.
+/// The pause between attempts to store a secret that is being deleted.
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
-/// A client credential as the operator gives it.
+/// A client credential as the operator entered it.
 pub enum NewCredential {
     /// A client secret's value.
     ClientSecret(SecretString),
@@ -49,15 +51,15 @@ pub enum NewCredential {
         /// Its PKCS #8 or PKCS #1 private key.
         private_key_pem: SecretString,
     },
-    /// A token of AWS, fetched whenever it is needed.
+    /// A token from AWS, fetched at each use.
     Federated,
 }
 
 impl NewCredential {
-    /// The credential ready for use, unless it is fetched when it is used.
+    /// The credential ready for use, or `None` if it is fetched at each use.
     ///
     /// # Errors
-    /// [`CredentialError`] when a PEM is unreadable or the key is not the certificate's.
+    /// [`CredentialError`] when a PEM is unreadable or the key does not match the certificate.
     pub fn parse(&self) -> Result<Option<ClientCredential>, CredentialError> {
         match self {
             Self::ClientSecret(secret) => Ok(Some(ClientCredential::Secret(secret.clone()))),
@@ -77,7 +79,7 @@ pub enum CredentialUseError {
     Missing,
     /// It could not be read.
     Vault(Error),
-    /// Entra refused what was asked, with each live version of the credential if that was why.
+    /// Entra refused the request; if because of the credential, then with every live version of it.
     Entra(TokenError),
 }
 
@@ -110,11 +112,11 @@ impl From<Stored> for NewCredential {
     }
 }
 
-/// What is kept of a credential.
+/// A credential as it is cached.
 #[derive(Clone)]
-enum Kept {
+enum Cached {
     Credential(Arc<ClientCredential>),
-    /// That it is fetched when it is used.
+    /// It is fetched at each use.
     Federated,
 }
 
@@ -124,7 +126,7 @@ pub struct ClientCredentials {
     client: Client,
     prefix: String,
     federation: Option<Federation>,
-    remembered: Remembered<IntegrationId, Kept>,
+    remembered: Remembered<IntegrationId, Cached>,
 }
 
 impl ClientCredentials {
@@ -140,20 +142,21 @@ impl ClientCredentials {
         Self { client, prefix, federation, remembered }
     }
 
-    /// Whether a federated credential can be used here.
+    /// Whether this deployment can use federated credentials.
     pub fn can_federate(&self) -> bool {
         self.federation.is_some()
     }
 
-    /// The audience of the tokens of AWS that are a federated credential, if there are any.
+    /// The audience of the tokens from AWS, if this deployment has federated credentials.
     pub fn federated_audience(&self) -> Option<&'static str> {
         self.federation.as_ref().map(Federation::audience)
     }
 
-    /// Stores a credential; the former one becomes `AWSPREVIOUS`. Returns which version it is.
+    /// Stores a credential as a new version, which it returns; the former one becomes `AWSPREVIOUS`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when Secrets Manager is; [`Error::Contended`] while it or others keep deleting the secret.
+    /// [`Error::Unavailable`] when Secrets Manager is; [`Error::Contended`] if the secret is still
+    /// being deleted after five seconds.
     pub async fn put(
         &self,
         id: &IntegrationId,
@@ -161,7 +164,7 @@ impl ClientCredentials {
     ) -> Result<VersionId, Error> {
         let value = Zeroizing::new(serialize(credential)?);
         let stored = self.create_or_replace(id, &value).await;
-        // Whatever came of it, what is remembered may be out of date.
+        // Even a failed call may have stored it.
         self.remembered.forget(id).await;
         stored
     }
@@ -182,16 +185,16 @@ impl ClientCredentials {
         }
     }
 
-    /// Whether no other version has taken the place of this one.
+    /// Whether this version is `AWSCURRENT`.
     ///
     /// # Errors
-    /// As [`Self::get`], without the help of the cache.
+    /// As [`Self::get`], but nothing comes from the cache.
     pub async fn is_current(&self, id: &IntegrationId, version: &VersionId) -> Result<bool, Error> {
         let current = self.stored(id, Stage::Current).await?;
         Ok(current.is_some_and(|(current, _)| current == *version))
     }
 
-    /// `None` where there is such a secret, and while it is being deleted.
+    /// `None` if the secret exists or is being deleted.
     async fn create(&self, id: &IntegrationId, value: &str) -> Result<Option<VersionId>, Error> {
         let created = self
             .client
@@ -215,7 +218,7 @@ impl ClientCredentials {
         }
     }
 
-    /// `None` where there is no such secret, and while it is being deleted.
+    /// `None` if the secret does not exist or is being deleted.
     async fn replace(&self, id: &IntegrationId, value: &str) -> Result<Option<VersionId>, Error> {
         let put = self.client.put_secret_value().secret_id(self.name(id)).secret_string(value);
         match put.send().await {
@@ -264,59 +267,59 @@ impl ClientCredentials {
     /// [`Error::Unavailable`] when nothing is cached and Secrets Manager does not answer;
     /// [`Error::Corrupt`] for a secret that is not a credential.
     pub async fn get(&self, id: &IntegrationId) -> Result<Option<Arc<ClientCredential>>, Error> {
-        match self.kept(id).await? {
-            Some(kept) => self.ready(kept).await.map(Some),
+        match self.cached(id).await? {
+            Some(cached) => self.ready(cached).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The credential that was put last, straight from Secrets Manager: neither the cache nor a former version takes
-    /// its place. `None` when the integration has no secret.
+    /// The credential that was stored last, read from Secrets Manager and never from the cache. `None` when the
+    /// integration has no secret.
     ///
     /// # Errors
-    /// As [`Self::get`], without the help of the cache.
+    /// As [`Self::get`], but nothing comes from the cache.
     pub async fn newest(&self, id: &IntegrationId) -> Result<Option<Arc<ClientCredential>>, Error> {
         match self.read(id, Stage::Current).await? {
-            Some(kept) => self.ready(kept).await.map(Some),
+            Some(cached) => self.ready(cached).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn kept(&self, id: &IntegrationId) -> Result<Option<Kept>, Error> {
+    async fn cached(&self, id: &IntegrationId) -> Result<Option<Cached>, Error> {
         let read = || async {
             match self.read(id, Stage::Current).await {
-                Ok(Some(kept)) => Ok(kept),
+                Ok(Some(cached)) => Ok(cached),
                 Ok(None) => Err(AskError::Final(None)),
                 Err(error @ Error::Unavailable { .. }) => Err(AskError::Unavailable(Some(error))),
                 Err(error) => Err(AskError::Final(Some(error))),
             }
         };
         match self.remembered.get(id, read).await {
-            Ok(kept) => Ok(Some(kept)),
+            Ok(cached) => Ok(Some(cached)),
             Err(None) => Ok(None),
             Err(Some(error)) => Err(error),
         }
     }
 
-    /// The credential itself, fetched if it is one of AWS.
-    async fn ready(&self, kept: Kept) -> Result<Arc<ClientCredential>, Error> {
-        match (kept, &self.federation) {
-            (Kept::Credential(credential), _) => Ok(credential),
-            (Kept::Federated, Some(federation)) => {
+    /// The credential itself, fetched if it is federated.
+    async fn ready(&self, cached: Cached) -> Result<Arc<ClientCredential>, Error> {
+        match (cached, &self.federation) {
+            (Cached::Credential(credential), _) => Ok(credential),
+            (Cached::Federated, Some(federation)) => {
                 federation.assertion().await.map(ClientCredential::Assertion).map(Arc::new)
             }
-            (Kept::Federated, None) => Err(Error::corrupt(
+            (Cached::Federated, None) => Err(Error::corrupt(
                 "client credential",
                 "it is federated, and this deployment has no role for that",
             )),
         }
     }
 
-    /// Asks Entra with the credential. If Entra does not accept it, it may have been rotated: it is read
-    /// anew, once, and each live version is tried, newest first.
+    /// Asks Entra with the credential. If Entra refuses it, it may have been rotated: reads it again, once, and tries
+    /// each live version, newest first.
     ///
     /// # Errors
-    /// [`CredentialUseError`] when nothing came of it.
+    /// [`CredentialUseError`] when no version can be used, or Entra refuses for another reason.
     pub async fn with_live<T, F, Asked>(
         &self,
         id: &IntegrationId,
@@ -335,8 +338,8 @@ impl ClientCredentials {
             Err(error) if error.class == ErrorClass::ApplicationBroken => error,
             answer => return answer.map_err(CredentialUseError::Entra),
         };
-        for kept in self.reread(id).await.map_err(CredentialUseError::Vault)? {
-            let version = self.ready(kept.clone()).await.map_err(CredentialUseError::Vault)?;
+        for cached in self.reread(id).await.map_err(CredentialUseError::Vault)? {
+            let version = self.ready(cached.clone()).await.map_err(CredentialUseError::Vault)?;
             if version.is_same_as(&credential) {
                 continue;
             }
@@ -344,8 +347,8 @@ impl ClientCredentials {
                 Err(error) if error.class == ErrorClass::ApplicationBroken => {}
                 Err(error) => return Err(CredentialUseError::Entra(error)),
                 Ok(answer) => {
-                    tracing::warn!(integration = %id, "Entra refuses the credential that was cached and takes another version of it");
-                    self.prefer(id, kept).await;
+                    tracing::warn!(integration = %id, "Entra refuses the cached credential and accepts another version of it");
+                    self.prefer(id, cached).await;
                     return Ok(answer);
                 }
             }
@@ -353,11 +356,11 @@ impl ClientCredentials {
         Err(CredentialUseError::Entra(refused))
     }
 
-    /// Both live versions straight from Secrets Manager, newest first, after Entra refused the cached one.
+    /// Both live versions, newest first, read from Secrets Manager after Entra refused the cached one.
     ///
     /// # Errors
-    /// As [`Self::get`], without the help of the cache.
-    async fn reread(&self, id: &IntegrationId) -> Result<Vec<Kept>, Error> {
+    /// As [`Self::get`], but nothing comes from the cache.
+    async fn reread(&self, id: &IntegrationId) -> Result<Vec<Cached>, Error> {
         self.remembered.forget(id).await;
         let mut versions = Vec::with_capacity(2);
         for stage in [Stage::Current, Stage::Previous] {
@@ -366,20 +369,20 @@ impl ClientCredentials {
         Ok(versions)
     }
 
-    /// Remembers the version that Entra accepted, so that the next call need not search again.
-    async fn prefer(&self, id: &IntegrationId, kept: Kept) {
-        self.remembered.put(id, kept).await;
+    /// Caches the version that Entra accepted, so that the next call tries it first.
+    async fn prefer(&self, id: &IntegrationId, cached: Cached) {
+        self.remembered.put(id, cached).await;
     }
 
-    async fn read(&self, id: &IntegrationId, stage: Stage) -> Result<Option<Kept>, Error> {
+    async fn read(&self, id: &IntegrationId, stage: Stage) -> Result<Option<Cached>, Error> {
         let Some((_, stored)) = self.stored(id, stage).await? else { return Ok(None) };
         let parsed = NewCredential::from(stored)
             .parse()
             .map_err(|e| Error::corrupt("client credential", e))?;
-        Ok(Some(parsed.map_or(Kept::Federated, |one| Kept::Credential(Arc::new(one)))))
+        Ok(Some(parsed.map_or(Cached::Federated, |one| Cached::Credential(Arc::new(one)))))
     }
 
-    /// The version with this stage, and its id; `None` while it has no value.
+    /// The version with this stage, and its id; `None` if there is none or it has no value yet.
     async fn stored(
         &self,
         id: &IntegrationId,
@@ -405,7 +408,7 @@ impl ClientCredentials {
             }
             Err(e) => return Err(Error::sdk("secretsmanager", "GetSecretValue", &e)),
         };
-        // The parser's message could quote the secret; the line and column cannot.
+        // The parser's message could quote the secret.
         let stored = serde_json::from_str(&text).map_err(|e| {
             Error::corrupt("client credential", format!("not its JSON, line {}", e.line()))
         })?;

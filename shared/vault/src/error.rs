@@ -1,42 +1,42 @@
-//! What can go wrong in the vault.
+//! Errors of the vault.
 
 use aws_sdk_dynamodb::error::SdkError;
 
-/// A failure of the vault itself. Outcomes that callers must tell apart (absent, already used,
-/// leased by another) are results of the operations, not errors.
+/// A failure of the vault itself. Outcomes that callers distinguish (absent, already used, leased by another) are
+/// results of the operations, not errors.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// An AWS service did not do what was asked; trying again later may help.
+    /// An AWS service failed or did not answer; a later attempt may succeed.
     #[error("{service} did not answer {operation}: {message}")]
     Unavailable {
         /// The service's short name, such as `dynamodb`.
         service: &'static str,
         /// The API operation.
         operation: &'static str,
-        /// The service's error code or the transport failure; never a value that was sent.
+        /// The service's error code or the transport failure; never a value from the request.
         message: String,
     },
-    /// A stored item cannot be read as what it should be.
+    /// A stored item is not of the expected form.
     #[error("a stored {what} cannot be read: {reason}")]
     Corrupt {
         /// The kind of item.
         what: &'static str,
-        /// What is wrong with it; names attributes, never values.
+        /// The fault; names attributes, never values.
         reason: String,
     },
-    /// A sealed value does not open: it was altered, or copied from elsewhere.
+    /// A sealed value does not open: it was altered or moved.
     #[error("a sealed {field} does not open")]
     Unsealable {
         /// The field's name.
         field: &'static str,
     },
-    /// AWS gives this deployment no token for Entra, and will not before somebody changes that.
+    /// AWS gives this deployment no token for Entra until its configuration is changed.
     #[error("AWS gives no token for Entra: {code}")]
     NotFederated {
         /// STS' error code.
         code: String,
     },
-    /// The item changed under us more often than is worth retrying.
+    /// Concurrent changes of the item outlasted our attempts.
     #[error("the {what} is being changed by others")]
     Contended {
         /// The kind of item.
@@ -45,7 +45,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Wraps an SDK failure, keeping its code and dropping everything that could hold a value.
+    /// From an SDK error: keeps its code and drops everything that could hold a value.
     pub(crate) fn sdk<E, R>(
         service: &'static str,
         operation: &'static str,

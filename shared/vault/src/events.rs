@@ -1,7 +1,6 @@
-//! Events on EventBridge (`source: ado-connect`): what an operator or an application wants to hear of.
+//! Events on EventBridge (`source: ado-connect`), for operators and applications.
 //!
-//! Events are told after the fact and at most once: a bus that does not answer never fails the request
-//! that had something to tell.
+//! An event is sent after the fact and at most once: a bus that does not answer never fails the request.
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use crate::ids::{ConnectionId, IntegrationId, UserId};
 
-/// Something that happened. Holds names and reasons, never a token or a secret.
+/// An event. Holds names and reasons, never a token or a secret.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Event<'a> {
@@ -31,12 +30,12 @@ pub enum Event<'a> {
     IntegrationCredentialExpiring {
         /// The integration.
         integration: &'a IntegrationId,
-        /// When.
+        /// Its expiry.
         expires_at: Timestamp,
     },
 }
 
-/// Which connection an event is about.
+/// The connection that an event is about.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConnectionDetail<'a> {
     /// The connection.
@@ -45,7 +44,7 @@ pub struct ConnectionDetail<'a> {
     pub integration: &'a IntegrationId,
     /// The application's user.
     pub user: &'a UserId,
-    /// Why, where there is a why.
+    /// The reason, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
 }
@@ -79,7 +78,7 @@ impl Events {
         Self { bus: None }
     }
 
-    /// Sends one event; a failure is logged and forgotten.
+    /// Sends one event; a failure is only logged.
     pub async fn send(&self, event: &Event<'_>) {
         let Some((client, bus)) = &self.bus else { return };
         let entry = PutEventsRequestEntry::builder()

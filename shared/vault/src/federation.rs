@@ -1,5 +1,4 @@
-//! A federated credential: a token that AWS signs, by which Entra knows the app. There is no secret to keep, to leak
-//! or to renew.
+//! Federated credentials: tokens signed by AWS that identify the app to Entra. There is no secret to keep, leak or renew.
 //!
 //! Source: "Outbound identity federation", AWS IAM user guide; "Workload identity federation", Microsoft Entra.
 
@@ -15,14 +14,14 @@ use tokio::sync::Mutex;
 
 use crate::Error;
 
-/// What a token is asked to be valid for, in seconds; the role allows no more.
+/// The requested lifetime of a token, in seconds; the role allows no more.
 const LIFETIME_SECONDS: i32 = 300;
-/// A token is not used in the last of its time: it has to arrive before it ends.
+/// A token is not used this long before it expires: it must still be valid when it arrives.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
-/// The one algorithm that Entra promises to take.
+/// The only algorithm that Entra documents.
 const ALGORITHM: &str = "RS256";
 
-/// Fetches tokens of AWS, and keeps one while it is valid.
+/// Fetches tokens from AWS, and caches one while it is valid.
 #[derive(Clone)]
 pub struct Federation {
     sts: Client,
@@ -37,23 +36,23 @@ struct Held {
 }
 
 impl Federation {
-    /// Tokens for this audience, with a client that acts as the role which Entra trusts.
+    /// Tokens for this audience; `sts` must act as the role that Entra trusts.
     pub fn new(sts: Client, audience: &'static str, clock: Arc<dyn Clock>) -> Self {
         Self { sts, audience, clock, held: Arc::default() }
     }
 
-    /// Whom the tokens are for.
+    /// The audience of the tokens.
     pub fn audience(&self) -> &'static str {
         self.audience
     }
 
-    /// A token that is valid for another minute at least.
+    /// A token that is valid for at least another minute.
     ///
     /// # Errors
-    /// [`Error::NotFederated`] when outbound web identity federation is off in the account, or the role may not ask;
+    /// [`Error::NotFederated`] when outbound web identity federation is off in the account, or the role lacks permission;
     /// [`Error::Unavailable`] when STS is.
     pub async fn assertion(&self) -> Result<SecretString, Error> {
-        // The lock is held over the request on purpose: concurrent callers share one.
+        // Held during the request, so that concurrent callers share one.
         let mut held = self.held.lock().await;
         if let Some(held) = held.as_ref()
             && held.expires_at.duration_since(self.clock.now()) > MARGIN

@@ -1,4 +1,4 @@
-//! The names of our own things, as types that cannot hold a bad value.
+//! Identifiers of integrations, connections, grants, API keys and users, as types that hold only valid values.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,11 +11,11 @@ use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A value that is not an identifier of the kind it should be.
+/// A value that is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{expected}")]
 pub struct InvalidId {
-    /// What the identifier must look like, as a sentence for the person who sent it.
+    /// The required form, as a sentence for the sender.
     pub expected: &'static str,
 }
 
@@ -82,15 +82,15 @@ text_id!(
 );
 
 text_id!(
-    /// A connection: `conn_` and 32 hexadecimal digits (a UUIDv7), lower case, because Microsoft's
-    /// Python client lower-cases its base URL.
+    /// A connection: `conn_` and 32 hexadecimal digits (a UUIDv7), lower case, because Microsoft's Python client
+    /// lower-cases its base URL.
     ConnectionId,
     |text| text.strip_prefix("conn_").is_some_and(is_lower_hex_128),
     "a connection id is conn_ followed by 32 lower-case hexadecimal digits"
 );
 
 text_id!(
-    /// One completed authorization; names the tokens that it left.
+    /// One completed authorization, and the name of its tokens.
     GrantId,
     |text| text.strip_prefix("grant_").is_some_and(is_lower_hex_128),
     "a grant id is grant_ followed by 32 lower-case hexadecimal digits"
@@ -107,7 +107,7 @@ text_id!(
 );
 
 text_id!(
-    /// The application's own name for its user; opaque to us.
+    /// The application's name for its user; opaque to us.
     UserId,
     |text| {
         (1..=256).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
@@ -143,12 +143,12 @@ impl ApiKeyId {
     }
 }
 
-/// The key that makes a connection unique per (integration, user): a digest, so that the parts
-/// cannot run into each other and the user's name does not become a table key.
+/// The key of the item that makes a connection unique for (integration, user): a digest, so that the user's name does
+/// not become a table key.
 pub(crate) fn owner_key(integration: &IntegrationId, user: &UserId) -> String {
     let mut text = Vec::with_capacity(integration.as_str().len() + 1 + user.as_str().len());
     text.extend_from_slice(integration.as_str().as_bytes());
-    // An integration id holds no NUL, so the boundary is unambiguous.
+    // An integration id contains no NUL, so different pairs give different texts.
     text.push(0);
     text.extend_from_slice(user.as_str().as_bytes());
     format!("owner#{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, &text)))
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_refuse_what_could_mean_something_else() {
+    fn invalid_identifiers_are_refused() {
         for bad in ["", "-a", "a-", "A", "a/b", "a#b", "a b", &"a".repeat(65)] {
             assert!(bad.parse::<IntegrationId>().is_err(), "{bad:?}");
         }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_do_not_run_into_each_other() {
+    fn different_owners_have_different_keys() {
         let key = |integration: &str, user: &str| {
             owner_key(&integration.parse().unwrap(), &user.parse().unwrap())
         };

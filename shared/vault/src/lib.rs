@@ -1,4 +1,4 @@
-//! What ado-connect remembers, and the one way its tokens are renewed.
+//! Everything that ado-connect stores, and the one way to renew its tokens.
 //!
 //! ```text
 //!                 functions (through `edge`)
@@ -20,11 +20,14 @@
 //! request or response of the gateway, and it never logs or formats a secret: tokens leave it as
 //! [`secrecy::SecretString`] and reach DynamoDB only sealed.
 //!
-//! Every write that could race is conditional, and every condition is the smallest one that keeps
-//! the promise beside it. DynamoDB's TTL is only a broom: each read checks expiry itself.
+//! Every write that could race is conditional, with the smallest condition that keeps the promise in its comment.
+//! DynamoDB's TTL only tidies up: each read checks expiry itself.
+//!
+//! The table `sessions` holds everything that expires, hence also the items of [`limits`] and [`tallies`].
 
 pub mod api_keys;
 pub mod aws;
+mod binary;
 pub mod client_credentials;
 pub mod connections;
 mod error;

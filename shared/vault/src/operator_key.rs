@@ -1,5 +1,5 @@
-//! The first operator key: made by the stack in Secrets Manager, so that there is a key to make
-//! the others with. The secret's value is the key itself.
+//! The first operator key, which makes the others. The stack creates it in Secrets Manager; the secret's value is the
+//! key itself.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use crate::Error;
 use crate::secret_token::SecretHash;
 
-/// How long the key is remembered before Secrets Manager is asked again.
+/// How long the key is cached.
 const FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 /// Compares presented keys with the operator key.
@@ -24,7 +24,7 @@ pub struct OperatorKey {
 }
 
 impl OperatorKey {
-    /// Reads nothing yet; the secret is fetched when a key is first compared with it.
+    /// Reads the secret only when a key is first compared with it.
     pub fn new(client: Client, secret_name: String, clock: Arc<dyn Clock>) -> Self {
         Self { client, secret_name, remembered: Remembered::new(clock, FRESH_FOR) }
     }
@@ -37,7 +37,7 @@ impl OperatorKey {
         self.matches_hash(&SecretHash::of(key)).await
     }
 
-    /// The same for a key of which only the hash is known.
+    /// The same for the hash of a key.
     ///
     /// # Errors
     /// As [`Self::matches`].

@@ -1,10 +1,12 @@
-//! When a connection is renewed next.
+//! The times of renewal.
 //!
-//! A connection used in the last day, or whose integration wants it always warm, is renewed 10 to 20
-//! minutes before its access token expires; an idle one about once a week, which keeps its 90-day
-//! refresh token alive and notices revocation. Both are spread at random, so that connections made
-//! together are not renewed together. Lifetimes are what Entra says (`expires_in`, `refresh_in`), never
-//! a constant: a continuously evaluated token lives for 20 to 28 hours.
+//! A connection is renewed 10 to 20 minutes before its access token expires if it was used in the last day or its
+//! integration is always warm; an idle one about once a week, which keeps its 90-day refresh token alive and notices
+//! revocation. Both are spread at random, so that connections made together are not renewed together. Lifetimes come
+//! from Entra (`expires_in`, `refresh_in`) and are never constants: a continuously evaluated token lives for 20 to 28
+//! hours.
+
+use std::ops::Range;
 
 use entra::token::TokenResponse;
 use jiff::{SignedDuration, Timestamp};
@@ -14,12 +16,19 @@ use crate::ids::ConnectionId;
 
 /// A connection used within this time is kept warm.
 pub const HOT_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// An access token is taken for expired this long before it is: a request must still reach Azure DevOps.
+/// An access token counts as expired this long before it is, because a request must still reach Azure DevOps.
 pub const EXPIRY_MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// `last_used_at` is written at most this often.
 pub const USE_RECORDED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
-/// How long an access token lives, as far as scheduling needs to know.
+/// Seconds after which an idle connection is renewed: a week, half a day more or less.
+const IDLE_RENEWAL: Range<i64> = 7 * 86_400 - 43_200..7 * 86_400 + 43_200;
+/// Seconds before expiry at which the token of a connection in use is renewed.
+const RENEWED_BEFORE_EXPIRY: Range<i64> = 600..1200;
+/// Seconds for which a due connection is put off.
+const POSTPONED_FOR: Range<i64> = 600..1800;
+
+/// The lifetime of an access token, as Entra gave it.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetime {
     /// When it expires.
@@ -29,7 +38,7 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// The lifetime of tokens just received, by our own clock.
+    /// The lifetime of new tokens, by our own clock.
     pub fn of(tokens: &TokenResponse) -> Self {
         let after = |duration: std::time::Duration| {
             SignedDuration::try_from(duration)
@@ -41,12 +50,12 @@ impl Lifetime {
     }
 }
 
-/// What keeps a connection's access token from expiring.
+/// Whether a connection's access token is kept from expiring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Warmth {
-    /// Use, as far as there was any.
+    /// Only while it is used. With the time of its last use.
     WhileUsed(Option<Timestamp>),
-    /// The integration wants it always warm.
+    /// Always, because the integration is always warm.
     Always,
 }
 
@@ -59,7 +68,7 @@ impl Warmth {
     }
 }
 
-/// When to renew next after tokens with this lifetime were stored.
+/// The time of the next renewal after tokens with this lifetime were stored.
 pub fn next_renewal(
     lifetime: Lifetime,
     warmth: Warmth,
@@ -67,18 +76,17 @@ pub fn next_renewal(
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Timestamp {
     if !warmth.is_hot(now) {
-        let week = 7 * 24 * 3600;
-        return now + SignedDuration::from_secs(rng.random_range(week - 43_200..week + 43_200));
+        return now + SignedDuration::from_secs(rng.random_range(IDLE_RENEWAL));
     }
     let left = lifetime.expires_at.duration_since(now).max(SignedDuration::ZERO);
-    let early = SignedDuration::from_secs(rng.random_range(600..1200));
-    // A token that lives for less than twice the margin is renewed at half its life.
+    let early = SignedDuration::from_secs(rng.random_range(RENEWED_BEFORE_EXPIRY));
+    // A short-lived token is renewed no earlier than at half its life.
     let before_expiry = lifetime.expires_at - early.min(left / 2);
     lifetime.refresh_at.map_or(before_expiry, |asked| asked.clamp(now, before_expiry))
 }
 
-/// Full-jitter exponential backoff after `failures` failures in a row: base 2 s, cap 15 min, never less
-/// than `at_least` (an answer's `Retry-After`).
+/// Full-jitter exponential backoff after `failures` failures in a row: base 2 s, at most 15 min, but at least
+/// `at_least` (an answer's `Retry-After`).
 pub fn backoff(
     failures: u32,
     at_least: Option<SignedDuration>,
@@ -89,15 +97,15 @@ pub fn backoff(
     at_least.map_or(jittered, |least| least + jittered.min(SignedDuration::from_secs(60)))
 }
 
-/// How long a due connection is put off whose integration cannot be used: 10 to 30 minutes, so that all
-/// of them do not come back at the same moment when it can.
+/// How long to put off a due connection whose integration cannot be used. Random, so that these connections do not
+/// return all at once.
 pub fn postponement(rng: &mut (impl CryptoRng + ?Sized)) -> SignedDuration {
-    SignedDuration::from_secs(rng.random_range(600..1800))
+    SignedDuration::from_secs(rng.random_range(POSTPONED_FOR))
 }
 
 /// The shard of the due index that a connection belongs to.
 pub fn shard(connection: &ConnectionId, shards: u32) -> u32 {
-    // The last hexadecimal digits of a UUIDv7 are random.
+    // The last digits of a UUIDv7 are random.
     let text = connection.as_str();
     let tail = u32::from_str_radix(&text[text.len() - 8..], 16).unwrap_or(0);
     tail % shards.max(1)
@@ -138,7 +146,7 @@ mod tests {
         }
 
         #[test]
-        fn what_waits_for_somebody_else_s_repair_is_spread_over_twenty_minutes(_run in 0..100) {
+        fn postponements_are_spread_over_twenty_minutes(_run in 0..100) {
             let wait = postponement(&mut ground::random::Random::System).as_secs();
             prop_assert!((600..1800).contains(&wait));
         }

@@ -1,17 +1,15 @@
-//! Sealing: what must not be readable in DynamoDB is encrypted here first.
+//! Encryption of the tokens before they are stored in DynamoDB.
 //!
 //! ```text
 //! format (1 byte) | length of the wrapped key (2 bytes, big endian) | wrapped key | nonce (12) | ciphertext | tag (16)
 //! ```
 //!
-//! Values are sealed with AES-256-GCM under a data key that KMS generated for the integration; KMS
-//! itself binds the data key to the integration by its encryption context. The additional data names
-//! the integration, the connection, the grant, the field and the version, so a ciphertext that was
-//! copied to another place, or an older one put back, does not open.
+//! Values are sealed with AES-256-GCM under a data key that KMS generates for the integration, and binds to it by the
+//! encryption context. The additional data names the integration, the connection, the grant, the field and the version,
+//! so a ciphertext does not open if it was copied elsewhere, or if it is an older one put back.
 //!
-//! AWS advises to cache data keys with care. We do, for an hour or 2^20 seals, because it keeps KMS
-//! out of almost every request (and its outages, and its bill); keys live in process memory only and
-//! are wiped on drop.
+//! AWS advises caution with cached data keys. They are cached for an hour or 2^20 seals, because that keeps KMS (its
+//! latency, outages and bill) out of almost every request; they are in process memory only and are wiped on drop.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,25 +31,25 @@ use crate::ids::{ConnectionId, GrantId, IntegrationId};
 
 const FORMAT: u8 = 1;
 const NONCE_BYTES: usize = 12;
-/// Age at which a data key is replaced.
+/// The age at which a data key is replaced.
 const KEY_LIFETIME: Duration = Duration::from_hours(1);
-/// Seals after which a data key is replaced; far below AES-GCM's limit for random nonces.
+/// The number of seals after which a data key is replaced; far below AES-GCM's limit for random nonces.
 const KEY_SEALS: u32 = 1 << 20;
-/// Unwrapped keys kept for opening; a process sees few integrations and fewer keys.
+/// The most data keys cached for opening; a process needs far fewer.
 const OPENING_KEYS: usize = 1024;
 
-/// Where a sealed value belongs.
+/// Where a sealed value belongs: the additional data of its encryption.
 #[derive(Debug, Clone, Copy)]
 pub struct SealingContext<'a> {
-    /// Whose data key.
+    /// The integration, which has the data key.
     pub integration: &'a IntegrationId,
-    /// Which connection.
+    /// The connection.
     pub connection: &'a ConnectionId,
-    /// Which authorization's tokens.
+    /// The authorization that the tokens come from.
     pub grant: &'a GrantId,
-    /// Which field.
+    /// The name of the field.
     pub field: &'static str,
-    /// Which version of the tokens.
+    /// The version of the tokens.
     pub version: u64,
 }
 
@@ -83,26 +81,26 @@ impl Sealer {
         Self { kms, key_id, clock, sealing: Arc::default(), opening: Arc::default() }
     }
 
-    /// Seals `secret` for `place`.
+    /// Seals `secret` for its context.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when a data key is needed and KMS does not answer.
     pub async fn seal(
         &self,
-        place: SealingContext<'_>,
+        context: SealingContext<'_>,
         secret: &SecretString,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Vec<u8>, Error> {
         let mut nonce = [0; NONCE_BYTES];
         rng.fill_bytes(&mut nonce);
-        let (key, wrapped) = self.sealing_key(place.integration).await?;
+        let (key, wrapped) = self.sealing_key(context.integration).await?;
         let mut text = secret.expose_secret().as_bytes().to_vec();
         let sealed = cipher(&key)?.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
-            Aad::from(additional_data(place)),
+            Aad::from(additional_data(context)),
             &mut text,
         );
-        sealed.map_err(|_| Error::corrupt(place.field, "too long to seal"))?;
+        sealed.map_err(|_| Error::corrupt(context.field, "too long to seal"))?;
         let wrapped_len = u16::try_from(wrapped.len())
             .map_err(|_| Error::corrupt("wrapped data key", "longer than 65,535 bytes"))?;
         let mut value = Vec::with_capacity(3 + wrapped.len() + NONCE_BYTES + text.len());
@@ -114,23 +112,23 @@ impl Sealer {
         Ok(value)
     }
 
-    /// Opens a value that was sealed for exactly this `place`.
+    /// Opens a value that was sealed for exactly this context.
     ///
     /// # Errors
     /// [`Error::Unsealable`] when it was altered or belongs elsewhere; [`Error::Unavailable`] when KMS
     /// is needed and does not answer.
     pub async fn open(
         &self,
-        place: SealingContext<'_>,
+        context: SealingContext<'_>,
         sealed: &[u8],
     ) -> Result<SecretString, Error> {
-        let unsealable = || Error::Unsealable { field: place.field };
+        let unsealable = || Error::Unsealable { field: context.field };
         let (wrapped, nonce, ciphertext) = split(sealed).ok_or_else(unsealable)?;
-        let key = self.opening_key(place, wrapped).await?;
+        let key = self.opening_key(context, wrapped).await?;
         let mut text = Zeroizing::new(ciphertext.to_vec());
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| unsealable())?;
         let opened = cipher(&key)?
-            .open_in_place(nonce, Aad::from(additional_data(place)), &mut text)
+            .open_in_place(nonce, Aad::from(additional_data(context)), &mut text)
             .map_err(|_| unsealable())?;
         let text = std::str::from_utf8(opened).map_err(|_| unsealable())?;
         Ok(SecretString::from(text))
@@ -172,12 +170,11 @@ impl Sealer {
 
     async fn opening_key(
         &self,
-        place: SealingContext<'_>,
+        context: SealingContext<'_>,
         wrapped: &[u8],
     ) -> Result<Zeroizing<[u8; 32]>, Error> {
-        // The cache key holds the integration too: a wrapped key found under another integration
-        // must go to KMS, whose encryption context refuses it.
-        let cache_key = [place.integration.as_str().as_bytes(), b"\0", wrapped].concat();
+        // With the integration, because KMS must see (and refuse) a wrapped key that was moved to another one.
+        let cache_key = [context.integration.as_str().as_bytes(), b"\0", wrapped].concat();
         let mut keys = self.opening.lock().await;
         let now = self.clock.now();
         let fresh =
@@ -192,7 +189,7 @@ impl Sealer {
             .decrypt()
             .key_id(&self.key_id)
             .ciphertext_blob(Blob::new(wrapped))
-            .encryption_context("ado-connect:integration", place.integration.as_str())
+            .encryption_context("ado-connect:integration", context.integration.as_str())
             .encryption_context("ado-connect:purpose", "tokens")
             .send()
             .await;
@@ -203,7 +200,7 @@ impl Sealer {
                     e.is_invalid_ciphertext_exception() || e.is_incorrect_key_exception()
                 }) =>
             {
-                return Err(Error::Unsealable { field: place.field });
+                return Err(Error::Unsealable { field: context.field });
             }
             Err(e) => return Err(Error::sdk("kms", "Decrypt", &e)),
         };
@@ -239,15 +236,15 @@ fn split(sealed: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     (*format == FORMAT).then_some((wrapped, nonce, ciphertext))
 }
 
-/// Length-prefixed parts, so that no two places give the same bytes.
-fn additional_data(place: SealingContext<'_>) -> Vec<u8> {
-    let version = place.version.to_string();
+/// Length-prefixed parts, so that different contexts give different bytes.
+fn additional_data(context: SealingContext<'_>) -> Vec<u8> {
+    let version = context.version.to_string();
     let parts = [
         "ado-connect sealed value 1",
-        place.integration.as_str(),
-        place.connection.as_str(),
-        place.grant.as_str(),
-        place.field,
+        context.integration.as_str(),
+        context.connection.as_str(),
+        context.grant.as_str(),
+        context.field,
         &version,
     ];
     let mut data = Vec::new();

@@ -20,7 +20,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     Option::<i64>::deserialize(deserializer)?.map(from_second).transpose()
 }
 
-/// The same for times that are always there.
+/// The same for times that are not optional.
 pub(crate) mod required {
     use super::{Deserialize, Deserializer, Serializer, Timestamp, from_second};
 

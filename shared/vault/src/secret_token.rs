@@ -1,7 +1,7 @@
-//! Secrets of our own minting: session tokens, `state`, cookies, confirmation codes, API keys.
+//! Secrets that we mint: session tokens, `state`, cookies, confirmation codes, API keys.
 //!
-//! Each has 256 bits from the operating system and is stored only as its SHA-256 (a fast hash is
-//! enough for values nobody can guess).
+//! Each has 256 random bits and is stored only as its SHA-256, a fast hash, which is enough for values that cannot be
+//! guessed.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -19,7 +19,7 @@ pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> SecretString {
     SecretString::from(URL_SAFE_NO_PAD.encode(*bytes))
 }
 
-/// The SHA-256 of a secret, as 43 characters of base64url: safe to store and to use as a key.
+/// The SHA-256 of a secret, as 43 characters of base64url. Safe to store and to use as a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretHash(String);
@@ -30,12 +30,12 @@ impl SecretHash {
         Self(URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.expose_secret().as_bytes())))
     }
 
-    /// Whether this is the hash of `secret`; takes the same time whatever differs.
+    /// Whether this is the hash of `secret`, compared in constant time.
     pub fn matches(&self, secret: &SecretString) -> bool {
         self.is(&Self::of(secret))
     }
 
-    /// Whether both are hashes of the same secret; takes the same time whatever differs.
+    /// Whether both are hashes of the same secret, compared in constant time.
     pub fn is(&self, other: &Self) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), other.0.as_bytes()).is_ok()
     }

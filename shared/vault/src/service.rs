@@ -1,4 +1,4 @@
-//! What holds for the whole service: the kill switch, and how many shards the refresh schedule has had.
+//! Settings of the whole service: the kill switch, and the largest number of shards of the refresh schedule so far.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::table::{Condition, Write, n, read, to_value};
 const KEY: &str = "service";
 const WHAT: &str = "service settings";
 
-/// How old the switch may be as a process knows it: it works within five seconds everywhere.
+/// How long a process caches the switch, which must take effect everywhere within five seconds.
 const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(3);
 
-/// Whether the service does anything at Entra and Azure DevOps.
+/// Whether the service calls Entra and Azure DevOps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It does.
     #[default]
     Running,
-    /// The operator stopped it: no token is used, renewed or handed out, and nobody is sent to Entra.
+    /// The operator stopped it: no token is used, renewed or handed out, and no user is sent to Entra.
     Paused,
 }
 
@@ -34,7 +34,7 @@ pub struct ServiceSettings {
     /// The kill switch.
     #[serde(default)]
     pub status: Status,
-    /// The most shards that the refresh schedule was ever configured with.
+    /// The largest number of shards that the refresh schedule was ever configured with.
     #[serde(default)]
     pub refresh_shards: u32,
 }
@@ -65,7 +65,7 @@ impl Service {
         Self { client, table, known }
     }
 
-    /// The settings, read now.
+    /// The settings, by a consistent read.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -73,8 +73,8 @@ impl Service {
         Ok(read(&self.client, &self.table, KEY, WHAT).await?.unwrap_or_default())
     }
 
-    /// Whether the operator stopped the service, as of at most three seconds ago. While DynamoDB does
-    /// not answer, what was last known goes on.
+    /// Whether the operator stopped the service, as of at most three seconds ago. While DynamoDB does not answer, the last
+    /// known value counts.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when nothing is known yet and DynamoDB does not answer.
@@ -104,8 +104,8 @@ impl Service {
         Ok(())
     }
 
-    /// The number of shards to look into: the configured one, or a larger one that was configured
-    /// before. Connections that were scheduled under the larger number stay in its shards.
+    /// The number of shards to drain: the configured one, or a larger one configured earlier, because connections stay in
+    /// the shards that they were scheduled in.
     ///
     /// # Errors
     /// As [`Self::settings`].

@@ -42,7 +42,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     answer.item.map(|item| from_item(what, item)).transpose()
 }
 
-/// Stores a record under a key that no other has.
+/// Stores a record, unless another one has its key.
 pub(crate) async fn put_new<T: Serialize>(
     client: &Client,
     table: &str,
@@ -63,7 +63,7 @@ pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> 
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|e| Error::corrupt(what, e))
 }
 
-/// A value inside an item, for update expressions.
+/// A value of an attribute.
 pub(crate) fn to_value<T: Serialize>(
     what: &'static str,
     value: &T,

@@ -1,8 +1,8 @@
-//! How much was done in each hour, and how much of it failed: what the portal's charts show. Approximate by nature:
-//! each process writes what it counted at most every ten seconds, so a process that ends takes its last counts along.
-//! (Alarms stand on CloudWatch metrics, not on this.)
+//! Hourly counts of calls, renewals and failures, for the portal's charts. They are approximate: each process writes its
+//! counts at most every ten seconds, so the last counts of a process that ends are lost. (Alarms use CloudWatch metrics
+//! instead.)
 //!
-//! One item a day in the table `sessions`: `tally#2026-11-28`, with an attribute `16_calls` for each hour and subject.
+//! One item a day in the table `sessions`: `tally#2026-11-28`, with an attribute `16_calls` for each hour and counter.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,21 +17,21 @@ use jiff::{SignedDuration, Timestamp};
 use crate::Error;
 use crate::table::{Item, Write, n, s};
 
-/// What was counted is written after this time, or with the first count after it.
+/// The least time between two writes of a process.
 const WRITTEN_EVERY: Duration = Duration::from_secs(10);
-/// What failed is written sooner: in an outage there may be no further call.
+/// Failures are written sooner, because in an outage there may be no further call.
 const FAILURES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
-/// Nobody waits longer than this for counts to be written; those of that moment are lost.
+/// A write may take this long; otherwise its counts are dropped.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// How long a day's item is kept.
+/// The lifetime of a day's item.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24 * 9);
 
-/// What is counted.
+/// A counted quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Counter {
-    /// Calls that came to the proxy.
+    /// Calls of the proxy.
     Calls,
-    /// Calls that ended with a 5xx, Azure DevOps' or our own.
+    /// Calls that ended with a 5xx from Azure DevOps or from us.
     CallsFailed,
     /// Tokens that the schedule renewed.
     Renewed,
@@ -39,7 +39,7 @@ pub enum Counter {
     Unavailable,
     /// Renewals that Entra throttled.
     Throttled,
-    /// Renewals that Entra refused, to be confirmed.
+    /// Renewals that Entra refused and that are tried again.
     Refused,
     /// Renewals that failed because Entra rejects the client credential.
     CredentialRejected,
@@ -87,13 +87,13 @@ pub struct Hour {
 }
 
 impl Hour {
-    /// How many were counted.
+    /// The value of a counter.
     pub fn count(&self, counter: Counter) -> u64 {
         self.counts.get(&counter).copied().unwrap_or_default()
     }
 }
 
-/// Counts of this process, and those that all have written.
+/// The counts of this process, and the written ones of all processes.
 #[derive(Clone)]
 pub struct Tallies {
     client: Client,
@@ -118,7 +118,7 @@ impl Tallies {
         Self { client, table, clock, counted: Arc::default() }
     }
 
-    /// Counts; writes nothing yet.
+    /// Adds to a counter in memory.
     pub fn count(&self, counter: Counter, number: u64) {
         if number > 0 {
             let hour = hour_of(self.clock.now());
@@ -127,14 +127,14 @@ impl Tallies {
         }
     }
 
-    /// Writes what was counted, unless that was done in the last ten seconds. It takes a quarter of a second at most;
-    /// what is refused is kept for the next time.
+    /// Writes the counts, unless that was done in the last ten seconds. Takes at most a quarter of a second; counts that
+    /// DynamoDB refuses are written the next time.
     pub async fn write(&self) {
         let now = self.clock.now();
         self.write_if(|counted| is_due(&mut counted.written_at, WRITTEN_EVERY, now)).await;
     }
 
-    /// The same, where something failed.
+    /// The same after a failure, with a pause of one second.
     pub async fn write_failures(&self) {
         let now = self.clock.now();
         let pause = FAILURES_WRITTEN_EVERY;
@@ -156,10 +156,10 @@ impl Tallies {
         for (day, counts) in days {
             match tokio::time::timeout(PATIENCE, self.add(&day, &counts)).await {
                 Ok(Ok(())) => {}
-                // Perhaps they are written all the same, and nothing is to be counted twice.
-                Err(_) => tracing::warn!("what was counted could not be written in time"),
+                // They may be written all the same, and must not be counted twice.
+                Err(_) => tracing::warn!("counts could not be written in time"),
                 Ok(Err(error)) => {
-                    tracing::warn!("what was counted could not be written: {error}");
+                    tracing::warn!("counts could not be written: {error}");
                     let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
                     for (what, number) in counts {
                         *counted.waiting.entry(what).or_default() += number;
@@ -181,7 +181,7 @@ impl Tallies {
         Ok(())
     }
 
-    /// The last `number` hours, the oldest first; the last one is the hour that is under way.
+    /// The last `number` hours, the oldest first; the last one is the current hour.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -218,7 +218,7 @@ impl Tallies {
     }
 }
 
-/// Whether the last time is long enough ago, which makes this the last time.
+/// Whether `last` is at least `pause` ago; if so, sets it to `now`.
 fn is_due(last: &mut Option<Timestamp>, pause: Duration, now: Timestamp) -> bool {
     let is_due = last.is_none_or(|last| now.duration_since(last).unsigned_abs() >= pause);
     if is_due {
@@ -228,7 +228,7 @@ fn is_due(last: &mut Option<Timestamp>, pause: Duration, now: Timestamp) -> bool
 }
 
 fn hour_of(time: Timestamp) -> Timestamp {
-    // The beginning of an hour of a valid time is a valid time.
+    // The hour of a valid time begins at a valid time.
     Timestamp::from_second(time.as_second().div_euclid(3600) * 3600).unwrap_or(time)
 }
 
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_are_written_by_different_names() {
+    fn every_counter_has_a_name_of_its_own() {
         let names: std::collections::HashSet<_> =
             Counter::ALL.iter().map(|counter| counter.as_str()).collect();
         assert_eq!(names.len(), Counter::ALL.len());

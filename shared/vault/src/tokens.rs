@@ -1,8 +1,7 @@
 //! Sealed tokens: one item per completed authorization (a *grant*), keyed by connection and grant.
 //!
-//! The connection's small item names the grant that counts. Confirming a reconnect is therefore a
-//! change of that name, which needs no reading of a token; and a refresh that began before a reconnect
-//! writes to an item that is gone, which its condition refuses.
+//! The connection's item names the current grant. Confirming a reconnect therefore changes one name and reads no
+//! token; and a refresh that began before a reconnect writes to a deleted item, which its condition refuses.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -19,38 +18,6 @@ use crate::sealing::{Sealer, SealingContext};
 use crate::table::{Condition, Item, Write, n, read, to_item};
 
 const WHAT: &str = "tokens item";
-
-/// Bytes as a DynamoDB binary instead of a list of numbers.
-pub(crate) mod binary {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        struct Bytes(Vec<u8>);
-        impl<'de> Deserialize<'de> for Bytes {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Visitor;
-                impl serde::de::Visitor<'_> for Visitor {
-                    type Value = Bytes;
-                    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                        f.write_str("bytes")
-                    }
-                    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                        Ok(Bytes(bytes.to_vec()))
-                    }
-                    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-                        Ok(Bytes(bytes))
-                    }
-                }
-                deserializer.deserialize_bytes(Visitor)
-            }
-        }
-        Bytes::deserialize(deserializer).map(|bytes| bytes.0)
-    }
-}
 
 /// Which tokens: the connection, its integration, and the grant.
 #[derive(Debug, Clone, Copy)]
@@ -88,17 +55,17 @@ pub struct TokenPair<'a> {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SealedTokens {
     pk: String,
-    #[serde(with = "binary")]
+    #[serde(with = "crate::binary")]
     access: Vec<u8>,
-    #[serde(with = "binary")]
+    #[serde(with = "crate::binary")]
     refresh: Vec<u8>,
-    /// Counts what was stored under this grant; a duplicate of anything finds it advanced.
+    /// Counts the pairs stored under this grant, so that a repeated write finds a higher version.
     pub version: u64,
-    /// The lease's fence under which it was stored.
+    /// The fence of the lease under which it was stored.
     #[serde(default)]
     pub fence: u64,
     access_expires_at: i64,
-    /// Epoch seconds; only while the connection waits for its confirmation.
+    /// Seconds since 1970; only until the connection is confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
@@ -110,12 +77,12 @@ impl SealedTokens {
     }
 }
 
-/// What became of storing renewed tokens.
+/// The result of storing renewed tokens.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StoreOutcome {
-    /// They are the current ones.
+    /// They are the current tokens.
     Stored,
-    /// The grant is gone, or was renewed by a later lease: what was fetched must be dropped.
+    /// The grant is gone, or a later lease renewed it: drop these tokens.
     Superseded,
 }
 
@@ -138,8 +105,8 @@ impl TokenStore {
         &self.table
     }
 
-    /// The item for a new grant, to be put in a transaction. With `unconfirmed_until` it counts only so
-    /// long unless it is confirmed.
+    /// The item for a new grant, to be put in a transaction. It expires at `unconfirmed_until`, if given, unless it is
+    /// confirmed.
     ///
     /// # Errors
     /// As [`Sealer::seal`].
@@ -165,7 +132,7 @@ impl TokenStore {
         to_item(WHAT, &sealed)
     }
 
-    /// The tokens of a grant; strongly read, because a winner may just have renewed them.
+    /// The tokens of a grant; a consistent read, because another worker may just have renewed them.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -199,8 +166,8 @@ impl TokenStore {
         self.sealer.open(owner.place("refresh_token", sealed.version), &sealed.refresh).await
     }
 
-    /// Stores a renewed pair over the version that was read, if that is still there and no later lease
-    /// stored anything (step 4 of the protocol).
+    /// Stores a renewed pair over the version that was read, if that is still the current one and no later lease stored
+    /// another (step 4 of the protocol).
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB or KMS is.

@@ -88,8 +88,8 @@ async fn play(month: Month) -> Result<MonthReport, String> {
         entra.set_mood(if down { Mood::Down } else { Mood::Good });
         for shard in 0..SHARDS {
             let deadline = Instant::now() + Duration::from_secs(40);
-            let (drained, ended) = drain.shard(shard, deadline).await;
-            ended.map_err(|e| e.to_string())?;
+            let drained = drain.shard(shard, deadline).await;
+            drained.failure.map_or(Ok(()), |e| Err(e.to_string()))?;
             let Tally { renewed, .. } = drained.tally;
             report.renewed += renewed;
             let longest = drained.overdue.iter().copied().max().unwrap_or_default();

@@ -224,8 +224,8 @@ impl Scenario {
         while Instant::now() < until {
             for shard in 0..SHARDS {
                 let deadline = Instant::now() + Duration::from_secs(40);
-                let (_, ended) = drain.shard(shard, deadline).await;
-                ended.map_err(|e| format!("in calm: {e}"))?;
+                let drained = drain.shard(shard, deadline).await;
+                drained.failure.map_or(Ok(()), |e| Err(format!("in calm: {e}")))?;
             }
             tokio::time::sleep(Duration::from_mins(4)).await;
         }

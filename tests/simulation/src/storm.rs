@@ -103,8 +103,8 @@ async fn minute(drains: &[Drain]) -> Result<(), String> {
     let deadline = Instant::now() + Duration::from_secs(40);
     let shards = 0_u32..;
     let work = drains.iter().zip(shards).map(|(drain, shard)| drain.shard(shard, deadline));
-    for (_, ended) in join_all(work).await {
-        ended.map_err(|e| e.to_string())?;
+    for drained in join_all(work).await {
+        drained.failure.map_or(Ok(()), |e| Err(e.to_string()))?;
     }
     tokio::time::sleep_until(ends).await;
     Ok(())

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use edge::problem::{Code, Problem};
 use vault::client_credentials::NewCredential;
-use vault::client_credentials::rotation::VersionId;
+use vault::client_credentials::VersionId;
 use vault::ids::IntegrationId;
 use vault::integrations::{CredentialDescription, Integration, Status};
 

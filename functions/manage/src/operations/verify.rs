@@ -17,13 +17,11 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
-use vault::client_credentials::ClientCredentials;
+use vault::client_credentials::{ClientCredentials, EXPIRES_SOON};
 use vault::integrations::{
     CredentialDescription, CredentialKind, Integration, Integrations, Organizations, TenantSetting,
 };
 
-/// Time before a credential's expiry from which verifying warns.
-const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Difference to Entra's clock that is still fine.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 /// AADSTS70021: no federated credential matches the token. Entra also answers so for some minutes after one was added.

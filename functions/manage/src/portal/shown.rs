@@ -1,6 +1,7 @@
 //! Times, states and reasons in words.
 
 use jiff::{SignedDuration, Timestamp};
+use vault::client_credentials::EXPIRES_SOON;
 use vault::connections::{self, Connection, Happening, RefreshFailure};
 use vault::integrations::{self, CredentialKind, Integration};
 
@@ -154,7 +155,6 @@ fn reason(reason: &str) -> String {
 
 /// Returns when an integration's credential expires, and a tag for that.
 pub(super) fn credential_end(integration: &Integration, now: Timestamp) -> (Tag, Option<When>) {
-    const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
     let Some(end) = integration.credential.expires_at else {
         let text = match integration.credential.kind {
             CredentialKind::Federated => "does not expire",
@@ -165,7 +165,7 @@ pub(super) fn credential_end(integration: &Integration, now: Timestamp) -> (Tag,
     let left = end.duration_since(now);
     let tag = if left <= SignedDuration::ZERO {
         Tag { look: "bad", text: "expired" }
-    } else if left < SOON {
+    } else if left < EXPIRES_SOON {
         Tag { look: "warn", text: "expires soon" }
     } else {
         Tag { look: "good", text: "valid" }

@@ -7,108 +7,48 @@
 //!  AWSPREVIOUS zero        zero             one        zero is removed from Entra
 //! ```
 //!
-//! The former secret stays in Entra for one rotation more, because it is cached for minutes. A pending version knows
-//! which app it is for and which version it is to replace: if the operator changed either meanwhile, it is given up.
+//! The former secret stays valid in Entra until the next rotation, because processes cache it for minutes. A pending
+//! version names its app and the version that it replaces: if the operator changed either, the rotation is given up.
 //!
 //! Source: "Lambda rotation functions", AWS Secrets Manager user guide.
-
-use std::fmt;
 
 use entra::credential::ClientCredential;
 use entra::graph::Password;
 use entra::identifiers::ClientId;
-use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::versions::{Made, Stage, VersionId};
 use super::{ClientCredentials, Stored};
 use crate::Error;
 use crate::ids::IntegrationId;
 
 const WHAT: &str = "client credential";
 
-/// The id of a version of a secret; for one that a rotation makes, the rotation's `ClientRequestToken`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct VersionId(String);
-
-impl VersionId {
-    /// As Secrets Manager says it.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for VersionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What Secrets Manager calls the versions that count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// The one in use.
-    Current,
-    /// The one that a rotation is making.
-    Pending,
-    /// The one that was in use before.
-    Previous,
-}
-
-impl Stage {
-    /// The label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Current => "AWSCURRENT",
-            Self::Pending => "AWSPENDING",
-            Self::Previous => "AWSPREVIOUS",
-        }
-    }
-}
-
 /// How far a rotation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RotationState {
     /// The version is pending.
     Pending,
-    /// The version is the current one: the rotation has come to its end.
+    /// The version is the current one.
     Finished,
-    /// Secrets Manager knows of no such rotation, or has begun another one since.
+    /// There is no such rotation, or another one has begun since.
     Unknown,
 }
 
-/// What is known of a client secret that a rotation made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
-    /// By which Entra can be asked to remove it.
-    pub key_id: Uuid,
-    /// When Entra stops accepting it.
-    pub expires_at: Timestamp,
-    /// The app whose secret it is.
-    pub client_id: ClientId,
-    /// The version that it is to replace.
-    pub replaces: VersionId,
-}
-
-/// A client secret, as one version of an integration's secret has it.
+/// A client secret in one version of an integration's secret.
 pub struct ClientSecretVersion {
     /// The version's id.
     pub version_id: VersionId,
     /// The client secret.
     pub credential: ClientCredential,
-    /// Unknown of one that the operator put in.
+    /// `None` for a secret that the operator entered.
     pub made: Option<Made>,
 }
 
 impl ClientSecretVersion {
-    /// By which Entra can be asked to remove it.
+    /// The id by which Entra removes it.
     pub fn key_id(&self) -> Option<Uuid> {
         self.made.as_ref().map(|made| made.key_id)
     }
@@ -118,14 +58,14 @@ impl ClientCredentials {
     /// The integration whose secret this is, by its ARN or its name.
     pub fn integration_of(&self, secret_id: &str) -> Option<IntegrationId> {
         let name = match secret_id.split_once(":secret:") {
-            // An ARN ends in six characters of its own.
+            // Secrets Manager appends a hyphen and six characters to an ARN.
             Some((_, name)) => name.rsplit_once('-')?.0,
             None => secret_id,
         };
         name.strip_prefix(&self.prefix)?.strip_prefix("integrations/")?.parse().ok()
     }
 
-    /// How far the rotation has come that makes this version.
+    /// The state of the rotation that makes this version.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when Secrets Manager is.
@@ -158,10 +98,10 @@ impl ClientCredentials {
         })
     }
 
-    /// The version with this stage. `None` when there is none, it has no value yet, or it is no client secret.
+    /// The version with this stage. `None` when there is none, it has no value yet, or it is not a client secret.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when Secrets Manager is; [`Error::Corrupt`] for what is not ours.
+    /// [`Error::Unavailable`] when Secrets Manager is; [`Error::Corrupt`] for an unreadable value.
     pub async fn client_secret_version(
         &self,
         id: &IntegrationId,
@@ -174,10 +114,10 @@ impl ClientCredentials {
         Ok(Some(ClientSecretVersion { version_id, credential, made }))
     }
 
-    /// Stores a password that Entra made for `client_id` as the pending version, which is to replace another.
+    /// Stores a password that Entra made for `client_id` as the pending version, to replace the version `replaces`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when Secrets Manager is; whether it was stored is not known then.
+    /// [`Error::Unavailable`] when Secrets Manager is; it may be stored all the same.
     pub async fn put_pending(
         &self,
         id: &IntegrationId,
@@ -209,11 +149,10 @@ impl ClientCredentials {
             .map_err(|e| Error::sdk("secretsmanager", "PutSecretValue", &e))
     }
 
-    /// Makes the pending version the current one; the current one becomes the previous one. Fails when `from` is not the
-    /// current one any more.
+    /// Makes the pending version the current one, and the current one the previous one.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when Secrets Manager is.
+    /// [`Error::Unavailable`] when Secrets Manager is, or `from` is no longer the current version.
     pub async fn promote(
         &self,
         id: &IntegrationId,
@@ -232,7 +171,7 @@ impl ClientCredentials {
             .map_err(|e| Error::sdk("secretsmanager", "UpdateSecretVersionStage", &e))
     }
 
-    /// Lets a pending version go, so that another rotation can begin.
+    /// Takes the stage off a pending version, so that another rotation can begin.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when Secrets Manager is.

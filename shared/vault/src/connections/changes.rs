@@ -1,4 +1,4 @@
-//! Confirming, erasing and deleting: structural changes, each one transaction.
+//! Confirming, erasing and deleting a connection: structural changes, one transaction each.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
@@ -14,23 +14,23 @@ use crate::schedule::{self, Lifetime, Warmth};
 use crate::table::{Condition, Write, n};
 use crate::tokens;
 
-/// What became of a confirmation.
+/// The result of a confirmation.
 #[derive(Debug)]
 pub enum Confirmed {
     /// The connection is active with the tokens of the confirmed flow.
     Active(Box<Connection>),
     /// There is no such connection.
     Unknown,
-    /// The code is not the one that is waited for, or nothing is; nothing was changed.
+    /// No sign-in waits for this code; nothing was changed.
     Invalid,
-    /// Ten minutes are over; the tokens of the flow are erased.
+    /// It came after ten minutes; the tokens of the flow are erased.
     Expired,
-    /// Somebody else finished in the browser; the tokens of the flow are erased.
+    /// Another user finished in the browser; the tokens of the flow are erased.
     OtherUser,
 }
 
 impl Connections {
-    /// The application states that `user` finished the flow to which `code` was given.
+    /// Activates the flow that `code` names, because the application states that `user` finished it.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Contended`] when the connection keeps changing.
@@ -93,8 +93,7 @@ impl Connections {
         next
     }
 
-    /// Takes the expiry off the confirmed tokens. Only an update, so that who confirms need not be able
-    /// to read them.
+    /// Takes the expiry off the confirmed tokens. An update, so that `manage` needs no permission to read them.
     fn keep_tokens(&self, next: &Connection) -> Result<TransactWriteItem, Error> {
         let grant = next.grant.as_ref().ok_or_else(|| Error::corrupt(WHAT, "no grant to keep"))?;
         Write::update(&self.tokens_table, tokens::pk(&next.id, grant))
@@ -103,8 +102,8 @@ impl Connections {
             .in_transaction()
     }
 
-    /// Erases a flow that was not confirmed: the whole connection if it was the first, else only the
-    /// new tokens. Does nothing, and returns `false`, if there is none or the connection changed meanwhile.
+    /// Erases an unconfirmed flow: the whole connection if it was its first flow, else only the new tokens. Does nothing,
+    /// and returns `false`, if there is none or the connection has changed since it was read.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -115,7 +114,7 @@ impl Connections {
             return Ok(matches!(self.transact(writes).await?, Transaction::Done));
         }
         let mut next = Connection { revision: known.revision + 1, pending: None, ..known.clone() };
-        // The due time was the confirmation's; the schedule works out the real one when it looks.
+        // The due time was that of the confirmation. The schedule computes the next one when it looks.
         if next.due_at.is_some() {
             next.due_at = Some(now);
         }
@@ -128,7 +127,7 @@ impl Connections {
         Ok(is_erased)
     }
 
-    /// Forgets a connection and its tokens, at once. Returns what was deleted.
+    /// Deletes a connection and its tokens, with immediate effect. Returns the deleted connection.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Contended`] when the connection keeps changing.

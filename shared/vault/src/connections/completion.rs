@@ -1,4 +1,4 @@
-//! A completed authorization becomes a connection: one transaction that also consumes the session.
+//! Stores a completed authorization as a connection, in one transaction that also consumes the session.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use rand::CryptoRng;
 use secrecy::SecretString;
 
-use super::history::{Happening, HistoryEntry};
-use super::record::OwnerItem;
+use super::history::{Happening, HistoryEntry, OwnerItem};
 use super::{Account, CONFIRMATION_LIFETIME, Connection, Connections, Pending, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId, owner_key};
@@ -19,10 +18,10 @@ use crate::sessions::{ConnectSession, SessionKey};
 use crate::table::{Condition, Write, n, to_item};
 use crate::tokens::{self, TokenPair, TokenStore};
 
-/// How often a transaction is tried anew when the connection changes under it.
+/// Attempts of a transaction while concurrent changes interfere.
 pub(super) const TRIES: u32 = 4;
 
-/// What the callback learned.
+/// A completed authorization.
 pub struct Completion<'a> {
     /// The session to consume.
     pub session_key: &'a SessionKey,
@@ -34,41 +33,40 @@ pub struct Completion<'a> {
     pub account: Account,
     /// The organization to pin the connection to.
     pub organization: Option<OrganizationName>,
-    /// What Entra granted, without the resource's prefix.
+    /// The granted scopes, without the resource's prefix.
     pub scopes: Vec<String>,
     /// The tokens.
     pub tokens: TokenPair<'a>,
-    /// How long they live.
+    /// The lifetime of the access token.
     pub lifetime: Lifetime,
 }
 
-/// What became of it.
+/// The result of storing it.
 #[derive(Debug)]
 pub enum Completed {
-    /// Stored; it waits for the application's confirmation with this code.
+    /// Stored; the application must confirm it with this code.
     Pending {
         /// The connection.
         connection: ConnectionId,
-        /// Goes to the application through the browser, once.
+        /// The code, which the browser carries to the application once.
         confirmation: SecretString,
     },
-    /// Stored and usable, because the integration wants no confirmation.
+    /// Stored and usable, because the integration requires no confirmation.
     Active {
         /// The connection.
         connection: ConnectionId,
     },
-    /// The user has a connection by another Entra account; nothing was changed.
+    /// The user is connected with another Entra account; nothing was changed.
     DifferentAccount,
-    /// The session was completed by another flow meanwhile, or is over; nothing was changed.
+    /// Another flow has completed the session, or it expired; nothing was changed.
     SessionGone,
 }
 
 impl Connections {
-    /// Stores what a completed authorization left.
+    /// Stores a completed authorization.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when an AWS service is; [`Error::Contended`] when the connection keeps
-    /// changing meanwhile.
+    /// [`Error::Unavailable`] when an AWS service is; [`Error::Contended`] when the connection keeps changing.
     pub async fn complete(
         &self,
         completion: &Completion<'_>,
@@ -171,7 +169,7 @@ impl Connections {
             next.scopes.clone_from(&completion.scopes);
             next.organization.clone_from(&completion.organization);
         }
-        // The schedule erases what nobody confirms.
+        // The schedule then erases it, unless it is confirmed.
         next.due_at = Some(next.due_at.map_or(expires_at, |due| due.min(expires_at)));
         next.due_shard = Some(schedule::shard(&next.id, self.shards));
     }
@@ -209,7 +207,7 @@ impl Connections {
             .in_transaction()
     }
 
-    /// The writes that replace `existing` (or nothing) by `next`.
+    /// The writes that create `next`, or replace `existing` by it.
     fn put_connection(
         &self,
         existing: Option<&Connection>,
@@ -232,8 +230,8 @@ impl Connections {
         Ok(vec![self.change(known, next)?])
     }
 
-    /// An update from `known` to `next` that leaves the fence alone and ends any lease: a refresh that
-    /// began before can neither release nor reschedule what comes after.
+    /// An update from `known` to `next` that keeps the fence and ends any lease, so that an earlier refresh can neither
+    /// release nor reschedule the changed connection.
     pub(super) fn change(
         &self,
         known: &Connection,
@@ -257,7 +255,7 @@ impl Connections {
         Write::delete(&self.tokens_table, tokens::pk(id, grant)).in_transaction()
     }
 
-    /// Runs a transaction; a refused condition is a result, not an error.
+    /// Runs a transaction. A refused condition is a result, not an error.
     pub(super) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
@@ -286,7 +284,7 @@ impl Connections {
 }
 
 impl Happening {
-    /// What a completed authorization is in the history of its connection.
+    /// The history entry of a completed authorization.
     fn of(completed: &Completed) -> Self {
         match completed {
             Completed::Active { .. } => Self::Connected,
@@ -295,13 +293,13 @@ impl Happening {
     }
 }
 
-/// What became of a transaction.
+/// The result of a transaction.
 pub(super) enum Transaction {
     /// All of it was written.
     Done,
-    /// None of it was: a condition did not hold, or another transaction was faster.
+    /// None of it was: a condition failed, or another transaction was faster.
     Refused {
-        /// Whether the first write's condition was among those that did not hold.
+        /// Whether the first write's condition was among those that failed.
         first: bool,
     },
 }
@@ -312,7 +310,7 @@ impl Connection {
         self.grant.iter().chain(self.pending.iter().map(|pending| &pending.grant))
     }
 
-    /// The state of a connection whose user has just signed in.
+    /// Sets the state of a connection whose user has just signed in.
     pub(super) fn become_active(&mut self, token_expires_at: Timestamp, now: Timestamp) {
         self.status = Status::Active;
         self.reason = None;

@@ -1,4 +1,4 @@
-//! The due index: which connections the schedule has to look at, and putting them off.
+//! The due index: finding the connections that are due, and rescheduling them.
 
 use entra::identifiers::TenantId;
 use jiff::Timestamp;
@@ -8,16 +8,16 @@ use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
 use crate::table::{Condition, Item, n, to_value};
 
-/// A row of the due index: enough to decide whose turn it is without reading the connection.
+/// A row of the due index: enough to schedule a connection without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// The connection.
     pub connection: ConnectionId,
     /// Since when it is due.
     pub due_at: Timestamp,
-    /// Under which integration.
+    /// Its integration.
     pub integration: IntegrationId,
-    /// In which Entra tenant its tokens are renewed.
+    /// The Entra tenant that renews its tokens.
     pub tenant: TenantId,
 }
 
@@ -26,17 +26,17 @@ pub struct Due {
 pub struct DuePage {
     /// The rows.
     pub rows: Vec<Due>,
-    /// Where to go on, unless these were the last ones.
+    /// The position of the next page, if there is one.
     pub next: Option<DueCursor>,
 }
 
-/// Where a page of a shard ended.
+/// The end of a page.
 #[derive(Debug, Clone)]
 pub struct DueCursor(Item);
 
 impl Connections {
-    /// The connections of a shard that are due at `now`, at most `limit` after `cursor`. The index lags
-    /// behind the table, so a row may be of a connection that was renewed a moment ago.
+    /// The connections of a shard that are due at `now`, at most `limit` after `cursor`. The index lags behind the table,
+    /// so a connection in it may have been renewed a moment ago.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -64,9 +64,8 @@ impl Connections {
         Ok(DuePage { rows, next: answer.last_evaluated_key.map(DueCursor) })
     }
 
-    /// Puts off a due connection without reading it, because its integration cannot be used. Returns
-    /// `false`, and changes nothing, if it is not an active connection that is due since then, or if it
-    /// waits for a confirmation that must not be put off.
+    /// Puts off a due connection without reading it, because its integration cannot be used. Returns `false`, and changes
+    /// nothing, if it is not active, was rescheduled, or waits for a confirmation, which must not be put off.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -79,7 +78,7 @@ impl Connections {
         self.due(update, &row.connection, until).attempt(&self.client).await
     }
 
-    /// Changes only when the schedule looks next, for a connection that needs nothing else.
+    /// Changes the due time of a connection that was not changed since it was read, or removes it.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.

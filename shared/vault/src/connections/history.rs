@@ -1,18 +1,17 @@
-//! What happened to a connection: its changes, not its uses. Kept with the item that makes (integration, user) unique, so
-//! that it comes and goes with the connection and makes the small item no larger.
+//! A connection's change history (not its calls). It is stored in the item that makes (integration, user) unique, so
+//! that it comes and goes with the connection and does not enlarge the connection's own item.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::OwnerItem;
 use super::{Connection, Connections, RefreshFailure};
 use crate::Error;
-use crate::ids::owner_key;
+use crate::ids::{ConnectionId, owner_key};
 use crate::table::{Condition, Updated, Write, read, s, to_value};
 
-/// How many changes are kept.
+/// The number of changes that are kept.
 pub const KEPT: usize = 30;
-/// How many more there may be before the oldest are dropped.
+/// The oldest changes are dropped when there are this many more.
 const SLACK: usize = 10;
 const WHAT: &str = "history";
 
@@ -27,17 +26,17 @@ pub struct HistoryEntry {
     pub what: Happening,
 }
 
-/// What can happen to a connection.
+/// A kind of change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Happening {
-    /// The user finished in the browser; the connection waits for its confirmation.
+    /// The user finished in the browser; the application must confirm.
     SignedIn,
     /// It became usable, for the first time or again.
     Connected,
-    /// A sign-in was erased, because nobody confirmed it in time or it was confirmed for another user.
+    /// A sign-in was erased: not confirmed in time, or confirmed for another user.
     SignInErased,
-    /// Its tokens were renewed because somebody asked for it.
+    /// Its tokens were renewed on request.
     RenewedOnRequest,
     /// Its tokens were renewed because Azure DevOps rejected the access token.
     RenewedAfterRejection,
@@ -55,12 +54,22 @@ pub enum Happening {
     },
 }
 
+/// The item that makes (integration, user) unique.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OwnerItem {
+    pub pk: String,
+    pub connection: ConnectionId,
+    /// The newest first.
+    #[serde(default)]
+    pub history: Vec<HistoryEntry>,
+}
+
 impl Connections {
-    /// Writes a change down, unless the connection is gone. A change that cannot be written is told to the log:
+    /// Appends a change to the history, unless the connection is gone. Failure to write it is only logged, because
     /// nothing depends on it.
     pub async fn note(&self, connection: &Connection, what: Happening, now: Timestamp) {
         if let Err(error) = self.try_to_note(connection, what, now).await {
-            tracing::warn!(connection = %connection.id, "a change was not written down: {error}");
+            tracing::warn!(connection = %connection.id, "a change could not be added to the history: {error}");
         }
     }
 

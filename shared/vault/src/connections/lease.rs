@@ -10,9 +10,9 @@ use crate::ids::{ConnectionId, GrantId};
 use crate::secret_token;
 use crate::table::{Condition, Updated, Write, from_item, n, s, to_value};
 
-/// How long a lease holds: longer than its holder may work (docs/security.md, B3).
+/// A lease outlives everything that its holder may do (docs/security.md, B3).
 pub const LEASE_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
-/// How far two clocks may differ before a live lease is taken over.
+/// The difference between two clocks that does not end a lease early.
 const SKEW: SignedDuration = SignedDuration::from_secs(2);
 
 /// The right to renew one connection's tokens, for 30 seconds.
@@ -22,17 +22,17 @@ pub struct Lease {
     pub connection: ConnectionId,
     /// The grant whose tokens are to be renewed.
     pub grant: GrantId,
-    /// Orders the writes of all leases of this connection.
+    /// A number higher than that of every earlier lease of this connection.
     pub fence: u64,
     owner: String,
 }
 
-/// What became of an attempt to lease.
+/// The result of an attempt to lease.
 #[derive(Debug)]
 pub enum Acquired {
-    /// It is this caller's; and this is the connection as of now.
+    /// The lease is the caller's. With the connection as it is now.
     Leased(Lease, Box<Connection>),
-    /// Another holds it, or the connection is not what it was: this is how it is now.
+    /// Another caller holds it, or the connection has changed. With the connection as it is now.
     Refused(Box<Connection>),
     /// The connection is gone.
     Gone,
@@ -48,14 +48,14 @@ pub enum Release {
         /// When to look again.
         due_at: Timestamp,
     },
-    /// The tokens were fresh already; `due_at` unless it is `None`.
+    /// The tokens were fresh already.
     Untouched {
         /// When the access token expires.
         token_expires_at: Timestamp,
-        /// When to look again, if that should change.
+        /// When to look again, if that changes.
         due_at: Option<Timestamp>,
     },
-    /// Not now: the connection stays as it is and is tried again.
+    /// The renewal failed and is tried again.
     Failed {
         /// How.
         failure: RefreshFailure,
@@ -63,10 +63,10 @@ pub enum Release {
         retry_at: Timestamp,
         /// When Entra first refused the grant, if it did.
         refused_since: Option<Timestamp>,
-        /// How often it did.
+        /// How often it has refused it.
         refusals: u32,
     },
-    /// Nothing is wrong with the connection, but it cannot be renewed now (the app's own credential).
+    /// The app's own credential failed; the connection is unharmed.
     Postponed {
         /// When to look again.
         due_at: Timestamp,
@@ -81,8 +81,7 @@ pub enum Release {
 }
 
 impl Connections {
-    /// Step 1: takes the lease if nobody holds it, the connection is active, and its grant is still
-    /// `grant`.
+    /// Step 1: takes the lease if it is free, the connection is active, and its grant is still `grant`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -97,8 +96,8 @@ impl Connections {
         self.lease(id, update, now, rng).await
     }
 
-    /// Step 1 for the schedule, which knows no more than that the index said `due`: takes the lease if
-    /// nobody holds it and the connection is active, still due, and waits for no confirmation.
+    /// Step 1 for the schedule, which has read only the index: takes the lease if it is free and the connection is
+    /// active, still due, and waits for no confirmation.
     ///
     /// # Errors
     /// As [`Self::acquire`].
@@ -134,7 +133,7 @@ impl Connections {
         let (item, leased) = match update.send(&self.client).await? {
             Updated::Written(item) => (item, true),
             Updated::Refused(item) => {
-                // Our own name in the item is that of an earlier attempt, whose reply was lost.
+                // Our own mark in the item is that of an earlier attempt, whose reply was lost.
                 let own = item.get("lease_owner") == Some(&s(&owner));
                 (item, own)
             }
@@ -151,7 +150,7 @@ impl Connections {
         }
     }
 
-    /// Step 5: ends the lease with its result, if it is still this caller's. Returns whether it was.
+    /// Step 5: ends the lease with its result, if it is still the caller's. Returns whether it was.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.

@@ -10,7 +10,7 @@ use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId, UserId};
 use crate::table::{Item, from_item, s};
 
-/// Where a page ended; opaque to callers.
+/// The end of a page; opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
@@ -19,13 +19,13 @@ pub struct Cursor {
     connection: ConnectionId,
 }
 
-/// A cursor that is not one of ours.
+/// The text is not a cursor of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the cursor is not one that a list returned")]
 pub struct InvalidCursor;
 
 impl Cursor {
-    /// Where a page ends whose last entry is this one.
+    /// The end of a page whose last entry is this connection.
     pub fn after(connection: &Connection) -> Self {
         Self {
             integration: connection.integration.clone(),
@@ -48,7 +48,7 @@ impl Cursor {
     /// From a query parameter.
     ///
     /// # Errors
-    /// [`InvalidCursor`] when it is not what [`Self::encode`] gave.
+    /// [`InvalidCursor`] when the text does not come from [`Self::encode`].
     pub fn decode(text: &str) -> Result<Self, InvalidCursor> {
         let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
         serde_json::from_slice(&json).map_err(|_| InvalidCursor)
@@ -60,18 +60,18 @@ impl Cursor {
 pub struct Page {
     /// The connections.
     pub connections: Vec<Connection>,
-    /// Where to go on, unless this was the end.
+    /// The position of the next page, if there is one.
     pub next: Option<Cursor>,
 }
 
-/// Whose connections are listed.
+/// The users whose connections are listed.
 #[derive(Debug, Clone, Copy)]
 pub enum UserFilter<'a> {
-    /// Everybody's.
+    /// All users.
     Any,
-    /// One user's.
+    /// One user.
     Exactly(&'a UserId),
-    /// Those of users whose names begin so.
+    /// Users whose names begin with this text.
     StartingWith(&'a str),
 }
 
@@ -125,7 +125,7 @@ impl Connections {
         Ok(Page { connections: self.get_all(&ids).await?, next })
     }
 
-    /// The connections with these ids, in this order, without those that are gone.
+    /// The connections with these ids, in this order, except deleted ones.
     async fn get_all(&self, ids: &[ConnectionId]) -> Result<Vec<Connection>, Error> {
         let mut found: Vec<Connection> = Vec::with_capacity(ids.len());
         // A batch read takes 100 keys.

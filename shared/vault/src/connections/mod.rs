@@ -1,4 +1,4 @@
-//! Connections: the small item with identity, status, schedule, lease and fence.
+//! Connections: one item each, with identity, status, schedule, lease and fence, but without the tokens.
 //!
 //! ```text
 //!            complete()                confirm()
@@ -8,9 +8,9 @@
 //!                        (none)               reauthorization_required ─────┘
 //! ```
 //!
-//! A second item, `owner#…`, makes (integration, user) unique: DynamoDB's indexes cannot. Structural
-//! changes (complete, confirm, delete) are transactions conditional on `revision`; the refresh
-//! protocol changes only lease, fence, status and schedule, conditional on its lease.
+//! A second item, `owner#…`, makes (integration, user) unique, which DynamoDB's indexes cannot. Structural changes
+//! (complete, confirm, delete) are transactions conditional on `revision`; the refresh protocol changes only lease,
+//! fence, status and schedule, conditional on its lease.
 
 mod changes;
 mod completion;
@@ -66,7 +66,7 @@ impl Connections {
         }
     }
 
-    /// The connection, strongly read.
+    /// The connection, by a consistent read.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -84,7 +84,7 @@ impl Connections {
         user: &UserId,
     ) -> Result<Option<Connection>, Error> {
         let key = owner_key(integration, user);
-        let owner: Option<record::OwnerItem> =
+        let owner: Option<history::OwnerItem> =
             read(&self.client, &self.table, key, "connection owner").await?;
         match owner {
             Some(owner) => self.get(&owner.connection).await,

@@ -1,11 +1,10 @@
-//! A connection as it is stored: this file is where the type meets the item.
+//! A connection as it is stored.
 
 use devops::organization::OrganizationName;
 use entra::identifiers::{ObjectId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::history::HistoryEntry;
 use crate::ids::{ConnectionId, GrantId, IntegrationId, UserId};
 use crate::secret_token::SecretHash;
 
@@ -15,25 +14,24 @@ pub struct Connection {
     /// Its id, the table's key.
     #[serde(rename = "pk")]
     pub id: ConnectionId,
-    /// Under which integration.
+    /// Its integration.
     pub integration: IntegrationId,
     /// The application's user.
     pub user: UserId,
-    /// The organization it is pinned to; without one, those that the integration names.
+    /// The organization it is pinned to; `None`: those that the integration names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrganizationName>,
     /// Whether it can be used.
     pub status: Status,
-    /// Why not, when the user must sign in again.
+    /// Entra's error, when the user must sign in again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who signed in at Entra. Its fields are attributes of the item, so that the due index can tell the
-    /// tenant.
+    /// Who signed in at Entra. Its fields are attributes of the item, so that the due index can hold the tenant.
     #[serde(flatten)]
     pub account: Account,
     /// The scopes that Entra granted, without the resource's prefix.
     pub scopes: Vec<String>,
-    /// The grant whose tokens count; none before the first confirmation.
+    /// The current grant; `None` before the first confirmation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
     /// When the access token expires.
@@ -51,7 +49,7 @@ pub struct Connection {
     /// When it was last connected or reconnected.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
     pub connected_at: Option<Timestamp>,
-    /// A finished flow that waits for its confirmation.
+    /// A finished flow that is not confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     /// Entra's claims challenge for the next authorize URL.
@@ -62,19 +60,19 @@ pub struct Connection {
     /// Counts leases.
     #[serde(default)]
     pub fence: u64,
-    /// Until when somebody holds the lease, in milliseconds since 1970; written by leases only.
+    /// When the lease ends, in milliseconds since 1970; written by leases only.
     #[serde(default, skip_serializing)]
     pub lease_until: Option<i64>,
     /// Failed refreshes in a row.
     #[serde(default)]
     pub failures: u32,
-    /// No refresh before this.
+    /// The earliest time of the next refresh.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
     pub retry_at: Option<Timestamp>,
-    /// How the last refresh failed, while it is not retried.
+    /// How the last refresh failed, until one succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<RefreshFailure>,
-    /// When Entra first refused the grant that is now being confirmed dead.
+    /// When Entra first refused the grant, while that is being confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
     pub refused_since: Option<Timestamp>,
     /// How often Entra has refused it since.
@@ -83,13 +81,13 @@ pub struct Connection {
     /// A version of the tokens that Azure DevOps rejected although it was fresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_version: Option<u64>,
-    /// Until when a rejection of that version is not worth a refresh.
+    /// Until when a rejection of that version causes no refresh.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
     pub rejected_until: Option<Timestamp>,
-    /// Azure DevOps asked not to be called for this user before this.
+    /// The earliest time of the next call, as Azure DevOps asked.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
     pub call_after: Option<Timestamp>,
-    /// When the schedule looks at it next; absent: never.
+    /// When the schedule looks at it next; `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
     pub due_at: Option<Timestamp>,
     /// The partition of the due index; present together with `due_at`.
@@ -101,9 +99,9 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It waits for the application's confirmation.
+    /// The application has not confirmed it yet.
     Pending,
-    /// It can.
+    /// It can be used.
     Active,
     /// The user must sign in again.
     ReauthorizationRequired,
@@ -119,19 +117,18 @@ pub struct Account {
     /// For display only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// For display only; never an identity (S-15).
+    /// For display only; never an identity (S-15), because it can be changed and reassigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
 
 impl Connection {
-    /// Whether somebody is renewing its tokens now.
+    /// Whether a caller holds its lease.
     pub fn is_leased(&self, now: Timestamp) -> bool {
         self.lease_until.is_some_and(|until| until > now.as_millisecond())
     }
 
-    /// Whether Azure DevOps rejected this version a moment ago although it was fresh, so that another
-    /// refresh would not help.
+    /// Whether Azure DevOps has just rejected this version although it was fresh, so that another refresh would not help.
     pub fn was_rejected(&self, version: u64, now: Timestamp) -> bool {
         self.rejected_version == Some(version)
             && self.rejected_until.is_some_and(|until| until > now)
@@ -145,7 +142,7 @@ impl Account {
     }
 }
 
-/// A finished flow that waits for its confirmation.
+/// A finished flow that is not confirmed yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pending {
     /// Its tokens.
@@ -160,33 +157,23 @@ pub struct Pending {
     /// The organization it will be pinned to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrganizationName>,
-    /// What Entra granted.
+    /// The granted scopes.
     pub scopes: Vec<String>,
     /// When its access token expires.
     #[serde(with = "crate::seconds::required")]
     pub token_expires_at: Timestamp,
 }
 
-/// How a refresh failed, as far as the next caller must know.
+/// How a refresh failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefreshFailure {
-    /// Entra did not answer, or answered that it cannot now.
+    /// Entra did not answer, or is temporarily unavailable.
     Unavailable,
     /// Entra throttled us.
     Throttled,
-    /// Entra refused the grant; it is asked again before the user is.
+    /// Entra refused the grant; it is asked once more before the user must sign in.
     Refused,
-    /// The app is not, or no longer, in this connection's tenant; other tenants are not concerned.
+    /// The app is not in this connection's tenant, or no longer; other tenants are not affected.
     ApplicationNotInTenant,
-}
-
-/// The item that makes (integration, user) unique.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct OwnerItem {
-    pub pk: String,
-    pub connection: ConnectionId,
-    /// The newest first.
-    #[serde(default)]
-    pub history: Vec<HistoryEntry>,
 }

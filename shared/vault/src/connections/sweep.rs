@@ -1,4 +1,4 @@
-//! The sweep: looks through the whole table for connections that the schedule may have lost.
+//! The sweep: a scan of the whole table for connections that are missing from the schedule.
 
 use jiff::Timestamp;
 
@@ -6,21 +6,20 @@ use super::{Connection, Connections, Status, WHAT};
 use crate::Error;
 use crate::table::{Item, from_item, n, s, to_value};
 
-/// What a sweep over the table found.
+/// A page of a sweep.
 #[derive(Debug)]
 pub struct Swept {
-    /// Items that were looked at.
+    /// The number of scanned items.
     pub seen: u64,
-    /// Connections that should be scheduled and are not, or have been due for long.
+    /// Connections that should be scheduled and are not, or are long overdue.
     pub found: Vec<Connection>,
-    /// The key to go on after, unless the segment is done.
+    /// The last key, unless the segment is done.
     pub next: Option<String>,
 }
 
 impl Connections {
-    /// Looks through a part of the whole table, not the index, for connections that the schedule may have
-    /// lost: active or waiting for a confirmation, and without a due time, in a shard beyond `shards`, or
-    /// due before `overdue_since`.
+    /// Scans a part of the table (not of the index) for connections that are active or unconfirmed, and without a due
+    /// time, in a shard beyond `shards`, or due before `overdue_since`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.

@@ -1,5 +1,5 @@
-//! What proxied calls leave on the small item: that it was used, that its token was rejected, and that Azure
-//! DevOps wants to be left alone for a while.
+//! Marks that proxied calls leave on a connection: its last use, a rejected token, and the time before which Azure
+//! DevOps asked not to be called.
 
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
@@ -9,12 +9,12 @@ use crate::Error;
 use crate::schedule::{self, Warmth};
 use crate::table::{Condition, n};
 
-/// How long a rejection of a fresh token speaks against another refresh.
+/// How long a rejection of a fresh token prevents another refresh.
 const REJECTION_REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(120);
 
 impl Connections {
-    /// Notes a use, at most hourly: of many callers at the same time one writes. A connection that was
-    /// idle becomes hot: it is renewed before its token expires again.
+    /// Records a use, at most hourly: of concurrent callers only one writes. An idle connection becomes hot again: it is
+    /// renewed before its token expires.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -46,7 +46,7 @@ impl Connections {
         update.attempt(&self.client).await.map(drop)
     }
 
-    /// Notes that Azure DevOps rejected a fresh token, so that the next calls do not each cost a refresh.
+    /// Records that Azure DevOps rejected a fresh token, so that the next calls do not each cost a refresh.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -63,7 +63,7 @@ impl Connections {
         update.attempt(&self.client).await.map(drop)
     }
 
-    /// Notes when Azure DevOps may be called next, unless a later time is known.
+    /// Records when Azure DevOps may be called next, unless a later time is recorded.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.

@@ -1,5 +1,5 @@
-//! Putting, claiming and deleting an integration: each only where the one that is there is the one that was seen, so that
-//! nobody undoes what they have not seen.
+//! Putting, claiming and deleting an integration, each only if it has not changed since it was read, so that nobody
+//! undoes a change that they have not seen.
 
 use jiff::Timestamp;
 
@@ -8,8 +8,8 @@ use crate::Error;
 use crate::table::{Condition, Item, Updated, Write, from_item, s, to_item, to_value};
 
 impl Integrations {
-    /// Puts an integration in the place of `seen`, or where there is none. Returns whether it did: it does not where
-    /// something else is there by now, or the same with another status.
+    /// Replaces `seen`, or creates the integration if that is `None`. Returns whether it did, or `false` if the stored
+    /// integration, including its status, is not `seen`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -32,8 +32,8 @@ impl Integrations {
         Ok(put.send(&self.client).await?.is_written_or(is_own))
     }
 
-    /// Marks an integration as changed now, before its credential is replaced; whatever else its status is. Returns it as
-    /// it is then, or nothing if somebody has changed or deleted it since `seen`.
+    /// Bumps `updated_at` before the credential is replaced, in any status. Returns the integration, or `None` if it was
+    /// changed or deleted since `seen`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -45,8 +45,8 @@ impl Integrations {
         self.change(self.update(&seen.id), seen, now).await
     }
 
-    /// Describes the credential that was just stored under a claim ([`Self::claim`]); a rejected one was before it. Returns
-    /// whether it did: it does not where somebody else has changed or deleted the integration since.
+    /// Records the credential stored after [`Self::claim`], and clears `credential_rejected`, which was about the old one.
+    /// Returns whether the description was recorded, or `false` if the integration was changed or deleted since.
     ///
     /// # Errors
     /// As [`Self::claim`].
@@ -62,8 +62,7 @@ impl Integrations {
         Ok(described)
     }
 
-    /// Forgets an integration. Returns whether it did: it does not where somebody has changed it since `seen`, and where
-    /// there is none.
+    /// Deletes an integration. Returns whether it did, or `false` if it was changed since `seen` or there is none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -73,7 +72,7 @@ impl Integrations {
         delete.attempt(&self.client).await
     }
 
-    /// Sends a change of an integration that nobody else has changed since `seen`. Returns the changed integration.
+    /// Updates an integration that was not changed since `seen`. Returns the new one.
     async fn change(
         &self,
         update: Write,

@@ -1,4 +1,4 @@
-//! An integration's status: paused by the operator, or stopped by the breaker of its credential.
+//! An integration's status: paused by the operator, or stopped by the circuit breaker of its credential.
 //!
 //! ```text
 //!            reject_credential()
@@ -9,8 +9,8 @@
 //!      └──────────────────────────────── paused
 //! ```
 //!
-//! The state is in DynamoDB, so that it holds for every process: a breaker in memory would have to be
-//! opened by each of thousands of execution environments anew.
+//! The state is in DynamoDB, so that it holds for every process: a breaker in memory would have to open in each of
+//! thousands of execution environments.
 
 use entra::identifiers::ClientId;
 use jiff::{SignedDuration, Timestamp};
@@ -20,12 +20,11 @@ use crate::Error;
 use crate::ids::IntegrationId;
 use crate::table::{Condition, Write, n, s, to_value};
 
-/// How long a rejected credential is left alone before Entra is asked about it once more.
+/// The time between two attempts with a rejected credential.
 pub const PROBE_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 
 impl Integrations {
-    /// Stops an integration: its connections stay as they are, and nothing is done with them. Returns
-    /// whether there is such an integration.
+    /// Stops an integration: its connections stay as they are, unused. Returns whether there is such an integration.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -34,7 +33,7 @@ impl Integrations {
         self.set_status(update, Status::Paused).await
     }
 
-    /// Lets a paused integration go on. Returns whether it was paused.
+    /// Resumes a paused integration. Returns whether it was paused.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -43,8 +42,8 @@ impl Integrations {
         self.set_status(update, Status::Ready).await
     }
 
-    /// Marks the credential as rejected by Entra, unless the operator has put the integration anew
-    /// since `seen`. Returns whether the mark is new. The next try is due one interval later.
+    /// Marks the credential as rejected by Entra, unless the integration was changed since `seen`. Returns whether the
+    /// mark is new. The next attempt is due one interval later.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -62,7 +61,7 @@ impl Integrations {
         update.attempt(&self.client).await
     }
 
-    /// Marks the credential as accepted again.
+    /// Marks the credential as accepted again. Returns whether it was rejected before.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -71,9 +70,10 @@ impl Integrations {
         self.set_status(update, Status::Ready).await
     }
 
-    /// Notes that an app has a new client secret, until when Entra accepts it, and that it is accepted. Who has seen the
-    /// integration before does not mark it as rejected any more. Returns whether that is new; nothing is noted where
-    /// somebody has changed the integration since `seen`, for they may be about to store another credential.
+    /// Records the new secret's expiry and marks the credential as accepted. `updated_at` changes, so a process that read
+    /// the integration earlier can no longer mark it as rejected. Returns whether the expiry was recorded: it is not if
+    /// the integration was changed since `seen`, because another credential may be about to be stored; the mark is
+    /// removed in every case.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -97,8 +97,8 @@ impl Integrations {
         Ok(renewed)
     }
 
-    /// Claims the one try that a rejected credential gets every [`PROBE_INTERVAL`]; of all workers at
-    /// most one is told `true`.
+    /// Claims the one attempt that a rejected credential gets every [`PROBE_INTERVAL`]. Returns `true` to at most one of
+    /// all workers.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.

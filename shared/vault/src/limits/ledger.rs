@@ -1,6 +1,7 @@
-//! The items that count, one per subject, in the table `sessions`, whose TTL sweeps those of the past.
+//! The items that count calls, one for each subject, in the table `sessions`, whose TTL deletes unused ones.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -8,53 +9,64 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngCore;
 use serde::Deserialize;
 
-use super::{Exceeded, Limit, Standing, Subject};
+use super::{Exceeded, Limit, Standing, Subject, microseconds};
 use crate::Error;
 use crate::table::{Condition, Updated, Write, from_item, n, read};
 
 const WHAT: &str = "limit";
-/// Each try follows a change by somebody else, who got through.
-const TRIES: u32 = 8;
-/// How much longer than its content an item is kept.
+/// Attempts of one call. Each failed one means that another call got through.
+const ATTEMPTS: u32 = 8;
+/// How long an item outlives its last call.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// What has been used of limits.
+/// The usage of all limits.
 #[derive(Debug, Clone)]
 pub struct LimitLedger {
     client: Client,
     table: String,
 }
 
-/// What became of a wish to call.
+/// The result of asking for a place.
 #[derive(Debug)]
 pub enum Taken {
-    /// The call may go on; the place is to be given back.
+    /// The call may proceed; afterwards its place is to be given back.
     Place(Place, Standing),
-    /// It may not, now.
+    /// A limit is reached.
     Exceeded(Exceeded, Standing),
 }
 
-/// A call that counts.
+/// The place of one call within its limit.
 #[derive(Debug, Clone)]
 pub struct Place {
     key: String,
     /// Its name among the calls under way, if their number is limited.
     name: Option<String>,
-    /// What it took from the bucket, in microseconds.
+    /// Its token's worth, in microseconds.
     cost: i64,
 }
 
 /// An item.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct State {
+struct State {
     /// When the bucket is full again, in microseconds since 1970.
-    pub(super) full_at: i64,
+    full_at: i64,
     /// The calls under way, with the time by which each must have ended, in milliseconds since 1970.
     under_way: BTreeMap<String, i64>,
 }
 
 impl State {
-    pub(super) fn busy(&self, now: Timestamp) -> u32 {
+    fn standing(&self, subject: &Subject, limit: Limit, now: Timestamp) -> Standing {
+        let at = now.as_microsecond();
+        Standing {
+            subject: subject.clone(),
+            limit,
+            remaining: limit.rate.map(|rate| rate.remaining(self.full_at, at)),
+            full_in: limit.rate.map_or(Duration::ZERO, |_| microseconds(self.full_at - at)),
+            busy: limit.concurrent.map(|_| self.busy(now)),
+        }
+    }
+
+    fn busy(&self, now: Timestamp) -> u32 {
         let busy = self.under_way.values().filter(|until| **until > now.as_millisecond()).count();
         u32::try_from(busy).unwrap_or(u32::MAX)
     }
@@ -65,7 +77,7 @@ impl State {
     }
 }
 
-/// What an item is believed to be like.
+/// The presumed state of an item, which the update is conditional on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Believed {
     Absent,
@@ -81,7 +93,7 @@ impl LimitLedger {
         Self { client, table }
     }
 
-    /// Takes a place for a call that ends before `until`.
+    /// Takes a place for a call that ends by `until`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Contended`] when the item keeps changing.
@@ -93,14 +105,14 @@ impl LimitLedger {
         now: Timestamp,
         rng: &mut (impl RngCore + ?Sized),
     ) -> Result<Taken, Error> {
-        let standing = |state: &State| Standing::new(subject.clone(), limit, state, now);
+        let standing = |state: &State| state.standing(subject, limit, now);
         let place = Place {
             key: subject.key(),
             name: limit.concurrent.map(|_| format!("{:016x}", rng.next_u64())),
             cost: limit.rate.map_or(0, super::Rate::cost),
         };
         let mut believed = if limit.rate.is_some() { Believed::InUse } else { Believed::Full };
-        for _ in 0..TRIES {
+        for _ in 0..ATTEMPTS {
             let state: State = match self.count(&place, limit, believed, until, now).await? {
                 Updated::Written(item) => {
                     return Ok(Taken::Place(place, standing(&from_item(WHAT, item)?)));
@@ -128,10 +140,10 @@ impl LimitLedger {
         Err(Error::Contended { what: WHAT })
     }
 
-    /// The call is over.
+    /// Gives the place of a finished call back.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is; the place is then free when the call's time is over.
+    /// [`Error::Unavailable`] when DynamoDB is; the place then becomes free at the call's `until`.
     pub async fn give_back(&self, place: &Place) -> Result<(), Error> {
         let Some(name) = &place.name else { return Ok(()) };
         let update = self
@@ -141,7 +153,7 @@ impl LimitLedger {
         update.attempt(&self.client).await.map(drop)
     }
 
-    /// The call did not take place at all.
+    /// Gives everything back, because the call was not made.
     ///
     /// # Errors
     /// As [`Self::give_back`].
@@ -152,7 +164,7 @@ impl LimitLedger {
         self.give_back(place).await
     }
 
-    /// How it stands, without taking anything.
+    /// The state of a limit, without taking anything.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -162,15 +174,15 @@ impl LimitLedger {
         limit: Limit,
         now: Timestamp,
     ) -> Result<Standing, Error> {
-        let state = read(&self.client, &self.table, subject.key(), WHAT).await?.unwrap_or_default();
-        Ok(Standing::new(subject.clone(), limit, &state, now))
+        let state: Option<State> = read(&self.client, &self.table, subject.key(), WHAT).await?;
+        Ok(state.unwrap_or_default().standing(subject, limit, now))
     }
 
     fn update(&self, key: &str) -> Write {
         Write::update(&self.table, key)
     }
 
-    /// One try to count a call whose subject's item is as it is believed to be.
+    /// Tries to count a call, if the item is as believed.
     async fn count(
         &self,
         place: &Place,
@@ -187,7 +199,7 @@ impl LimitLedger {
             .await
     }
 
-    /// Frees the places of calls that must have ended, unless they changed meanwhile.
+    /// Frees the places of calls that must have ended, unless they were changed.
     async fn clear(&self, key: &str, overdue: &[(&String, i64)]) -> Result<(), Error> {
         for (name, until) in overdue {
             let path = format!("under_way.{name}");

@@ -1,14 +1,13 @@
-//! Limits of our own on proxied calls: how many in a time, and how many at a time, per connection and per
-//! integration.
+//! Our own limits on proxied calls, in a period and at the same time, for each connection and each integration.
 //!
 //! ```text
-//!  take ──> one conditional update of the subject's item ──┬─ written: the call may go on, and gives its place back
-//!                                                          └─ refused: the item as it is tells which limit, and for how long
+//!  take ──> one conditional update of the subject's item ──┬─ written: the call may proceed, and gives its place back
+//!                                                          └─ refused: the item shows which limit is reached, and for how long
 //! ```
 //!
-//! The rate is a token bucket, kept as the one time at which it would be full again (GCRA): it holds `requests`
-//! tokens and gains them evenly over `per_seconds`. Places at the same time are named, each with the time at which
-//! its call must have ended, so that a process that dies holds none for ever.
+//! The rate is a token bucket, stored as the time at which it will be full again (GCRA). It holds `requests` tokens and
+//! gains them evenly over `per_seconds`. Each concurrent call has a named place with the time at which it must have
+//! ended, so that the places of a crashed process become free.
 
 mod ledger;
 
@@ -93,41 +92,41 @@ impl Limit {
 }
 
 impl Rate {
-    /// How long one token takes to come back, in microseconds.
+    /// The time to gain one token, in microseconds.
     fn cost(self) -> i64 {
         let period = i64::from(self.per_seconds.get()) * 1_000_000;
         let requests = i64::from(self.requests.get());
         (period + requests - 1) / requests
     }
 
-    /// How long an empty bucket takes to be full, in microseconds.
+    /// The time to fill an empty bucket, in microseconds.
     fn capacity(self) -> i64 {
         self.cost() * i64::from(self.requests.get())
     }
 
-    /// How many tokens are left in a bucket that is full at `full_at`.
+    /// The number of tokens in a bucket that will be full at `full_at`.
     fn remaining(self, full_at: i64, now: i64) -> u32 {
         let owed = (full_at - now).max(0);
         u32::try_from((self.capacity() - owed).max(0) / self.cost()).unwrap_or(u32::MAX)
     }
 
-    /// How long until a bucket that is full at `full_at` has a token.
+    /// The time until a bucket that will be full at `full_at` has a token.
     fn wait(self, full_at: i64, now: i64) -> Duration {
         microseconds(full_at.max(now) + self.cost() - self.capacity() - now)
     }
 }
 
-/// Whose limit it is.
+/// The subject of a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// One connection's.
+    /// One connection.
     Connection(ConnectionId),
-    /// All of an integration's connections' together.
+    /// All connections of an integration together.
     Integration(IntegrationId),
 }
 
 impl Subject {
-    /// As it is called in headers: `connection` or `integration`.
+    /// Its name in headers: `connection` or `integration`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Connection(_) => "connection",
@@ -143,43 +142,30 @@ impl Subject {
     }
 }
 
-/// How it stands with a limit.
+/// The state of a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Whose limit it is.
+    /// Its subject.
     pub subject: Subject,
     /// The limit.
     pub limit: Limit,
-    /// How many calls may come now, if their number is limited.
+    /// The number of calls that may come now, if there is a rate.
     pub remaining: Option<u32>,
-    /// How long until [`Rate::requests`] may come again.
+    /// The time until [`Rate::requests`] calls may come again.
     pub full_in: Duration,
-    /// How many calls are under way, if that is limited.
+    /// The number of calls under way, if that is limited.
     pub busy: Option<u32>,
 }
 
-impl Standing {
-    fn new(subject: Subject, limit: Limit, state: &ledger::State, now: Timestamp) -> Self {
-        let at = now.as_microsecond();
-        Self {
-            subject,
-            limit,
-            remaining: limit.rate.map(|rate| rate.remaining(state.full_at, at)),
-            full_in: limit.rate.map_or(Duration::ZERO, |_| microseconds(state.full_at - at)),
-            busy: limit.concurrent.map(|_| state.busy(now)),
-        }
-    }
-}
-
-/// Which limit is reached.
+/// The part of a limit that is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exceeded {
-    /// Too many calls came; one may come after this time.
+    /// Too many calls in the period.
     Rate {
-        /// How long to wait.
+        /// The time until the next call may come.
         retry_after: Duration,
     },
-    /// Too many are under way.
+    /// Too many calls at the same time.
     Concurrency,
 }
 
@@ -215,7 +201,7 @@ mod tests {
     proptest! {
         /// In no window of `per_seconds` come more than two buckets' worth, and never more than one at once.
         #[test]
-        fn no_more_pass_than_the_limit_says(requests in 1_u32..50, per_seconds in 1_u32..100, steps in prop::collection::vec(0_i64..3_000_000, 1..300)) {
+        fn no_more_calls_pass_than_the_limit_allows(requests in 1_u32..50, per_seconds in 1_u32..100, steps in prop::collection::vec(0_i64..3_000_000, 1..300)) {
             let rate = rate(requests, per_seconds);
             let (mut full_at, mut now, mut passed) = (0_i64, 1_000_000_000_i64, Vec::new());
             for step in steps {

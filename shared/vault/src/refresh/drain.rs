@@ -1,4 +1,4 @@
-//! A worker's share: all that is due in one shard, until nothing is left or the time is up.
+//! Renews all connections that are due in one shard, until none is left or the time is up.
 //!
 //! ```text
 //!   due index ──pages──> lanes (integration, tenant) ──┬─ window of the integration ─┐
@@ -6,12 +6,12 @@
 //!                                                      └─ places in all ─────────────┘   (at most N at once)
 //! ```
 //!
-//! - A *window* of an integration begins with one refresh at a time and doubles while Entra accepts the
-//!   app's credential: a credential that expired overnight costs a few refusals, not hundreds, before the
-//!   breaker (the integration's status in DynamoDB) stops them all.
-//! - A *pace* of a tenant is found by additive increase and multiplicative decrease.
+//! - The *window* of an integration is the number of its concurrent refreshes. It begins with one and doubles while
+//!   Entra accepts the app's credential: a credential that expired overnight costs a few refusals, not hundreds, before
+//!   the breaker (the integration's status in DynamoDB) stops them all.
+//! - The *pace* of a tenant is found by additive increase and multiplicative decrease.
 //!
-//! A row that cannot go stays due, or is put off; either way the index brings it back.
+//! A row that is not handled stays due or is put off; either way the index returns it later.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -31,22 +31,22 @@ use crate::connections::{Due, DueCursor};
 use crate::ids::IntegrationId;
 use crate::integrations::{Integration, PROBE_INTERVAL, Status};
 
-/// Rows that are read from the due index at once.
+/// Rows in one page of the due index.
 const PAGE: i32 = 1000;
 const PAGE_ROWS: usize = 1000;
-/// Rows that wait in memory at most, about 10 MB; the others wait in the index.
+/// The most rows in memory, about 10 MB; the others wait in the index.
 const MOST_WAITING: usize = 20_000;
-/// How long an integration's status is believed: a pause or an opened breaker works within this time.
+/// How long an integration's status is cached: a pause or an open breaker takes effect within this time.
 const STATUS_KNOWN_FOR: Duration = Duration::from_secs(3);
-/// Failures of our own in a row after which a worker stops, instead of failing on everything that is due.
+/// After this many failures of our own in a row a worker stops, instead of failing on every due connection.
 const MOST_OWN_FAILURES: u32 = 20;
-/// How long a connection is left alone that cannot be handled at all, such as an unreadable one.
+/// How long a connection is put off that cannot be handled at all, such as an unreadable one.
 const UNUSABLE_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// How much a worker may do at a time.
+/// The limits of one worker.
 #[derive(Debug, Clone, Copy)]
 pub struct DrainLimits {
-    /// Connections that are handled at the same time.
+    /// Connections handled at the same time.
     pub concurrency: usize,
     /// Token requests per second for each Entra tenant.
     pub rate: f64,
@@ -59,15 +59,17 @@ pub struct Drain {
     paces: Mutex<Paces>,
 }
 
-/// What was done in a shard.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The result of draining a shard.
+#[derive(Debug, Default)]
 pub struct Drained {
     /// Whether nothing was left.
     pub finished: bool,
-    /// How many came to what.
+    /// The number of connections for each outcome.
     pub tally: Tally,
     /// How long each one had been due when its turn came, in seconds.
     pub overdue: Vec<u32>,
+    /// Why it stopped early: our own side kept failing. What was not handled stays due.
+    pub failure: Option<Error>,
 }
 
 /// Outcomes, counted.
@@ -109,37 +111,33 @@ impl Drain {
         Self { refresher, limits, paces: Mutex::default() }
     }
 
-    /// Handles what is due in a shard; begins nothing new after `deadline`. What was done is told even where it ended
-    /// in an error.
-    ///
-    /// # Errors
-    /// [`Error`] when our own side keeps failing; what was not handled stays due.
-    pub async fn shard(&self, shard: u32, deadline: Instant) -> (Drained, Result<(), Error>) {
+    /// Handles the connections that are due in a shard; begins nothing new after `deadline`.
+    pub async fn shard(&self, shard: u32, deadline: Instant) -> Drained {
         let mut run = Run {
             drain: self,
             shard,
             due_before: self.refresher.clock.now(),
             lanes: Lanes::default(),
             known: HashMap::new(),
-            cursor: Cursor::Beginning,
+            position: Position::Beginning,
             drained: Drained::default(),
             own_failures: 0,
-            broken: None,
         };
         run.run(deadline).await;
-        (run.drained, run.broken.map_or(Ok(()), Err))
+        run.drained
     }
 }
 
-enum Cursor {
+/// How far the due index was read.
+enum Position {
     Beginning,
     At(DueCursor),
     End,
 }
 
-/// An integration as a worker knows it.
+/// A worker's view of an integration.
 struct Known {
-    /// Until when it is believed.
+    /// When to read it again.
     fresh_until: Instant,
     integration: Option<Arc<Integration>>,
     /// How many of its connections may be refreshed at the same time.
@@ -149,14 +147,14 @@ struct Known {
     probe_at: Timestamp,
 }
 
-/// What is done with a row.
+/// What to do with a row.
 enum Action {
     Renew(Arc<Integration>),
     PutOff,
     Delete,
 }
 
-/// What became of it.
+/// A row and its outcome.
 struct Handled {
     row: Due,
     outcome: Result<DueOutcome, Fault>,
@@ -166,7 +164,7 @@ struct Handled {
 enum Fault {
     /// An AWS service did not answer; the row stays due.
     Unavailable(Error),
-    /// The connection cannot be handled, now or in a minute; it was put aside.
+    /// The connection cannot be handled at all; it was put aside.
     Unusable,
 }
 
@@ -176,11 +174,10 @@ struct Run<'a> {
     due_before: Timestamp,
     lanes: Lanes,
     known: HashMap<IntegrationId, Known>,
-    cursor: Cursor,
+    position: Position,
     drained: Drained,
+    /// In a row.
     own_failures: u32,
-    /// Why nothing new is begun any more.
-    broken: Option<Error>,
 }
 
 impl Run<'_> {
@@ -198,10 +195,10 @@ impl Run<'_> {
                         wake_at = Some(time.unwrap_or(deadline).min(deadline));
                         break;
                     }
-                    Err(error) => self.broken = Some(error),
+                    Err(error) => self.drained.failure = Some(error),
                 }
             }
-            let left = self.lanes.waiting() > 0 || !matches!(self.cursor, Cursor::End);
+            let left = self.lanes.waiting() > 0 || !matches!(self.position, Position::End);
             if under_way.is_empty() && (!left || !self.may_begin(deadline)) {
                 self.drained.finished = !left;
                 return;
@@ -212,7 +209,7 @@ impl Run<'_> {
             };
             match handled {
                 Ok(Some(handled)) => self.note(&handled),
-                // Nothing is under way: only time helps.
+                // Nothing is under way, so there is nothing to wait for but time.
                 Ok(None) => tokio::time::sleep_until(wake_at.unwrap_or(deadline)).await,
                 Err(_) => {}
             }
@@ -220,10 +217,10 @@ impl Run<'_> {
     }
 
     fn may_begin(&self, deadline: Instant) -> bool {
-        self.broken.is_none() && Instant::now() < deadline
+        self.drained.failure.is_none() && Instant::now() < deadline
     }
 
-    /// The next row and what to do with it, or until when there is none.
+    /// The next row and what to do with it, or the time until which there is none.
     async fn next_action(&mut self) -> Result<Begin, Error> {
         loop {
             if self.lanes.waiting() <= PAGE_ROWS / 2 {
@@ -237,7 +234,7 @@ impl Run<'_> {
                     self.lanes.push(row);
                 }
                 Next::LookAt(integration) => self.look_at(&integration).await?,
-                // What waits is kept by its tenant or its integration: others may be behind it.
+                // The waiting rows are held back by their tenants or integrations; rows of others may follow.
                 Next::Nothing(_) if self.may_read_on() => self.read_on().await?,
                 Next::Nothing(time) => return Ok(Begin::At(time)),
             }
@@ -273,7 +270,7 @@ impl Run<'_> {
         })
     }
 
-    /// What to do with a row whose turn it is; nothing yet, if its integration is not known any more.
+    /// What to do with a row whose turn it is, or `None` if its integration must be read first.
     async fn action(&mut self, row: &Due) -> Result<Option<Action>, Error> {
         let refresher = &self.drain.refresher;
         let Some(known) = self.known.get_mut(&row.integration) else { return Ok(None) };
@@ -302,21 +299,21 @@ impl Run<'_> {
 
     fn may_read_on(&self) -> bool {
         let room = self.lanes.waiting() + PAGE_ROWS <= MOST_WAITING;
-        room && !matches!(self.cursor, Cursor::End)
+        room && !matches!(self.position, Position::End)
     }
 
     async fn read_on(&mut self) -> Result<(), Error> {
-        let from = match &self.cursor {
-            Cursor::Beginning => None,
-            Cursor::At(cursor) => Some(cursor),
-            Cursor::End => return Ok(()),
+        let from = match &self.position {
+            Position::Beginning => None,
+            Position::At(cursor) => Some(cursor),
+            Position::End => return Ok(()),
         };
         let connections = &self.drain.refresher.connections;
         let page = connections.due_in_shard(self.shard, self.due_before, from, PAGE).await?;
         for row in page.rows {
             self.lanes.push(row);
         }
-        self.cursor = page.next.map_or(Cursor::End, Cursor::At);
+        self.position = page.next.map_or(Position::End, Position::At);
         Ok(())
     }
 
@@ -356,8 +353,8 @@ impl Run<'_> {
                     | DueOutcome::Throttled
                     | DueOutcome::ReauthorizationRequired,
                 ) => {
-                    // Entra answered the app: it may ask for more at a time. And if this was a probe, the
-                    // integration is ready again.
+                    // Entra accepts the app's credential, so the window grows. After a probe, the integration is
+                    // ready again.
                     known.window = (known.window * 2).min(limit);
                     if known.integration.as_ref().is_some_and(|found| found.status != Status::Ready)
                     {
@@ -378,7 +375,7 @@ impl Run<'_> {
                 if let Fault::Unavailable(error) = fault {
                     self.own_failures += 1;
                     if self.own_failures >= MOST_OWN_FAILURES {
-                        self.broken.get_or_insert_with(|| error.clone());
+                        self.drained.failure.get_or_insert_with(|| error.clone());
                     }
                 }
             }
@@ -429,7 +426,7 @@ async fn handle(refresher: &Refresher, row: Due, action: Action) -> Handled {
     Handled { row, outcome }
 }
 
-/// Leaves a connection alone for an hour, so that it does not stand at the head of its shard for ever.
+/// Puts a connection off for an hour, so that it does not stay at the head of its shard for ever.
 async fn put_aside(refresher: &Refresher, row: &Due) {
     let until = refresher.clock.now() + UNUSABLE_FOR;
     if let Err(error) = refresher.connections.postpone(row, until).await {

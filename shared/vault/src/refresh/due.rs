@@ -1,7 +1,7 @@
-//! What the schedule does with a connection that is due.
+//! The handling of one due connection by the schedule.
 
 use super::failure::RefreshError;
-use super::{Cause, Refresher, Turn};
+use super::{Cause, Refresher, Renewal};
 use crate::Error;
 use crate::connections::{Acquired, Connection, Due, Status};
 use crate::events::{ConnectionDetail, Event};
@@ -9,22 +9,22 @@ use crate::ids::ConnectionId;
 use crate::integrations::Integration;
 use crate::schedule;
 
-/// What became of a due connection.
+/// The outcome for a due connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueOutcome {
-    /// Its tokens were renewed, or had been already.
+    /// Its tokens are renewed, now or by another worker.
     Renewed,
     /// A flow that nobody confirmed was erased, or a connection whose integration is gone.
     Erased,
-    /// Nothing was to be done any more, or another worker does it.
+    /// There was nothing to do any more, or another worker does it.
     Nothing,
     /// It was put off, because its integration is paused or its credential rejected.
     PutOff,
-    /// Entra did not answer, or said that it cannot now.
+    /// Entra did not answer, or is temporarily unavailable.
     Unavailable,
     /// Entra throttled us.
     Throttled,
-    /// Entra refused the grant; it is asked again before the user is.
+    /// Entra refused the grant; it is asked once more before the user must sign in.
     Refused,
     /// Entra rejects the app's credential: the integration is stopped, the connection unharmed.
     CredentialRejected,
@@ -33,8 +33,7 @@ pub enum DueOutcome {
 }
 
 impl Refresher {
-    /// Renews one connection that the due index named, whose integration can be used. Harmless when
-    /// repeated.
+    /// Renews one connection from the due index, whose integration can be used. Harmless when repeated.
     ///
     /// # Errors
     /// [`Error`] when our own side failed; the connection stays due.
@@ -48,14 +47,15 @@ impl Refresher {
         match self.connections.acquire_due(&row.connection, now, rng).await? {
             Acquired::Gone => Ok(DueOutcome::Nothing),
             Acquired::Leased(lease, connection) => {
-                let turn = self.turn(&lease, &connection, integration, &Cause::Due).await;
-                outcome(turn)
+                let renewal =
+                    self.renew_leased(&lease, &connection, integration, &Cause::Due).await;
+                outcome(renewal)
             }
             Acquired::Refused(connection) => self.handle_other(*connection, integration).await,
         }
     }
 
-    /// A due connection that is not simply to be renewed: unconfirmed, not active, or leased.
+    /// Handles a due connection that could not be leased at once: unconfirmed, not active, or leased by another.
     async fn handle_other(
         &self,
         connection: Connection,
@@ -77,7 +77,7 @@ impl Refresher {
         let rng = &mut self.random.clone();
         match self.connections.acquire(&connection.id, grant, now, rng).await? {
             Acquired::Leased(lease, leased) => {
-                outcome(self.turn(&lease, &leased, integration, &Cause::Due).await)
+                outcome(self.renew_leased(&lease, &leased, integration, &Cause::Due).await)
             }
             Acquired::Refused(_) | Acquired::Gone => Ok(DueOutcome::Nothing),
         }
@@ -92,7 +92,7 @@ impl Refresher {
         if self.connections.postpone(row, self.clock.now() + wait).await? {
             return Ok(DueOutcome::PutOff);
         }
-        // What waits for a confirmation is erased in time, whatever the integration does.
+        // An unconfirmed flow is erased in time, even if its integration cannot be used.
         let now = self.clock.now();
         let Some(connection) = self.connections.get(&row.connection).await? else {
             return Ok(DueOutcome::Nothing);
@@ -128,10 +128,10 @@ impl Refresher {
     }
 }
 
-fn outcome(turn: Result<Turn, RefreshError>) -> Result<DueOutcome, Error> {
-    match turn {
-        Ok(Turn::Token(_)) => Ok(DueOutcome::Renewed),
-        Ok(Turn::Superseded) => Ok(DueOutcome::Nothing),
+fn outcome(renewal: Result<Renewal, RefreshError>) -> Result<DueOutcome, Error> {
+    match renewal {
+        Ok(Renewal::Token(_)) => Ok(DueOutcome::Renewed),
+        Ok(Renewal::Superseded) => Ok(DueOutcome::Nothing),
         Err(RefreshError::Vault(error)) => Err(error),
         Err(RefreshError::Gone | RefreshError::Pending | RefreshError::InProgress) => {
             Ok(DueOutcome::Nothing)

@@ -1,4 +1,4 @@
-//! Step 3: asking Entra, within a hard deadline that the lease outlives.
+//! Step 3: asking Entra, with a deadline that the lease outlives.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::client_credentials::CredentialUseError;
 use crate::connections::Connection;
 use crate::integrations::{self, Integration};
 
-/// Everything that is asked of Entra for one refresh, both credentials of a rotation included.
+/// The time for all requests of one refresh, with both credentials of a rotation.
 const DEADLINE: Duration = Duration::from_secs(8);
 
 impl Refresher {
@@ -38,7 +38,7 @@ impl Refresher {
         refresh_token: &SecretString,
         claims: Option<&str>,
     ) -> Result<TokenResponse, Failure> {
-        // The tenant that issued the tokens, whatever `organizations` resolved to at sign-in.
+        // Always the tenant that issued the tokens; the user may have signed in through `organizations`.
         let tenant = Tenant::Id(connection.account.tenant_id.clone());
         let metadata = self
             .metadata
@@ -75,12 +75,12 @@ impl Refresher {
         }
     }
 
-    /// Entra accepts the credential again: the integration is ready by itself.
+    /// Entra accepts the credential again, so the integration becomes ready without an operator.
     async fn accepted(&self, integration: &Integration) {
         if integration.status == integrations::Status::CredentialRejected
             && let Err(error) = self.integrations.accept_credential(&integration.id).await
         {
-            tracing::warn!(integration = %integration.id, "the integration stays marked: {error}");
+            tracing::warn!(integration = %integration.id, "the integration stays marked as rejected: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a failed refresh means: for the connection, for the integration, for the caller.
+//! The consequences of a failed refresh for the connection, the integration and the caller.
 
 use entra::error_class::ErrorClass;
 use entra::token::TokenError;
@@ -11,9 +11,9 @@ use crate::events::{ConnectionDetail, Event};
 use crate::integrations::Integration;
 use crate::schedule;
 
-/// A dead grant is confirmed by a second refusal at least this much later before the user is asked.
+/// The user must sign in only after a second refusal, at least this much later.
 const CONFIRM_AFTER: SignedDuration = SignedDuration::from_mins(5);
-/// A refusal that Entra does not explain is confirmed longer: three refusals over at least this time.
+/// If Entra does not explain its refusal: only after three refusals over at least this time.
 const CONFIRM_UNEXPLAINED_AFTER: SignedDuration = SignedDuration::from_mins(30);
 /// The shortest wait after Entra throttled us.
 const THROTTLED_FOR: SignedDuration = SignedDuration::from_secs(60);
@@ -24,7 +24,7 @@ pub enum RefreshError {
     /// The connection is gone.
     #[error("the connection is gone")]
     Gone,
-    /// The connection waits for its confirmation.
+    /// The connection is not confirmed yet.
     #[error("the connection is not confirmed yet")]
     Pending,
     /// Only the user can help, by signing in again.
@@ -33,25 +33,25 @@ pub enum RefreshError {
         /// Entra's error.
         reason: String,
     },
-    /// Entra refused the grant, but that is not certain yet; it is asked again first.
-    #[error("Entra refused to renew the token; it is asked again before the user is")]
+    /// Entra refused the grant; it is asked once more before the user must sign in.
+    #[error("Entra refused to renew the token; it is asked once more before the user must sign in")]
     Refused {
-        /// When it makes sense to come back.
+        /// The time until the next attempt.
         retry_after: SignedDuration,
     },
-    /// Another caller is renewing, and did not finish in time.
+    /// Another caller is renewing the token, and did not finish in time.
     #[error("the token is being renewed")]
     InProgress,
-    /// Entra does not answer, or says that it cannot now.
+    /// Entra does not answer, or is temporarily unavailable.
     #[error("Entra is not available")]
     EntraUnavailable {
-        /// When it makes sense to come back.
+        /// The time until the next attempt.
         retry_after: SignedDuration,
     },
     /// Entra throttles us.
     #[error("Entra throttles us")]
     EntraThrottled {
-        /// When it makes sense to come back.
+        /// The time until the next attempt.
         retry_after: SignedDuration,
     },
     /// Entra rejects the application's credential; no connection is at fault.
@@ -66,7 +66,7 @@ pub enum RefreshError {
 }
 
 impl RefreshError {
-    /// The answer to callers who come before an earlier failure's `retry_at`.
+    /// The error for callers that come before an earlier failure's `retry_at`.
     pub(super) fn earlier(failure: RefreshFailure, retry_after: SignedDuration) -> Self {
         match failure {
             RefreshFailure::Unavailable => Self::EntraUnavailable { retry_after },
@@ -85,12 +85,12 @@ pub(super) enum Failure {
     Vault(Error),
     /// The integration has no credential.
     NoCredential,
-    /// AWS gives no token to sign in with.
+    /// AWS gives no token for Entra.
     NotFederated,
 }
 
 impl Failure {
-    /// Whether Entra says that it is the grant that is no good.
+    /// Whether Entra refuses the grant itself.
     pub(super) fn blames_the_grant(&self) -> bool {
         use ErrorClass::{DeadGrant, ReauthorizationRequired, Suspect};
         let Self::Entra(error) = self else { return false };
@@ -99,7 +99,7 @@ impl Failure {
 }
 
 impl Refresher {
-    /// Ends the lease after a failure, and says what to tell the caller.
+    /// Ends the lease after a failure. Returns the error for the caller.
     pub(super) async fn give_up(
         &self,
         lease: &Lease,
@@ -107,14 +107,22 @@ impl Refresher {
         integration: &Integration,
         cause: &Cause,
         failure: Failure,
-    ) -> Result<RefreshError, RefreshError> {
+    ) -> RefreshError {
+        let given_up = self.release_after(lease, connection, integration, cause, failure).await;
+        given_up.unwrap_or_else(RefreshError::Vault)
+    }
+
+    async fn release_after(
+        &self,
+        lease: &Lease,
+        connection: &Connection,
+        integration: &Integration,
+        cause: &Cause,
+        failure: Failure,
+    ) -> Result<RefreshError, Error> {
         let now = self.clock.now();
         let (release, error) = match failure {
-            Failure::Vault(error) => {
-                let release = self.postponed(now);
-                self.connections.release(lease, &release, now).await?;
-                return Ok(RefreshError::Vault(error));
-            }
+            Failure::Vault(error) => (self.postponed(now), RefreshError::Vault(error)),
             Failure::NoCredential => {
                 self.application_broken(integration, "no_credential", now).await?
             }
@@ -167,10 +175,10 @@ impl Refresher {
                 let wait = schedule::backoff(failures, Some(at_least), rng);
                 later(connection, RefreshFailure::Throttled, wait, now)
             }
-            ErrorClass::ReauthorizationRequired => self.needs_user(error, cause),
-            ErrorClass::DeadGrant => self.refused(connection, cause, error, 2, CONFIRM_AFTER, now),
+            ErrorClass::ReauthorizationRequired => needs_user(error, cause),
+            ErrorClass::DeadGrant => refused(connection, cause, error, 2, CONFIRM_AFTER, now),
             ErrorClass::Suspect => {
-                self.refused(connection, cause, error, 3, CONFIRM_UNEXPLAINED_AFTER, now)
+                refused(connection, cause, error, 3, CONFIRM_UNEXPLAINED_AFTER, now)
             }
             ErrorClass::ApplicationBroken if integration.is_about_one_tenant(error) => {
                 let wait = schedule::postponement(rng);
@@ -183,42 +191,7 @@ impl Refresher {
         })
     }
 
-    /// Entra refused the grant: after enough refusals over enough time it is dead, before that it is
-    /// asked again.
-    fn refused(
-        &self,
-        connection: &Connection,
-        cause: &Cause,
-        error: &TokenError,
-        needed: u32,
-        over: SignedDuration,
-        now: Timestamp,
-    ) -> (Release, RefreshError) {
-        let since = connection.refused_since.unwrap_or(now);
-        let refusals = connection.refusals + 1;
-        if refusals >= needed && now.duration_since(since) >= over {
-            return self.needs_user(error, cause);
-        }
-        let steps = i32::try_from(needed - 1).unwrap_or(1);
-        let wait = over / steps;
-        let release = Release::Failed {
-            failure: RefreshFailure::Refused,
-            retry_at: now + wait,
-            refused_since: Some(since),
-            refusals,
-        };
-        (release, RefreshError::Refused { retry_after: wait })
-    }
-
-    #[expect(clippy::unused_self, reason = "reads beside its siblings")]
-    fn needs_user(&self, error: &TokenError, cause: &Cause) -> (Release, RefreshError) {
-        let reason = error.reason();
-        let claims = error.claims.clone().or_else(|| cause.claims().map(str::to_owned));
-        let release = Release::ReauthorizationRequired { reason: reason.clone(), claims };
-        (release, RefreshError::ReauthorizationRequired { reason })
-    }
-
-    /// The app is at fault: the integration is marked, the connection only waits.
+    /// The app's credential is at fault: marks the integration and puts the connection off.
     async fn application_broken(
         &self,
         integration: &Integration,
@@ -232,15 +205,13 @@ impl Refresher {
         }
         Ok((self.postponed(now), RefreshError::CredentialRejected))
     }
-}
 
-impl Refresher {
     fn postponed(&self, now: Timestamp) -> Release {
         Release::Postponed { due_at: now + schedule::postponement(&mut self.random.clone()) }
     }
 }
 
-/// What a failed renewal changed, if it is not the same as the one before.
+/// The history entry for a failed renewal, unless the one before failed in the same way.
 fn worth_noting(connection: &Connection, release: &Release) -> Option<Happening> {
     match release {
         Release::ReauthorizationRequired { reason, .. } => {
@@ -251,6 +222,39 @@ fn worth_noting(connection: &Connection, release: &Release) -> Option<Happening>
         }
         _ => None,
     }
+}
+
+/// Entra refused the grant. It is dead after enough refusals over enough time; before that, Entra is asked again.
+fn refused(
+    connection: &Connection,
+    cause: &Cause,
+    error: &TokenError,
+    needed: u32,
+    over: SignedDuration,
+    now: Timestamp,
+) -> (Release, RefreshError) {
+    let since = connection.refused_since.unwrap_or(now);
+    let refusals = connection.refusals + 1;
+    if refusals >= needed && now.duration_since(since) >= over {
+        return needs_user(error, cause);
+    }
+    let steps = i32::try_from(needed - 1).unwrap_or(1);
+    let wait = over / steps;
+    let release = Release::Failed {
+        failure: RefreshFailure::Refused,
+        retry_at: now + wait,
+        refused_since: Some(since),
+        refusals,
+    };
+    (release, RefreshError::Refused { retry_after: wait })
+}
+
+/// Only the user can help; the claims challenge goes into the next authorize URL.
+fn needs_user(error: &TokenError, cause: &Cause) -> (Release, RefreshError) {
+    let reason = error.reason();
+    let claims = error.claims.clone().or_else(|| cause.claims().map(str::to_owned));
+    let release = Release::ReauthorizationRequired { reason: reason.clone(), claims };
+    (release, RefreshError::ReauthorizationRequired { reason })
 }
 
 fn later(

@@ -1,5 +1,5 @@
-//! Due rows that wait for their turn, in lanes: one lane for each integration and Entra tenant, so that a
-//! throttled tenant or a stopped integration does not hold up the others.
+//! Waiting due rows, in one lane for each integration and Entra tenant, so that a throttled tenant or a stopped
+//! integration does not hold up the others.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,12 +10,12 @@ use super::pace::Pace;
 use crate::connections::Due;
 use crate::ids::IntegrationId;
 
-/// Tenants whose pace is remembered; beyond that all begin anew.
+/// The most tenants with a remembered pace; with one more, all start again.
 const MOST_TENANTS: usize = 10_000;
 
 type Lane = (IntegrationId, TenantId);
 
-/// The paces of all tenants; they outlive a drain, as Entra's memory does.
+/// The paces of all tenants. They outlive a drain, as Entra's throttling does.
 #[derive(Debug, Default)]
 pub(super) struct Paces(HashMap<TenantId, Pace>);
 
@@ -38,23 +38,23 @@ pub(super) struct Lanes {
 
 /// Whether the first row of a lane may go.
 pub(super) enum Turn {
-    /// It may.
+    /// It may go.
     Now,
     /// Not before this.
     At(Instant),
-    /// Not before something else is finished.
+    /// Not before a refresh under way is finished.
     Later,
-    /// Nobody knows how its integration is.
+    /// Its integration must be read first.
     Unknown,
 }
 
-/// What comes next.
+/// The next step.
 pub(super) enum Next {
-    /// This row.
+    /// Handle this row.
     Row(Due),
-    /// Finding out about this integration.
+    /// Read this integration.
     LookAt(IntegrationId),
-    /// Nothing, before something is finished or this time has come.
+    /// Wait until a refresh under way is finished, or until this time.
     Nothing(Option<Instant>),
 }
 
@@ -69,12 +69,12 @@ impl Lanes {
         self.waiting += 1;
     }
 
-    /// How many rows wait.
+    /// The number of waiting rows.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Gives each lane its turn.
+    /// Asks each lane in turn, and returns the next step.
     pub(super) fn next(&mut self, mut turn: impl FnMut(&IntegrationId, &TenantId) -> Turn) -> Next {
         let mut earliest: Option<Instant> = None;
         for _ in 0..self.order.len() {

@@ -1,4 +1,4 @@
-//! Counts what refreshing costs, for metrics.
+//! Counters of refreshing, for metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,11 +13,11 @@ pub(super) struct Meter {
 /// The counts since the last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Metered {
-    /// Requests to Entra's token endpoint, each credential of a rotation by itself.
+    /// Requests to Entra's token endpoint, one for each credential tried.
     pub token_requests: u64,
-    /// Renewed tokens that were stored.
+    /// Renewed and stored token pairs.
     pub renewals: u64,
-    /// Tokens that Entra issued and that could not be stored.
+    /// Issued token pairs that could not be stored.
     pub unsaved_tokens: u64,
 }
 

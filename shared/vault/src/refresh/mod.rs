@@ -1,16 +1,16 @@
 //! The refresh protocol: one implementation for the schedule, the proxy and the API.
 //!
 //! ```text
-//!  1 lease        connections   fence + 1, 30 s, only if nobody holds it and the grant is the same
-//!  2 read         tokens        strongly; fresh after all: release, done
-//!  3 ask Entra                  8 s in all: the lease outlives it, always
-//!  4 store        tokens        only over the version that was read, and under a lower fence
-//!  5 release      connections   and schedule, only if the lease is still mine
+//!  1 lease        connections   fence + 1, 30 s, only if the lease is free and the grant is the same
+//!  2 read         tokens        consistently; if they are fresh: release, done
+//!  3 ask Entra                  8 s in all: the lease always outlives it
+//!  4 store        tokens        only over the version that was read, and over a lower fence
+//!  5 release      connections   and schedule, only if the lease is still the same
 //! ```
 //!
-//! A crash anywhere loses nothing: before 4 the stored refresh token still works, because Entra does not
-//! revoke it when it is used; after 4 a due row is left that the next worker closes after one read.
-//! What fails is decided by [`entra::error_class`], never by counting.
+//! A crash loses nothing at any step: before 4 the stored refresh token still works, because Entra does not revoke a
+//! used one; after 4 the connection stays due, and the next worker finds fresh tokens. Failures are classified by
+//! [`entra::error_class`], never by counting.
 
 pub mod drain;
 mod due;
@@ -45,18 +45,17 @@ use crate::tokens::{Owner, SealedTokens, StoreOutcome, TokenPair, TokenStore};
 use ground::random::Random;
 use meter::Meter;
 
-/// First and longest pause of a loser between two looks at the winner's work.
+/// The first and the longest pause of a waiting caller between two looks at the lease.
 const POLL_FIRST: Duration = Duration::from_millis(25);
 const POLL_LONGEST: Duration = Duration::from_millis(400);
-/// How long a loser waits for the winner: as long as the winner may ask Entra, and store.
-const LOSERS_WAIT: Duration = Duration::from_secs(10);
-/// How long tokens that Entra has just issued are tried to be stored: with the exchange, still within
-/// the lease and within a request's time.
+/// How long a caller waits for the lease holder: as long as that one may take to ask Entra and store.
+const WAIT_FOR_HOLDER: Duration = Duration::from_secs(10);
+/// How long storing new tokens is tried: together with the exchange, still within the lease and a request's time.
 const STORE_FOR: Duration = Duration::from_secs(10);
 
 /// The stores and clients that a [`Refresher`] is made of.
 pub struct Parts {
-    /// The small items: lease, status, schedule.
+    /// The connections: lease, status, schedule.
     pub connections: Connections,
     /// The sealed tokens.
     pub tokens: TokenStore,
@@ -94,31 +93,31 @@ pub struct Refresher {
 /// An access token that can be used now.
 #[derive(Debug)]
 pub struct AccessToken {
-    /// The token itself.
+    /// The token.
     pub bearer: BearerToken,
-    /// Its version, to be named if Azure DevOps rejects it.
+    /// Its version, for [`Cause::Rejected`] if Azure DevOps rejects it.
     pub version: u64,
     /// When it expires.
     pub expires_at: Timestamp,
-    /// Whether it took a refresh, our own or another caller's, to get it.
+    /// Whether it was refreshed for this call, by us or by another caller.
     pub renewed: bool,
 }
 
-/// Why tokens are to be renewed.
+/// Why tokens are renewed.
 #[derive(Debug, Clone)]
 pub enum Cause {
-    /// The access token is expired, or nearly.
+    /// The access token has expired, or is about to.
     Expired,
     /// Azure DevOps rejected this version, with this claims challenge if it sent one.
     Rejected {
-        /// The version that was sent.
+        /// The rejected version.
         version: u64,
         /// The challenge's `claims`, JSON.
         claims: Option<String>,
     },
-    /// Somebody asked for it: renew although the token of this version is fresh.
+    /// A caller asked for it, although the token of this version is fresh.
     Requested {
-        /// The version at the time of asking.
+        /// The version at the time of the request.
         version: u64,
     },
     /// The schedule.
@@ -126,7 +125,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether these tokens are what is wanted, so that Entra need not be asked.
+    /// Whether these tokens are good enough, so that Entra need not be asked.
     fn is_met_by(&self, sealed: &SealedTokens, connection: &Connection, now: Timestamp) -> bool {
         let unexpired = sealed.access_expires_at() > now + EXPIRY_MARGIN;
         match self {
@@ -134,7 +133,7 @@ impl Cause {
             Self::Rejected { version, .. } | Self::Requested { version } => {
                 unexpired && sealed.version > *version
             }
-            // Somebody renewed them, and crashed before writing that to the small item.
+            // A worker that renewed them crashed before it updated the connection.
             Self::Due => {
                 let known = connection.token_expires_at;
                 unexpired && known.is_none_or(|known| sealed.access_expires_at() > known)
@@ -142,7 +141,7 @@ impl Cause {
         }
     }
 
-    /// What a renewal for this cause is worth in the connection's history.
+    /// The history entry for a renewal for this cause.
     fn worth_noting(&self, before: &Connection) -> Option<Happening> {
         match self {
             Self::Requested { .. } => Some(Happening::RenewedOnRequest),
@@ -168,10 +167,10 @@ impl Cause {
     }
 }
 
-/// What a turn under the lease came to.
-enum Turn {
+/// The result of a renewal under the lease.
+enum Renewal {
     Token(AccessToken),
-    /// The grant was replaced or deleted meanwhile: look again.
+    /// The grant was replaced or deleted: look again.
     Superseded,
 }
 
@@ -198,7 +197,7 @@ impl Refresher {
         self.meter.take()
     }
 
-    /// A usable access token: the stored one, or a renewed one if that is expired.
+    /// A usable access token: the stored one, or a renewed one if that has expired.
     ///
     /// # Errors
     /// [`RefreshError`] when there is none before `deadline`.
@@ -217,16 +216,16 @@ impl Refresher {
         self.renew(connection.clone(), integration, Cause::Expired, deadline).await
     }
 
-    /// The version of the stored tokens, to be named in [`Cause::Requested`].
+    /// The version of the stored tokens, for [`Cause::Requested`].
     ///
     /// # Errors
-    /// [`RefreshError`] when the connection has none that count.
+    /// [`RefreshError`] when the connection has no current tokens.
     pub async fn stored_version(&self, connection: &Connection) -> Result<u64, RefreshError> {
         let sealed = self.tokens.get(owner(connection, usable_grant(connection)?)).await?;
         sealed.map(|sealed| sealed.version).ok_or(RefreshError::Gone)
     }
 
-    /// Renews the tokens, or waits for whoever is doing so.
+    /// Renews the tokens, or waits for another caller that does.
     ///
     /// # Errors
     /// [`RefreshError`] when there is no usable token before `deadline`.
@@ -237,7 +236,7 @@ impl Refresher {
         cause: Cause,
         deadline: Instant,
     ) -> Result<AccessToken, RefreshError> {
-        let deadline = deadline.min(Instant::now() + LOSERS_WAIT);
+        let deadline = deadline.min(Instant::now() + WAIT_FOR_HOLDER);
         let mut pause = POLL_FIRST;
         loop {
             let grant = usable_grant(&connection)?.clone();
@@ -250,13 +249,13 @@ impl Refresher {
             {
                 Acquired::Gone => return Err(RefreshError::Gone),
                 Acquired::Leased(lease, leased) => {
-                    match self.turn(&lease, &leased, integration, &cause).await? {
-                        Turn::Token(token) => return Ok(token),
-                        Turn::Superseded => {}
+                    match self.renew_leased(&lease, &leased, integration, &cause).await? {
+                        Renewal::Token(token) => return Ok(token),
+                        Renewal::Superseded => {}
                     }
                 }
                 Acquired::Refused(seen) => {
-                    if let Some(token) = self.in_the_meantime(&seen, &cause).await? {
+                    if let Some(token) = self.still_valid_token(&seen, &cause).await? {
                         return Ok(token);
                     }
                     if Instant::now() + pause >= deadline {
@@ -267,14 +266,14 @@ impl Refresher {
                 }
             }
             connection = self.wait(&connection, &mut pause, deadline).await?;
-            if let Some(token) = self.winner_s_token(&connection, &cause).await? {
+            if let Some(token) = self.holders_token(&connection, &cause).await? {
                 return Ok(token);
             }
         }
     }
 
-    /// Whether Entra may be asked now: not before an earlier failure's `retry_at`, and not for an
-    /// integration that is stopped. A rejected credential gets one try every so often.
+    /// Whether Entra may be asked now: not before an earlier failure's `retry_at`, and not for a stopped integration. A
+    /// rejected credential gets one attempt in each [`integrations::PROBE_INTERVAL`].
     async fn may_ask(
         &self,
         connection: &Connection,
@@ -299,14 +298,14 @@ impl Refresher {
         }
     }
 
-    /// Steps 2 to 5, with the lease in hand.
-    async fn turn(
+    /// Steps 2 to 5, under the lease.
+    async fn renew_leased(
         &self,
         lease: &Lease,
         connection: &Connection,
         integration: &Integration,
         cause: &Cause,
-    ) -> Result<Turn, RefreshError> {
+    ) -> Result<Renewal, RefreshError> {
         let owner = owner(connection, &lease.grant);
         let Some(sealed) = self.tokens.get(owner).await? else {
             return Err(RefreshError::Gone);
@@ -315,7 +314,7 @@ impl Refresher {
         if cause.is_met_by(&sealed, connection, now) {
             let release = self.untouched(connection, integration, &sealed, now);
             self.connections.release(lease, &release, now).await?;
-            return Ok(Turn::Token(self.open(owner, &sealed, true).await?));
+            return Ok(Renewal::Token(self.open(owner, &sealed, true).await?));
         }
         let refresh_token = self.tokens.open_refresh(owner, &sealed).await?;
         let asked = self.ask_entra(connection, integration, &refresh_token, cause.claims()).await;
@@ -323,21 +322,21 @@ impl Refresher {
             Ok(tokens) => tokens,
             Err(failure) => {
                 if failure.blames_the_grant() && self.is_superseded(owner, &sealed).await? {
-                    return Ok(Turn::Superseded);
+                    return Ok(Renewal::Superseded);
                 }
-                return Err(self.give_up(lease, connection, integration, cause, failure).await?);
+                return Err(self.give_up(lease, connection, integration, cause, failure).await);
             }
         };
         let lifetime = Lifetime::of(&tokens);
         let pair = TokenPair {
             access: &tokens.access_token,
             access_expires_at: lifetime.expires_at,
-            // RFC 6749 section 6: without a new refresh token the old one goes on.
+            // RFC 6749 section 6: without a new refresh token the old one stays valid.
             refresh: tokens.refresh_token.as_ref().unwrap_or(&refresh_token),
         };
         if self.store(owner, &sealed, lease.fence, &pair).await? == StoreOutcome::Superseded {
             tracing::info!(connection = %connection.id, "renewed tokens were superseded and dropped");
-            return Ok(Turn::Superseded);
+            return Ok(Renewal::Superseded);
         }
         self.meter.renewed();
         let now = self.clock.now();
@@ -348,7 +347,7 @@ impl Refresher {
         if is_ours && let Some(what) = cause.worth_noting(connection) {
             self.connections.note(connection, what, now).await;
         }
-        Ok(Turn::Token(AccessToken {
+        Ok(Renewal::Token(AccessToken {
             bearer: tokens.access_token,
             version: sealed.version + 1,
             expires_at: lifetime.expires_at,
@@ -356,7 +355,7 @@ impl Refresher {
         }))
     }
 
-    /// Stores what Entra has just issued; a passing trouble of DynamoDB or KMS must not waste it.
+    /// Stores new tokens. Retries, so that a brief outage of DynamoDB or KMS does not waste them.
     async fn store(
         &self,
         owner: Owner<'_>,
@@ -382,14 +381,14 @@ impl Refresher {
         }
     }
 
-    /// Whether somebody stored newer tokens after `read`: then Entra's refusal was about old ones.
+    /// Whether newer tokens were stored after `read`: then Entra refused only the old ones.
     async fn is_superseded(&self, owner: Owner<'_>, read: &SealedTokens) -> Result<bool, Error> {
         let now = self.tokens.get(owner).await?;
         Ok(now.is_none_or(|stored| stored.version != read.version))
     }
 
-    /// For a loser: the current token, while it is valid and was not rejected.
-    async fn in_the_meantime(
+    /// For a waiting caller: the current token, if it is still valid and was not rejected.
+    async fn still_valid_token(
         &self,
         seen: &Connection,
         cause: &Cause,
@@ -428,8 +427,8 @@ impl Refresher {
         }
     }
 
-    /// What the winner left, if it is what is wanted.
-    async fn winner_s_token(
+    /// The lease holder's tokens, if they are good enough.
+    async fn holders_token(
         &self,
         seen: &Connection,
         cause: &Cause,
@@ -442,7 +441,7 @@ impl Refresher {
         Ok(None)
     }
 
-    /// A release that changes nothing but closes a due row that a crash left behind.
+    /// A release after step 2, which reschedules an overdue connection.
     fn untouched(
         &self,
         connection: &Connection,
@@ -479,7 +478,7 @@ fn owner<'a>(connection: &'a Connection, grant: &'a GrantId) -> Owner<'a> {
     Owner { integration: &connection.integration, connection: &connection.id, grant }
 }
 
-/// The grant whose tokens may be used, if the connection may.
+/// The current grant, if the connection is active.
 fn usable_grant(connection: &Connection) -> Result<&GrantId, RefreshError> {
     match (connection.status, &connection.grant) {
         (Status::Active, Some(grant)) => Ok(grant),

@@ -1,8 +1,7 @@
-//! How fast one Entra tenant is asked: evenly, faster while it answers, half as fast when it throttles
-//! (additive increase, multiplicative decrease).
+//! The rate of requests to one Entra tenant: even, rising while it answers, halved when it throttles (additive increase,
+//! multiplicative decrease).
 //!
-//! Entra publishes no limit for its token endpoint, so the limit is found, not configured; what is
-//! configured is where the search ends.
+//! Entra publishes no limit for its token endpoint, so the limit is searched for; only its upper end is configured.
 
 use std::time::Duration;
 
@@ -10,14 +9,14 @@ use tokio::time::Instant;
 
 /// Requests per second at the beginning.
 const START: f64 = 10.0;
-/// Requests per second that remain whatever Entra says: each throttled connection waits by itself, too.
+/// The least requests per second. It may be low, because each throttled connection waits by itself, too.
 const FLOOR: f64 = 0.5;
-/// Seconds of undisturbed asking after which the cap is reached, from nothing.
+/// Seconds without throttling in which the rate rises from zero to the cap.
 const RISE: f64 = 20.0;
-/// Throttled answers that come this close together are one sign, not several.
+/// Throttled answers within this time count once.
 const ONE_SIGN: Duration = Duration::from_secs(1);
 
-/// The pace of one tenant, as one worker keeps it.
+/// One worker's pace for one tenant.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     /// Requests per second now.
@@ -39,19 +38,18 @@ impl Pace {
         self.next
     }
 
-    /// A request goes now. Time that was not used is not saved up, so that no second has more than its
-    /// share.
+    /// Counts a request that is sent now. Unused time is not saved up, so that no second exceeds the rate.
     pub(super) fn take(&mut self, now: Instant) {
         self.next = self.next.max(now) + Duration::from_secs_f64(1.0 / self.rate);
     }
 
-    /// Entra answered.
+    /// Raises the rate after an answer.
     pub(super) fn answered(&mut self) {
-        // Per answer, so that a second of answers at any rate adds the same.
+        // Divided by the rate, so that a second of answers adds the same at any rate.
         self.rate = (self.rate + self.cap / (RISE * self.rate)).min(self.cap);
     }
 
-    /// Entra throttled.
+    /// Halves the rate after a throttled answer.
     pub(super) fn throttled(&mut self, now: Instant) {
         if self.slowed_at.is_some_and(|at| now - at < ONE_SIGN) {
             return;
@@ -67,7 +65,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Asks as fast as is allowed until `end`, and returns the times.
+    /// Sends requests as fast as allowed until `end`, and returns their times.
     fn run(pace: &mut Pace, begin: Instant, end: Instant) -> Vec<Instant> {
         let mut times = Vec::new();
         let mut now = begin.max(pace.ready_at());
@@ -81,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_begins_slowly_and_reaches_the_cap_within_half_a_minute() {
+    async fn a_pace_begins_slowly_and_reaches_the_cap_within_half_a_minute() {
         let begin = Instant::now();
         let mut pace = Pace::new(100.0, begin);
         let times = run(&mut pace, begin, begin + Duration::from_mins(1));
@@ -108,8 +106,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_second_sees_more_than_the_cap_whatever_happens(
-            // Not a billionth below a whole number: intervals are rounded to nanoseconds.
+        fn no_second_has_more_requests_than_the_cap(
+            // No cap just below a whole number, because intervals are rounded to nanoseconds.
             cap in (1_000..200_000_u32).prop_map(|thousandths| f64::from(thousandths) / 1_000.0),
             events in proptest::collection::vec((0..3_u8, 0..50_u64), 1..200),
         ) {

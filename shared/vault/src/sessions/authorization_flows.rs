@@ -1,4 +1,4 @@
-//! Authorization requests: one round trip to Entra each, taken out by one atomic delete.
+//! Authorization flows: what `authorize` stores for the callback, which takes it by one atomic delete.
 
 use entra::identifiers::{ClientId, Tenant};
 use jiff::Timestamp;
@@ -14,25 +14,25 @@ use crate::table::{Condition, Updated, Write, from_item, put_new, s};
 
 const WHAT: &str = "authorization request";
 
-/// Everything the callback must find again (the connection's context, S-06).
+/// The context of one round trip to Entra (S-06).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuthorizationFlow {
-    /// The session it started from.
+    /// The key of its session.
     pub session_key: SessionKey,
-    /// That session's content, as it was at the start.
+    /// The session's content at the start.
     #[serde(flatten)]
     pub session: ConnectSession,
-    /// The Entra application that was asked.
+    /// The Entra application of the authorize URL.
     pub client_id: ClientId,
     /// The tenant segment of the authorize URL.
     pub tenant: Tenant,
 }
 
-/// An authorization request about to be stored.
+/// An authorization flow about to be stored.
 pub struct NewAuthorizationFlow<'a> {
     /// What to store.
     pub flow: AuthorizationFlow,
-    /// The `state` that will name it; stored as a hash.
+    /// The `state`, which names it; stored as a hash.
     pub state: &'a SecretString,
     /// The binding cookie's value; stored as a hash.
     pub binding: &'a SecretString,
@@ -44,39 +44,39 @@ pub struct NewAuthorizationFlow<'a> {
 struct Record {
     pk: String,
     binding_hash: SecretHash,
-    /// Epoch seconds.
+    /// Seconds since 1970.
     expires_at: i64,
-    #[serde(with = "crate::tokens::binary")]
+    #[serde(with = "crate::binary")]
     sealed: Vec<u8>,
     #[serde(flatten)]
     flow: AuthorizationFlow,
 }
 
-/// What became of an attempt to take an authorization request.
+/// The result of taking an authorization flow.
 pub enum TakenFlow {
-    /// It is this caller's alone; nobody gets it again.
+    /// It is the caller's alone and deleted.
     Taken {
-        /// What was stored at the start.
+        /// The flow as it was stored.
         flow: Box<AuthorizationFlow>,
         /// PKCE verifier and nonce.
         secrets: FlowSecrets,
     },
-    /// No such `state`: never issued, already used, or swept.
+    /// There is no such `state`: never issued, already used, or deleted after its expiry.
     Unknown,
-    /// Its ten minutes are over; it is gone now.
+    /// It has expired, and is deleted now.
     Expired {
-        /// Under which integration it was.
+        /// Its integration.
         integration: IntegrationId,
     },
-    /// It belongs to another browser, and still does.
+    /// It belongs to another browser and stays stored.
     OtherBrowser {
-        /// Under which integration it is.
+        /// Its integration.
         integration: IntegrationId,
     },
 }
 
 impl Sessions {
-    /// Stores an authorization request for ten minutes.
+    /// Stores an authorization flow for ten minutes.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -95,12 +95,11 @@ impl Sessions {
         put_new(&self.client, &self.table, WHAT, &record).await
     }
 
-    /// Takes the request that `state` names, if `binding` is its browser's cookie: one conditional
-    /// delete, so of any number of identical callbacks one wins (S-03).
+    /// Takes the flow that `state` names, if `binding` is its browser's cookie. One conditional delete, so that of any
+    /// number of identical callbacks only one succeeds (S-03).
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] or [`Error::Unsealable`] for an
-    /// item that is not as we wrote it.
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] or [`Error::Unsealable`] for an altered item.
     pub async fn take_flow(
         &self,
         state: &SecretString,

@@ -1,6 +1,5 @@
-//! The PKCE verifier and the nonce of one authorization request, encrypted under a key that only the
-//! browser's round trip can bring: it is derived from `state` and the binding cookie, of which the
-//! table holds hashes. Whoever reads the table cannot redeem a code, and `authorize` needs no KMS.
+//! The PKCE verifier and the nonce of one authorization flow, encrypted under a key derived from `state` and the binding
+//! cookie. The table holds only hashes of these, so its readers cannot redeem a code, and `authorize` needs no KMS.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
@@ -12,7 +11,7 @@ use crate::Error;
 
 const FIELD: &str = "authorization request";
 
-/// What the callback needs to redeem the code.
+/// The secrets that the callback needs to redeem the code.
 pub struct FlowSecrets {
     /// RFC 7636's `code_verifier`.
     pub code_verifier: SecretString,
@@ -61,7 +60,7 @@ impl FlowSecrets {
     }
 }
 
-/// A constant nonce is right here, because each key comes from a fresh 256-bit `state` and seals once.
+/// A constant nonce is safe here, because each key comes from a fresh 256-bit `state` and seals once.
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; 12])
 }

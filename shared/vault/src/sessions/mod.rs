@@ -1,13 +1,12 @@
-//! Short-lived rows: connect sessions, the authorization requests that start from them, and operators' sessions in
-//! the portal.
+//! Short-lived items: connect sessions, the authorization flows that start from them, and operators' portal sessions.
 //!
 //! ```text
 //! POST /connect-sessions     GET /authorize              GET /integration-callback
-//!   connect session ──start──> authorization request ──take──> (gone, whatever happens next)
-//!   30 min, ≤ 5 starts         10 min, single use               session deleted with the store
+//!   connect session ──start──> authorization flow ────take────> (deleted, even if the callback fails)
+//!   30 min, ≤ 5 starts         10 min, single use               completing it deletes the session
 //! ```
 //!
-//! The table knows only hashes of the tokens that name the rows.
+//! The table holds only hashes of the tokens that name the items.
 
 mod authorization_flows;
 mod flow_secrets;
@@ -30,11 +29,11 @@ use crate::ids::{IntegrationId, UserId};
 use crate::secret_token::{self, SecretHash};
 use crate::table::{Condition, Updated, Write, from_item, n, put_new};
 
-/// How long a connect session may be started and finished.
+/// The lifetime of a connect session.
 pub const SESSION_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
-/// How long one round trip to Entra may take.
+/// The lifetime of an authorization flow.
 pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
-/// Starts of one session: enough for a link scanner or two, a reload, and the user.
+/// The most starts of one session: enough for two link scanners, a reload, and the user.
 pub const MOST_STARTS: u32 = 5;
 
 const WHAT: &str = "connect session";
@@ -42,11 +41,11 @@ const WHAT: &str = "connect session";
 /// Permission for one user's browser to start the authorization.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConnectSession {
-    /// Under which integration.
+    /// Its integration.
     pub integration: IntegrationId,
-    /// Which user of the application.
+    /// The application's user.
     pub user: UserId,
-    /// Which organization, if the application named one.
+    /// The organization, if the application named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrganizationName>,
     /// Where the browser goes afterwards; checked against the integration when the session was made.
@@ -63,37 +62,37 @@ pub struct ConnectSession {
 struct Record {
     pk: String,
     starts: u32,
-    /// Epoch seconds.
+    /// Seconds since 1970.
     expires_at: i64,
     #[serde(flatten)]
     session: ConnectSession,
 }
 
-/// What became of an attempt to start a session.
+/// The result of starting a session.
 #[derive(Debug)]
 pub enum Start {
-    /// It may go on to Entra.
+    /// The browser may go on to Entra.
     Started {
         /// The session.
         session: Box<ConnectSession>,
-        /// Names the session's row to the callback.
+        /// The key of its item, for the callback.
         key: SessionKey,
     },
-    /// There is no such session: never made, completed, or swept.
+    /// There is no such session: never made, completed, or deleted after its expiry.
     Unknown,
-    /// Its thirty minutes are over.
+    /// It has expired.
     Expired {
-        /// Under which integration it was.
+        /// Its integration.
         integration: IntegrationId,
     },
     /// It was started [`MOST_STARTS`] times.
     UsedUp {
-        /// Under which integration it is.
+        /// Its integration.
         integration: IntegrationId,
     },
 }
 
-/// The key of a session's row: a hash, so it may be stored beside other things.
+/// The key of a session's item: a hash, so it may be stored elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionKey(String);
@@ -108,7 +107,7 @@ impl SessionKey {
     }
 }
 
-/// Connect sessions and authorization requests, in the table `sessions`.
+/// The sessions and flows, in the table `sessions`.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     client: Client,
@@ -143,7 +142,7 @@ impl Sessions {
         Ok((token, expires_at))
     }
 
-    /// Counts a start, unless the session is over.
+    /// Counts a start, unless the session has expired or is used up.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.

@@ -1,7 +1,7 @@
-//! Sessions of operators in the portal: who signed in with which key, and for how long that counts.
+//! Operators' sessions in the portal.
 //!
-//! A session ends after thirty minutes without a request, twelve hours after it began, when its owner signs out, and
-//! when its key is deleted or changed (OWASP ASVS 7.3).
+//! A session ends after thirty minutes without a request, after twelve hours, when the operator signs out, and when its
+//! key is deleted or changed (OWASP ASVS 7.3).
 
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
@@ -14,11 +14,11 @@ use crate::ids::ApiKeyId;
 use crate::secret_token::{self, SecretHash};
 use crate::table::{Condition, Write, n, put_new, read};
 
-/// How long a session lasts without a request.
+/// The time without a request after which a session ends.
 pub const PORTAL_IDLE: SignedDuration = SignedDuration::from_mins(30);
-/// How long a session lasts at most.
+/// The time after which every session ends.
 pub const PORTAL_LIFETIME: SignedDuration = SignedDuration::from_hours(12);
-/// Use within this time is not written down again.
+/// A use is recorded at most this often.
 const USE_IS_KNOWN_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 const WHAT: &str = "portal session";
@@ -29,11 +29,11 @@ const WHAT: &str = "portal session";
 pub enum PortalKey {
     /// An API key with the role of an operator.
     ApiKey(ApiKeyId),
-    /// The stack's own operator key, by its hash, so that a new one ends the sessions of the former.
+    /// The stack's own operator key, by its hash, so that a new key ends the sessions of the old one.
     OperatorKey(SecretHash),
 }
 
-/// What an operator had entered in a form when a former session ended.
+/// The form that an operator was filling in when an earlier session ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Draft {
     /// The path of the page with the form.
@@ -42,12 +42,12 @@ pub struct Draft {
     pub fields: String,
 }
 
-/// A session that is not over.
+/// A valid session.
 #[derive(Debug)]
 pub struct PortalSession {
-    /// What it began with.
+    /// The key that it began with.
     pub key: PortalKey,
-    /// What it goes on with.
+    /// The form that it continues with.
     pub draft: Option<Draft>,
 }
 
@@ -57,14 +57,14 @@ struct Record {
     key: PortalKey,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     draft: Option<Draft>,
-    /// Epoch seconds.
+    /// Seconds since 1970.
     used_at: i64,
-    /// Epoch seconds.
+    /// Seconds since 1970.
     expires_at: i64,
 }
 
 impl Sessions {
-    /// Begins a session of whoever presented `key`, which goes on with `draft`. Returns the token for its cookie.
+    /// Begins a session with a key, and a form to continue with. Returns the token for its cookie.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -87,7 +87,7 @@ impl Sessions {
         Ok(token)
     }
 
-    /// A session that is not over, whose use this is.
+    /// Records a use of a session. Returns the session, or `None` if it has ended.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -114,7 +114,7 @@ impl Sessions {
         Ok(update.attempt(&self.client).await?.then_some(session))
     }
 
-    /// Forgets what a session goes on with: it is saved.
+    /// Removes the form from a session, because it was saved.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
