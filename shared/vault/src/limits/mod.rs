@@ -15,7 +15,6 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ground::fields::{Fields, Object};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
