@@ -123,7 +123,14 @@ impl Authorize {
         session_key: SessionKey,
         now: Timestamp,
     ) -> Result<Response<Body>, Problem> {
-        let tenant = self.tenants.of(integration, session.organization.as_ref()).await?;
+        let tenant = self
+            .tenants
+            .of(
+                &integration.settings.tenant,
+                &integration.settings.organizations,
+                session.organization.as_ref(),
+            )
+            .await?;
         let metadata =
             self.metadata.get(&tenant).await.map_err(|e| {
                 Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e)

@@ -1,7 +1,7 @@
-//! Which tenant a user signs in at.
+//! The tenant that a user signs in at.
 //!
-//! A guest of an organization's tenant must sign in there and nowhere else, so `auto` asks Azure DevOps
-//! which tenant backs the organization. Answers are remembered for a day: organizations hardly move.
+//! A guest must sign in at the organization's tenant, so with `auto` Azure DevOps is asked which tenant backs the
+//! organization. Answers are remembered for a day, because organizations rarely move.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use entra::identifiers::Tenant;
 use ground::clock::Clock;
 use ground::remembered::{AskError, Remembered};
 use jiff::SignedDuration;
-use vault::integrations::{Integration, Organizations, TenantSetting};
+use vault::integrations::{Organizations, TenantSetting};
 
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
@@ -27,16 +27,20 @@ impl OrganizationTenants {
         Self { devops, known: Remembered::new(clock, REMEMBERED_FOR) }
     }
 
-    /// The tenant for a session's sign-in: the configured one, or the one that backs its organization.
+    /// Returns the tenant to sign in at: the configured one, or the one that backs the session's organization.
+    ///
+    /// # Errors
+    /// [`Code::OrganizationNotBackedByEntra`] if personal Microsoft accounts own the organization.
     pub(crate) async fn of(
         &self,
-        integration: &Integration,
+        configured: &TenantSetting,
+        served: &Organizations,
         organization: Option<&OrganizationName>,
     ) -> Result<Tenant, Problem> {
-        if let TenantSetting::Fixed(tenant) = &integration.settings.tenant {
+        if let TenantSetting::Fixed(tenant) = configured {
             return Ok(tenant.clone());
         }
-        let only = match &integration.settings.organizations {
+        let only = match served {
             Organizations::Named(names) if names.len() == 1 => names.first(),
             _ => None,
         };
@@ -69,3 +73,6 @@ impl OrganizationTenants {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

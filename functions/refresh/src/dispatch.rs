@@ -23,7 +23,7 @@ pub(crate) struct Dispatched {
 }
 
 impl Refresh {
-    /// Sends a message for each due shard. Repeated within the same minute it sends nothing new.
+    /// Sends a message for each due shard. A second run within [`DISPATCHED_EVERY`](vault::schedule::DISPATCHED_EVERY) sends nothing new.
     pub(crate) async fn dispatch(&self) -> Result<Dispatched, Error> {
         let now = self.clock.now();
         let mut metrics = Metrics::new("refresh");

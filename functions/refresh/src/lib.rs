@@ -136,3 +136,40 @@ impl Refresh {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(event: Value) -> Result<Event, serde_json::Error> {
+        serde_json::from_value(event)
+    }
+
+    #[test]
+    fn an_event_of_a_schedule_is_known_by_its_source() {
+        let event = read(json!({"source": "ado-connect.sweep"})).unwrap();
+        assert!(matches!(event, Event::Schedule { source } if source == "ado-connect.sweep"));
+    }
+
+    #[test]
+    fn an_event_of_a_queue_keeps_what_redelivery_and_dead_letters_need() {
+        let event = read(json!({"Records": [{
+            "messageId": "m-1",
+            "body": "{\"due_shard\":3}",
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:refresh-dead-letters.fifo",
+            "attributes": {"ApproximateReceiveCount": "1"},
+        }]}));
+        let Event::Queue { records } = event.unwrap() else { panic!("not a queue's event") };
+        assert_eq!(records[0].message_id, "m-1");
+        assert!(records[0].source.ends_with("refresh-dead-letters.fifo"));
+    }
+
+    #[test]
+    fn an_event_of_neither_is_refused() {
+        for event in [json!({}), json!(null), json!({"records": []}), json!({"source": 1})] {
+            assert!(read(event.clone()).is_err(), "{event}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
+use vault::schedule::DISPATCHED_EVERY;
 
 /// One message of an SQS event.
 #[derive(Debug, Deserialize)]
@@ -69,17 +70,15 @@ impl Queue {
         Self { client, url }
     }
 
-    /// Sends a message once in each minute, however often this is called.
+    /// Sends a message once in each run of the dispatcher, however often this is called.
     pub(crate) async fn send(&self, message: &Message, now: Timestamp) -> Result<(), Error> {
-        let minute = now.as_second().div_euclid(60);
-        self.send_as(message, &format!("{}-minute-{minute}", message.group())).await
+        self.send_as(message, &once_a_run(message, "run", now)).await
     }
 
-    /// Sends what is left of a message's work; at most once in each minute, too, because the message
-    /// of the next minute finds the same.
+    /// Sends the rest of a message's work: at most once in each run of the dispatcher as well, because the next run finds
+    /// the same rest.
     pub(crate) async fn send_rest(&self, message: &Message, now: Timestamp) -> Result<(), Error> {
-        let minute = now.as_second().div_euclid(60);
-        self.send_as(message, &format!("{}-rest-{minute}", message.group())).await
+        self.send_as(message, &once_a_run(message, "rest", now)).await
     }
 
     /// Sends a message that must arrive however often its like was sent.
@@ -97,5 +96,63 @@ impl Queue {
             .send()
             .await?;
         Ok(())
+    }
+}
+
+/// Returns the id by which SQS recognises a message that was sent before in the same run of the dispatcher. SQS remembers
+/// ids for five minutes
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html>).
+fn once_a_run(message: &Message, kind: &str, now: Timestamp) -> String {
+    let run = now.as_second().div_euclid(DISPATCHED_EVERY.as_secs());
+    format!("{}-{kind}-{run}", message.group())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn a_shard_is_sent_once_a_run_of_the_dispatcher() {
+        let shard = Message::DueShard(3);
+        let id = |seconds| once_a_run(&shard, "run", at(seconds));
+        assert_eq!(id(0), id(59));
+        assert_ne!(id(59), id(60));
+        assert_ne!(id(0), once_a_run(&Message::DueShard(2), "run", at(0)));
+        assert_ne!(id(0), once_a_run(&shard, "rest", at(0)), "the rest of a run is not its start");
+    }
+
+    #[test]
+    fn the_template_runs_the_dispatcher_as_often_as_messages_are_sent_again() {
+        let template = include_str!("../../../infra/template.yaml");
+        assert_eq!(DISPATCHED_EVERY.as_secs(), 60);
+        assert!(template.contains("ScheduleExpression: rate(1 minute)"));
+    }
+
+    #[test]
+    fn messages_of_one_shard_are_handled_one_after_the_other() {
+        let segment = |after: Option<&str>| {
+            Message::Sweep(Segment { number: 3, of: 4, after: after.map(str::to_owned) })
+        };
+        assert_eq!(Message::DueShard(3).group(), "shard-3");
+        assert_eq!(segment(None).group(), segment(Some("conn_1")).group());
+        assert_ne!(segment(None).group(), Message::DueShard(3).group());
+    }
+
+    #[test]
+    fn messages_keep_their_shape_while_old_and_new_functions_run_side_by_side() {
+        let segment = Segment { number: 1, of: 4, after: Some("conn_1".to_owned()) };
+        for (message, wire) in [
+            (Message::DueShard(3), json!({"due_shard": 3})),
+            (Message::Sweep(segment), json!({"sweep": {"number": 1, "of": 4, "after": "conn_1"}})),
+        ] {
+            assert_eq!(serde_json::to_value(&message).unwrap(), wire);
+            assert_eq!(serde_json::from_value::<Message>(wire).unwrap(), message);
+        }
     }
 }

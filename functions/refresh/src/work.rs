@@ -90,3 +90,38 @@ impl Refresh {
         self.tallies.write().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ground::clock::StoppedClock;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// How long a worker begins new work, in seconds, with so many seconds of Lambda's time left.
+    fn works_for(left: i64) -> u64 {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let clock = StoppedClock::at(now);
+        let mut context = Context::default();
+        context.deadline = u64::try_from(now.as_millisecond() + left * 1000).unwrap();
+        deadline(&context, &*clock).duration_since(Instant::now()).as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_keeps_time_for_what_is_under_way() {
+        assert_eq!(works_for(300), 280);
+        assert_eq!(works_for(60), 40);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_with_little_time_uses_half_of_it() {
+        assert_eq!(works_for(30), 15);
+        assert_eq!(works_for(10), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_without_time_begins_nothing() {
+        assert_eq!(works_for(0), 0);
+        assert_eq!(works_for(-5), 0);
+    }
+}

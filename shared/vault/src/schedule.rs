@@ -14,6 +14,9 @@ use rand::{CryptoRng, Rng as _};
 
 use crate::ids::ConnectionId;
 
+/// Time between two runs of the dispatcher, which looks for what is due. The schedule itself is in the SAM template and the
+/// CDK construct; a run sooner than this finds its messages already sent.
+pub const DISPATCHED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// A connection used within this time is kept warm.
 pub const HOT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// An access token counts as expired this long before it is, because a request must still reach Azure DevOps.
