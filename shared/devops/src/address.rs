@@ -10,7 +10,7 @@ use url::{Position, Url};
 
 use crate::host::{Host, SharedHost};
 use crate::organization::OrganizationName;
-use path::Path;
+use path::{Ambiguous, Path};
 
 /// What the URL standard encodes in the query of an `https` address, besides what is not ASCII.
 const ENCODED_IN_QUERY: &AsciiSet =
@@ -36,6 +36,12 @@ pub enum AddressError {
     /// Somebody could read the address otherwise.
     #[error("The address contains {0}.")]
     AmbiguousPath(&'static str),
+}
+
+impl From<Ambiguous> for AddressError {
+    fn from(Ambiguous(reason): Ambiguous) -> Self {
+        Self::AmbiguousPath(reason)
+    }
 }
 
 impl Address {

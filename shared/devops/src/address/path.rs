@@ -4,7 +4,6 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::AddressError;
 use crate::organization::OrganizationName;
 
 /// What cannot stand in a segment: all but RFC 3986's `pchar`. A percent sign stands, because only one that
@@ -39,6 +38,9 @@ const SLASHES: &[char] = &[
     '\u{2044}', '\u{2215}', '\u{2216}', '\u{29f8}', '\u{29f9}', '\u{fe68}', '\u{ff0f}', '\u{ff3c}',
 ];
 
+/// What makes a path mean different things to different readers.
+pub(super) struct Ambiguous(pub(super) &'static str);
+
 /// A path whose segments nobody can read in two ways, each encoded as it goes on the wire.
 pub(super) struct Path {
     segments: Vec<String>,
@@ -47,11 +49,11 @@ pub(super) struct Path {
 }
 
 impl Path {
-    pub(super) fn parse(path: &str) -> Result<Self, AddressError> {
+    pub(super) fn parse(path: &str) -> Result<Self, Ambiguous> {
         if path.is_empty() {
             return Ok(Self { segments: Vec::new(), slash_at_end: false });
         }
-        let refused = AddressError::AmbiguousPath("no slash at the beginning of its path");
+        let refused = Ambiguous("no slash at the beginning of its path");
         let below = path.strip_prefix('/').ok_or(refused)?;
         if below.is_empty() {
             return Ok(Self { segments: Vec::new(), slash_at_end: true });
@@ -85,9 +87,9 @@ impl fmt::Display for Path {
 }
 
 /// A segment as it came, with what cannot stand in a path percent-encoded.
-fn segment(raw: &str) -> Result<String, AddressError> {
+fn segment(raw: &str) -> Result<String, Ambiguous> {
     match ambiguity(raw) {
-        Some(reason) => Err(AddressError::AmbiguousPath(reason)),
+        Some(reason) => Err(Ambiguous(reason)),
         None => Ok(utf8_percent_encode(raw, ENCODED_IN_SEGMENT).to_string()),
     }
 }
