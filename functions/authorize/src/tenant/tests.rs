@@ -3,6 +3,7 @@ use emulators::{AzureDevOps, AzureDevOpsOptions, Entra, EntraOptions, Fault};
 use ground::clock::StoppedClock;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 use super::*;
 
@@ -45,7 +46,7 @@ fn named(names: &[&str]) -> Organizations {
     Organizations::Named(names.iter().map(|name| name.parse().unwrap()).collect())
 }
 
-fn id(tenant: impl ToString) -> Tenant {
+fn id(tenant: Uuid) -> Tenant {
     Tenant::Id(tenant.to_string().parse().unwrap())
 }
 
