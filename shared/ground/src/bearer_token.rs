@@ -3,12 +3,12 @@
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-/// An access token that can stand in an `Authorization` header. It is checked when it enters (an answer of Entra, a
-/// stored token), so that no later step can fail because of it. Never printed, wiped from memory.
+/// An access token that is valid in an `Authorization` header. The constructor checks it (a reply of Entra, a stored
+/// token), so that no later step can fail because of it. Never printed; wiped from memory.
 #[derive(Debug, Clone)]
 pub struct BearerToken(SecretString);
 
-/// The text has characters that no header may have (RFC 9110 section 5.5).
+/// The text has characters that are not allowed in a header (RFC 9110 section 5.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the token cannot stand in a header")]
 pub struct InvalidBearerToken;
@@ -32,7 +32,7 @@ impl BearerToken {
         header(&self.0).expect("the token can stand in a header")
     }
 
-    /// The token itself.
+    /// Returns the token itself.
     pub fn secret(&self) -> &SecretString {
         &self.0
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A source of the present moment.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// Returns the present moment.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 
     /// Returns the time left until a moment, or `None` if it is past.
@@ -28,12 +28,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved, for tests and simulations.
+/// A clock that stops at a time until it is moved, for tests and simulations.
 #[derive(Debug)]
 pub struct StoppedClock(Mutex<Timestamp>);
 
 impl StoppedClock {
-    /// Returns a clock that stands at this moment.
+    /// Returns a clock that is stopped at `now`.
     pub fn at(now: Timestamp) -> Arc<Self> {
         Arc::new(Self(Mutex::new(now)))
     }

@@ -1,4 +1,4 @@
-//! Reading a public JSON document: bounded in time and size.
+//! Fetches public JSON documents, bounded in time and size.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use serde::de::DeserializeOwned;
 
 use crate::transport::{Transport, TransportError};
 
-/// API Gateway's own limits for its JWT authorizer are good ones: 1.5 s and 150,000 bytes.
+/// The limits of API Gateway's JWT authorizer: 1.5 s and 150,000 bytes.
 const TIMEOUT: Duration = Duration::from_millis(1500);
 const LARGEST: usize = 150_000;
 
-/// Why a document could not be read.
+/// The reasons why a document could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FetchError {
-    /// No answer in time, or none at all.
+    /// No reply in time, or none at all.
     #[error("no answer")]
     NoAnswer,
-    /// An answer other than 200.
+    /// A status other than 200.
     #[error("status {0}")]
     Status(u16),
     /// More than 150,000 bytes.
     #[error("the document is too large")]
     TooLarge,
-    /// Not the JSON that it should be.
+    /// The body is not the expected JSON.
     #[error("the document cannot be read")]
     Malformed,
 }
@@ -30,7 +30,7 @@ pub enum FetchError {
 /// Gets and parses a document.
 ///
 /// # Errors
-/// [`FetchError`], after at most 1.5 seconds.
+/// [`FetchError`] if the document cannot be read within 1.5 seconds.
 pub async fn json<T: DeserializeOwned>(transport: &Transport, url: &str) -> Result<T, FetchError> {
     let request = ::http::Request::get(url).body(Vec::new()).map_err(|_| FetchError::NoAnswer)?;
     let fetched = tokio::time::timeout(TIMEOUT, transport.send(request, LARGEST)).await;

@@ -1,4 +1,4 @@
-//! Named values: take each by its name, note what is wrong and go on, so that every fault is found at once.
+//! Named values: each is taken by its name, and each fault is collected, so that all faults are reported at once.
 //!
 //! ```text
 //!  Variables (environment) ──┐
@@ -13,17 +13,17 @@ use std::str::FromStr;
 
 pub use object::{Object, shown_name};
 
-/// A field and what is wrong with it. The message never repeats the value.
+/// A field and its fault. The message never repeats the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The field's path, such as `allowed_calls[0].methods`; empty for the whole.
+    /// The field's path, such as `allowed_calls[0].methods`; empty for the whole value.
     pub field: String,
-    /// What is wrong, or what is expected.
+    /// The fault, or what is expected.
     pub message: String,
 }
 
 impl Fault {
-    /// A fault of the field with this path.
+    /// Returns a fault of the field with this path.
     pub fn new(field: impl Into<String>, message: impl fmt::Display) -> Self {
         Self { field: field.into(), message: message.to_string() }
     }
@@ -40,21 +40,21 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Values with names.
+/// A source of named values.
 pub trait Source<T> {
-    /// Takes the value of this name as a `T`. The fault's path begins below the name.
+    /// Takes the value of this name as a `T`, or `None` if there is none. The fault's path is relative to the name.
     fn take(&mut self, name: &str) -> Option<Result<T, Fault>>;
 
-    /// Takes a value that says that there is none.
+    /// Drops the value if it is `null`.
     fn take_null(&mut self, _name: &str) {}
 }
 
-/// Environment variables, or others like them. An empty one counts as none.
+/// Environment variables, or a stand-in for them. An empty variable counts as absent.
 #[derive(Clone, Copy)]
 pub struct Variables<'a>(pub &'a dyn Fn(&str) -> Option<String>);
 
 impl Variables<'_> {
-    /// The variable as it is.
+    /// Returns the variable's text, or `None` if it is empty or absent.
     pub fn text(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|text| !text.trim().is_empty())
     }
@@ -70,18 +70,18 @@ impl<T: FromStr<Err: fmt::Display>> Source<T> for Variables<'_> {
 pub struct Fields<S> {
     /// The values that are not taken yet.
     pub source: S,
-    /// Where these fields are within the whole.
+    /// The path of these fields within the whole value.
     path: String,
     faults: Vec<Fault>,
 }
 
 impl<S> Fields<S> {
-    /// The fields of a whole.
+    /// Returns the fields of a whole value.
     pub fn new(source: S) -> Self {
         Self { source, path: String::new(), faults: Vec::new() }
     }
 
-    /// The value of a field. `None` without a fault if there is none.
+    /// Returns the value of a field, or `None` if it is absent or faulty.
     pub fn optional<T>(&mut self, name: &str) -> Option<T>
     where
         S: Source<T>,
@@ -91,7 +91,7 @@ impl<S> Fields<S> {
         self.noted(name, value)
     }
 
-    /// The value of a field that has to be there. `None` is always with a fault.
+    /// Returns the value of a field, or `None` after noting a fault if it is absent or faulty.
     pub fn required<T>(&mut self, name: &str) -> Option<T>
     where
         S: Source<T>,
@@ -101,7 +101,7 @@ impl<S> Fields<S> {
         self.noted(name, value)
     }
 
-    /// The value of a field, or the usual one.
+    /// Returns the value of a field, or the default if it is absent.
     pub fn or_default<T: Default>(&mut self, name: &str) -> T
     where
         S: Source<T>,
@@ -115,27 +115,27 @@ impl<S> Fields<S> {
         self.faults.push(Fault::new(join(&self.path, name), message));
     }
 
-    /// The value, or a fault of the field that it is for.
+    /// Returns the value, or `None` after noting the error as a fault of the field.
     pub fn checked<T, E: fmt::Display>(&mut self, name: &str, value: Result<T, E>) -> Option<T> {
         value.map_err(|error| self.refuse(name, error)).ok()
     }
 
-    /// The value, or a fault at or below a field.
+    /// Returns the value, or `None` after noting a fault at or below the field.
     pub fn noted<T>(&mut self, name: &str, value: Result<T, Fault>) -> Option<T> {
         let path = join(&self.path, name);
         value.map_err(|fault| self.faults.push(fault.below(&path))).ok()
     }
 
-    /// Whether a field, or one below it, is at fault.
+    /// Returns whether a field, or one below it, is faulty.
     pub fn is_faulty(&self, name: &str) -> bool {
         let path = join(&self.path, name);
         self.faults.iter().any(|fault| is_within(&fault.field, &path))
     }
 
-    /// The value if nothing is wrong.
+    /// Returns the value if there are no faults.
     ///
     /// # Errors
-    /// With every fault.
+    /// Every fault, if there is one.
     pub fn all<T>(self, value: Option<T>) -> Result<T, Vec<Fault>> {
         match value {
             Some(value) if self.faults.is_empty() => Ok(value),
@@ -144,7 +144,7 @@ impl<S> Fields<S> {
     }
 }
 
-/// Whether the path of a field is this one, or one below it.
+/// Returns whether a field's path is `path` or below it.
 pub fn is_within(field: &str, path: &str) -> bool {
     let rest = field.strip_prefix(path);
     path.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))

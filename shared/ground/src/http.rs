@@ -1,13 +1,13 @@
-//! HTTP to others: the one client of a process, bounded bodies, and which addresses may carry a secret.
+//! HTTP to other services: the one client of a process, bounded bodies, and the addresses that may receive a secret.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use url::{Host, Url};
 
-/// Makes the one HTTP client of a process, for Entra and Azure DevOps alike: rustls, HTTP/1.1 (Azure DevOps refuses
-/// large uploads over HTTP/2), no redirects, 1 s to connect. Idle sockets are closed after 50 s, before a frozen
-/// environment could find them dead.
+/// Creates the one HTTP client of a process, for Entra and Azure DevOps alike: rustls, HTTP/1.1 (Azure DevOps refuses
+/// large uploads over HTTP/2), no redirects, 1 s to connect. Idle sockets are closed after 50 s, before they break in a
+/// frozen environment.
 ///
 /// # Errors
 /// If the TLS back end cannot be set up.
@@ -23,13 +23,13 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-/// Why a body was not read.
+/// The reasons why a body was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The connection broke, or the client's deadline passed.
     #[error("the connection broke: {0}")]
     Broken(#[from] reqwest::Error),
-    /// The body has more bytes than the caller takes.
+    /// The body is larger than the caller's limit.
     #[error("the body is too large")]
     TooLarge,
 }
@@ -37,7 +37,7 @@ pub enum ReadError {
 /// The first bytes of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// The bytes, at most as many as were asked for.
+    /// The bytes, at most as many as requested.
     pub bytes: Bytes,
     /// Whether the body ends here.
     pub is_whole: bool,

@@ -1,16 +1,16 @@
-//! What every crate of ado-connect stands on: time, randomness, HTTP to others, and remembering answers.
+//! The ground of every crate of ado-connect: time, randomness, HTTP to other services, and remembered answers.
 //!
 //! ```text
 //!    functions, calls, edge, vault, entra, devops
 //!                       │
-//!   clock        the present moment, as a parameter
-//!   random       where minted and jittered values come from, as a parameter
-//!   http         the one HTTP client, bounded bodies, which addresses may be trusted
-//!   bearer_token an access token that can stand in a header
-//!   transport    one request and its whole answer, as a function that a simulation can replace
+//!   clock        the current time, as a parameter
+//!   random       the source of minted and jittered values, as a parameter
+//!   http         the one HTTP client, bounded bodies, the addresses that may receive a secret
+//!   bearer_token an access token that is valid in a header
+//!   transport    one request and its whole response, as a function that a simulation can replace
 //!   fields       named values, read with every fault at once
 //!   fetch        a public JSON document, bounded in time and size
-//!   remembered   answers that stay good for a while
+//!   remembered   answers that stay fresh for a while
 //! ```
 //!
 //! It knows no AWS, no Entra and no Azure DevOps, and imports nothing else of ours. Production code takes time,

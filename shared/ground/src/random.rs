@@ -1,4 +1,4 @@
-//! Randomness, for everything that is minted or jittered.
+//! Randomness, for all values that are minted or jittered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,22 +8,22 @@ use rand::{CryptoRng, RngCore, SeedableRng as _, TryRngCore as _};
 
 /// The operating system's generator. It holds no state, so it may cross threads and awaits.
 fn system() -> UnwrapErr<OsRng> {
-    // An operating system without randomness is nothing to go on with: the panic is caught at the handler.
+    // Without randomness from the operating system nothing can go on: the handler catches the panic.
     OsRng.unwrap_err()
 }
 
-/// Where randomness comes from, as a parameter.
+/// The source of randomness, as a parameter.
 #[derive(Debug, Clone, Default)]
 pub enum Random {
     /// The operating system: the only choice in production.
     #[default]
     System,
-    /// A seed, so that a simulated run can be repeated. What it mints can be guessed.
+    /// A seed, so that a simulated run can be repeated. The values it mints can be guessed.
     Seeded(Arc<Mutex<StdRng>>),
 }
 
 impl Random {
-    /// The same numbers for the same seed.
+    /// Returns a generator that repeats its numbers for the same seed.
     pub fn seeded(seed: u64) -> Self {
         Self::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
     }

@@ -1,4 +1,4 @@
-//! Answers that stay good for a while: one request per key however many callers wait for it.
+//! Answers that stay fresh for a while, with one request per key for all concurrent callers.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,15 +9,15 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 
-/// Keys that are remembered unless [`Remembered::at_most`] says otherwise.
+/// The number of remembered keys, unless [`Remembered::at_most`] sets another.
 const MOST_KEYS: usize = 1000;
 
-/// Why there is no new answer.
+/// The reasons why there is no new answer.
 #[derive(Debug)]
 pub enum AskError<E> {
-    /// The other side did not answer. A stale answer may take the place of a new one.
+    /// The other side did not answer. A stale answer may be used instead.
     Unavailable(E),
-    /// The other side answered that there is none: what was remembered is forgotten.
+    /// The other side answered that there is none. The remembered answer is forgotten.
     Final(E),
 }
 
@@ -27,21 +27,21 @@ impl<E> From<E> for AskError<E> {
     }
 }
 
-/// What a failure to ask comes to.
+/// The result of a failed request.
 #[derive(Debug, Clone, Copy)]
 enum WhenFailing {
     /// The caller gets the failure.
     Fail,
-    /// The caller gets the stale answer if it is not older than `usable_for`. The other side is left alone for
+    /// The caller gets the stale answer if it is not older than `usable_for`. The other side is asked again after
     /// `ask_again_after`.
     Stale { usable_for: SignedDuration, ask_again_after: SignedDuration },
 }
 
 struct Slot<V> {
     value: Option<V>,
-    /// When `value` was had.
+    /// When `value` was received.
     had_at: Timestamp,
-    /// When asking failed, if it has since.
+    /// When the last request failed, if it did after `value` was received.
     failed_at: Option<Timestamp>,
 }
 
@@ -53,7 +53,7 @@ impl<V> Default for Slot<V> {
 
 struct Used<V> {
     slot: Arc<Mutex<Slot<V>>>,
-    /// The number of its last use, of all uses of all slots.
+    /// The number of its last use, counted over all slots.
     last_use: u64,
 }
 
@@ -62,7 +62,7 @@ struct Slots<K, V> {
     uses: u64,
 }
 
-/// Answers by key, each good for a time. Clones share what they remember.
+/// Answers by key, each fresh for a time. Clones share them.
 #[derive(Clone)]
 pub struct Remembered<K, V> {
     clock: Arc<dyn Clock>,
@@ -73,8 +73,8 @@ pub struct Remembered<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
-    /// Remembers answers for `fresh_for`, and nothing yet. Failures are the caller's; at most 1,000 keys are
-    /// remembered.
+    /// Returns an empty cache whose answers are fresh for `fresh_for`. The caller gets each failure; at most 1,000 keys
+    /// are remembered.
     pub fn new(clock: Arc<dyn Clock>, fresh_for: SignedDuration) -> Self {
         let slots = Slots { by_key: HashMap::new(), uses: 0 };
         Self {
@@ -86,26 +86,26 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
         }
     }
 
-    /// While asking fails, an answer that is at most `usable_for` old takes the place of a new one, and the other side is
-    /// asked again after `ask_again_after`.
+    /// Uses a stale answer that is at most `usable_for` old while requests fail, and asks the other side again after
+    /// `ask_again_after`.
     #[must_use]
     pub fn or_stale(mut self, usable_for: SignedDuration, ask_again_after: SignedDuration) -> Self {
         self.when_failing = WhenFailing::Stale { usable_for, ask_again_after };
         self
     }
 
-    /// Remembers at most so many keys: the one whose last use is longest ago makes room.
+    /// Remembers at most `most` keys; the least recently used one is dropped.
     #[must_use]
     pub fn at_most(mut self, most: usize) -> Self {
         self.most = most;
         self
     }
 
-    /// Returns the remembered answer while it is fresh, else what `ask` comes to. `ask` is called only if it is needed;
-    /// callers of one key wait for each other, callers of different keys do not.
+    /// Returns the remembered answer if it is fresh, or the result of `ask` if not. Callers of one key wait for each
+    /// other; callers of different keys do not.
     ///
     /// # Errors
-    /// The failure of `ask`, unless a stale answer may take its place.
+    /// The error of `ask` if it fails and there is no stale answer to use.
     pub async fn get<E, Asked>(&self, key: &K, ask: impl FnOnce() -> Asked) -> Result<V, E>
     where
         Asked: Future<Output = Result<V, AskError<E>>>,
@@ -141,7 +141,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
         }
     }
 
-    /// Returns the remembered answer, or `None` if there is none or it is no longer fresh.
+    /// Returns the remembered answer, or `None` if there is no fresh one.
     pub async fn known(&self, key: &K) -> Option<V> {
         let slot = self.slot(key).await;
         let slot = slot.lock().await;
@@ -149,13 +149,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
         slot.value.clone().filter(|_| is_fresh)
     }
 
-    /// Remembers an answer that was had otherwise.
+    /// Remembers an answer that came from elsewhere.
     pub async fn put(&self, key: &K, value: V) {
         let slot = self.slot(key).await;
         *slot.lock().await = Slot { value: Some(value), had_at: self.clock.now(), failed_at: None };
     }
 
-    /// Forgets an answer. The next caller asks.
+    /// Forgets an answer, so that the next caller asks.
     pub async fn forget(&self, key: &K) {
         let slot = self.slot(key).await;
         *slot.lock().await = Slot::default();
@@ -192,7 +192,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
     }
 }
 
-/// How far two moments lie apart, whichever is earlier: a clock that was set back must not make an answer good for years.
+/// Returns the distance between two times, in either order: if the clock is set back, an answer must not stay fresh for
+/// years.
 fn since(now: Timestamp, then: Timestamp) -> SignedDuration {
     now.duration_since(then).abs()
 }

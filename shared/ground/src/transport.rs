@@ -1,7 +1,7 @@
-//! How requests reach Entra: the process's HTTP client, as a function.
+//! Sends requests through the process's HTTP client, as a function.
 //!
-//! The `oauth2` crate takes its HTTP client as a function from request to answer; discovery uses the same
-//! one. Whoever simulates a network puts another function in its place.
+//! The `oauth2` crate takes its HTTP client as a function from request to response; discovery uses the same one. A
+//! simulated network replaces the function.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,33 +11,33 @@ use ::http::{Request, Response};
 
 use crate::http::{ReadError, read};
 
-/// What sending comes to.
+/// The future of a response.
 pub type Sending =
     Pin<Box<dyn Future<Output = Result<Response<Vec<u8>>, TransportError>> + Send + 'static>>;
 
-/// Why there is no answer.
+/// The reasons why there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// No connection, or it broke.
     #[error("no answer")]
     NoAnswer,
-    /// More bytes than the caller takes.
+    /// The body is larger than the caller's limit.
     #[error("the answer is too large")]
     TooLarge,
 }
 
-/// Sends one request and reads the whole answer, up to a number of bytes. Sets no deadline and tries
-/// nothing twice: both are the caller's.
+/// Sends one request and reads the whole response, up to a number of bytes. Deadlines and retries are left to the
+/// caller.
 #[derive(Clone)]
 pub struct Transport(Arc<dyn Fn(Request<Vec<u8>>, usize) -> Sending + Send + Sync>);
 
 impl Transport {
-    /// A transport that sends with this function, which is given the request and the most bytes to read.
+    /// Returns a transport that sends with this function. Its second parameter is the most bytes to read.
     pub fn new(send: impl Fn(Request<Vec<u8>>, usize) -> Sending + Send + Sync + 'static) -> Self {
         Self(Arc::new(send))
     }
 
-    /// Sends, and reads at most `largest` bytes of body.
+    /// Sends a request and reads at most `largest` bytes of the body.
     pub fn send(&self, request: Request<Vec<u8>>, largest: usize) -> Sending {
         (self.0)(request, largest)
     }

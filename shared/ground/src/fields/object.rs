@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{Fault, Fields, Source};
 
-/// The members of a JSON object that nobody has taken yet.
+/// The members of a JSON object that are not taken yet.
 #[derive(Debug, Default)]
 pub struct Object<'a>(BTreeMap<String, Member<'a>>);
 
@@ -72,7 +72,7 @@ impl<T: DeserializeOwned> Source<T> for Object<'_> {
 }
 
 impl<'a> Fields<Object<'a>> {
-    /// An object below this one, read field by field. `None` without a fault if there is none, or `null`.
+    /// Returns the object in a field, read field by field, or `None` if it is absent, `null` or faulty.
     pub fn object<T>(
         &mut self,
         name: &str,
@@ -84,7 +84,7 @@ impl<'a> Fields<Object<'a>> {
         self.below(name, object, read)
     }
 
-    /// A list of at most so many objects, each read field by field; empty if there is none.
+    /// Returns a list of at most `most` objects, each read field by field; empty if it is absent.
     pub fn objects<T>(
         &mut self,
         name: &str,
@@ -102,7 +102,8 @@ impl<'a> Fields<Object<'a>> {
         list.into_iter().enumerate().filter_map(entry).collect()
     }
 
-    /// A list of at most so many texts, each parsed; empty if there is none. A fault of one is the list's.
+    /// Returns a list of at most `most` texts, each parsed; empty if it is absent. A fault of one text is the list's
+    /// fault.
     pub fn texts<T: TryFrom<String, Error: fmt::Display>>(
         &mut self,
         name: &str,
@@ -116,23 +117,23 @@ impl<'a> Fields<Object<'a>> {
         self.noted(name, list).unwrap_or_default()
     }
 
-    /// A whole number from 1 to `most`.
+    /// Returns a whole number from 1 to `most`.
     pub fn number(&mut self, name: &str, most: u32) -> Option<NonZeroU32> {
         let number = self.optional::<u32>(name)?;
         let number = NonZeroU32::new(number).filter(|number| number.get() <= most);
         self.checked(name, number.ok_or_else(|| format!("1 to {most}")))
     }
 
-    /// An absolute address.
+    /// Returns an absolute URL.
     pub fn url(&mut self, name: &str) -> Option<Url> {
         let text: String = self.optional(name)?;
         self.checked(name, Url::parse(&text).map_err(|_| "an absolute address"))
     }
 
-    /// The value if nothing is wrong, and no member is left that nobody has taken.
+    /// Returns the value if there are no faults and every member was taken.
     ///
     /// # Errors
-    /// With every fault.
+    /// Every fault, if there is one; each member that is left is a fault.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<Fault>> {
         self.refuse_unknown();
         self.all(value)
@@ -174,7 +175,7 @@ fn parsed<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, Fault> {
 }
 
 impl Fault {
-    /// Serde's fault of a value, without what was sent.
+    /// Returns Serde's fault of a value, without the value.
     pub fn of_json(path: &str, error: &serde_json::Error) -> Self {
         let (field, message) = describe(&error.to_string());
         let path = if path.is_empty() || path == "." { String::new() } else { shown_name(path) };
@@ -182,8 +183,8 @@ impl Fault {
     }
 }
 
-/// Takes the expected type from serde's message and drops the value. Serde has both only as text:
-/// "invalid type: string \"…\", expected u32 at line 1 column 9".
+/// Takes the expected type from Serde's message and drops the value. Serde gives both only as text: "invalid type:
+/// string \"…\", expected u32 at line 1 column 9".
 fn describe(sentence: &str) -> (Option<String>, String) {
     let text = sentence.rsplit_once(" at line ").map_or(sentence, |(text, _)| text);
     let quoted = |prefix: &str| {
@@ -202,14 +203,14 @@ fn describe(sentence: &str) -> (Option<String>, String) {
     if let Some((_, expected)) = text.rsplit_once(", expected ") {
         return (None, format!("must be {}", in_json_words(expected)));
     }
-    // A message of the field's own type. Parsers that repeat the value put it into quotes.
+    // The message comes from the field's own type. Parsers that repeat the value quote it.
     if text.contains(['"', '`', '\'']) {
         return (None, "is not valid".to_owned());
     }
     (None, text.to_owned())
 }
 
-/// The JSON name of a Rust type.
+/// Returns the JSON name of a Rust type.
 fn in_json_words(expected: &str) -> &str {
     match expected {
         "a sequence" => "an array",
@@ -221,7 +222,7 @@ fn in_json_words(expected: &str) -> &str {
     }
 }
 
-/// A name from the request if it looks like one of ours; others are not shown.
+/// Returns a name from the request if it looks like one of ours, or a placeholder if not.
 pub fn shown_name(name: &str) -> String {
     let harmless = |b: u8| b.is_ascii_alphanumeric() || b"_-.[]".contains(&b);
     if (1..=64).contains(&name.len()) && name.bytes().all(harmless) {

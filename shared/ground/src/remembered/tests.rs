@@ -11,7 +11,7 @@ fn clock() -> Arc<StoppedClock> {
     StoppedClock::at(Timestamp::from_second(1_800_000_000).unwrap())
 }
 
-/// Another side that answers how often it was asked, or fails.
+/// Another side that answers with the number of its requests so far, or fails.
 #[derive(Default)]
 struct Other {
     asked: AtomicU32,
@@ -66,7 +66,7 @@ async fn a_key_that_hangs_delays_no_other_key() {
 }
 
 #[tokio::test]
-async fn a_failure_is_the_callers_where_no_stale_answer_is_wanted() {
+async fn the_caller_gets_a_failure_where_no_stale_answer_is_wanted() {
     let (clock, other) = (clock(), Other::default());
     let remembered = Remembered::new(clock.clone(), FRESH_FOR);
     assert_eq!(remembered.get(&"a", || other.answer()).await, Ok(1));
@@ -104,7 +104,7 @@ async fn a_stale_answer_is_not_used_for_ever() {
 }
 
 #[tokio::test]
-async fn a_final_failure_forgets_what_was_remembered() {
+async fn a_final_failure_forgets_the_remembered_answer() {
     let (clock, other) = (clock(), Other::default());
     let remembered =
         Remembered::new(clock.clone(), FRESH_FOR).or_stale(USABLE_FOR, ASK_AGAIN_AFTER);
@@ -116,7 +116,7 @@ async fn a_final_failure_forgets_what_was_remembered() {
 }
 
 #[tokio::test]
-async fn what_is_put_is_known_until_it_is_forgotten_or_stale() {
+async fn an_answer_that_was_put_is_known_until_it_is_forgotten_or_stale() {
     let clock = clock();
     let remembered = Remembered::new(clock.clone(), FRESH_FOR);
     assert_eq!(remembered.known(&"a").await, None);
@@ -130,7 +130,7 @@ async fn what_is_put_is_known_until_it_is_forgotten_or_stale() {
 }
 
 #[tokio::test]
-async fn the_key_whose_last_use_is_longest_ago_makes_room() {
+async fn the_least_recently_used_key_is_dropped() {
     let remembered = Remembered::new(clock(), FRESH_FOR).at_most(2);
     remembered.put(&"a", 1).await;
     remembered.put(&"b", 2).await;
