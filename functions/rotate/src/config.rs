@@ -14,9 +14,9 @@ pub struct RotateConfig {
     pub common: Config,
     /// `ROTATION_TENANT`: the tenant in which the Entra app is registered.
     pub tenant: Tenant,
-    /// `ROTATION_VALID_DAYS`: lifetime that is requested for a new client secret; 180 days unless set.
+    /// `ROTATION_VALID_DAYS`: the requested lifetime of a new client secret; 180 days unless set.
     pub valid_for: SignedDuration,
-    /// `GRAPH_URL`: takes Microsoft Graph's place.
+    /// `GRAPH_URL`: the address of a server that replaces Microsoft Graph.
     pub graph_url: Option<Url>,
 }
 

@@ -1,4 +1,4 @@
-//! What Secrets Manager sends.
+//! The event that Secrets Manager sends.
 
 use serde::Deserialize;
 
@@ -9,11 +9,11 @@ pub(crate) struct RotationEvent {
     pub(crate) step: Step,
     /// The secret's ARN.
     pub(crate) secret_id: String,
-    /// The id of the version that is to become the current one.
+    /// The id of the version that becomes the current one.
     pub(crate) client_request_token: String,
 }
 
-/// The steps, in their order.
+/// The steps, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) enum Step {
     #[serde(rename = "createSecret")]

@@ -1,14 +1,14 @@
-//! Client secrets are renewed before they expire, by the app itself: no person, no outage.
+//! Renews client secrets before they expire. The app does it by itself: no person, no outage.
 //!
 //! ```text
 //!  Secrets Manager ── createSecret ─> Graph addPassword ─> AWSPENDING
 //!                  ── setSecret    ─> nothing: Entra has it already
 //!                  ── testSecret   ─> a token with it, from Entra
-//!                  ── finishSecret ─> AWSCURRENT; the integration knows the new expiry;
+//!                  ── finishSecret ─> AWSCURRENT; the integration gets the new expiry;
 //!                                     the secret before the last is removed from Entra
 //! ```
 //!
-//! When a step fails, Secrets Manager begins again with the first one, so each may be repeated.
+//! If a step fails, Secrets Manager starts again with the first one, so each step may be repeated.
 //!
 //! Source: "Lambda rotation functions", AWS Secrets Manager user guide.
 
@@ -35,7 +35,7 @@ use vault::integrations::Integrations;
 use crate::config::RotateConfig;
 use crate::event::{RotationEvent, Step};
 
-/// Everything the function needs, made once per process.
+/// Everything that the function needs, created once per process.
 pub struct Rotate {
     clock: Arc<dyn Clock>,
     integrations: Integrations,
@@ -44,15 +44,15 @@ pub struct Rotate {
     entra: TokenClient,
     graph: Graph,
     tenant: Tenant,
-    /// For how long a new client secret is asked to be valid.
+    /// The requested lifetime of a new client secret.
     valid_for: SignedDuration,
 }
 
 impl Rotate {
-    /// Reads the configuration and makes the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
-    /// When the environment lacks something; the error names everything that is missing.
+    /// If the environment lacks something. The error names all missing variables.
     pub async fn from_environment() -> Result<Self, Error> {
         let config = RotateConfig::from_environment()?;
         let deployment = Deployment::new(config.common).await?;
@@ -71,7 +71,7 @@ impl Rotate {
     /// Handles events until the environment is shut down.
     ///
     /// # Errors
-    /// When the Lambda runtime API fails.
+    /// If the Lambda runtime API fails.
     pub async fn run(self) -> Result<(), Error> {
         let rotate = Arc::new(self);
         lambda_runtime::run(service_fn(move |event| {
@@ -84,7 +84,7 @@ impl Rotate {
     /// Handles one step of a rotation.
     ///
     /// # Errors
-    /// When the step could not be done; Secrets Manager tries it again.
+    /// If the step could not be done. Secrets Manager retries it.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let left = self.clock.left_until(event.context.deadline()).unwrap_or_default();
         let deadline = Instant::now() + left;
@@ -93,7 +93,7 @@ impl Rotate {
         tracing::info!(step = ?event.step, integration = %rotation.integration.id, "rotation");
         match event.step {
             Step::Create => self.create(&rotation).await?,
-            // Entra has the password since it made it.
+            // Entra has had the password since it created it.
             Step::Set => {}
             Step::Test => self.test(&rotation, deadline).await?,
             Step::Finish => self.finish(&rotation).await?,

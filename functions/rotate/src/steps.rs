@@ -1,4 +1,4 @@
-//! The steps.
+//! The steps of a rotation.
 
 use std::time::Duration;
 
@@ -18,43 +18,43 @@ use vault::integrations::Integration;
 use crate::Rotate;
 use crate::event::RotationEvent;
 
-/// Entra's servers learn of a new password one after the other.
+/// A new password reaches Entra's servers one after the other.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
-/// What one try may take, and what is left of the function's time then.
+/// The time for one attempt. An attempt starts only if this much is left of the function's time.
 const ONE_TRY: Duration = Duration::from_secs(15);
-/// For how long a client secret may be in use that is not in Secrets Manager any more: twice as long as it is cached.
+/// The longest time for which a replaced client secret may still be in use: twice its cache lifetime.
 const SETTLES_WITHIN: SignedDuration = SignedDuration::from_mins(10);
-/// How often what others change meanwhile is looked at again.
+/// Attempts while concurrent changes keep interfering.
 const TRIES: usize = 5;
 
-/// Why a step could not be done.
+/// The reasons why a step could not be done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RotationError {
-    /// The secret is none of an integration that there is.
+    /// The secret belongs to no existing integration.
     #[error("this is not the secret of an integration")]
     NotOurs,
     /// The integration's credential is a certificate, or federated.
     #[error("the integration has no client secret to renew")]
     NoClientSecret,
-    /// Secrets Manager says nothing of this rotation.
+    /// Secrets Manager has not started this rotation.
     #[error("Secrets Manager has begun no such rotation")]
     NotBegun,
     /// A later step came before `createSecret`.
     #[error("there is no pending version yet")]
     NotPending,
-    /// The operator has put another app or another client secret since the rotation began, or has removed the new one
+    /// Since the rotation began, the operator has set another app or another client secret, or has removed the new one
     /// from Entra.
     #[error(
         "the client secret was changed by somebody else; this rotation was given up, begin another"
     )]
     GivenUp,
-    /// Entra's metadata cannot be had.
+    /// Entra's metadata is unavailable.
     #[error("Entra's metadata: {0}")]
     Metadata(#[from] MetadataError),
-    /// Entra does not let the app sign in.
+    /// Entra refuses the app's sign-in.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Microsoft Graph does not do what it was asked.
+    /// Microsoft Graph refuses or fails.
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// Secrets Manager or DynamoDB fails.
@@ -62,13 +62,13 @@ pub(crate) enum RotationError {
     Vault(#[from] vault::Error),
 }
 
-/// What a step is about.
+/// The subject of a step.
 pub(crate) struct Rotation {
     pub(crate) integration: Integration,
     version: VersionId,
     is_finished: bool,
     current: ClientSecretVersion,
-    /// The description of its passwords in Entra: by it they are told from everybody else's.
+    /// The description of its passwords in Entra. It distinguishes them from all others.
     name: String,
 }
 
@@ -84,13 +84,13 @@ impl Rotate {
         };
         let current = self.credentials.client_secret_version(&id, Stage::Current).await?;
         let current = current.ok_or(RotationError::NoClientSecret)?;
-        // The last characters of an ARN are random: another stack's secret of the same name has others.
+        // The last characters of an ARN are random, so another stack's secret of the same name has a different suffix.
         let suffix = event.secret_id.rsplit('-').next().unwrap_or_default();
         let name = format!("ado-connect {id} {suffix}");
         Ok(Rotation { integration, version, is_finished, current, name })
     }
 
-    /// Asks Entra for another password, unless an earlier try has got one.
+    /// Adds a password in Entra, unless an earlier attempt did.
     pub(crate) async fn create(&self, rotation: &Rotation) -> Result<(), RotationError> {
         if rotation.is_finished {
             return Ok(());
@@ -110,7 +110,7 @@ impl Rotate {
         let expires_at = self.clock.now() + self.valid_for;
         let password =
             self.graph.add_password(&token, client_id, &rotation.name, expires_at).await?;
-        // One that cannot be stored is in nobody's hands, and a leftover of the next rotation.
+        // If storing fails, nobody has this password, and the next rotation removes it.
         let replaces = &rotation.current.version_id;
         self.credentials
             .put_pending(&integration.id, &rotation.version, &password, client_id, replaces)
@@ -118,7 +118,7 @@ impl Rotate {
         Ok(())
     }
 
-    /// Signs in with the pending secret; a new one takes a while to be known everywhere.
+    /// Signs in with the pending secret, and retries while Entra's servers replicate a new one.
     pub(crate) async fn test(
         &self,
         rotation: &Rotation,
@@ -142,7 +142,7 @@ impl Rotate {
         }
     }
 
-    /// Makes the pending secret the current one, and removes from Entra what is neither that nor the one before it.
+    /// Promotes the pending secret to the current one, and removes all older ones but its predecessor from Entra.
     pub(crate) async fn finish(&self, rotation: &Rotation) -> Result<(), RotationError> {
         let integration = &rotation.integration;
         let id = &integration.id;
@@ -159,10 +159,10 @@ impl Rotate {
         Ok(())
     }
 
-    /// The current version, which the integration describes now.
+    /// Records the current version in the integration, and returns it.
     ///
-    /// Whoever stores another credential marks the integration as changed before, so what was read after the integration
-    /// is described only while nobody has: else it is read again.
+    /// Whoever stores another credential bumps `updated_at` first. So: read the integration, then the secret; describe
+    /// it only if `updated_at` is unchanged, else read both again.
     async fn described(&self, id: &IntegrationId) -> Result<ClientSecretVersion, RotationError> {
         for _ in 0..TRIES {
             let seen = self.integrations.get(id).await?.ok_or(RotationError::NotOurs)?;
@@ -176,11 +176,11 @@ impl Rotate {
             }
             let there = self.integrations.get(id).await?;
             if there.is_some_and(|there| there.updated_at == seen.updated_at) {
-                // It was described so already, or the secret is another app's.
+                // Already described, or the secret belongs to another app.
                 return Ok(current);
             }
         }
-        // Secrets Manager tries a step again that fails.
+        // Secrets Manager retries a step that fails.
         Err(vault::Error::Contended { what: "integration" }.into())
     }
 
@@ -190,7 +190,7 @@ impl Rotate {
         current: &ClientSecretVersion,
         previous: Option<&ClientSecretVersion>,
     ) -> Result<(), RotationError> {
-        // The former one is known to all of Entra's servers.
+        // The former secret has reached all of Entra's servers.
         let signs_in = previous.unwrap_or(current);
         let token = self.graph_token(rotation, &signs_in.credential).await?;
         let listed = self.graph.passwords(&token, &rotation.integration.settings.client_id).await?;
@@ -198,8 +198,8 @@ impl Rotate {
         Ok(())
     }
 
-    /// Removes the passwords of earlier rotations but for the two that count: those before the last one, and those that
-    /// could not be stored. What cannot be removed is tried again by the next rotation.
+    /// Removes the passwords of earlier rotations except `current` and `previous`: older ones, and those that could not
+    /// be stored. If a removal fails, the next rotation retries it.
     async fn remove_leftovers(
         &self,
         rotation: &Rotation,
@@ -211,8 +211,8 @@ impl Rotate {
         let settled = self.clock.now() - SETTLES_WITHIN;
         let kept = [current.key_id(), previous.and_then(ClientSecretVersion::key_id)];
         let is_kept = |password: &ListedPassword| kept.contains(&Some(password.key_id));
-        // While those are young, the one before them may still be cached somewhere; and a young one that is not kept may
-        // be that of a try which is still under way.
+        // If the former secret is young, its predecessor may still be cached; an unknown recent password may belong to
+        // a rotation that is still running.
         let is_young = |password: &ListedPassword| password.start_date_time > settled;
         let former = |password: &&ListedPassword| Some(password.key_id) == kept[1];
         if listed.iter().find(former).is_some_and(is_young) {
@@ -230,7 +230,7 @@ impl Rotate {
         }
     }
 
-    /// The pending version, if it has a value; given up if it does not fit any more.
+    /// Returns the pending version if it has a value, and gives it up if it no longer fits.
     async fn pending(
         &self,
         rotation: &Rotation,
@@ -250,13 +250,13 @@ impl Rotate {
         Ok(Some(pending))
     }
 
-    /// Lets the pending version go, or no other rotation could ever begin.
+    /// Releases the pending version, without which no other rotation could begin.
     async fn give_up(&self, rotation: &Rotation) -> Result<(), RotationError> {
         self.credentials.give_up(&rotation.integration.id, &rotation.version).await?;
         Err(RotationError::GivenUp)
     }
 
-    /// A token for Graph of the app itself, in the tenant where it is registered.
+    /// Returns the app's own token for Graph, in the tenant where it is registered.
     async fn graph_token(
         &self,
         rotation: &Rotation,
