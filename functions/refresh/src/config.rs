@@ -12,13 +12,13 @@ pub struct RefreshConfig {
     pub common: Config,
     /// `REFRESH_QUEUE_URL`: the FIFO queue between dispatcher and workers.
     pub queue_url: Url,
-    /// `REFRESH_DEAD_LETTERS_ARN`: the queue of messages that could not be handled; without it they
-    /// stay where they are.
+    /// `REFRESH_DEAD_LETTERS_ARN`: the queue of messages that could not be handled. Without it they stay in the first
+    /// queue.
     pub dead_letters_arn: Option<String>,
     /// `REFRESH_CONCURRENCY`: connections that one worker renews at the same time; 16 unless set.
     pub concurrency: NonZeroU32,
-    /// `REFRESH_RATE`: token requests per second that all workers together send to Entra for one
-    /// tenant, at most; 100 unless set.
+    /// `REFRESH_RATE`: the most token requests per second of all workers together to Entra for one tenant; 100 unless
+    /// set.
     pub rate: NonZeroU32,
 }
 

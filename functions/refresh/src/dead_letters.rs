@@ -1,6 +1,5 @@
-//! Dead letters: messages that failed five times. Nothing is lost with them, because the next minute's
-//! dispatch sends their like again. What remains to be done is to find what a worker died of, if it
-//! did, and to put it aside.
+//! Dead letters: messages that failed five times. Nothing is lost with them, because the dispatch of the next minute
+//! sends the same messages again. Only a connection that crashed its worker must be found and postponed.
 
 use edge::metrics::{Metrics, Unit};
 use jiff::SignedDuration;
@@ -11,14 +10,14 @@ use vault::connections::Connection;
 use crate::Refresh;
 use crate::queue::Message;
 
-/// How long a connection is left alone under which a worker died.
+/// The delay of a connection whose worker crashed.
 const PUT_ASIDE_FOR: SignedDuration = SignedDuration::from_hours(1);
-/// Due rows that are looked at in one call.
+/// Due rows read in one call.
 const PAGE: i32 = 200;
 
 impl Refresh {
-    /// Puts aside the connections of the message's shard whose lease was neither ended nor is held any
-    /// more: whoever had it never came to the end. Changes nothing but when they are due.
+    /// Postpones the connections of the message's shard whose lease expired without being released: their worker
+    /// crashed. Changes only their due time.
     pub(crate) async fn bury(&self, message: &Message, deadline: Instant) -> Result<(), Error> {
         let now = self.clock.now();
         let mut put_aside = 0;

@@ -1,4 +1,4 @@
-//! The dispatcher: one message for each shard in which something is due.
+//! The dispatcher: one message for each shard with a due connection.
 
 use edge::metrics::{Metrics, Unit};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -10,15 +10,15 @@ use vault::integrations::Status;
 use crate::Refresh;
 use crate::queue::Message;
 
-/// Shards that are looked into at the same time.
+/// Shards that are read at the same time.
 const AT_ONCE: usize = 16;
 
-/// What a run of the dispatcher did.
+/// The result of a dispatcher run.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Dispatched {
-    /// Shards in which something is due.
+    /// Shards with a due connection.
     shards: u32,
-    /// Whether the operator stopped the service.
+    /// Whether the operator paused the service.
     paused: bool,
 }
 
@@ -44,7 +44,7 @@ impl Refresh {
         Ok(dispatched)
     }
 
-    /// Returns since when the oldest row is due.
+    /// Returns the due time of the oldest row.
     async fn dispatch_due(
         &self,
         now: Timestamp,
@@ -69,7 +69,7 @@ impl Refresh {
         Ok(page.rows.first().map(|row| row.due_at))
     }
 
-    /// The state of the breakers.
+    /// Counts the stopped integrations, by status.
     async fn count_stopped_integrations(&self, metrics: &mut Metrics) -> Result<(), Error> {
         let integrations = self.integrations.list().await?;
         for (name, status) in [

@@ -1,16 +1,15 @@
-//! Tokens are renewed before they expire.
+//! Renews tokens before they expire.
 //!
 //! ```text
 //!  schedule, every minute ─> dispatcher ─ one FIFO message per due shard ─> queue ─> worker ─> vault::refresh
 //!                                              (group = shard)             │  ^       │
-//!  schedule, every day ────> sweep ─ one message per segment ──────────────┘  └───────┘ what time did not allow
+//!  schedule, every day ────> sweep ─ one message per segment ──────────────┘  └───────┘ work left at the deadline
 //!                                                                          │
-//!                        after five failures: dead letters ─> only put aside what a worker died of
+//!                        after five failures: dead letters ─> only postpone connections that crashed a worker
 //! ```
 //!
-//! A message group is handled by one worker at a time, so shards do not get in each other's way; the
-//! refresh protocol would forgive it if they did. Messages name shards, never connections: a message
-//! that is lost or doubled loses or doubles nothing.
+//! One worker at a time handles a message group, so shards do not collide; the refresh protocol would tolerate it.
+//! Messages name shards, never connections, so a message that is lost or duplicated loses or duplicates no work.
 
 pub mod config;
 mod dead_letters;
@@ -39,7 +38,7 @@ use vault::tallies::Tallies;
 use crate::config::RefreshConfig;
 use crate::queue::{Queue, Record};
 
-/// Everything the function needs, made once per process.
+/// Everything that the function needs, created once per process.
 pub struct Refresh {
     clock: Arc<dyn Clock>,
     service: Service,
@@ -54,7 +53,7 @@ pub struct Refresh {
     shards: u32,
 }
 
-/// An event, as far as it matters.
+/// An event, with the fields that matter here.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Event {
@@ -67,16 +66,16 @@ enum Event {
     Schedule { source: String },
 }
 
-/// An event that is neither of ours.
+/// An event from neither a schedule nor a queue.
 #[derive(Debug, thiserror::Error)]
 #[error("the event is neither a schedule's nor a queue's")]
 struct UnknownEvent;
 
 impl Refresh {
-    /// Reads the configuration and makes the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
-    /// When the environment lacks something; the error names everything that is missing.
+    /// If the environment lacks something. The error names all missing variables.
     pub async fn from_environment() -> Result<Self, Error> {
         let config = RefreshConfig::from_environment()?;
         let deployment = Deployment::new(config.common).await?;
@@ -84,7 +83,7 @@ impl Refresh {
         let refresher = deployment.refresher().await;
         let limits = DrainLimits {
             concurrency: usize::try_from(config.concurrency.get())?,
-            // Each shard has one worker at a time, so together they keep to the configured rate.
+            // Each shard has at most one worker at a time, so all workers together keep to the configured rate.
             rate: f64::from(config.rate.get()) / f64::from(shards.get()),
         };
         Ok(Self {
@@ -105,12 +104,12 @@ impl Refresh {
     /// Handles events until the environment is shut down.
     ///
     /// # Errors
-    /// When the Lambda runtime API fails.
+    /// If the Lambda runtime API fails.
     pub async fn run(self) -> Result<(), Error> {
         let refresh = Arc::new(self);
         lambda_runtime::run(service_fn(move |event| {
             let refresh = Arc::clone(&refresh);
-            // Boxed, because the compiler gives up on layouts as deep as this.
+            // Boxed, because the compiler cannot compute the layout of a future nested this deeply.
             Box::pin(async move { refresh.handle(event).await })
         }))
         .await
@@ -119,7 +118,7 @@ impl Refresh {
     /// Handles one event.
     ///
     /// # Errors
-    /// When the event is unknown, or nothing of it could be done; it is then delivered again.
+    /// If the event is unknown, or nothing of it could be done. It is then delivered again.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let deadline = work::deadline(&event.context, &*self.clock);
         match serde_json::from_value(event.payload).map_err(|_| UnknownEvent)? {

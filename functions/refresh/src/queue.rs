@@ -11,12 +11,12 @@ use vault::schedule::DISPATCHED_EVERY;
 pub(crate) struct Record {
     pub(crate) message_id: String,
     pub(crate) body: String,
-    /// The queue that it comes from.
+    /// The ARN of its queue.
     #[serde(default, rename = "eventSourceARN")]
     pub(crate) source: String,
 }
 
-/// What an SQS event is answered with: the messages to be delivered again.
+/// The response to an SQS event: the messages to be delivered again.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BatchResponse {
@@ -33,9 +33,9 @@ pub(crate) struct BatchItemFailure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Message {
-    /// Something is due in this shard of the due index.
+    /// A shard of the due index has due connections.
     DueShard(u32),
-    /// A part of the whole table is to be looked through.
+    /// A part of the whole table must be scanned.
     Sweep(Segment),
 }
 
@@ -44,13 +44,13 @@ pub(crate) enum Message {
 pub(crate) struct Segment {
     pub(crate) number: u32,
     pub(crate) of: u32,
-    /// The key to go on after.
+    /// The key after which the scan continues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<String>,
 }
 
 impl Message {
-    /// Messages of one group are handled one after the other.
+    /// Returns the message group; its messages are handled one after the other.
     fn group(&self) -> String {
         match self {
             Self::DueShard(shard) => format!("shard-{shard}"),
@@ -59,7 +59,7 @@ impl Message {
     }
 }
 
-/// Sends messages.
+/// Sends messages to the queue.
 pub(crate) struct Queue {
     client: aws_sdk_sqs::Client,
     url: String,
@@ -81,7 +81,7 @@ impl Queue {
         self.send_as(message, &once_a_run(message, "rest", now)).await
     }
 
-    /// Sends a message that must arrive however often its like was sent.
+    /// Sends a message that must arrive even if the same one was sent in this minute.
     pub(crate) async fn send_on(&self, message: &Message, now: Timestamp) -> Result<(), Error> {
         self.send_as(message, &format!("{}-{}", message.group(), now.as_nanosecond())).await
     }

@@ -1,11 +1,11 @@
-//! What a worker tells of a shard: one log line that is also its metrics.
+//! The report of a worker on a shard: one log line that also carries its metrics.
 
 use edge::metrics::{Metrics, Unit};
 use jiff::Timestamp;
 use vault::refresh::Metered;
 use vault::refresh::drain::Drained;
 
-/// Logs what was done in a shard, and emits its metrics.
+/// Logs the work done in a shard and emits its metrics.
 pub(crate) fn report(shard: u32, drained: &Drained, metered: Metered, now: Timestamp) {
     let tally = drained.tally;
     tracing::info!(

@@ -1,5 +1,5 @@
-//! The daily sweep: proves, from the whole table, that the schedule has forgotten no connection, and
-//! tells whose client credential expires soon.
+//! The daily sweep: checks, from the whole table, that each connection is still scheduled, and reports client
+//! credentials that expire soon.
 
 use edge::metrics::{Metrics, Unit};
 use jiff::{SignedDuration, Timestamp};
@@ -13,10 +13,10 @@ use vault::events::Event;
 use crate::Refresh;
 use crate::queue::{Message, Segment};
 
-/// Due for longer than this is worth a word.
+/// A connection that is due for longer than this is reported.
 const LONG_OVERDUE: SignedDuration = SignedDuration::from_hours(2);
 
-/// What beginning a sweep did.
+/// The result of starting a sweep.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Begun {
     segments: u32,
@@ -24,7 +24,7 @@ pub(crate) struct Begun {
 }
 
 impl Refresh {
-    /// Sends a message for each segment of the table, and looks at the client credentials.
+    /// Sends a message for each segment of the table, and reports client credentials that expire soon.
     pub(crate) async fn begin_sweep(&self) -> Result<Begun, Error> {
         let now = self.clock.now();
         let expiring_credentials = self.tell_expiring_credentials(now).await?;
@@ -63,7 +63,7 @@ impl Refresh {
         Ok(told)
     }
 
-    /// Looks through a segment until its end or the deadline; the rest goes back to the queue.
+    /// Scans a segment until its end or the deadline. The rest goes back to the queue.
     pub(crate) async fn sweep(&self, segment: &Segment, deadline: Instant) -> Result<(), Error> {
         let shards = self.service.refresh_shards(self.shards).await?;
         let mut rest = segment.clone();
@@ -106,7 +106,7 @@ impl Refresh {
     }
 }
 
-/// Whether the dispatcher will find it.
+/// Returns whether the dispatcher will find the connection.
 fn is_scheduled(connection: &Connection, shards: u32) -> bool {
     connection.due_at.is_some() && connection.due_shard.is_some_and(|shard| shard < shards)
 }

@@ -1,4 +1,4 @@
-//! The worker: handles messages until its time is nearly up.
+//! The worker: handles messages until shortly before its deadline.
 
 use std::time::Duration;
 
@@ -12,22 +12,21 @@ use crate::Refresh;
 use crate::queue::{BatchItemFailure, BatchResponse, Message, Record};
 use crate::report::report;
 
-/// Time kept for what is under way when the deadline nears: one refresh takes at most 8 s at Entra and
-/// 10 s to store.
+/// Time reserved for running refreshes before the deadline: one takes at most 8 s at Entra and 10 s to store.
 const KEPT: Duration = Duration::from_secs(20);
 
-/// When a worker stops beginning anything new.
+/// Returns the time after which a worker starts nothing new.
 pub(crate) fn deadline(context: &Context, clock: &dyn Clock) -> Instant {
     let left = clock.left_until(context.deadline()).unwrap_or_default();
     Instant::now() + left.saturating_sub(KEPT).max(left / 2)
 }
 
 impl Refresh {
-    /// Handles the messages of an SQS event; those that could not be handled are named for redelivery.
+    /// Handles the messages of an SQS event. Returns the failed ones, for redelivery.
     pub(crate) async fn work(&self, records: Vec<Record>, deadline: Instant) -> BatchResponse {
         let mut response = BatchResponse::default();
         for record in records {
-            // A FIFO batch stops at its first failure, or order within the group would be lost.
+            // A FIFO batch stops at its first failure, to keep the order within the group.
             let stopped = !response.batch_item_failures.is_empty();
             let handled = !stopped && self.handle_message(&record, deadline).await;
             if !handled {
@@ -56,7 +55,7 @@ impl Refresh {
     }
 
     async fn drain_shard(&self, shard: u32, deadline: Instant) -> Result<(), Error> {
-        // The kill switch; what is due stays due.
+        // The kill switch. Due connections stay due.
         if self.service.is_paused().await? {
             return Ok(());
         }
@@ -74,7 +73,7 @@ impl Refresh {
         drained.failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Keeps for the portal what became of the connections of a shard.
+    /// Counts the results of a shard's connections, for the portal.
     async fn count(&self, tally: &Tally) {
         for (counter, number) in [
             (Counter::Renewed, tally.renewed),
