@@ -6,8 +6,8 @@
 //!          <──302 to Entra, Set-Cookie: __Host-…─────── stored, hashed ─┘
 //! ```
 //!
-//! It can read sessions, integrations and a connection's stored claims challenge. It has no access to
-//! tokens, to client credentials, or to the key that seals.
+//! It can read sessions, integrations and a connection's stored claims challenge. It has no access to tokens, client
+//! credentials or the sealing key.
 
 mod tenant;
 
@@ -42,7 +42,7 @@ use vault::sessions::{
     SessionKey, Sessions, Start,
 };
 
-/// Everything the function needs, made once per process.
+/// Everything that the function needs, created once per process.
 pub struct Authorize {
     public_url: PublicUrl,
     clock: Arc<dyn Clock>,
@@ -56,10 +56,10 @@ pub struct Authorize {
 }
 
 impl Authorize {
-    /// Reads the configuration and makes the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
-    /// When the environment lacks something; the error names everything that is missing.
+    /// If the environment lacks something. The error names all missing variables.
     pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
         let deployment = Deployment::new(Config::from_environment()?).await?;
         let clock = Arc::clone(&deployment.clock);
@@ -175,7 +175,7 @@ impl Authorize {
     async fn usable_integration(&self, session: &ConnectSession) -> Result<Integration, Problem> {
         match self.integrations.get(&session.integration).await? {
             Some(integration) if integration.status == Status::Ready => Ok(integration),
-            // The operator stopped it, or the link outlived it: the same to the user.
+            // The operator paused the integration, or the link outlived it: the same to the user.
             Some(integration) => {
                 Err(Problem::new(Code::IntegrationNotReady)
                     .branding(&integration.settings.branding))
@@ -184,7 +184,7 @@ impl Authorize {
         }
     }
 
-    /// A refusal in the name of an integration, if that can be had: the refusal counts more.
+    /// Returns a refusal with the integration's branding, if that can be loaded.
     async fn refusal(&self, code: Code, integration: &IntegrationId) -> Problem {
         match self.integrations.get(integration).await {
             Ok(Some(integration)) => Problem::new(code).branding(&integration.settings.branding),
@@ -193,5 +193,5 @@ impl Authorize {
     }
 }
 
-/// What a browser is told to wait when Entra's metadata cannot be had.
+/// The `Retry-After` of a refusal because Entra's metadata is unavailable.
 const RETRY_AFTER: Duration = Duration::from_secs(10);

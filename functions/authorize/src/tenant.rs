@@ -63,7 +63,7 @@ impl OrganizationTenants {
                 Ok(OrganizationTenant::PersonalMicrosoftAccounts) => {
                     Err(AskError::from(Some(Problem::new(Code::OrganizationNotBackedByEntra))))
                 }
-                // Azure DevOps does not say: members, if not guests, can still sign in at their own tenant.
+                // Azure DevOps names no tenant: members can still sign in at their own, though guests cannot.
                 Ok(OrganizationTenant::Unknown) | Err(_) => Err(AskError::from(None)),
             }
         };
