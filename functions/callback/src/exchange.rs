@@ -1,4 +1,4 @@
-//! The code becomes tokens and a verified identity.
+//! Exchanges the code for tokens and a verified identity.
 
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
@@ -14,7 +14,7 @@ use vault::sessions::{AuthorizationFlow, FlowSecrets};
 use crate::Callback;
 use crate::refusal::{self, RETRY_AFTER};
 
-/// What redeeming a code gave.
+/// The result of redeeming a code.
 pub(crate) struct Redeemed {
     pub(crate) tokens: TokenResponse,
     pub(crate) identity: Identity,
@@ -32,7 +32,7 @@ impl Callback {
         let unavailable =
             |e| Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e);
         let metadata = self.metadata.get(&flow.tenant).await.map_err(unavailable)?;
-        // RFC 9207: an answer without `iss` from a server that promises one did not come from there.
+        // RFC 9207: if the server promises `iss`, an answer without it comes from elsewhere.
         if metadata.iss_parameter_supported && query.get("iss").is_none() {
             return Err(Problem::new(Code::IssuerMismatch));
         }
@@ -67,7 +67,7 @@ impl Callback {
             }
         };
         let identity = self.identify(integration, flow, secrets, metadata, &tokens).await?;
-        // The answer's `iss` is only comparable now that the tenant is known.
+        // The answer's `iss` can be compared only now, because it depends on the user's tenant.
         if query.get("iss").is_some_and(|iss| iss != identity.issuer) {
             return Err(Problem::new(Code::IssuerMismatch));
         }

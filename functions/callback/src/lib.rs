@@ -1,4 +1,4 @@
-//! `GET /integration-callback`: what Entra sent back becomes a connection, or a reason why not.
+//! `GET /integration-callback`: Entra's answer becomes a connection, or an error.
 //!
 //! ```text
 //!  state + cookie ─take, once─> code ─redeem─> ID token ─validate─> organization ─check─> stored, pending
@@ -6,8 +6,8 @@
 //!        303 to the application with connection_id and confirmation, or with error  <─────────┘
 //! ```
 //!
-//! Whatever goes wrong before the state is known to be this browser's is answered here; whatever goes
-//! wrong afterwards goes back to the application with the browser.
+//! An error before the state is matched to this browser is shown here; a later one goes back to the application with
+//! the browser.
 
 mod admin_consent;
 mod exchange;
@@ -48,7 +48,7 @@ use vault::tokens::{TokenPair, TokenStore};
 
 use crate::outcome::Outcome;
 
-/// Everything the function needs, made once per process.
+/// Everything that the function needs, created once per process.
 pub struct Callback {
     public_url: PublicUrl,
     authority: Authority,
@@ -68,10 +68,10 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// Reads the configuration and makes the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
-    /// When the environment lacks something; the error names everything that is missing.
+    /// If the environment lacks something. The error names all missing variables.
     pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
         let deployment = Deployment::new(Config::from_environment()?).await?;
         Ok(Self {
@@ -115,10 +115,10 @@ impl HttpFunction for Callback {
             return page;
         }
         let state = SecretString::from(query.required("state")?);
-        // Before the state is taken: the browser may come again when the service goes on.
+        // Before the state is taken, so that the browser can come again when the service resumes.
         self.service.require_running().await?;
         let cookie = edge::cookies::binding(&state);
-        // Without a cookie nothing matches; the row tells an unknown state from another browser's.
+        // An empty binding matches no row. The row distinguishes an unknown state from another browser's.
         let binding = cookie.read(request.headers())?.unwrap_or_default();
         let now = self.clock.now();
         let (flow, secrets) = match self.sessions.take_flow(&state, &binding, now).await? {
@@ -139,7 +139,7 @@ impl HttpFunction for Callback {
         if let Outcome::Pending { connection, .. } | Outcome::Active { connection, .. } = &outcome {
             log.connection(connection);
         }
-        // The cookie has served its request, however that ended.
+        // The cookie is used up, whether the flow succeeded or failed.
         let cleared = cookie.clear();
         match outcome.response(flow.session.return_to.as_ref(), &log) {
             Ok(mut response) => {
@@ -155,15 +155,15 @@ impl HttpFunction for Callback {
 }
 
 impl Callback {
-    /// A problem that the browser sees here, with what its integration has to say about it, if that can be had: the
-    /// problem counts more.
+    /// Adds the integration's branding and its admin consent link to a problem that is shown here, if the integration
+    /// can be loaded.
     async fn shown(&self, problem: Problem, integration: &IntegrationId) -> Problem {
         let Ok(Some(integration)) = self.integrations.get(integration).await else {
             return problem;
         };
         let problem = problem.branding(&integration.settings.branding);
         match problem.code() {
-            // Where users may not consent themselves, an administrator can, for all of them.
+            // In tenants where users cannot consent, an administrator can consent for all of them.
             Code::AdminApprovalRequired | Code::ConsentRequired => {
                 problem.admin_consent_url(self.authority.admin_consent_url(
                     &integration.settings.client_id,
@@ -175,7 +175,7 @@ impl Callback {
         }
     }
 
-    /// Everything after the state was found to be this browser's.
+    /// Runs the rest of the flow, after the state was matched to this browser.
     async fn finish(
         &self,
         flow: &AuthorizationFlow,
@@ -246,7 +246,7 @@ impl Callback {
         }
     }
 
-    /// The integration as it is now, if it is still the app that the user signed in for (S-06).
+    /// Returns the current integration if it is ready and still has the app to which the user signed in (S-06).
     async fn same_integration(&self, flow: &AuthorizationFlow) -> Result<Integration, Problem> {
         let integration = self.integrations.get(&flow.session.integration).await?;
         integration

@@ -1,4 +1,4 @@
-//! Whether the user who signed in has access to the organization.
+//! Checks whether the user who signed in has access to the organization.
 
 use devops::client::ConnectionDataError;
 use devops::organization::OrganizationName;
@@ -9,12 +9,12 @@ use vault::sessions::ConnectSession;
 
 use crate::Callback;
 
-/// Organizations that are tried when the session names none; the first that lets the user in is enough.
+/// The most organizations tried if the session names none; access to one is enough.
 const MOST_TRIED: usize = 5;
 
 impl Callback {
-    /// Checks access, and returns the organization to pin the connection to: the session's, or the only
-    /// one there is, or none where the integration names several.
+    /// Checks access. Returns the organization to pin the connection to: the session's or the only one, or `None` if
+    /// the integration names several.
     pub(crate) async fn check_membership(
         &self,
         integration: &Integration,

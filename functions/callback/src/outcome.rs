@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use vault::ids::ConnectionId;
 
-/// How a flow ended whose state was good.
+/// The result of a flow with a valid state.
 pub(crate) enum Outcome {
-    /// Stored; the application must confirm.
+    /// Stored; the application must confirm it.
     Pending { connection: ConnectionId, confirmation: SecretString },
     /// Stored and usable.
     Active { connection: ConnectionId, connected: Connected },
