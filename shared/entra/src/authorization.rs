@@ -20,48 +20,48 @@ pub const IDENTITY_SCOPES: [&str; 3] = ["openid", "profile", "offline_access"];
 pub struct PkceVerifier(SecretString);
 
 impl PkceVerifier {
-    /// A fresh verifier.
+    /// Returns a fresh verifier.
     pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut bytes = zeroize::Zeroizing::new([0; 32]);
         rng.fill_bytes(bytes.as_mut());
         Self(SecretString::from(URL_SAFE_NO_PAD.encode(*bytes)))
     }
 
-    /// Its `code_challenge`, by S256.
+    /// Returns its `code_challenge`, by S256.
     pub fn challenge(&self) -> PkceCodeChallenge {
         let verifier = PkceCodeVerifier::new(self.0.expose_secret().to_owned());
         PkceCodeChallenge::from_code_verifier_sha256(&verifier)
     }
 
-    /// The verifier, to be kept until the code comes.
+    /// Returns the verifier, to be stored until the code arrives.
     pub fn into_secret(self) -> SecretString {
         self.0
     }
 }
 
-/// One authorization request. The answer comes in the query (`response_mode=query`): a form post would
-/// come without our `SameSite=Lax` cookie.
+/// One authorization request. The response arrives in the query (`response_mode=query`), because a form post would lack
+/// our `SameSite=Lax` cookie.
 pub struct AuthorizationRequest<'a> {
     /// The Application (client) ID.
     pub client_id: &'a ClientId,
-    /// Where Entra sends the browser back: exactly as registered.
+    /// The address to which Entra sends the browser back, exactly as registered.
     pub redirect_uri: &'a Url,
-    /// Scopes of Azure DevOps, with the resource's prefix; [`IDENTITY_SCOPES`] are added.
+    /// Scopes of Azure DevOps, with the resource's prefix. [`IDENTITY_SCOPES`] are added.
     pub scopes: &'a [String],
-    /// Names the request on the way back.
+    /// Identifies the request when the browser comes back.
     pub state: &'a SecretString,
-    /// Comes back in the ID token.
+    /// Returned in the ID token.
     pub nonce: &'a SecretString,
-    /// From [`PkceVerifier::challenge`].
+    /// The result of [`PkceVerifier::challenge`].
     pub code_challenge: &'a PkceCodeChallenge,
-    /// The account to suggest.
+    /// The account that Entra suggests.
     pub login_hint: Option<&'a str>,
     /// A claims challenge to satisfy, JSON.
     pub claims: Option<&'a str>,
 }
 
 impl AuthorizationRequest<'_> {
-    /// The URL to send the browser to.
+    /// Returns the URL to which the browser is sent.
     pub fn url(&self, metadata: &Metadata) -> Url {
         let client =
             oauth2::basic::BasicClient::new(oauth2::ClientId::new(self.client_id.to_string()))

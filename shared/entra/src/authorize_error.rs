@@ -1,13 +1,13 @@
-//! What an `error` on the authorize leg means to the person in the browser (RFC 6749 section 4.1.2.1).
+//! The meaning of an `error` on the authorize leg for the person in the browser (RFC 6749 section 4.1.2.1).
 
-/// Why there is no code.
+/// The reasons why there is no code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorizeRefusal {
-    /// The user turned back, or declined to consent.
+    /// The user went back, or declined to consent.
     Cancelled,
-    /// The permissions were not granted.
+    /// The permissions are not granted.
     ConsentRequired,
-    /// Only an administrator may grant them.
+    /// Only an administrator may grant the permissions.
     AdminApprovalRequired,
     /// The account is not in the tenant.
     AccountNotInTenant,
@@ -17,15 +17,15 @@ pub enum AuthorizeRefusal {
     PolicyBlocked,
     /// One more step by the user is needed, such as multifactor authentication.
     InteractionRequired,
-    /// Entra cannot answer now.
+    /// Entra is unavailable.
     TemporarilyUnavailable,
     /// The app registration or our request is wrong.
     ApplicationMisconfigured,
-    /// None of these.
+    /// Any other reason.
     Other,
 }
 
-/// AADSTS numbers that say more than `error`; `error` decides wherever it can.
+/// AADSTS numbers that are more precise than `error`. `error` decides wherever it can.
 const ADMIN_APPROVAL: &[u32] = &[90094, 90095, 50105, 650_057];
 const NOT_IN_TENANT: &[u32] = &[50020, 50034, 51004, 16003, 90072, 50014];
 const PERSONAL: &[u32] = &[500_200, 500_202];
@@ -75,7 +75,7 @@ pub fn classify(
     }
 }
 
-/// The number of `AADSTS65004: …`.
+/// Returns the number of `AADSTS65004: …`.
 pub(crate) fn aadsts(description: &str) -> Option<u32> {
     let digits = description.trim_start().strip_prefix("AADSTS")?;
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_way_to_say_no_is_told_apart() {
+    fn every_refusal_has_its_own_class() {
         use AuthorizeRefusal as R;
         let table = [
             (

@@ -1,18 +1,18 @@
 //! Claims requests and claims challenges
 //! (<https://learn.microsoft.com/entra/identity-platform/claims-challenge>).
 //!
-//! We declare the client capability `cp1`: then Entra issues tokens that live for up to 28 hours and are
-//! revoked at once when the tenant says so, and Azure DevOps says by a challenge what is missing.
+//! We declare the client capability `cp1`: Entra then issues tokens that live for up to 28 hours and are revoked as
+//! soon as the tenant requires it, and Azure DevOps answers with a challenge that names the missing claims.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-/// Longest challenge that is looked at, in bytes; it travels through a URL.
+/// The longest accepted challenge, in bytes; it travels through a URL.
 const LONGEST: usize = 4096;
 
-/// The value of the `claims` parameter: our capability, merged into a challenge if there is one. A
-/// challenge that is no JSON object counts as none.
+/// Returns the value of the `claims` parameter: our capability, merged into the challenge. A challenge that is not a
+/// JSON object counts as absent.
 pub fn with_capability(challenge: Option<&str>) -> String {
     let mut claims: Map<String, Value> =
         challenge.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -24,8 +24,8 @@ pub fn with_capability(challenge: Option<&str>) -> String {
     Value::Object(claims).to_string()
 }
 
-/// The claims of a `WWW-Authenticate: Bearer …, error="insufficient_claims", claims="<base64>"`, as JSON
-/// text. Several challenges may be joined in one header.
+/// Returns the claims of a `WWW-Authenticate: Bearer …, error="insufficient_claims", claims="<base64>"` as JSON text,
+/// or `None` if there are none. One header may hold several challenges.
 pub fn challenge(www_authenticate: &str) -> Option<String> {
     if !www_authenticate.contains("insufficient_claims") {
         return None;
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_challenge_is_read_as_one() {
+    fn only_insufficient_claims_are_read_as_a_challenge() {
         let claims = r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#;
         let header = format!(
             r#"Basic realm="x", Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", error="insufficient_claims", claims="{}""#,

@@ -1,4 +1,4 @@
-//! The national clouds, and the authority below which everything else is discovered.
+//! The national clouds, and the authority from which everything else is discovered.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::identifiers::{ClientId, Tenant};
 /// <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cloud {
-    /// The public one.
+    /// The public cloud.
     Public,
     /// Azure for US Government.
     UsGovernment,
@@ -19,13 +19,13 @@ pub enum Cloud {
     China,
 }
 
-/// A cloud or an address that cannot be an authority.
+/// A cloud name or a URL that cannot be an authority.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
-    /// Not the name of a cloud.
+    /// The text is not the name of a cloud.
     #[error("a cloud is public, us_government or china")]
     UnknownCloud,
-    /// Neither https nor on this machine.
+    /// The URL is neither https nor on this machine, or has credentials, a query or a fragment.
     #[error("must be https, or http on this machine, without credentials, query or fragment")]
     UnsafeUrl,
 }
@@ -52,7 +52,7 @@ impl Cloud {
         }
     }
 
-    /// The audience of a token by which another identity provider vouches for the app.
+    /// Returns the audience of an assertion with which another identity provider vouches for the app.
     /// <https://learn.microsoft.com/graph/api/resources/federatedidentitycredential>
     pub const fn token_exchange_audience(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Cloud {
     }
 }
 
-/// The address that takes the place of `https://login.microsoftonline.com`.
+/// The base URL that replaces `https://login.microsoftonline.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
     /// Without a slash at the end.
@@ -77,10 +77,10 @@ impl From<Cloud> for Authority {
 }
 
 impl Authority {
-    /// Another server instead of Entra: loopback or https.
+    /// Returns the authority at another server: loopback or https.
     ///
     /// # Errors
-    /// [`AuthorityError::UnsafeUrl`].
+    /// [`AuthorityError::UnsafeUrl`] if the URL is neither, or has credentials, a query or a fragment.
     #[expect(clippy::needless_pass_by_value, reason = "an authority is made of it")]
     pub fn from_override(url: Url) -> Result<Self, AuthorityError> {
         let plain = url.username().is_empty()
@@ -94,13 +94,14 @@ impl Authority {
         }
     }
 
-    /// Where a tenant's discovery document is.
+    /// Returns the URL of a tenant's discovery document.
     pub fn metadata_url(&self, tenant: &Tenant) -> String {
         format!("{}/{tenant}/v2.0/.well-known/openid-configuration", self.base)
     }
 
-    /// Where an administrator of any tenant consents to an app for all users of that tenant: to the permissions of its
-    /// registration for one resource. The browser comes back to `redirect_uri`, with `admin_consent=True`.
+    /// Returns the URL where an administrator of any tenant consents to an app for all users of that tenant: to the
+    /// permissions of its registration for one resource. The browser returns to `redirect_uri`, with
+    /// `admin_consent=True`.
     /// <https://learn.microsoft.com/entra/identity-platform/v2-admin-consent>
     pub fn admin_consent_url(
         &self,

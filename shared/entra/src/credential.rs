@@ -1,5 +1,5 @@
-//! How the app proves itself to Entra: a client secret, or an assertion signed with a certificate's key
-//! (RFC 7523; <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>).
+//! The app's credential for Entra: a client secret, or an assertion signed with a certificate's key (RFC 7523;
+//! <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>).
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rsa;
@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::identifiers::ClientId;
 
-/// How long an assertion is valid: Microsoft asks for 5 to 10 minutes.
+/// The lifetime of an assertion: Microsoft asks for 5 to 10 minutes.
 const ASSERTION_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 /// RFC 7523 section 2.2.
 pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -31,7 +31,7 @@ pub enum ClientCredential {
 }
 
 impl ClientCredential {
-    /// Whether both prove the same to Entra, so that trying the second after the first is of no use.
+    /// Returns whether both credentials are the same for Entra, so that a retry with the other one is useless.
     pub fn is_same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Secret(one), Self::Secret(two))
@@ -53,22 +53,22 @@ pub struct CertificateCredential {
     key: EncodingKey,
 }
 
-/// A certificate or key that cannot be used. The messages quote nothing of either.
+/// The reasons why a certificate or key is unusable. The messages quote neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
-    /// Not PEM, or not an X.509 certificate.
+    /// The certificate is not PEM, or not X.509.
     #[error("certificate_pem is not an X.509 certificate in PEM")]
     Certificate,
-    /// Not PEM, or not an RSA key.
+    /// The key is not PEM, or not RSA.
     #[error("private_key_pem is not an RSA private key in PEM (PKCS #8 or PKCS #1, not encrypted)")]
     PrivateKey,
-    /// Shorter than 2048 bits.
+    /// The key is shorter than 2048 bits.
     #[error("the RSA key has fewer than 2048 bits")]
     WeakKey,
-    /// They do not belong together.
+    /// The key does not belong to the certificate.
     #[error("private_key_pem is not the private key of certificate_pem")]
     Mismatch,
-    /// The key would not sign.
+    /// The key failed to sign.
     #[error("the assertion could not be signed")]
     Signing,
 }
@@ -77,7 +77,7 @@ impl CertificateCredential {
     /// Reads and checks a certificate and its key.
     ///
     /// # Errors
-    /// [`CredentialError`] says which of them is unusable.
+    /// [`CredentialError`] if either is unusable, or they do not belong together.
     pub fn from_pem(
         certificate: &str,
         private_key: &SecretString,
@@ -103,15 +103,15 @@ impl CertificateCredential {
         Ok(Self { thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, der)), not_after, key })
     }
 
-    /// When the certificate expires.
+    /// Returns the expiry of the certificate.
     pub fn not_after(&self) -> Timestamp {
         self.not_after
     }
 
-    /// A fresh assertion for one request to `token_endpoint`.
+    /// Returns a fresh assertion for one request to `token_endpoint`.
     ///
     /// # Errors
-    /// [`CredentialError::Signing`].
+    /// [`CredentialError::Signing`] if the key fails to sign.
     pub fn assertion(
         &self,
         client_id: &ClientId,
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_by_name() {
+    fn an_unusable_credential_is_refused_by_name() {
         let read = |certificate: &str, key: &str| {
             CertificateCredential::from_pem(certificate, &key.into()).err()
         };

@@ -1,38 +1,38 @@
-//! What an error of the token endpoint means: one total function.
+//! The meaning of an error of the token endpoint: one total function.
 //!
-//! `error` and `suberror` decide. AADSTS numbers are no stable interface, so they only ever make a
-//! decision gentler, or name what Entra left unnamed
+//! `error` and `suberror` decide. AADSTS numbers are no stable interface, so they only make a decision milder, or
+//! classify an error that Entra leaves unnamed
 //! (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// What to do about a failed token request.
+/// The classes of failed token requests, by the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Nobody's fault: try again later.
+    /// A passing failure: retry later.
     Transient,
-    /// We asked too often: try again later, and less often.
+    /// Too many requests: retry later, and less often.
     Throttled,
-    /// Only the user can help: interaction or consent.
+    /// Only the user can help, by interaction or consent.
     ReauthorizationRequired,
-    /// The grant is dead, as far as Entra explains it; confirm once before bothering the user.
+    /// The grant is dead, according to Entra. Confirm once before involving the user.
     DeadGrant,
-    /// Entra refuses the grant without saying why; confirm longer.
+    /// Entra refuses the grant without a reason. Confirm for longer.
     Suspect,
-    /// The app's credential or registration is wrong: the operator's business, never the user's.
+    /// The app's credential or registration is wrong. Only the operator can fix it.
     ApplicationBroken,
     /// Our request is wrong.
     BadRequest,
 }
 
-/// RFC 6749 section 5.2, as Entra extends it.
+/// The error body of RFC 6749 section 5.2, with Entra's extensions.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct ErrorBody {
     /// The error code.
     pub error: String,
-    /// Why, where Entra says.
+    /// The reason, if Entra gives one.
     #[serde(default)]
     pub suberror: Option<String>,
     /// AADSTS numbers; several may come together.
@@ -49,20 +49,20 @@ pub struct ErrorBody {
     pub trace_id: Option<String>,
 }
 
-/// The loop detector: it comes as `invalid_grant`, and is a throttle.
+/// The loop detector: a throttle that Entra reports as `invalid_grant`.
 const LOOP_DETECTED: u32 = 50196;
 const THROTTLED: &[u32] = &[LOOP_DETECTED, 90055, 50166];
 const TRANSIENT: &[u32] = &[
     50000, 50033, 50087, 90006, 90012, 90024, 90033, 90090, 90091, 40010, 70012, 80001, 80002,
     80005, 80014, 501_621, 90036, 50086, 90092,
 ];
-/// A federated credential that was just created is not known everywhere yet.
+/// A federated credential that was just created has not reached all of Entra's servers.
 const REPLICATING: u32 = 70021;
 /// Refusals of a refresh token that come without a `suberror`.
 const DEAD: &[u32] =
     &[70000, 70008, 700_082, 700_084, 70043, 70044, 50173, 50132, 50133, 50085, 50139, 65001];
 
-/// Classifies what came instead of tokens. `status` is `None` when no answer came at all.
+/// Classifies a response without tokens. `status` is `None` if there was no response at all.
 pub fn classify(
     status: Option<u16>,
     body: Option<&ErrorBody>,
@@ -70,7 +70,7 @@ pub fn classify(
 ) -> ErrorClass {
     match (status, body) {
         (Some(429), _) => ErrorClass::Throttled,
-        // No answer, a failure, or a page of some box in between: not Entra's word.
+        // No answer, a failure, or the page of a middlebox: Entra itself has decided nothing.
         (Some(500..) | None, _) | (Some(_), None) => ErrorClass::Transient,
         (Some(_), Some(body)) => classify_body(body, retry_after),
     }
@@ -106,7 +106,7 @@ fn classify_body(body: &ErrorBody, retry_after: Option<Duration>) -> ErrorClass 
 
 fn classify_grant(suberror: Option<&str>, known_number: bool) -> ErrorClass {
     match suberror {
-        // These say that the request did not fit, not that the grant is dead.
+        // The request does not match the grant, which may still be good.
         Some("client_mismatch" | "protection_policy_required") => ErrorClass::Suspect,
         Some(
             "bad_token"
@@ -134,7 +134,7 @@ mod tests {
         classify(Some(status), body.as_ref(), None)
     }
 
-    /// A row per row of the error policy, and per class of Entra's error reference.
+    /// One row for each row of the error policy, and for each class of Entra's error reference.
     #[test]
     #[expect(clippy::too_many_lines, reason = "one row each")]
     fn every_row_of_the_policy_is_kept() {
@@ -307,7 +307,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_has_a_class_and_a_broken_app_is_never_the_user_s_fault(
+        fn every_error_has_a_class_and_a_broken_app_is_never_the_user_s_fault(
             status in proptest::option::of(400_u16..600), error in "[a-z_]{0,24}|invalid_client|invalid_grant",
             suberror in proptest::option::of("[a-z_]{0,16}"), error_codes in proptest::collection::vec(any::<u32>(), 0..4),
             claims in proptest::option::of(".{0,8}"), wait in proptest::option::of(0_u64..100),

@@ -1,6 +1,7 @@
-//! Microsoft Graph, as far as an app renews its own client secret: listing its passwords, adding one and removing one.
+//! The part of Microsoft Graph by which an app renews its own client secret: listing, adding and removing its
+//! passwords.
 //!
-//! The app needs the application permission `Application.ReadWrite.OwnedBy`, and to be an owner of itself.
+//! The app needs the application permission `Application.ReadWrite.OwnedBy`, and must be an owner of itself.
 //!
 //! Source: <https://learn.microsoft.com/graph/api/application-get>,
 //! <https://learn.microsoft.com/graph/api/application-addpassword>,
@@ -25,13 +26,13 @@ use ground::transport::Transport;
 const TIMEOUT: Duration = Duration::from_secs(8);
 const LARGEST_ANSWER: usize = 100_000;
 
-/// A password that Entra made.
+/// A password that Entra created.
 pub struct Password {
-    /// By which it can be removed.
+    /// The id for its removal.
     pub key_id: Uuid,
     /// The client secret itself.
     pub secret: SecretString,
-    /// When Entra stops accepting it.
+    /// The time at which Entra stops accepting it.
     pub expires_at: Timestamp,
 }
 
@@ -39,16 +40,16 @@ pub struct Password {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedPassword {
-    /// By which it can be removed.
+    /// The id for its removal.
     pub key_id: Uuid,
     /// Its description in the portal.
     #[serde(default)]
     pub display_name: Option<String>,
-    /// Since when it is there.
+    /// The time of its creation.
     pub start_date_time: Timestamp,
 }
 
-/// Why Graph did not do what it was asked.
+/// The reasons why a request to Graph failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
     /// No answer in time, or none at all.
@@ -59,13 +60,13 @@ pub enum GraphError {
         "Microsoft Graph does not allow it: the app needs Application.ReadWrite.OwnedBy and must own itself"
     )]
     NotAllowed,
-    /// There is no such app.
+    /// The app does not exist.
     #[error("Microsoft Graph does not know the app")]
     NotFound,
-    /// Another refusal: the status, and Graph's own code for it.
+    /// Another refusal: the status and Graph's own code.
     #[error("Microsoft Graph refused: status {0}, {1}")]
     Refused(u16, String),
-    /// Not the answer that it should be.
+    /// The answer cannot be read.
     #[error("the answer of Microsoft Graph cannot be read")]
     Malformed,
 }
@@ -95,7 +96,7 @@ struct Application {
 }
 
 impl Graph {
-    /// Graph of this cloud, or another server in its place.
+    /// Returns a client of this cloud's Graph, or of the server that replaces it.
     pub fn new(transport: impl Into<Transport>, cloud: Cloud, instead: Option<&Url>) -> Self {
         let resource = match cloud {
             Cloud::Public => "https://graph.microsoft.com",
@@ -106,15 +107,15 @@ impl Graph {
         Self { transport: transport.into(), base, resource }
     }
 
-    /// The scope of a token for it.
+    /// Returns the scope of a token for Graph.
     pub fn scope(&self) -> String {
         format!("{}/.default", self.resource)
     }
 
-    /// The passwords of an app registration.
+    /// Returns the passwords of an app registration.
     ///
     /// # Errors
-    /// [`GraphError`].
+    /// [`GraphError`] if Graph does not list them.
     pub async fn passwords(
         &self,
         token: &BearerToken,
@@ -127,11 +128,11 @@ impl Graph {
         Ok(application.password_credentials)
     }
 
-    /// Adds a password to an app registration; Entra knows seconds and nothing between them.
+    /// Adds a password to an app registration. The expiry is sent in whole seconds, the precision of Entra.
     ///
     /// # Errors
-    /// [`GraphError`]. Whether one was added is not known after [`GraphError::NoAnswer`] and
-    /// [`GraphError::Malformed`].
+    /// [`GraphError`] if Graph does not return the password. After [`GraphError::NoAnswer`] and
+    /// [`GraphError::Malformed`] it may still have been added.
     pub async fn add_password(
         &self,
         token: &BearerToken,
@@ -155,7 +156,7 @@ impl Graph {
     /// Removes a password from an app registration.
     ///
     /// # Errors
-    /// [`GraphError`].
+    /// [`GraphError`] if Graph does not confirm the removal.
     pub async fn remove_password(
         &self,
         token: &BearerToken,
@@ -200,7 +201,7 @@ impl Graph {
             StatusCode::NOT_FOUND => Err(GraphError::NotFound),
             status => {
                 let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-                // The code is a word; the message may quote.
+                // Only the code, because the message may quote the request.
                 let code = body["error"]["code"].as_str().unwrap_or("no code").to_owned();
                 Err(GraphError::Refused(status.as_u16(), code))
             }

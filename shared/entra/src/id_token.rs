@@ -11,22 +11,22 @@ use crate::identifiers::{ClientId, ObjectId, TenantId};
 use crate::jwks::{KeyCache, SigningKey};
 use crate::metadata::Metadata;
 
-/// How far Entra's clock and ours may differ: the default of Microsoft's own libraries.
+/// The accepted difference between Entra's clock and ours: the default of Microsoft's own libraries.
 const SKEW: SignedDuration = SignedDuration::from_secs(300);
-/// Nothing longer is an ID token, in bytes.
+/// The longest accepted ID token, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// What a token must say.
+/// The expected values of a token.
 pub struct IdTokenExpectations<'a> {
     /// `aud`.
     pub client_id: &'a ClientId,
     /// The nonce of the authorization request.
     pub nonce: &'a SecretString,
-    /// The tenants whose users may sign in; empty: any work or school account.
+    /// The tenants whose users may sign in; any work or school account if empty.
     pub tenants: &'a [TenantId],
 }
 
-/// Who signed in. `(tenant_id, object_id)` is the identity; the rest is for display.
+/// The user who signed in. `(tenant_id, object_id)` is the identity; the rest is for display.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// `tid`.
@@ -35,22 +35,22 @@ pub struct Identity {
     pub object_id: ObjectId,
     /// `name`.
     pub name: Option<String>,
-    /// `preferred_username`; it can change, and it can lie.
+    /// `preferred_username`: it can change and be false.
     pub username: Option<String>,
     /// `iss`.
     pub issuer: String,
 }
 
-/// Which rule a token breaks.
+/// The rule that a token breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
-    /// Not a signed token with the claims that are needed.
+    /// Not a signed token with the required claims.
     #[error("it is not an ID token of Entra")]
     Malformed,
-    /// Not RS256.
+    /// Not signed with RS256.
     #[error("it is not signed with RS256")]
     Algorithm,
-    /// A key that the issuer does not publish, or that may not sign for this issuer.
+    /// Signed with a key that the issuer does not publish, or that may not sign for this issuer.
     #[error("it is signed with a key that is not the issuer's")]
     UnknownKey,
     /// The keys cannot be read.
@@ -59,22 +59,22 @@ pub enum IdTokenError {
     /// The signature does not verify.
     #[error("its signature does not verify")]
     Signature,
-    /// Another issuer, or one that is not the token's own tenant.
+    /// Issued by another issuer, or by one that is not of the token's own tenant.
     #[error("it was issued by another issuer")]
     Issuer,
-    /// For another app.
+    /// Issued for another app.
     #[error("it is for another application")]
     Audience,
-    /// For another authorization request.
+    /// Issued for another authorization request.
     #[error("its nonce is not the request's")]
     Nonce,
     /// Expired, or not valid yet.
     #[error("it is not valid at this time")]
     Time,
-    /// A personal Microsoft account.
+    /// Issued to a personal Microsoft account.
     #[error("it is a personal Microsoft account's")]
     PersonalMicrosoftAccount,
-    /// A tenant that is not allowed.
+    /// Issued by a tenant that is not allowed.
     #[error("its tenant is not allowed")]
     TenantNotAllowed,
 }
@@ -98,7 +98,7 @@ struct Claims {
 /// Validates an ID token that came from the token endpoint.
 ///
 /// # Errors
-/// [`IdTokenError`] names the first rule that it breaks.
+/// [`IdTokenError`], with the first rule that the token breaks.
 pub async fn validate(
     expected: &IdTokenExpectations<'_>,
     token: &SecretString,
@@ -158,7 +158,8 @@ fn check(
     now: Timestamp,
 ) -> Result<(), IdTokenError> {
     let of_tenant = |template: &str| template.replace("{tenantid}", &claims.tid.to_string());
-    // A tenant's own document names its issuer outright, so the tenant must be looked for in it as well.
+    // A tenant's own discovery document names its issuer without `{tenantid}`, so the issuer must contain the tenant as
+    // well.
     let names_its_tenant = claims.iss.split('/').any(|part| part == claims.tid.to_string());
     if claims.iss != of_tenant(&metadata.issuer) || !names_its_tenant {
         return Err(IdTokenError::Issuer);
@@ -171,7 +172,7 @@ fn check(
     }
     let at = |seconds| Timestamp::from_second(seconds).map_err(|_| IdTokenError::Time);
     let not_before = claims.nbf.map(at).transpose()?;
-    // The allowance is reckoned on our own time: theirs may lie at the end of all calendars.
+    // The allowance is added to our own time, because adding it to theirs could overflow.
     if now - SKEW >= at(claims.exp)? || not_before.is_some_and(|time| now + SKEW < time) {
         return Err(IdTokenError::Time);
     }

@@ -1,4 +1,4 @@
-//! Entra's identifiers, as types: all of them GUIDs, in lower case.
+//! Entra's identifiers, as types: all are GUIDs in lower case.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ macro_rules! guid {
             type Err = InvalidGuid;
 
             fn from_str(text: &str) -> Result<Self, InvalidGuid> {
-                // Only the hyphenated form: Entra writes no other, and one thing gets one name.
+                // Only the hyphenated form: Entra writes no other, and an id must have a single spelling.
                 let hyphenated = text.len() == 36;
                 let uuid = hyphenated.then(|| Uuid::try_parse(text).ok()).flatten();
                 uuid.map(Self).ok_or(InvalidGuid)
@@ -68,7 +68,7 @@ guid!(
 const PERSONAL_ACCOUNTS: Uuid = Uuid::from_u128(0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad);
 
 impl TenantId {
-    /// Whether this is the tenant of personal Microsoft accounts, which Azure DevOps does not take.
+    /// Returns whether this is the tenant of personal Microsoft accounts, which Azure DevOps does not accept.
     pub fn is_personal_microsoft_accounts(&self) -> bool {
         self.0 == PERSONAL_ACCOUNTS
     }

@@ -1,7 +1,7 @@
 //! Signing keys (RFC 7517), cached per `jwks_uri`.
 //!
-//! An unknown `kid` is worth one look at the keys every five minutes, however many are asked for: keys
-//! roll over without notice, and tokens with invented ids must not become requests.
+//! An unknown `kid` causes at most one fetch of the keys every five minutes: keys roll over without notice, and tokens
+//! with invented ids must not become requests.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use ground::clock::Clock;
 use ground::fetch::{self, FetchError};
 use ground::transport::Transport;
 
-/// Keys are read again after this time.
+/// Keys are fetched again after this time.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
-/// Keys are used this long while they cannot be read again.
+/// Keys are used for this long while they cannot be fetched.
 const USABLE_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// An unknown key, or a failure, is worth another look only after this time.
+/// The pause between fetches because of an unknown key or a failure.
 const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
-/// Entra publishes some ten keys; Microsoft says to be ready for a thousand.
+/// Entra publishes some ten keys; Microsoft advises to be ready for a thousand.
 const MOST_KEYS: usize = 1000;
-/// Addresses that are remembered; beyond that all are forgotten.
+/// The most addresses remembered; after that all are dropped.
 const MOST_ADDRESSES: usize = 1000;
 
 /// A signing key as published.
@@ -33,7 +33,7 @@ const MOST_ADDRESSES: usize = 1000;
 pub struct SigningKey {
     /// The key.
     pub jwk: Jwk,
-    /// Entra: the only issuer that the key may sign for, possibly with `{tenantid}`.
+    /// The only issuer for which the key may sign, possibly with `{tenantid}` (Entra's extension).
     pub issuer: Option<String>,
 }
 
@@ -57,23 +57,23 @@ pub struct KeyCache {
 }
 
 impl KeyCache {
-    /// Reads nothing yet.
+    /// Returns an empty cache.
     pub fn new(transport: impl Into<Transport>, clock: Arc<dyn Clock>) -> Self {
         Self { transport: transport.into(), clock, slots: Arc::default() }
     }
 
-    /// The key with this `kid`, or `None` if the issuer does not publish it.
+    /// Returns the key with this `kid`, or `None` if the issuer does not publish it.
     ///
     /// # Errors
-    /// [`FetchError`] when the keys cannot be read and were not in the last 24 hours.
+    /// [`FetchError`] if the keys cannot be fetched and were not in the last 24 hours.
     pub async fn key(&self, jwks_uri: &Url, kid: &str) -> Result<Option<Jwk>, FetchError> {
         Ok(self.signing_key(jwks_uri, kid).await?.map(|key| key.jwk))
     }
 
-    /// The same, with what Entra says about the key.
+    /// Returns the same key, with Entra's restriction of its issuer.
     ///
     /// # Errors
-    /// As [`Self::key`].
+    /// [`FetchError`], as [`Self::key`].
     pub async fn signing_key(
         &self,
         jwks_uri: &Url,
@@ -121,7 +121,7 @@ impl KeyCache {
         let document: Document = fetch::json(&self.transport, jwks_uri.as_str()).await?;
         let keys = document.keys.into_iter().take(MOST_KEYS).filter_map(|value| {
             let issuer = value.get("issuer").and_then(Value::as_str).map(str::to_owned);
-            // Keys of kinds that we do not know are not ours to refuse the others for.
+            // A key of an unknown kind must not spoil the others.
             let jwk: Jwk = serde_json::from_value(value).ok()?;
             Some((jwk.common.key_id.clone()?, SigningKey { jwk, issuer }))
         });

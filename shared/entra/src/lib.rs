@@ -1,19 +1,19 @@
 //! OAuth 2.0 and OpenID Connect with Microsoft Entra ID, as a confidential multitenant client.
 //!
 //! ```text
-//!   authorize ──> authorization   the URL that the browser is sent to
-//!   callback  ──> token           code -> tokens          id_token   who signed in
+//!   authorize ──> authorization   the URL to which the browser is sent
+//!   callback  ──> token           code -> tokens          id_token   the user who signed in
 //!   refresh   ──> token           refresh token -> tokens
 //!   manage    ──> token           client credentials, to verify a set-up
 //!   rotate    ──> graph           a new client secret
 //!                   │
 //!        credential (secret, certificate)   metadata, jwks (discovered, cached)
 //!                   │
-//!              error_class: what a failed token request means, as one total function
+//!              error_class: the meaning of a failed token request, as one total function
 //! ```
 //!
-//! It knows no AWS and stores nothing. It never retries, never follows a redirect, never reads an
-//! access token, and never keeps Entra's `error_description`, which may hold personal data.
+//! It knows no AWS and stores nothing. It never retries, never follows a redirect, never reads an access token, and
+//! never keeps Entra's `error_description`, which may hold personal data.
 
 pub mod authorization;
 pub mod authorize_error;

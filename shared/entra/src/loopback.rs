@@ -1,4 +1,4 @@
-//! A server for this crate's tests: answers by path, counts what it was asked, and can hang or fail.
+//! A server for this crate's tests: it answers by path, records its requests, and can hang or fail.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use ground::clock::StoppedClock;
 
-/// What to answer: status, headers, body.
+/// A reply: status, headers, body.
 pub(crate) type Reply = (u16, Vec<(&'static str, String)>, String);
 
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Loopback {
         Self { url, shared }
     }
 
-    /// Sets what a path is answered with from now on.
+    /// Sets the reply to a path from now on.
     pub(crate) fn reply(&self, path: &str, status: u16, body: impl Into<String>) {
         self.reply_with(path, (status, Vec::new(), body.into()));
     }
@@ -62,7 +62,7 @@ impl Loopback {
         self.shared.lock().unwrap().replies.insert(path.to_owned(), reply);
     }
 
-    /// The bodies that a path was asked with.
+    /// Returns the bodies of the requests to a path.
     pub(crate) fn asked(&self, path: &str) -> Vec<String> {
         let shared = self.shared.lock().unwrap();
         shared
@@ -74,7 +74,7 @@ impl Loopback {
     }
 }
 
-/// A clock that stands still until it is moved.
+/// Returns a clock that is stopped until it is moved.
 pub(crate) fn stopped_clock() -> Arc<StoppedClock> {
     StoppedClock::at(Timestamp::from_second(1_800_000_000).unwrap())
 }

@@ -1,4 +1,4 @@
-//! OpenID Connect Discovery 1.0, cached: where a tenant's endpoints are.
+//! OpenID Connect Discovery 1.0, cached: the addresses of a tenant's endpoints.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::identifiers::Tenant;
 
 /// Entra serves its documents with `max-age=86400`.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// After a failed attempt a stale document is used this long before the next.
+/// The pause after a failed attempt, in which a stale document is used.
 const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-/// What is needed of a discovery document.
+/// The fields of a discovery document that we use.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Metadata {
     /// The issuer, with a literal `{tenantid}` where tenants share the document.
@@ -28,25 +28,25 @@ pub struct Metadata {
     pub authorization_endpoint: Url,
     /// RFC 6749 section 3.2.
     pub token_endpoint: Url,
-    /// Where the signing keys are.
+    /// The address of the signing keys.
     pub jwks_uri: Url,
     /// RFC 9207 section 3: whether authorization responses carry `iss`.
     #[serde(default, rename = "authorization_response_iss_parameter_supported")]
     pub iss_parameter_supported: bool,
 }
 
-/// Why there is no metadata.
+/// The reasons why there is no metadata.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MetadataError {
     /// The document could not be read.
     #[error("the discovery document could not be read: {0}")]
     Fetch(#[from] FetchError),
-    /// It names an endpoint to which a secret must not be sent.
+    /// The document names an endpoint to which secrets must not be sent.
     #[error("the discovery document names an endpoint that is neither https nor on this machine")]
     UnsafeEndpoint,
 }
 
-/// Discovery documents, one request per tenant and day however many callers wait for it.
+/// Discovery documents, with one request per tenant and day for all concurrent callers.
 #[derive(Clone)]
 pub struct MetadataCache {
     transport: Transport,
@@ -55,7 +55,7 @@ pub struct MetadataCache {
 }
 
 impl MetadataCache {
-    /// Reads nothing yet.
+    /// Returns an empty cache.
     pub fn new(
         transport: impl Into<Transport>,
         authority: Authority,
@@ -69,7 +69,7 @@ impl MetadataCache {
     /// Returns a tenant's metadata: at most a day old, or older while the document cannot be read.
     ///
     /// # Errors
-    /// [`MetadataError`] if it cannot be read and never was.
+    /// [`MetadataError`] if the document cannot be read and never was.
     pub async fn get(&self, tenant: &Tenant) -> Result<Arc<Metadata>, MetadataError> {
         let fetch = || async { Ok(Arc::new(self.fetch(tenant).await?)) };
         self.remembered.get(tenant, fetch).await

@@ -32,23 +32,23 @@ use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
 use ground::transport::Transport;
 
-/// One exchange in all: connect, send, wait, read. A lease of 30 s outlives it.
+/// The time for one exchange: connect, send, wait, read. A lease lasts longer: 30 s.
 const DEADLINE: Duration = Duration::from_secs(8);
 const LARGEST_ANSWER: usize = 1_000_000;
-/// Entra's `Retry-After` is believed up to this (as MSAL does).
+/// The longest accepted `Retry-After` (as in MSAL).
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Redeems a code.
 pub struct CodeRequest<'a> {
     /// The Application (client) ID.
     pub client_id: &'a ClientId,
-    /// How the app proves itself.
+    /// The app's credential.
     pub credential: &'a ClientCredential,
-    /// What the callback received.
+    /// The code that the callback received.
     pub code: &'a SecretString,
-    /// The same as in the authorization request.
+    /// The `redirect_uri` of the authorization request.
     pub redirect_uri: &'a Url,
-    /// RFC 7636.
+    /// The `code_verifier` (RFC 7636).
     pub code_verifier: &'a SecretString,
     /// The resource's scopes, with its prefix.
     pub scopes: &'a [String],
@@ -58,7 +58,7 @@ pub struct CodeRequest<'a> {
 pub struct RefreshRequest<'a> {
     /// The Application (client) ID.
     pub client_id: &'a ClientId,
-    /// How the app proves itself.
+    /// The app's credential.
     pub credential: &'a ClientCredential,
     /// The newest refresh token.
     pub refresh_token: &'a SecretString,
@@ -68,31 +68,31 @@ pub struct RefreshRequest<'a> {
     pub claims: Option<&'a str>,
 }
 
-/// Asks for a token of the app itself, to see whether Entra accepts its credential.
+/// Asks for a token of the app itself, to verify its credential.
 pub struct ClientCredentialsRequest<'a> {
     /// The Application (client) ID.
     pub client_id: &'a ClientId,
-    /// How the app proves itself.
+    /// The app's credential.
     pub credential: &'a ClientCredential,
     /// The resource's `/.default`.
     pub scope: &'a str,
 }
 
-/// What the token endpoint gave. Nothing of it can be printed.
+/// The tokens of a token response. None of them can be printed.
 pub struct TokenResponse {
-    /// For Azure DevOps; opaque to us.
+    /// The access token for Azure DevOps; opaque to us.
     pub access_token: BearerToken,
-    /// With `offline_access`.
+    /// The refresh token, with `offline_access`.
     pub refresh_token: Option<SecretString>,
-    /// With `openid`.
+    /// The ID token, with `openid`.
     pub id_token: Option<SecretString>,
-    /// How long the access token lives.
+    /// The lifetime of the access token.
     pub expires_in: Duration,
-    /// When Entra wants it renewed, counted from now.
+    /// The time after which Entra wants the token renewed, counted from the response.
     pub refresh_in: Option<Duration>,
-    /// What was granted, as Entra writes it.
+    /// The granted scopes, in Entra's spelling.
     pub scopes: Vec<String>,
-    /// When it came, by our clock.
+    /// The time of the response, by our clock.
     pub received_at: Timestamp,
 }
 
@@ -104,13 +104,13 @@ impl fmt::Debug for TokenResponse {
     }
 }
 
-/// Why there are no tokens. Never holds Entra's description, which may name people.
+/// The reasons why there are no tokens. Entra's description is left out, because it may name people.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the token request failed: {class:?} {}", self.reason())]
 pub struct TokenError {
-    /// What to do about it.
+    /// The class of the failure.
     pub class: ErrorClass,
-    /// RFC 6749 section 5.2.
+    /// The error code (RFC 6749 section 5.2).
     pub error: Option<String>,
     /// Entra's refinement.
     pub suberror: Option<String>,
@@ -118,7 +118,7 @@ pub struct TokenError {
     pub codes: Vec<u32>,
     /// A claims challenge for the next authorize URL, JSON.
     pub claims: Option<String>,
-    /// How long Entra asks to wait.
+    /// The wait that Entra asks for.
     pub retry_after: Option<Duration>,
     /// For Microsoft's support.
     pub correlation_id: Option<String>,
@@ -140,17 +140,17 @@ impl TokenError {
         }
     }
 
-    /// No answer within the deadline.
+    /// Returns the error of a request without an answer before the deadline.
     pub fn timeout() -> Self {
         Self::without_answer()
     }
 
-    /// No answer at all.
+    /// Returns the error of a request without any answer.
     pub fn unreachable() -> Self {
         Self::without_answer()
     }
 
-    /// The error in a few words that administrators can look up, such as `invalid_grant (AADSTS700082)`.
+    /// Returns the error in a few words that administrators can look up, such as `invalid_grant (AADSTS700082)`.
     pub fn reason(&self) -> String {
         let error = self.error.as_deref().unwrap_or("no_answer");
         match self.codes.first() {
@@ -160,8 +160,7 @@ impl TokenError {
     }
 }
 
-/// Talks to the token endpoint. Never retries and never follows a redirect: both are decisions of whoever
-/// holds the lease.
+/// A client of the token endpoint. Never retries and never follows a redirect: the holder of the lease decides on both.
 #[derive(Clone)]
 pub struct TokenClient {
     transport: Transport,
@@ -182,7 +181,7 @@ type OauthClient = oauth2::Client<
 >;
 
 impl TokenClient {
-    /// Over the process's HTTP client.
+    /// Returns a client that uses the process's HTTP client.
     pub fn new(transport: impl Into<Transport>, clock: Arc<dyn Clock>) -> Self {
         Self { transport: transport.into(), clock }
     }
@@ -190,7 +189,7 @@ impl TokenClient {
     /// Redeems a code (RFC 6749 section 4.1.3).
     ///
     /// # Errors
-    /// [`TokenError`].
+    /// [`TokenError`] if Entra does not return tokens.
     pub async fn exchange_code(
         &self,
         metadata: &Metadata,
@@ -214,7 +213,7 @@ impl TokenClient {
     /// Renews tokens (RFC 6749 section 6).
     ///
     /// # Errors
-    /// [`TokenError`].
+    /// [`TokenError`] if Entra does not return tokens.
     pub async fn refresh(
         &self,
         metadata: &Metadata,
@@ -234,10 +233,10 @@ impl TokenClient {
         self.finish(exchange.request_async(&self.transport()).await)
     }
 
-    /// A token of the app itself (RFC 6749 section 4.4).
+    /// Requests a token of the app itself (RFC 6749 section 4.4).
     ///
     /// # Errors
-    /// [`TokenError`].
+    /// [`TokenError`] if Entra does not return a token.
     pub async fn client_credentials(
         &self,
         metadata: &Metadata,
@@ -275,7 +274,7 @@ impl TokenClient {
         ])
     }
 
-    /// The HTTP client as `oauth2` takes it. It owns what it uses, so that its futures are `Send`.
+    /// Returns the HTTP client in the form that `oauth2` takes. It owns its fields, so that its futures are `Send`.
     fn transport(&self) -> impl Fn(HttpRequest) -> Exchanging + use<> {
         let transport = self.transport.clone();
         move |request| Box::pin(send(transport.clone(), request))
@@ -297,7 +296,7 @@ impl TokenClient {
                 received_at: self.clock.now(),
             }),
             Err(RequestTokenError::Request(refused)) => Err(refused.into()),
-            // A 200 that is no token response.
+            // A 200 that is not a token response.
             Err(_) => Err(TokenError::without_answer()),
         }
     }
@@ -305,8 +304,8 @@ impl TokenClient {
 
 type Exchanging = Pin<Box<dyn Future<Output = Result<HttpResponse, Refused>> + Send>>;
 
-/// What `oauth2` sends, sent. Everything but a 200 is an error here, so that status, `Retry-After` and
-/// body can be judged together.
+/// Sends a request of `oauth2`. Every status but 200 is an error here, so that status, `Retry-After` and body can be
+/// classified together.
 async fn send(transport: Transport, mut request: HttpRequest) -> Result<HttpResponse, Refused> {
     let id = Uuid::new_v4().to_string();
     for (name, value) in [
@@ -369,7 +368,7 @@ struct Answer {
     refresh_in: Option<Seconds>,
     #[serde(default)]
     refresh_token: Option<RefreshToken>,
-    // The type only hides it; an ID token is as little to be printed as an access token.
+    // Not an access token: the type hides it, because an ID token must not be printed either.
     #[serde(default)]
     id_token: Option<AccessToken>,
     #[serde(default)]
@@ -406,7 +405,7 @@ impl oauth2::TokenResponse for Answer {
     }
 }
 
-/// Seconds, which Entra writes as a number or as text.
+/// A number of seconds, which Entra writes as a number or as text.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "NumberOrText")]
 struct Seconds(u64);
@@ -429,14 +428,14 @@ impl TryFrom<NumberOrText> for Seconds {
     }
 }
 
-/// Never parsed: [`send`] judges every error itself.
+/// Never parsed: [`send`] classifies every error itself.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 #[error("an error of the token endpoint")]
 struct OauthError {}
 
 impl oauth2::ErrorResponse for OauthError {}
 
-/// An answer that is no token response.
+/// A response that is not a token response.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
     #[error("no answer")]
@@ -450,7 +449,7 @@ enum Refused {
     },
 }
 
-/// The description, only until its number is read.
+/// The description, kept only until its number is read.
 #[derive(Deserialize)]
 struct Description {
     #[serde(default)]

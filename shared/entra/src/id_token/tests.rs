@@ -35,7 +35,7 @@ fn jwk(pem: &str, kid: &str, issuer: &str) -> Value {
 }
 
 impl World {
-    /// Entra's shared document: issuer and keys are for any tenant; one key is for one tenant only.
+    /// Entra's shared document: issuer and keys are for any tenant, except one key for one tenant.
     async fn start() -> Self {
         let server = Loopback::start().await;
         let issuer = format!("{}/{{tenantid}}/v2.0", server.url);
@@ -108,7 +108,7 @@ async fn a_good_token_names_its_user_by_tenant_and_object() {
 }
 
 #[tokio::test]
-async fn claims_that_are_not_this_sign_in_s_are_refused_by_name() {
+async fn claims_of_another_sign_in_are_refused_by_name() {
     use IdTokenError as E;
     let world = World::start().await;
     let (url, now) = (&world.server.url, world.clock.now().as_second());
@@ -151,7 +151,7 @@ async fn a_tenant_s_own_document_does_not_let_another_tenant_in() {
 }
 
 #[tokio::test]
-async fn only_listed_tenants_come_in_where_tenants_are_listed() {
+async fn a_list_of_tenants_admits_no_other_tenant() {
     let world = World::start().await;
     let token = signed(KEY, &header("k1"), &world.claims(&json!({})));
     world.judge_for(&token, &[TENANT.parse().unwrap()]).await.unwrap();
@@ -213,7 +213,7 @@ async fn forged_signatures_and_headers_are_refused() {
 }
 
 #[tokio::test]
-async fn invented_key_ids_do_not_become_requests() {
+async fn invented_key_ids_cause_no_requests() {
     let world = World::start().await;
     let claims = world.claims(&json!({}));
     for number in 0..1000 {
@@ -221,21 +221,21 @@ async fn invented_key_ids_do_not_become_requests() {
         assert_eq!(world.judge(&token).await.err(), Some(IdTokenError::UnknownKey));
     }
     assert_eq!(world.server.asked("/keys").len(), 1);
-    // Five minutes later one look is worth it: keys do roll over.
+    // After five minutes the keys are fetched once more, because they do roll over.
     world.clock.advance(301);
     world.judge(&signed_cheaply("kid-x", &claims)).await.unwrap_err();
     world.judge(&signed_cheaply("kid-y", &claims)).await.unwrap_err();
     assert_eq!(world.server.asked("/keys").len(), 2);
 }
 
-/// Unsigned in fact: an unknown key is found before the signature is looked at.
+/// Not really signed: the unknown key is found before the signature is checked.
 fn signed_cheaply(kid: &str, claims: &Value) -> String {
     let head = URL_SAFE_NO_PAD.encode(json!({"alg": "RS256", "kid": kid}).to_string());
     format!("{head}.{}.AAAA", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
 #[tokio::test]
-async fn keys_outlive_an_outage_of_a_day_and_no_more() {
+async fn keys_outlive_an_outage_of_one_day_at_most() {
     let world = World::start().await;
     world.judge_claims(json!({})).await.unwrap();
     world.server.reply("/keys", 503, "");

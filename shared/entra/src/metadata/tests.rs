@@ -28,7 +28,7 @@ async fn world() -> (Loopback, Arc<StoppedClock>, MetadataCache) {
 }
 
 #[tokio::test]
-async fn however_many_wait_one_asks() {
+async fn concurrent_callers_share_one_request() {
     let (server, _, cache) = world().await;
     let all = join_all((0..64).map(|_| cache.get(&Tenant::Organizations))).await;
     assert!(all.iter().all(Result::is_ok));
@@ -37,7 +37,7 @@ async fn however_many_wait_one_asks() {
 }
 
 #[tokio::test]
-async fn a_document_is_read_daily_and_kept_while_it_cannot_be() {
+async fn a_document_is_read_daily_and_kept_during_an_outage() {
     let (server, clock, cache) = world().await;
     cache.get(&Tenant::Organizations).await.unwrap();
     clock.advance(86_399);
@@ -66,7 +66,7 @@ async fn endpoints_to_which_a_secret_must_not_go_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_document_is_no_metadata() {
+async fn other_documents_are_no_metadata() {
     for (status, body) in [
         (404, String::new()),
         (200, "{}".to_owned()),

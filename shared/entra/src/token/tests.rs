@@ -113,7 +113,7 @@ async fn a_certificate_signs_and_no_secret_is_sent() {
 }
 
 #[tokio::test]
-async fn what_is_missing_stays_missing() {
+async fn optional_fields_may_be_missing() {
     let (server, client, metadata) = server().await;
     server.reply("/token", 200, r#"{"token_type":"Bearer","access_token":"a","expires_in":3599}"#);
     let tokens = refresh(&client, &metadata, &secret_credential(), None).await.unwrap();
@@ -123,7 +123,7 @@ async fn what_is_missing_stays_missing() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_classified_and_holds_nothing_personal() {
+async fn refusals_are_classified_and_hold_nothing_personal() {
     let (server, client, metadata) = server().await;
     let body = json!({
         "error": "invalid_grant", "suberror": "bad_token", "error_codes": [50173], "claims": null, "correlation_id": "c-1", "trace_id": "t-1",
@@ -138,7 +138,7 @@ async fn each_refusal_is_classified_and_holds_nothing_personal() {
         (Some("c-1"), Some("t-1"))
     );
     assert!(!format!("{error:?} {error}").contains("ada@"));
-    // Without its list the number is read off the description.
+    // If the list of numbers is missing, the number comes from the description.
     server.reply(
         "/token",
         400,
@@ -149,7 +149,7 @@ async fn each_refusal_is_classified_and_holds_nothing_personal() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_response_is_never_taken_for_one() {
+async fn other_responses_are_never_taken_for_token_responses() {
     let (server, client, metadata) = server().await;
     let retry = |seconds: &str| vec![("retry-after", seconds.to_owned())];
     for (reply, class, wait) in [
@@ -185,7 +185,7 @@ async fn what_is_no_token_response_is_never_taken_for_one() {
 
 #[tokio::test]
 async fn a_server_that_never_answers_is_given_up_after_the_deadline() {
-    // It accepts and says nothing; the kernel does so for a listener that nobody accepts from.
+    // The kernel accepts connections of a listener whose program never does.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (_server, client, mut metadata) = server().await;
