@@ -1,7 +1,7 @@
-//! What may be called: one parser, whose result is both what is authorized and what is sent (S-28, S-29).
+//! The addresses that may be called: one parser, whose result is both authorized and sent (S-28, S-29).
 //!
-//! A path comes percent-encoded (REST APIs, function URLs) or decoded (HTTP APIs). Either way it is split
-//! into segments once; whatever a second reader could split, decode or resolve otherwise is refused.
+//! A path comes percent-encoded (REST APIs, function URLs) or decoded (HTTP APIs). Either way it is split into segments
+//! once. The parser refuses each path that a second reader could split, decode or resolve differently.
 
 mod path;
 
@@ -12,7 +12,7 @@ use crate::host::{Host, SharedHost};
 use crate::organization::OrganizationName;
 use path::{Ambiguous, Path};
 
-/// What the URL standard encodes in the query of an `https` address, besides what is not ASCII.
+/// The characters that the URL standard encodes in the query of an `https` address, besides those beyond ASCII.
 const ENCODED_IN_QUERY: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'\'').add(b'<').add(b'>');
 
@@ -24,16 +24,16 @@ pub struct Address {
     url: Url,
 }
 
-/// Why an address is not called.
+/// The reasons why an address is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// The host is not Azure DevOps'.
+    /// The host is not one of Azure DevOps.
     #[error("The host is not one of Azure DevOps.")]
     UnknownHost,
-    /// The organization is not the connection's, or none is named where one must be.
+    /// The organization is not the connection's, or the address lacks one.
     #[error("The address names no organization of this connection.")]
     OrganizationNotAllowed,
-    /// Somebody could read the address otherwise.
+    /// The address is ambiguous: another reader could read it differently.
     #[error("The address contains {0}.")]
     AmbiguousPath(&'static str),
 }
@@ -45,14 +45,14 @@ impl From<Ambiguous> for AddressError {
 }
 
 impl Address {
-    /// Parses and authorizes an address: `host` is the bare name, `path` what follows it (empty, or with a
-    /// slash at its beginning; percent-encoded or decoded), `query` what follows the question mark.
+    /// Parses and authorizes an address: `host` is the bare name; `path` is empty or begins with a slash,
+    /// percent-encoded or decoded; `query` is the part after the question mark.
     ///
-    /// What came encoded is sent byte for byte; what cannot stand in an address is percent-encoded. That
-    /// includes the apostrophe of a query, which the URL standard has sent as `%27`.
+    /// Encoded characters are sent byte for byte; characters that an address must not contain are percent-encoded. That
+    /// includes the apostrophe of a query, which the URL standard encodes as `%27`.
     ///
     /// # Errors
-    /// [`AddressError`] for everything that is not surely an address of an allowed organization.
+    /// [`AddressError`] if the address is not certain to be one of an allowed organization.
     pub fn parse(
         host: &str,
         path: &str,
@@ -73,33 +73,33 @@ impl Address {
         Ok(Self { host: host.name(), organization, url })
     }
 
-    /// The host that is called.
+    /// Returns the host.
     pub fn host(&self) -> &'static str {
         self.host
     }
 
-    /// The organization that is called, unless the host serves none in particular.
+    /// Returns the organization, or `None` if the host serves none in particular.
     pub fn organization(&self) -> Option<&OrganizationName> {
         self.organization.as_ref()
     }
 
-    /// The path as it goes on the wire.
+    /// Returns the path as it is sent.
     pub fn path(&self) -> &str {
         self.url.path()
     }
 
-    /// The whole address.
+    /// Returns the whole address.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Path and query as they go on the wire.
+    /// Returns path and query as they are sent.
     pub fn path_and_query(&self) -> String {
         self.url[Position::BeforePath..Position::AfterQuery].to_owned()
     }
 
-    /// The decoded segments below the organization, without the optional `DefaultCollection`: what
-    /// [`crate::policy`] judges.
+    /// Returns the decoded segments below the organization, without the optional `DefaultCollection`, for
+    /// [`crate::policy`].
     pub(crate) fn below_organization(&self) -> Vec<String> {
         let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         let mut segments: Vec<_> = self
@@ -115,19 +115,19 @@ impl Address {
         segments
     }
 
-    /// The segments from `_apis` on, if this is the API and not a page, a feed or a Git repository.
+    /// Returns the segments after `_apis`, or `None` if this is not the API but a page, a feed or a Git repository.
     pub(crate) fn api(&self) -> Option<impl Iterator<Item = &str>> {
         let mut segments = self.path().split('/');
         segments.find(|segment| segment.eq_ignore_ascii_case("_apis")).map(|_| segments)
     }
 }
 
-/// The organization that an address names.
+/// Returns the organization that an address names, or `None` if it needs none.
 fn organization(host: &Host, path: &Path) -> Result<Option<OrganizationName>, AddressError> {
     match host {
         Host::OrganizationInPath(_) if is_deployment_discovery(path) => Ok(None),
         Host::OrganizationInPath(_) => {
-            // As it stands: an organization's name needs no encoding, so an encoded one is no name.
+            // Taken undecoded: an organization's name needs no encoding, so an encoded one is not a name.
             let named = path.segments().next().and_then(|first| first.parse().ok());
             named.map(Some).ok_or(AddressError::OrganizationNotAllowed)
         }
@@ -137,8 +137,8 @@ fn organization(host: &Host, path: &Path) -> Result<Option<OrganizationName>, Ad
     }
 }
 
-/// `_apis` and `_apis/resourceAreas` above the organizations: Microsoft's Python client asks there for routes
-/// that it does not find below one. They are the same for everybody, and open to everybody.
+/// Returns whether the path is `_apis` or `_apis/resourceAreas` above the organizations. Microsoft's Python client
+/// looks there for routes that it does not find below one. The answers are public and the same for everybody.
 fn is_deployment_discovery(path: &Path) -> bool {
     let segments: Vec<_> = path.segments().map(str::to_ascii_lowercase).collect();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -164,7 +164,7 @@ fn canonical_query(query: &str) -> Result<String, AddressError> {
     Ok(utf8_percent_encode(query, ENCODED_IN_QUERY).to_string())
 }
 
-/// The address for the HTTP client, whose parser must read exactly what was authorized.
+/// Returns the address for the HTTP client, whose parser must read exactly the authorized address.
 fn url(host: &str, path: &str, query: Option<&str>) -> Result<Url, AddressError> {
     let ambiguous = AddressError::AmbiguousPath("characters that are read in several ways");
     let text = match query {

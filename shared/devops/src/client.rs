@@ -1,4 +1,4 @@
-//! Calls of our own: the user of a token, and the tenant that backs an organization.
+//! Our own calls of Azure DevOps: the user of a token, and the tenant that backs an organization.
 
 mod answers;
 
@@ -18,27 +18,27 @@ use crate::organization::OrganizationName;
 use crate::rate_limit::RateLimit;
 use crate::rejection::Rejection;
 
-/// One call in all.
+/// The time for one call.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Bodies of our own calls are small; in bytes.
+/// The largest accepted body of our own calls, in bytes.
 const LARGEST: usize = 1_000_000;
-/// Azure DevOps' name for a policy that blocks a token elsewhere than where it was issued.
+/// Azure DevOps' code for a policy that blocks a token outside the place where it was issued.
 const BLOCKED_BY_POLICY: &[u8] = b"VS403463";
 
-/// Asks for a 401 instead of a sign-in page.
+/// Requests a 401 instead of a sign-in page.
 const FEDAUTH_REDIRECT: HeaderName = HeaderName::from_static("x-tfs-fedauthredirect");
 const SUPPRESS: HeaderValue = HeaderValue::from_static("Suppress");
 /// The user agent of our calls.
 pub const AGENT: &str = concat!("ado-connect/", env!("CARGO_PKG_VERSION"));
 
-/// Why `connectionData` could not be read.
+/// The reasons why `connectionData` could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionDataError {
-    /// The token is not accepted.
+    /// The token is rejected.
     #[error("the token is not accepted in this organization")]
     Unauthorized,
-    /// The user has no access, or the organization does not exist. Azure DevOps answers a 401 that names the
-    /// user, a 403 or a 404.
+    /// The user has no access, or the organization does not exist. Azure DevOps answers with a 401 that names the user,
+    /// a 403 or a 404.
     #[error("the user has no access to this organization")]
     NotAMember,
     /// A policy of the organization blocks the call (VS403463).
@@ -47,22 +47,22 @@ pub enum ConnectionDataError {
     /// Too many calls for this user.
     #[error("Azure DevOps asks to call later")]
     Throttled {
-        /// When, if the answer has a `Retry-After`.
+        /// The wait, if the answer has a `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// Azure DevOps does not answer as it should.
+    /// Azure DevOps gives no usable answer.
     #[error("Azure DevOps does not answer as it should")]
     Unavailable,
 }
 
-/// Which directory backs an organization.
+/// The directory that backs an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrganizationTenant {
     /// A tenant of Entra.
     Entra(Uuid),
-    /// None: personal Microsoft accounts.
+    /// No tenant: personal Microsoft accounts.
     PersonalMicrosoftAccounts,
-    /// Azure DevOps does not say, or there is no such organization.
+    /// Azure DevOps names no tenant, or the organization does not exist.
     Unknown,
 }
 
@@ -71,22 +71,23 @@ pub enum OrganizationTenant {
 #[error("Azure DevOps does not answer")]
 pub struct Unavailable;
 
-/// Calls Azure DevOps, or the server that stands in for it.
+/// Calls Azure DevOps, or the server that replaces it.
 #[derive(Debug, Clone)]
 pub struct DevopsClient {
     http: reqwest::Client,
-    /// Where requests go instead, with the real name in `Host`.
+    /// The server that replaces Azure DevOps. Requests name the real host in `Host`.
     instead: Option<Url>,
 }
 
 impl DevopsClient {
-    /// A client over the process's HTTP client, which must not follow redirects: they would take the token along.
+    /// Returns a client that uses the process's HTTP client. That must not follow redirects, because they would carry
+    /// the token along.
     pub fn new(http: reqwest::Client, instead: Option<Url>) -> Self {
         Self { http, instead }
     }
 
-    /// A request to an address, without credentials. It names us, and asks for no sign-in pages; headers
-    /// that are added later with [`reqwest::RequestBuilder::headers`] take precedence.
+    /// Returns a request to an address, without credentials. It names our user agent and suppresses sign-in pages;
+    /// headers that are added later with [`reqwest::RequestBuilder::headers`] take precedence.
     pub fn request(&self, address: &Address, method: Method) -> reqwest::RequestBuilder {
         let request = match &self.instead {
             None => self.http.request(method, address.url().clone()),
@@ -97,17 +98,17 @@ impl DevopsClient {
                 self.http.request(method, target).header(HOST, address.host())
             }
         };
-        // Large uploads over HTTP/2 are refused upstream.
+        // Azure DevOps refuses large uploads over HTTP/2.
         request
             .version(http::Version::HTTP_11)
             .header(USER_AGENT, AGENT)
             .header(FEDAUTH_REDIRECT, SUPPRESS)
     }
 
-    /// Who the token's user is in an organization: proof of access.
+    /// Returns the token's user in an organization, as proof of access.
     ///
     /// # Errors
-    /// [`ConnectionDataError`] when the user has no access, or Azure DevOps gave no usable answer.
+    /// [`ConnectionDataError`] if the user has no access, or Azure DevOps gives no usable answer.
     pub async fn connection_data(
         &self,
         organization: &OrganizationName,
@@ -117,14 +118,15 @@ impl DevopsClient {
         let address = own_address(Family::Core.host(), &path, organization)
             .ok_or(ConnectionDataError::Unavailable)?;
         let answer = self.get_connection_data(&address, token).await?;
-        // Organizations that allow it answer strangers, too, with a public identity instead of 401.
+        // Organizations with public access answer everybody, with a public identity instead of a 401.
         answer.user().ok_or(ConnectionDataError::Unauthorized)
     }
 
-    /// Which tenant backs an organization; needs no token. Azure DevOps answers 404, with the tenant in a header.
+    /// Returns the tenant that backs an organization. Needs no token: Azure DevOps answers 404, with the tenant in a
+    /// header.
     ///
     /// # Errors
-    /// [`Unavailable`] when there is no answer.
+    /// [`Unavailable`] if there is no answer.
     pub async fn resource_tenant(
         &self,
         organization: &OrganizationName,
@@ -182,7 +184,7 @@ fn judge(
         StatusCode::FORBIDDEN if contains(body, BLOCKED_BY_POLICY) => {
             Err(ConnectionDataError::PolicyBlocked)
         }
-        // A 401 that is no rejected token is a user without access.
+        // A 401 without a rejected token: the user has no access.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
             Err(ConnectionDataError::NotAMember)
         }
@@ -194,7 +196,7 @@ fn judge(
     }
 }
 
-/// Our own calls go through the same parser as proxied ones.
+/// Returns the address of our own call, from the same parser as for proxied calls.
 fn own_address(host: &str, path: &str, organization: &OrganizationName) -> Option<Address> {
     Address::parse(host, path, None, std::slice::from_ref(organization)).ok()
 }

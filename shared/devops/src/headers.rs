@@ -1,13 +1,13 @@
-//! Which headers pass, up to Azure DevOps and down to the caller (docs/reference/headers.md; S-30, S-31, S-35).
+//! The headers that pass up to Azure DevOps and down to the caller (docs/reference/headers.md; S-30, S-31, S-35).
 //!
-//! Everything passes, all values in their order, except what is named here. Credentials, the host and
-//! everything that names the proxy itself are set by the proxy afterwards.
+//! All headers pass, with all values in their order, except those named here. The proxy itself sets credentials, the
+//! host and everything that names the proxy afterwards.
 
 use std::collections::HashSet;
 
 use http::header::{CONNECTION, HeaderMap, HeaderName};
 
-/// RFC 9110 section 7.6.1, and the framing that each hop decides for itself.
+/// Hop-by-hop fields (RFC 9110 section 7.6.1), and the framing that each hop decides for itself.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
     "content-length",
@@ -19,24 +19,24 @@ const HOP_BY_HOP: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
-/// Meant for an intermediary, in either direction.
+/// Fields for an intermediary, in either direction.
 const FOR_INTERMEDIARIES: &[&str] = &["proxy-", "x-amz"];
 
-/// Never sent up: credentials of ours, and what could change whom or how we call.
+/// Never sent up: our own credentials, and fields that could change the target or the method of a call.
 const NOT_UP: &[&str] = &[
     "authorization",
     "cookie",
     "host",
     "x-request-id",
     "x-tfs-fedauthredirect",
-    // Azure DevOps obeys it, and it would slip past the check of the method; likewise its relatives.
+    // Azure DevOps obeys it, which would bypass the check of the method. The same holds for its relatives.
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
-    // Some servers obey them instead of the address.
+    // Some servers obey these instead of the address.
     "x-original-url",
     "x-rewrite-url",
-    // Who called us is not Azure DevOps' business.
+    // The caller of the proxy is none of Azure DevOps' business.
     "cdn-loop",
     "cf-connecting-ip",
     "forwarded",
@@ -46,7 +46,7 @@ const NOT_UP: &[&str] = &[
 ];
 const NOT_UP_PREFIXES: &[&str] = &["x-forwarded-", "x-ado-connect-"];
 
-/// Never passed down: what would act on our origin, or tells of credentials that are not the caller's.
+/// Never passed down: fields that would act on our origin, or that are about credentials other than the caller's.
 const NOT_DOWN: &[&str] = &[
     "alt-svc",
     "clear-site-data",
@@ -63,16 +63,16 @@ const NOT_DOWN: &[&str] = &[
 ];
 const NOT_DOWN_PREFIXES: &[&str] = &["access-control-"];
 
-/// The caller's headers that go up.
+/// Returns the caller's headers that are sent up.
 pub fn upstream_request(headers: &HeaderMap) -> HeaderMap {
     passing(headers, |name| {
-        // Some readers take `x_forwarded_for` for `x-forwarded-for`.
+        // Some readers treat `x_forwarded_for` as `x-forwarded-for`.
         !name.contains('_') && !listed(name, NOT_UP, NOT_UP_PREFIXES)
     })
 }
 
-/// Azure DevOps' headers that go down. `x-vss-userdata` is among them: it names the connection's own user,
-/// and must never be logged.
+/// Returns Azure DevOps' headers that are passed down. `x-vss-userdata` is among them: it names the connection's own
+/// user and must never be logged.
 pub fn downstream_response(headers: &HeaderMap) -> HeaderMap {
     passing(headers, |name| !listed(name, NOT_DOWN, NOT_DOWN_PREFIXES))
 }
@@ -90,8 +90,8 @@ fn passing(headers: &HeaderMap, passes: impl Fn(&str) -> bool) -> HeaderMap {
     kept
 }
 
-/// The fields that `Connection` says are for this hop only. Bytes, because one unreadable name must not
-/// save the others.
+/// Returns the fields that `Connection` limits to this hop. Reads bytes, so that one unreadable name cannot let the
+/// others pass.
 fn named_in_connection(headers: &HeaderMap) -> HashSet<HeaderName> {
     let values = headers.get_all(CONNECTION).into_iter();
     let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));

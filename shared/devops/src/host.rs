@@ -1,11 +1,11 @@
-//! The hosts of Azure DevOps, enumerated: a suffix would let others in.
+//! The hosts of Azure DevOps, enumerated, because a suffix would admit others.
 
 use crate::organization::OrganizationName;
 
 macro_rules! families {
     ($($variant:ident = $label:literal,)*) => {
-        /// A family of hosts that serve organizations: `dev.azure.com` itself, and those that
-        /// `_apis/resourceAreas` names. The organization is the first segment of the path.
+        /// A family of hosts that serve organizations: `dev.azure.com` itself, and the hosts in `_apis/resourceAreas`.
+        /// The organization is the first segment of the path.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Family {
             /// `dev.azure.com`: most of the API.
@@ -17,7 +17,7 @@ macro_rules! families {
             /// Every family.
             pub const ALL: &[Self] = &[Self::Core, $(Self::$variant,)*];
 
-            /// Its host, in the form that requests go to.
+            /// Returns its host, to which requests are sent.
             pub fn host(self) -> &'static str {
                 match self {
                     Self::Core => "dev.azure.com",
@@ -25,8 +25,8 @@ macro_rules! families {
                 }
             }
 
-            /// Its label in front of `.dev.azure.com` and in `{organization}.{label}.visualstudio.com`;
-            /// in lower case only.
+            /// Returns the family of a label in lower case, as in `{label}.dev.azure.com` and
+            /// `{organization}.{label}.visualstudio.com`.
             fn of_label(label: &str) -> Option<Self> {
                 match label {
                     $($label => Some(Self::$variant),)*
@@ -80,7 +80,7 @@ impl SharedHost {
     /// Every such host.
     pub const ALL: &[Self] = &[Self::Profiles, Self::Status];
 
-    /// Its name.
+    /// Returns its name.
     pub fn host(self) -> &'static str {
         match self {
             Self::Profiles => "app.vssps.visualstudio.com",
@@ -88,9 +88,9 @@ impl SharedHost {
         }
     }
 
-    /// The areas below `_apis` that concern the user and no organization, in lower case, and the
-    /// discovery that leads to them. All else stays closed, because such a host also reaches
-    /// organizations by id, and hands out credentials that hold in every organization of the user.
+    /// Returns the areas below `_apis` that concern the user and no organization, in lower case, and the discovery that
+    /// leads to them. All others stay closed, because such a host also reaches organizations by id, and hands out
+    /// credentials that are valid in every organization of the user.
     pub(crate) fn areas(self) -> &'static [&'static str] {
         match self {
             Self::Profiles => &[
@@ -107,29 +107,29 @@ impl SharedHost {
     }
 }
 
-/// A host of Azure DevOps, as somebody named it.
+/// A host of Azure DevOps, by the name that the caller used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
     /// A family's own host.
     OrganizationInPath(Family),
-    /// `{organization}.visualstudio.com` or `{organization}.{family}.visualstudio.com`: counts as the
-    /// family's own host, with the organization from the name.
+    /// `{organization}.visualstudio.com` or `{organization}.{family}.visualstudio.com`: equivalent to the family's own
+    /// host, with the organization from the name.
     OrganizationInName {
-        /// Whose host serves the same.
+        /// The family whose host serves the same.
         family: Family,
-        /// From the name.
+        /// The organization from the name.
         organization: OrganizationName,
     },
-    /// A host for no organization in particular.
+    /// A host that serves no organization in particular.
     Shared(SharedHost),
 }
 
-/// Names that stand where an organization's would, in Microsoft's own use of `visualstudio.com`.
+/// Names in the place of an organization's, in Microsoft's own use of `visualstudio.com`.
 const NOT_ORGANIZATIONS: &[&str] = &["app", "www"];
 
 impl Host {
-    /// The host of this name, in whatever case; `None` for every other host, and for anything more than
-    /// a host's name.
+    /// Returns the host of this name, in any case, or `None` for every other host and for anything more than a host's
+    /// name.
     pub fn parse(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         if let Some(shared) = SharedHost::ALL.iter().find(|shared| shared.host() == name) {
@@ -152,7 +152,7 @@ impl Host {
         Some(Self::OrganizationInName { family, organization: organization.parse().ok()? })
     }
 
-    /// The name under which requests go out.
+    /// Returns the name of the host to which requests are sent.
     pub fn name(&self) -> &'static str {
         match self {
             Self::OrganizationInPath(family) | Self::OrganizationInName { family, .. } => {

@@ -1,13 +1,13 @@
 //! Azure DevOps as its clients see it: hosts and addresses, scopes, headers, rejections, identity.
 //!
 //! ```text
-//!   proxy ──> address     what may be called, parsed once: authorized = sent
-//!         ──> policy      what an integration lets through of it
-//!         ──> headers     what passes up and down
-//!         ──> rejection   whether an answer means "bad token"
+//!   proxy ──> address     the addresses that may be called, parsed once: authorized = sent
+//!         ──> policy      the calls that an integration allows
+//!         ──> headers     the headers that pass up and down
+//!         ──> rejection   answers that reject the token
 //!         ──> rewrite     addresses in answers that must point back at the proxy
-//!         ──> rate_limit  how long to wait
-//!   callback, authorize, manage ──> client   who am I, which tenant backs an organization
+//!         ──> rate_limit  the time to wait
+//!   callback, authorize, manage ──> client   the user of a token, the tenant that backs an organization
 //!   everyone ──> organization, scopes
 //! ```
 //!

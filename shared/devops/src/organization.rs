@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An organization's name, in lower case: Azure DevOps does not tell letters' cases apart.
+/// An organization's name, in lower case, because Azure DevOps ignores its case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OrganizationName(String);
 
-/// Text that is no organization's name.
+/// Text that is not an organization's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an organization's name has 1 to 50 letters, digits and hyphens, and begins with no hyphen"
@@ -21,7 +21,7 @@ impl OrganizationName {
     /// The longest name, in characters.
     const LONGEST: usize = 50;
 
-    /// The name, in lower case.
+    /// Returns the name, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_anything_else_is_no_name() {
+    fn ambiguous_texts_are_no_names() {
         for good in ["a", "7", "a-b", "a--b", &"x".repeat(50)] {
             assert!(good.parse::<OrganizationName>().is_ok(), "{good}");
         }

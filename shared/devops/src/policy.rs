@@ -1,5 +1,5 @@
-//! What an integration lets through: rules of methods and path prefixes, judged on the parsed address (S-29),
-//! never on text that somebody else could read otherwise.
+//! The calls that an integration allows: rules of methods and path prefixes, applied to the parsed address (S-29), never
+//! to text that another reader could read differently.
 //!
 //! ```text
 //! [{"methods": ["GET"]}]                                             read only
@@ -30,14 +30,14 @@ pub const METHODS: [Method; 7] = [
     Method::OPTIONS,
 ];
 
-/// What may be called: whatever one rule at least allows. Without rules, everything.
+/// The calls that are allowed: those that at least one rule allows, or all without rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CallPolicy {
     rules: Vec<CallRule>,
 }
 
-/// Most rules of a policy, and most methods or paths of a rule.
+/// The most rules of a policy, and the most methods or paths of a rule.
 pub const MOST_RULES: usize = 50;
 
 /// Calls that go through: any of the methods, below any of the paths.
@@ -55,12 +55,12 @@ pub struct CallRule {
 }
 
 impl CallPolicy {
-    /// Its rules, in the order given.
+    /// Returns its rules, in the given order.
     pub fn rules(&self) -> &[CallRule] {
         &self.rules
     }
 
-    /// Whether a call is allowed.
+    /// Returns whether a call is allowed.
     pub fn allows(&self, method: &Method, address: &Address) -> bool {
         if self.rules.is_empty() {
             return true;
@@ -97,7 +97,7 @@ impl CallRule {
 #[serde(try_from = "String", into = "String")]
 pub struct AllowedMethod(Method);
 
-/// Text that names no method of Azure DevOps.
+/// Text that is not a method of Azure DevOps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a method is one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")]
 pub struct InvalidMethod;
@@ -117,9 +117,9 @@ impl From<AllowedMethod> for String {
     }
 }
 
-/// The beginning of a path below the organization, such as `/_apis/projects` or `/*/_apis/git`: whole
-/// segments, compared without case, as Azure DevOps does. `*` stands for one segment that does not begin
-/// with an underscore, so for a project, a team or a repository, but never for `_apis` or `_git`.
+/// The beginning of a path below the organization, such as `/_apis/projects` or `/*/_apis/git`: whole segments,
+/// compared without case, as Azure DevOps does. `*` matches one segment that does not begin with an underscore: a
+/// project, a team or a repository, but never `_apis` or `_git`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PathPrefix(Vec<Segment>);
@@ -131,14 +131,14 @@ enum Segment {
     Named(String),
 }
 
-/// Text that is no prefix of a path.
+/// Text that is not a path prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a path prefix begins with a slash and has 1 to 10 segments, such as /_apis/projects or /*/_apis/git"
 )]
 pub struct InvalidPathPrefix;
 
-/// Longer paths lead nowhere in Azure DevOps.
+/// Enough for every path of Azure DevOps.
 const MOST_SEGMENTS: usize = 10;
 
 impl PathPrefix {
@@ -269,7 +269,7 @@ mod tests {
         ] {
             assert!(!allows(&code, &Method::GET, bad), "{bad}");
         }
-        // The optional collection does not shift what is judged.
+        // The optional collection does not shift the segments.
         assert!(allows(&code, &Method::GET, "/mycompany/DefaultCollection/p/_apis/git/x"));
     }
 

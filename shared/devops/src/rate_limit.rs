@@ -1,5 +1,5 @@
-//! The rate-limit headers of Azure DevOps
-//! (<https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits>). They come on a 200, too.
+//! The rate-limit headers of Azure DevOps (<https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits>).
+//! A 200 has them, too.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
-/// The longest wait that is believed. Azure DevOps' limits look back five minutes, so more is a mistake, and
-/// no sum of times may overflow because of one.
+/// The longest accepted wait. Azure DevOps' limits look back five minutes, so a longer one is a mistake, and no sum of
+/// times may overflow because of it.
 pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// What an answer says about limits.
+/// The limits in an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RateLimit {
-    /// How long to wait before the next request, at most [`LONGEST_WAIT`].
+    /// The wait before the next request, at most [`LONGEST_WAIT`].
     pub retry_after: Option<Duration>,
-    /// The resource whose limit it is, in Microsoft's words.
+    /// The resource of the limit, in Microsoft's words.
     pub resource: Option<String>,
-    /// By how many seconds this request was delayed.
+    /// The delay of this request, in seconds.
     pub delay: Option<f64>,
     /// The limit, in TSTU.
     pub limit: Option<u64>,
-    /// What is left, in TSTU.
+    /// The rest of the limit, in TSTU.
     pub remaining: Option<u64>,
-    /// When it is whole again, in seconds since 1970.
+    /// The time at which the limit is whole again, in seconds since 1970.
     pub reset: Option<i64>,
 }
 
 impl RateLimit {
-    /// Reads the headers of an answer; what is absent or unreadable is absent. A date in `Retry-After`
-    /// is counted from the answer's own `Date`.
+    /// Reads the headers of an answer. Absent and unreadable ones are `None`. A date in `Retry-After` is counted from
+    /// the answer's own `Date`.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
         Self {
@@ -46,7 +46,7 @@ impl RateLimit {
 }
 
 fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
-    // RFC 9110 wants whole seconds; the other headers of Azure DevOps have decimals.
+    // RFC 9110 requires whole seconds; Azure DevOps' other headers have decimals.
     let wait = if let Some(seconds) = not_negative(value) {
         Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT)
     } else {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_told_in_seconds_or_as_a_date() {
+    fn a_wait_is_given_in_seconds_or_as_a_date() {
         let date = ("date", "Mon, 23 Nov 2026 10:00:00 GMT");
         for (value, seconds) in [
             ("0", 0),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_absent() {
+    fn unreadable_headers_are_absent() {
         let absent = read(&[]);
         assert_eq!(absent.retry_after, None);
         for value in ["soon", "", "-1", "NaN", "inf", "1 s", "Mon, 23 Nov 2026 10:00:07 GMT"] {

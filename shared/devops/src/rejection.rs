@@ -1,4 +1,4 @@
-//! Whether an answer means that Azure DevOps rejects the token: it rarely says so plainly.
+//! Detects an answer by which Azure DevOps rejects the token, which it rarely does plainly.
 //!
 //! | what comes | when |
 //! | --- | --- |
@@ -7,8 +7,8 @@
 //! | 302 to a sign-in page | a request that looks like a browser's |
 //! | 2xx with HTML on `/_apis/` | the same, from some services |
 //!
-//! A 401 that names the user (`TF400813: The user '…' is not authorized`) is none: the token was good, and
-//! its user lacks access. With a bad token the name is empty. A claims challenge is a rejection in any case.
+//! A 401 that names the user (`TF400813: The user '…' is not authorized`) is not a rejection: the token is good, and
+//! its user lacks access. With a bad token the name is empty. A claims challenge is always a rejection.
 
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
@@ -23,8 +23,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Looks for a rejection. `wants_html` says whether the caller asked for HTML; `body` may be
-    /// compressed, and then names nobody.
+    /// Returns the rejection in an answer, or `None` if the token was accepted. `wants_html` is whether the caller
+    /// accepts HTML; `body` may be compressed, and then names no user.
     pub fn detect(
         address: &Address,
         wants_html: bool,
@@ -34,7 +34,7 @@ impl Rejection {
     ) -> Option<Self> {
         let html = text(headers, &CONTENT_TYPE)
             .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
-        // A sign-in page is shown, never offered as a file.
+        // A sign-in page is displayed, never offered as a file.
         let page = html && !headers.contains_key(CONTENT_DISPOSITION);
         let rejected = match status {
             StatusCode::UNAUTHORIZED => asks_for_claims(headers) || !names_its_user(body),
@@ -49,7 +49,7 @@ impl Rejection {
         rejected.then(|| Self { challenge: Some(challenge).filter(|text| !text.is_empty()) })
     }
 
-    /// The `WWW-Authenticate` of the answer, which may hold a claims challenge.
+    /// Returns the `WWW-Authenticate` of the answer, which may hold a claims challenge.
     pub fn challenge(&self) -> Option<&str> {
         self.challenge.as_deref()
     }
@@ -64,7 +64,7 @@ fn asks_for_claims(headers: &HeaderMap) -> bool {
 }
 
 fn names_its_user(body: &[u8]) -> bool {
-    // The name may stand anywhere in JSON or HTML; a sentence of fixed words is enough to find it.
+    // The name can be at any place in JSON or HTML, but always after this sentence.
     const SENTENCE: &[u8] = b"TF400813: The user '";
     let found = body.windows(SENTENCE.len()).position(|window| window == SENTENCE);
     found.and_then(|at| body.get(at + SENTENCE.len())).is_some_and(|next| *next != b'\'')
@@ -158,7 +158,7 @@ mod tests {
         assert!(is_rejection("Bearer", b"TF400813: The user '"));
         assert!(is_rejection("Bearer", nobody));
         assert!(!is_rejection("Bearer", ada));
-        // Only new claims help here, whoever is named.
+        // Only new claims help here, even if the user is named.
         assert!(is_rejection(r#"Bearer error="insufficient_claims", claims="e30=""#, ada));
     }
 

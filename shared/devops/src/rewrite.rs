@@ -1,5 +1,5 @@
-//! Addresses in answers that must point back at the proxy, so that no client leaves it without noticing:
-//! `location` and `link` headers, and the addresses by which Microsoft's SDKs discover other hosts.
+//! Rewrites addresses in answers so that they point back at the proxy, and no client leaves it unnoticed: `location`
+//! and `link` headers, and the addresses by which Microsoft's SDKs discover other hosts.
 
 mod areas;
 mod discovery;
@@ -12,30 +12,30 @@ use url::Url;
 use crate::address::Address;
 use crate::host::Host;
 
-/// The proxy, as one connection's callers see it.
+/// The proxy, as the callers of one connection see it.
 #[derive(Debug, Clone)]
 pub struct Gateway {
     /// `https://<gateway>/proxy/<connection>/`
     base: String,
-    /// What relative addresses in headers are relative to.
+    /// The base of relative addresses in headers.
     called: Option<Url>,
 }
 
 impl Gateway {
-    /// For the gateway's origin (without a slash at the end) and a connection.
+    /// Returns the gateway of an origin (without a slash at the end) and a connection.
     pub fn new(public_url: &str, connection: &str) -> Self {
         Self { base: format!("{public_url}/proxy/{connection}/"), called: None }
     }
 
-    /// The same for the answer to one call: relative addresses in its headers are understood, too. Without
-    /// this they stay, and lead nowhere.
+    /// Adds the call whose answer is rewritten, so that relative addresses in its headers are rewritten, too. Otherwise
+    /// they stay, and lead nowhere.
     #[must_use]
     pub fn relative_to(self, called: &Address) -> Self {
         Self { called: Some(called.url().clone()), ..self }
     }
 
-    /// An absolute address of Azure DevOps, as an address of the proxy; `None` for all others, which stay
-    /// as they are. No promise that the proxy forwards it: that is for [`Address::parse`] to say.
+    /// Returns an absolute address of Azure DevOps as an address of the proxy, or `None` for all others, which stay
+    /// unchanged. The proxy may still refuse it: [`Address::parse`] decides.
     pub fn address(&self, url: &str) -> Option<String> {
         let (scheme, rest) = url.split_at_checked("https://".len())?;
         if !scheme.eq_ignore_ascii_case("https://") {
@@ -56,13 +56,13 @@ impl Gateway {
         rewrite_values(headers, &LINK, |links| Some(self.links(links)));
     }
 
-    /// An absolute or relative address in a header, as an address of the proxy.
+    /// Returns an absolute or relative address in a header as an address of the proxy.
     fn reference(&self, reference: &str) -> Option<String> {
         self.address(reference)
             .or_else(|| self.address(self.called.as_ref()?.join(reference).ok()?.as_str()))
     }
 
-    /// The targets of a `Link` header (RFC 8288), each between angle brackets.
+    /// Rewrites the targets of a `Link` header (RFC 8288), each between angle brackets.
     fn links(&self, text: &str) -> String {
         let mut parts = text.split('<');
         let mut rewritten = parts.next().unwrap_or_default().to_owned();
@@ -79,11 +79,11 @@ impl Gateway {
         rewritten
     }
 
-    /// Rewrites the answers by which SDKs discover hosts, in nothing but those addresses; every other body
-    /// stays byte for byte. `headers` are Azure DevOps' own, of the same answer.
+    /// Rewrites the addresses in the answers by which SDKs discover hosts. Everything else stays byte for byte.
+    /// `headers` are Azure DevOps' own, of the same answer.
     pub fn rewrite_body(&self, address: &Address, headers: &HeaderMap, body: Bytes) -> Bytes {
-        // The proxy does not ask for compression on these routes; an answer that is compressed all the
-        // same is not ours to open.
+        // The proxy does not request compression on these routes. An answer that is compressed nevertheless stays
+        // closed.
         if !is_discovery(address) || headers.contains_key(CONTENT_ENCODING) {
             return body;
         }
@@ -97,8 +97,8 @@ impl Gateway {
     }
 }
 
-/// Whether an answer to this address tells where services or Git's large files are. It is rewritten, so it
-/// must come uncompressed.
+/// Returns whether an answer to this address contains the addresses of services or of Git's large files. It is
+/// rewritten, so it must come uncompressed.
 pub fn is_discovery(address: &Address) -> bool {
     const AREAS: [&str; 3] = ["resourceAreas", "connectionData", "serviceDefinitions"];
     let area = address.api().and_then(|mut segments| segments.next());
@@ -106,7 +106,7 @@ pub fn is_discovery(address: &Address) -> bool {
         || is_large_files_batch(address)
 }
 
-/// The one answer of Git LFS that tells addresses.
+/// Returns whether this is the one answer of Git LFS that contains addresses.
 fn is_large_files_batch(address: &Address) -> bool {
     address.path().to_ascii_lowercase().ends_with("/info/lfs/objects/batch")
 }
@@ -118,7 +118,7 @@ fn lists_resource_areas(address: &Address) -> bool {
     })
 }
 
-/// Replaces the values of a header, each on its own.
+/// Replaces the values of a header, one by one.
 fn rewrite_values(
     headers: &mut HeaderMap,
     name: &http::HeaderName,

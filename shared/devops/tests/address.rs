@@ -1,4 +1,4 @@
-//! The corpus of the fuzz target `address`, once more on every test run.
+//! Replays the corpus of the fuzz target `address` on every test run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod oracle;
@@ -8,7 +8,7 @@ use std::path::Path;
 use oracle::{SEPARATOR, judge};
 
 #[test]
-fn of_everything_the_fuzzer_found_only_what_is_sent_is_authorized() {
+fn the_fuzzer_s_inputs_authorize_only_the_address_that_is_sent() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/address");
     let (mut inputs, mut authorized) = (0, 0);
     for file in std::fs::read_dir(corpus).unwrap() {
@@ -20,7 +20,7 @@ fn of_everything_the_fuzzer_found_only_what_is_sent_is_authorized() {
 }
 
 #[test]
-fn each_form_of_an_address_is_authorized_and_its_disguises_are_not() {
+fn every_form_of_an_address_is_authorized_and_its_disguises_are_not() {
     let input = |host: &str, path: &str| format!("{host}{SEPARATOR}{path}").into_bytes();
     for (host, path) in [
         ("dev.azure.com", "/mycompany/_apis/projects"),

@@ -1,4 +1,4 @@
-//! A path, split into its segments once.
+//! A path that is split into its segments once.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::organization::OrganizationName;
 
-/// What cannot stand in a segment: all but RFC 3986's `pchar`. A percent sign stands, because only one that
-/// encodes something gets here.
+/// The characters that a segment must not contain: all but RFC 3986's `pchar`. A percent sign is kept, because each one
+/// that gets here begins an encoded byte.
 const ENCODED_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -27,13 +27,13 @@ const ENCODED_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'@')
     .remove(b'%');
 
-/// Full stops, and what some readers fold into them.
+/// Full stops, and the characters that some readers treat as one.
 const DOTS: &[char] = &[
     '.', '\u{2024}', '\u{2025}', '\u{2026}', '\u{3002}', '\u{fe19}', '\u{fe30}', '\u{fe52}',
     '\u{ff0e}', '\u{ff61}',
 ];
 
-/// What some readers fold into a slash or a backslash.
+/// The characters that some readers treat as a slash or a backslash.
 const SLASHES: &[char] = &[
     '\u{2044}', '\u{2215}', '\u{2216}', '\u{29f8}', '\u{29f9}', '\u{fe68}', '\u{ff0f}', '\u{ff3c}',
 ];
@@ -44,7 +44,7 @@ pub(super) struct Ambiguous(pub(super) &'static str);
 /// A path whose segments nobody can read in two ways, each encoded as it goes on the wire.
 pub(super) struct Path {
     segments: Vec<String>,
-    /// Whether a slash ends the path, which then is no further segment.
+    /// Whether the path ends with a slash, which does not begin another segment.
     slash_at_end: bool,
 }
 
@@ -67,7 +67,7 @@ impl Path {
         self.segments.iter().map(String::as_str)
     }
 
-    /// The same path below an organization.
+    /// Returns the same path below an organization.
     pub(super) fn below(&self, organization: &OrganizationName) -> String {
         if self.segments.is_empty() && !self.slash_at_end {
             format!("/{organization}")
@@ -109,10 +109,10 @@ fn ambiguity(raw: &str) -> Option<&'static str> {
     }
     decoded.chars().find_map(|character| match character {
         '/' | '\\' => Some("an encoded slash or a backslash"),
-        // One that encodes nothing is left over from decoding, too.
+        // Decoding also leaves percent signs that encode nothing.
         '%' => Some("a percent sign that is encoded itself or encodes nothing"),
         '?' | '#' => Some("an encoded question mark or number sign"),
-        // Parameters such as `..;x` hide a dot segment from some readers; Azure DevOps uses none.
+        // Parameters such as `..;x` hide a dot segment from some readers. Azure DevOps uses none.
         ';' => Some("a semicolon"),
         c if c.is_control() => Some("a control character"),
         c if SLASHES.contains(&c) => Some("a look-alike of a slash"),
@@ -120,8 +120,8 @@ fn ambiguity(raw: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether some reader could take a segment for `.`, `..` or nothing: Windows drops blanks and further dots,
-/// others what has no width.
+/// Returns whether some reader could take a segment for `.`, `..` or an empty one: Windows drops blanks and further
+/// dots, others drop characters without width.
 fn reads_as_dots(segment: &str) -> bool {
     segment.chars().all(|c| DOTS.contains(&c) || c.is_whitespace() || has_no_width(c))
 }

@@ -1,4 +1,4 @@
-//! What holds for every input, as generated ones show.
+//! Properties of every input, tested with generated ones.
 #![allow(clippy::unwrap_used)]
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -11,7 +11,7 @@ fn allowed() -> Vec<OrganizationName> {
     vec!["mycompany".parse().unwrap()]
 }
 
-/// Names that nobody reads in two ways, as people give them to projects, teams and repositories.
+/// Unambiguous names, as people give them to projects, teams and repositories.
 fn names() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9_$(][a-zA-Z0-9 ._()$@!,'+=&~äöüßéłж漢字カ。！-]{0,12}[a-zA-Z0-9é字]"
 }
@@ -68,7 +68,7 @@ fn paths() -> impl Strategy<Value = String> {
     ]
 }
 
-/// RFC 3986's `path-absolute`, read strictly: the segments, decoded.
+/// Returns the decoded segments of RFC 3986's `path-absolute`, read strictly.
 fn strictly(path: &str) -> Option<Vec<String>> {
     let segments = path.strip_prefix('/')?.split('/').map(|segment| {
         let mut rest = segment.bytes();
@@ -90,7 +90,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_accepted_goes_where_it_may_and_nowhere_else(
+    fn an_accepted_address_goes_only_where_it_may(
         host in hosts(), path in paths(), query in proptest::option::of("[ -~ü]{0,30}"),
     ) {
         let Ok(address) = Address::parse(&host, &path, query.as_deref(), &allowed()) else { return Ok(()) };
@@ -115,12 +115,12 @@ proptest! {
             prop_assert!(segments[0].eq_ignore_ascii_case("mycompany"));
             prop_assert!(allowed().contains(organization));
         } else {
-            // Above the organizations there is nothing but discovery, which is open to everybody.
+            // Above the organizations only discovery is allowed, which is public.
             let area = segments.get(1).filter(|area| !area.is_empty());
             prop_assert!(segments[0].eq_ignore_ascii_case("_apis"));
             prop_assert!(area.is_none_or(|area| area.eq_ignore_ascii_case("resourceAreas")));
         }
-        // What is sent is accepted again, as itself.
+        // An address that was sent is accepted again, unchanged.
         let again = Address::parse(name, address.path(), url.query(), &allowed());
         prop_assert_eq!(again.as_ref(), Ok(&address));
         prop_assert!(address.url().as_str().ends_with(&address.path_and_query()));

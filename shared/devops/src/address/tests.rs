@@ -12,7 +12,7 @@ fn parse(host: &str, path: &str) -> Result<Address, AddressError> {
 }
 
 #[test]
-fn what_comes_encoded_is_sent_byte_for_byte() {
+fn an_encoded_path_is_sent_byte_for_byte() {
     for path in [
         "/mycompany",
         "/mycompany/",
@@ -41,7 +41,7 @@ fn what_comes_encoded_is_sent_byte_for_byte() {
 }
 
 #[test]
-fn what_comes_decoded_is_encoded_once() {
+fn a_decoded_path_is_encoded_once() {
     for (decoded, sent) in [
         ("/mycompany/My Project/_apis/über", "/mycompany/My%20Project/_apis/%C3%BCber"),
         ("/mycompany/a\"b<c>d[e]f^g`h{i|j}", "/mycompany/a%22b%3Cc%3Ed%5Be%5Df%5Eg%60h%7Bi%7Cj%7D"),
@@ -62,7 +62,7 @@ fn the_query_passes_byte_for_byte() {
         assert_eq!(address.path_and_query(), format!("/mycompany/_apis/x?{query}"));
         assert_eq!(address.url().query(), Some(query));
     }
-    // What the URL standard has encoded.
+    // The URL standard encodes these characters.
     let address = parse("$filter=Name+eq+'ü'").unwrap();
     assert_eq!(address.url().query(), Some("$filter=Name+eq+%27%C3%BC%27"));
     for query in ["a b", "a\nb", "a\tb", "a#b", "\0", "\u{7f}"] {
@@ -104,7 +104,7 @@ fn legacy_hosts_count_as_their_twins() {
 }
 
 #[test]
-fn hosts_without_organization_serve_what_concerns_none() {
+fn hosts_without_organization_serve_only_areas_without_one() {
     for (host, path) in [
         ("app.vssps.visualstudio.com", "/_apis/profile/profiles/me"),
         ("APP.VSSPS.visualstudio.com", "/_apis/accounts"),
@@ -198,7 +198,7 @@ fn other_organizations_are_not_reached() {
     assert_eq!(none, Err(AddressError::OrganizationNotAllowed));
 }
 
-/// Paths that two readers could take for different ones, or that are none.
+/// Paths that are ambiguous or invalid.
 const HOSTILE: &[&str] = &[
     "/mycompany/../fabrikam",
     "/mycompany/./_apis",
@@ -297,7 +297,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 #[test]
-fn whatever_could_be_read_otherwise_is_refused() {
+fn ambiguous_paths_are_refused() {
     assert!(HOSTILE.len() >= 60);
     let legacy = "mycompany.visualstudio.com";
     for path in HOSTILE {
@@ -312,7 +312,7 @@ fn whatever_could_be_read_otherwise_is_refused() {
 }
 
 #[test]
-fn a_refusal_says_what_is_wrong() {
+fn a_refusal_names_its_reason() {
     for (path, reason) in [
         ("/mycompany//x", "an empty segment"),
         ("/mycompany/..", "a segment of nothing but dots or blanks"),

@@ -1,10 +1,10 @@
-//! The answers to our own calls, with the fields that we use.
+//! The answers to our own calls, reduced to the fields that we use.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-/// The identity by which Azure DevOps answers strangers.
+/// The public identity that Azure DevOps returns without access.
 const ANONYMOUS: Uuid = Uuid::from_u128(0xaaaaaaaa_aaaa_aaaa_aaaa_aaaaaaaaaaaa);
 
 /// The user of a token, as `connectionData` describes them.
@@ -12,7 +12,7 @@ const ANONYMOUS: Uuid = Uuid::from_u128(0xaaaaaaaa_aaaa_aaaa_aaaa_aaaaaaaaaaaa);
 pub struct ConnectionData {
     /// The identity in the organization; not the Entra object id.
     pub authenticated_user_id: Uuid,
-    /// The same for the graph API, `aad.…` for users of Entra.
+    /// The same identity in the graph API: `aad.…` for users of Entra.
     pub subject_descriptor: Option<String>,
     /// For display only.
     pub display_name: Option<String>,
@@ -20,7 +20,7 @@ pub struct ConnectionData {
     pub instance_id: Option<Uuid>,
 }
 
-/// Reads an answer; some services put a byte order mark in front.
+/// Reads an answer. Some services begin it with a byte order mark.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     serde_json::from_slice(body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)).ok()
 }
@@ -42,7 +42,7 @@ struct User {
 }
 
 impl ConnectionDataAnswer {
-    /// The user, unless it is a stranger.
+    /// Returns the user, or `None` if it is a public identity.
     pub(super) fn user(self) -> Option<ConnectionData> {
         let user = self.authenticated_user;
         let kind = user.descriptor.unwrap_or_default();

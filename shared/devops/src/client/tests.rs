@@ -16,7 +16,7 @@ const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
 type Headers = &'static [(&'static str, &'static str)];
 
-/// A server that answers everything in the same way and remembers what it was asked.
+/// Starts a server that gives one answer to all requests and records them.
 async fn server(
     status: u16,
     headers: Headers,
@@ -116,7 +116,7 @@ async fn connection_data_names_the_user() {
 }
 
 #[tokio::test]
-async fn each_way_to_refuse_is_its_own_error() {
+async fn every_kind_of_refusal_is_its_own_error() {
     use ConnectionDataError as E;
     const SIGN_IN: Headers =
         &[("location", "https://spsprodcus1.vssps.visualstudio.com/_signin?x")];
@@ -179,7 +179,7 @@ async fn a_redirect_is_never_followed_with_the_token() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_unavailable() {
+async fn a_closed_port_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);

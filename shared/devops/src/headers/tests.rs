@@ -20,7 +20,7 @@ fn names(headers: &HeaderMap) -> Vec<&str> {
 }
 
 #[test]
-fn what_a_client_says_goes_up_and_what_identifies_it_to_us_does_not() {
+fn a_client_s_headers_go_up_except_those_that_identify_it_to_us() {
     let passing = [
         "accept",
         "accept-encoding",
@@ -71,13 +71,13 @@ fn what_a_client_says_goes_up_and_what_identifies_it_to_us_does_not() {
     let all: Vec<_> = passing.iter().chain(&refused).map(|name| (*name, "1")).collect();
     let mut sent = map(&all);
     sent.append(CONNECTION, "close, X-Secret".parse().unwrap());
-    // A value that is no text still names a field of this hop.
+    // A value that is not text still names a field of this hop.
     sent.append(CONNECTION, HeaderValue::from_bytes(b"\xff,\t x-SECOND ,").unwrap());
     assert_eq!(names(&upstream_request(&sent)), passing);
 }
 
 #[test]
-fn what_clients_need_comes_down_and_what_acts_on_our_origin_does_not() {
+fn headers_for_clients_come_down_and_headers_that_act_on_our_origin_do_not() {
     let passing = [
         "activityid",
         "cache-control",
@@ -138,7 +138,7 @@ fn all_values_of_a_name_pass_in_their_order() {
     }
 }
 
-/// The tables of docs/reference/headers.md, written down a second time.
+/// The tables of docs/reference/headers.md, written a second time.
 fn may_go_up(name: &str) -> bool {
     let by_name = "authorization cookie host forwarded x-real-ip x-http-method-override content-length \
         transfer-encoding te trailer upgrade expect connection keep-alive proxy-connection";
@@ -198,7 +198,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn only_what_came_passes_and_nothing_that_must_not(headers in header_maps()) {
+    fn passing_headers_came_with_the_request_and_are_allowed(headers in header_maps()) {
         let connection = headers.get_all(CONNECTION).iter()
             .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
             .collect::<Vec<_>>()
@@ -214,7 +214,7 @@ proptest! {
                 prop_assert!(may_pass(name.as_str()) && !named.contains(&name.as_str()), "{}", name);
             }
         }
-        // Nothing is lost that nobody named.
+        // A header is lost only if `Connection` names it.
         for name in headers.keys().filter(|name| matches!(name.as_str(), "accept" | "etag" | "link" | "x-a")) {
             let expected = !named.contains(&name.as_str());
             prop_assert_eq!(upstream_request(&headers).contains_key(name), expected);

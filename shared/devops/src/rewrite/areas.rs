@@ -1,17 +1,16 @@
 //! The list of resource areas, completed.
 //!
-//! Microsoft's Python client looks an area up in the organization's list, and asks the hard-wired
-//! `https://app.vssps.visualstudio.com` for every area that is not there: it would send our key to Microsoft. So
-//! each area that a client of Microsoft's can ask for is in the list, and those that Azure DevOps leaves out
-//! lead to that very host through the proxy.
+//! Microsoft's Python client looks an area up in the organization's list, and asks the hard-coded
+//! `https://app.vssps.visualstudio.com` for every missing area, which would send our key to Microsoft. So the list gets
+//! each area for which a client of Microsoft's can ask, and those that Azure DevOps leaves out lead to that very host
+//! through the proxy.
 
 use serde_json::{Value, json};
 
 use super::Gateway;
 use crate::host::SharedHost;
 
-/// The areas that azure-devops 7.1 (Python) and azure-devops-node-api 17 know. Their ids are the same in all
-/// organizations.
+/// The areas in azure-devops 7.1 (Python) and azure-devops-node-api 17. Their ids are the same in all organizations.
 const KNOWN_TO_CLIENTS: &[(&str, &str)] = &[
     ("0d55247a-1c47-4462-9b1f-5e2125590ee6", "Account"),
     ("0f2ca920-f269-4545-b1f4-5b4173aa784e", "Alert"),
@@ -54,8 +53,8 @@ const KNOWN_TO_CLIENTS: &[(&str, &str)] = &[
     ("fb13a388-40dd-4a04-b530-013a739c72ef", "policy"),
 ];
 
-/// The list with the areas that it lacks; `None` if it lacks none, or is no such list. An empty one is
-/// how Azure DevOps Server says that all areas are at the same place, and stays empty.
+/// Returns the list with the missing areas, or `None` if it is complete or not such a list. An empty list stays empty:
+/// by it Azure DevOps Server puts all areas at the same place.
 pub(super) fn completed(json: &str, gateway: &Gateway) -> Option<String> {
     let mut list: Value = serde_json::from_str(json.trim_start_matches('\u{feff}')).ok()?;
     let areas = list.get_mut("value")?.as_array_mut().filter(|areas| !areas.is_empty())?;
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn every_area_that_a_client_knows_is_listed_once_and_leads_through_the_proxy() {
+    fn the_areas_of_all_clients_are_listed_once_and_lead_through_the_proxy() {
         let git = "4E080C62-FA21-4FBC-8FEF-2A10A2B38049";
         let list = json!({"count": 1, "value": [{"id": git, "name": "git", "locationUrl": "x"}]});
         let completed = completed(&list.to_string(), &gateway()).unwrap();
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_complete_empty_or_no_list_stays() {
+    fn a_complete_or_empty_list_and_other_documents_stay() {
         let areas: Vec<_> = KNOWN_TO_CLIENTS.iter().map(|(id, _)| json!({"id": id})).collect();
         for text in [
             json!({"count": areas.len(), "value": areas}).to_string(),

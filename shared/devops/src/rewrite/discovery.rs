@@ -1,5 +1,5 @@
-//! The JSON documents by which SDKs discover hosts, changed in place: only the addresses are exchanged, so
-//! that field order, numbers, white space and whatever else is in them stay byte for byte.
+//! Rewrites the JSON documents by which SDKs discover hosts, in place: only the addresses are replaced, so that field
+//! order, numbers, white space and all other content stay byte for byte.
 //!
 //! | document | where an address stands |
 //! | --- | --- |
@@ -10,19 +10,19 @@
 
 use serde::de::IgnoredAny;
 
-/// An object or an array that the scan is inside of.
+/// An object or an array around the position of the scan.
 struct Container<'a> {
     is_object: bool,
-    /// The member's name under which it stands, or under which the array of its kind stands.
+    /// The name of the member that holds it, or that holds the array around it.
     name: Option<&'a str>,
-    /// In an object: the member whose value comes next. `None` where a name comes next.
+    /// In an object: the member whose value comes next, or `None` if a name comes next.
     member: Option<&'a str>,
 }
 
-/// Exchanges addresses by `replace`; `None` if nothing changes, or the body is not JSON.
+/// Replaces addresses by `replace`. Returns `None` if nothing changes, or the body is not JSON.
 pub(super) fn rewrite(body: &[u8], replace: impl Fn(&str) -> Option<String>) -> Option<String> {
     let whole = std::str::from_utf8(body).ok()?;
-    // The scan below relies on this.
+    // The scan below requires valid JSON.
     let json = whole.strip_prefix('\u{feff}').unwrap_or(whole);
     serde_json::from_str::<IgnoredAny>(json).ok()?;
 
@@ -77,13 +77,13 @@ fn tells_location(container: Option<&str>, member: &str) -> bool {
         || member == "href" && ["download", "upload", "verify"].into_iter().any(within)
 }
 
-/// A JSON string in its quotes, exchanged.
+/// Returns a JSON string in its quotes, with its text replaced.
 fn replaced(string: &str, replace: impl Fn(&str) -> Option<String>) -> Option<String> {
     let text: String = serde_json::from_str(string).ok()?;
     serde_json::to_string(&replace(&text)?).ok()
 }
 
-/// The index after the closing quote of the string that begins at `start`.
+/// Returns the index after the closing quote of the string that begins at `start`.
 fn end_of_string(json: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(byte) = json.get(at) {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_stays() {
+    fn other_bodies_than_json_stay() {
         for body in
             [&b""[..], b"{", b"<html>", b"{\"locationUrl\":\"https://a\"", b"\"\xff\"", b"{} {}"]
         {
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// The same by way of `serde_json`'s own tree.
+    /// Rewrites the tree of `serde_json` in the same way.
     fn in_tree(name: Option<&str>, value: &mut Value) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(|item| in_tree(name, item)),
@@ -193,7 +193,7 @@ mod tests {
             let rewritten = rewrite(text.as_bytes(), shout);
             let read: Value = serde_json::from_str(rewritten.as_deref().unwrap_or(&text)).unwrap();
             prop_assert_eq!(read, expected);
-            // Exchanging an address by itself changes nothing at all.
+            // Replacing an address with itself changes nothing at all.
             let same = rewrite(text.as_bytes(), |address| Some(address.to_owned()));
             prop_assert_eq!(same.as_deref().unwrap_or(&text), &text);
         }

@@ -30,7 +30,7 @@ fn addresses_of_azure_devops_point_back() {
         ("https://mycompany.visualstudio.com/_apis", "mycompany.visualstudio.com/_apis"),
         ("https://app.vssps.visualstudio.com", "app.vssps.visualstudio.com/"),
         ("https://dev.azure.com?x", "dev.azure.com/?x"),
-        // Out of the proxy, if the client resolved it.
+        // A client that resolved it would leave the proxy.
         ("https://dev.azure.com/../../../connections", "dev.azure.com/connections"),
         ("https://dev.azure.com/%2e%2e/%2e%2e\\..\\..", "dev.azure.com/"),
     ] {
@@ -113,7 +113,7 @@ fn relative_locations_are_understood_when_the_call_is_known() {
 }
 
 #[test]
-fn discovery_is_told_by_its_path() {
+fn discovery_is_recognised_by_its_path() {
     for path in [
         "/mycompany/_apis/resourceAreas",
         "/mycompany/_apis/ResourceAreas/4e080c62-fa21-4fbc-8fef-2a10a2b38049",
@@ -135,7 +135,7 @@ fn discovery_is_told_by_its_path() {
 }
 
 #[test]
-fn each_discovery_document_is_rewritten_where_its_addresses_stand() {
+fn the_addresses_in_discovery_documents_are_rewritten() {
     let areas = r#"{"count":3,"value":[{"id":"1","name":"Licensing","locationUrl":"https://vssps.dev.azure.com/mycompany/"},{"id":"2","locationUrl":"https://other.example/"},{"id":"3","locationUrl":null}]}"#;
     let data = r#"{"authenticatedUser":{"id":"1","location":"https://dev.azure.com/"},"locationServiceData":{"lastChangeId64":424239147,"accessMappings":[{"moniker":"PublicAccessMapping","accessPoint":"https://dev.azure.com/mycompany/"}],"serviceDefinitions":[{"serviceType":"LocationService2","locationMappings":[{"accessMappingMoniker":"x","location":"https://vssps.dev.azure.com/mycompany/"}]}]}}"#;
     let definition = r#"{"serviceType":"LocationService2","locationMappings":[{"location":"https://mycompany.vssps.visualstudio.com/"}]}"#;
@@ -195,7 +195,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_rewritten_stays_within_the_proxy_and_names_the_same(
+    fn a_rewritten_address_stays_within_the_proxy_and_names_the_same_target(
         authority in prop_oneof![Just("dev.azure.com".to_owned()), Just("VSRM.dev.azure.com:443".to_owned()), ".{0,20}"],
         rest in "([/?#\\\\.]|\\.\\.|%2e|[a-z ]|.){0,12}",
     ) {

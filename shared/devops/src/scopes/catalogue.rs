@@ -4,7 +4,7 @@
 
 use super::Scope;
 
-/// Every scope of Azure DevOps, with what it includes (the whole closure).
+/// Every scope of Azure DevOps, with all the scopes that it includes (the whole closure).
 pub const CATALOGUE: &[Scope] = &[
     Scope {
         name: "vso.advsec",

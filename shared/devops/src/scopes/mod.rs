@@ -1,12 +1,12 @@
-//! The scopes of Azure DevOps: what they grant, what they include, and how Entra writes them.
+//! The scopes of Azure DevOps: their rights, the scopes that they include, and their spelling in Entra.
 
 mod catalogue;
 
 pub use catalogue::CATALOGUE;
 
-/// Azure DevOps in Entra: the application ID that prefixes its scopes.
+/// The application ID of Azure DevOps in Entra, which prefixes its scopes.
 pub const RESOURCE_ID: &str = "499b84ac-1321-427f-aa17-267ca6975798";
-/// The same by its URI, which Entra may echo.
+/// The same as a URI, which Entra may return.
 const RESOURCE_URI: &str = "https://app.vssps.visualstudio.com";
 /// The scope that contains all others.
 pub const EVERYTHING: &str = "user_impersonation";
@@ -14,25 +14,25 @@ pub const EVERYTHING: &str = "user_impersonation";
 /// One scope.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Scope {
-    /// As configured: `vso.code`.
+    /// The name in the configuration, such as `vso.code`.
     pub name: &'static str,
-    /// For a checklist.
+    /// The label in a checklist.
     pub title: &'static str,
-    /// What it grants beyond what it includes, as one sentence.
+    /// The rights beyond those of the included scopes, as one sentence.
     pub grants: &'static str,
     /// Whether Microsoft counts it as high-privilege.
     pub high_privilege: bool,
-    /// Every scope that it includes.
+    /// All the scopes that it includes.
     pub includes: &'static [&'static str],
 }
 
 impl Scope {
-    /// The scope of this name.
+    /// Returns the scope of this name.
     pub fn parse(name: &str) -> Option<&'static Self> {
         CATALOGUE.iter().find(|scope| scope.name == name)
     }
 
-    /// As Entra wants it: with the resource's prefix.
+    /// Returns the name with the resource's prefix, as Entra requires it.
     pub fn qualified(&self) -> String {
         qualified(self.name)
     }
@@ -42,22 +42,22 @@ fn qualified(name: &str) -> String {
     format!("{RESOURCE_ID}/{name}")
 }
 
-/// Configured scopes as a request to Entra names them.
+/// Returns configured scopes in the spelling of a request to Entra.
 pub fn request(names: &[String]) -> Vec<String> {
     names.iter().map(|name| qualified(name)).collect()
 }
 
-/// What Entra granted, without the resource's prefix and without the scopes of OpenID Connect.
+/// Returns the scopes that Entra granted, without the resource's prefix and without those of OpenID Connect.
 pub fn granted(scopes: &[String]) -> Vec<String> {
     let ours = scopes.iter().filter_map(|scope| {
         let rest = scope.strip_prefix(RESOURCE_ID).or_else(|| scope.strip_prefix(RESOURCE_URI))?;
-        // Entra has been seen to write `//` after a resource that ends with a slash.
+        // Entra sometimes writes `//` after a resource that ends with a slash.
         Some(rest.trim_start_matches('/').to_owned())
     });
     ours.filter(|name| !name.is_empty()).collect()
 }
 
-/// Whether `wanted` is one of `configured`, or included in one of them.
+/// Returns whether `wanted` is one of `configured`, or included in one of them.
 pub fn covers(configured: &[String], wanted: &str) -> bool {
     if Scope::parse(wanted).is_none() {
         return false;
@@ -69,7 +69,7 @@ pub fn covers(configured: &[String], wanted: &str) -> bool {
     })
 }
 
-/// What was requested and is neither granted nor included in what was.
+/// Returns the requested scopes that are neither granted nor included in a granted one.
 pub fn missing(requested: &[String], granted: &[String]) -> Vec<String> {
     requested.iter().filter(|name| !covers(granted, name)).cloned().collect()
 }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn inclusion_is_understood() {
+    fn included_scopes_are_covered() {
         assert!(covers(&names(&["vso.code_write"]), "vso.code"));
         assert!(covers(&names(&["vso.code"]), "vso.profile"));
         assert!(covers(&names(&["user_impersonation"]), "vso.work_full"));

@@ -1,8 +1,8 @@
-//! A second opinion on `devops::address`, from the `url` crate and from what the HTTP client would send.
+//! A second opinion on `devops::address`, from the `url` crate and from the requests of the HTTP client.
 //!
-//! It shares nothing with the parser that it judges: hosts are listed here once more, segments are decoded by their
-//! own rules, and nothing of it follows how the parser works. The fuzz target `address` and the test that replays its
-//! corpus both call [`judge`].
+//! It shares nothing with the parser that it judges: it has its own list of hosts and its own decoding of segments, and
+//! does not depend on how the parser works. The fuzz target `address` and the test that replays its corpus both call
+//! [`judge`].
 
 use std::sync::OnceLock;
 
@@ -15,13 +15,13 @@ use url::{Host, Url};
 
 /// Separates host, path and query in an input.
 pub const SEPARATOR: char = '\u{1e}';
-/// The organizations of the connection that calls.
+/// The organizations of the calling connection.
 const ALLOWED: [&str; 2] = ["mycompany", "my-other"];
-/// The label before `.dev.azure.com`.
+/// The labels before `.dev.azure.com`.
 const FAMILIES: &str = "advsec almsearch analytics artifacts auditservice azchatops codelens commvtwo dataimport \
     dpdbot entreq extmgmt feeds gdprdel governance pkgs vsaex vsblob vscommerce vsdscops vslicense vsrm vssh vssps \
     vstmr vstoken vstskalypso";
-/// What may be called without naming an organization, below `/_apis` on the host.
+/// The areas that may be called without naming an organization, below `/_apis` on the host.
 const SHARED: [(&str, &str); 2] = [
     (
         "app.vssps.visualstudio.com",
@@ -30,8 +30,8 @@ const SHARED: [(&str, &str); 2] = [
     ("status.dev.azure.com", "status"),
 ];
 
-/// Parses `host SEPARATOR path [SEPARATOR query]`, and panics where something is authorized that is not what would be
-/// sent. Returns whether it was authorized.
+/// Parses `host SEPARATOR path [SEPARATOR query]`, and panics if the authorized address differs from the one that would
+/// be sent. Returns whether the address was authorized.
 pub fn judge(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else { return false };
     let mut parts = text.splitn(3, SEPARATOR);
@@ -48,7 +48,7 @@ pub fn judge(input: &[u8]) -> bool {
     true
 }
 
-/// What the HTTP client sends to Microsoft; the same path must go to a stand-in.
+/// Returns the URL that the HTTP client sends to Microsoft. The same path must go to a stand-in.
 fn sent(address: &Address) -> Url {
     static CLIENTS: OnceLock<[DevopsClient; 2]> = OnceLock::new();
     let clients = CLIENTS.get_or_init(|| {
@@ -78,7 +78,7 @@ fn judge_host(address: &Address, sent: &Url) {
     assert!(host == "dev.azure.com" || of_family || shared, "{host} is not on the list");
 }
 
-/// Nobody can resolve, split or decode the path to something else.
+/// Asserts that the path cannot be resolved, split or decoded to another one.
 fn judge_path(sent: &Url) {
     assert!(sent.path().is_ascii());
     for segment in sent.path().split('/').skip(1) {
@@ -101,7 +101,7 @@ fn judge_path(sent: &Url) {
     assert!(!inner.contains("//"), "an empty segment in {inner}");
 }
 
-/// Percent-decodes, leaving what encodes nothing.
+/// Percent-decodes a text, and keeps percent signs that encode nothing.
 fn decoded(text: &str) -> String {
     let (mut out, mut rest) = (Vec::new(), text.as_bytes());
     while let Some((first, after)) = rest.split_first() {
@@ -115,7 +115,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8(out).expect("a path that is not UTF-8")
 }
 
-/// What a server takes for the organization is what was authorized.
+/// Asserts that a server reads the organization that was authorized.
 fn judge_organization(address: &Address, sent: &Url) {
     let segments: Vec<String> =
         sent.path().split('/').skip(1).map(|segment| decoded(segment).to_lowercase()).collect();
@@ -146,8 +146,8 @@ fn judge_organization(address: &Address, sent: &Url) {
     }
 }
 
-/// The `url` crate reads the input as the same address, unless it had to encode or resolve something; then it must
-/// have been a name of another form.
+/// Asserts that the `url` crate reads the input as the same address. Only the encoding may differ, and a legacy name
+/// moves its organization into the path.
 fn judge_against_url(host: &str, path: &str, query: Option<&str>, sent: &Url) {
     // The `url` crate drops blanks at the end, as the location bar of a browser does.
     let path = path.replace(' ', "%20");
@@ -176,7 +176,7 @@ fn judge_against_url(host: &str, path: &str, query: Option<&str>, sent: &Url) {
     assert!(same(naive.path(), below), "{naive} is authorized and {sent} is sent");
 }
 
-/// Policies see the path that is sent.
+/// Asserts that policies see the path that is sent.
 fn judge_policy(address: &Address, sent: &Url) {
     let mut segments = sent.path().split('/').skip(1).map(decoded).filter(|s| !s.is_empty());
     if address.organization().is_some() {
