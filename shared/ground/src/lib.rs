@@ -13,7 +13,7 @@
 //!   remembered   answers that stay fresh for a while
 //! ```
 //!
-//! It knows no AWS, no Entra and no Azure DevOps, and imports nothing else of ours. Production code takes time,
+//! It is independent of AWS, Entra and Azure DevOps, and imports no other crate of ours. Production code takes time,
 //! randomness and HTTP clients from here and nowhere else; `.clippy.toml` forbids the other ways.
 
 pub mod bearer_token;
