@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_expiry_is_the_certificate_s() {
+    fn the_expiry_comes_from_the_certificate() {
         assert!(credential().not_after() > Timestamp::from_second(1_800_000_000).unwrap());
     }
 }

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_makes_a_dead_grant_a_throttle_but_no_credential_good() {
+    fn retry_after_turns_a_dead_grant_into_a_throttle_and_leaves_a_broken_app() {
         let grant = ErrorBody {
             error: "invalid_grant".to_owned(),
             suberror: Some("bad_token".to_owned()),

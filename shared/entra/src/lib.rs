@@ -12,8 +12,8 @@
 //!              error_class: the meaning of a failed token request, as one total function
 //! ```
 //!
-//! It knows no AWS and stores nothing. It never retries, never follows a redirect, never reads an access token, and
-//! never keeps Entra's `error_description`, which may hold personal data.
+//! It is independent of AWS and stores nothing. It never retries, follows a redirect, reads an access token or keeps
+//! Entra's `error_description`, which may hold personal data.
 
 pub mod authorization;
 pub mod authorize_error;
