@@ -11,7 +11,7 @@
 //!   everyone ──> organization, scopes
 //! ```
 //!
-//! It knows no AWS and no Entra. It holds no token longer than a request, and follows no redirect.
+//! It depends on neither AWS nor Entra. It holds no token longer than a request, and follows no redirect.
 
 pub mod address;
 pub mod client;

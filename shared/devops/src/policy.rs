@@ -1,5 +1,5 @@
-//! The calls that an integration allows: rules of methods and path prefixes, applied to the parsed address (S-29), never
-//! to text that another reader could read differently.
+//! The calls that an integration allows: rules of methods and path prefixes, applied to the parsed address (S-29) and
+//! never to text that another reader could read differently.
 //!
 //! ```text
 //! [{"methods": ["GET"]}]                                             read only
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_rule() {
+    fn invalid_rules_are_refused() {
         for bad in [
             "",
             "/",

@@ -1,8 +1,8 @@
 //! Detects an answer by which Azure DevOps rejects the token, which it rarely does plainly.
 //!
-//! | what comes | when |
+//! | answer | cause |
 //! | --- | --- |
-//! | 401 | with `X-TFS-FedAuthRedirect: Suppress`, and for what the user may not see |
+//! | 401 | with `X-TFS-FedAuthRedirect: Suppress`, and for resources that the user may not see |
 //! | 203 with a sign-in page | a bad token, without that header |
 //! | 302 to a sign-in page | a request that looks like a browser's |
 //! | 2xx with HTML on `/_apis/` | the same, from some services |
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_401_that_names_the_user_is_about_access() {
+    fn a_401_that_names_the_user_is_no_rejection() {
         let allowed = ["mycompany".parse().unwrap()];
         let address =
             Address::parse("dev.azure.com", "/mycompany/_apis/x", None, &allowed).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn other_answers_are_the_caller_s() {
+    fn other_answers_pass_to_the_caller() {
         let passed = |path, wants_html, status, pairs: &[_]| {
             assert_eq!(detect(path, wants_html, status, pairs), None, "{status} {path} {pairs:?}");
         };

@@ -71,7 +71,7 @@ fn the_query_passes_byte_for_byte() {
 }
 
 #[test]
-fn legacy_hosts_count_as_their_twins() {
+fn legacy_hosts_are_equivalent_to_their_new_hosts() {
     for (host, path, sent) in [
         ("MyCompany.visualstudio.com", "/_apis/projects", "dev.azure.com/mycompany/_apis/projects"),
         ("mycompany.visualstudio.com", "", "dev.azure.com/mycompany"),

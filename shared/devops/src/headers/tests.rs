@@ -198,7 +198,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn passing_headers_came_with_the_request_and_are_allowed(headers in header_maps()) {
+    fn passing_headers_are_allowed_and_unchanged(headers in header_maps()) {
         let connection = headers.get_all(CONNECTION).iter()
             .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
             .collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! Rewrites the JSON documents by which SDKs discover hosts, in place: only the addresses are replaced, so that field
 //! order, numbers, white space and all other content stay byte for byte.
 //!
-//! | document | where an address stands |
+//! | document | place of its addresses |
 //! | --- | --- |
 //! | `resourceAreas` | `locationUrl` |
 //! | `connectionData` | `accessMappings[].accessPoint` and, as in the next |
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bodies_than_json_stay() {
+    fn bodies_that_are_not_json_stay() {
         for body in
             [&b""[..], b"{", b"<html>", b"{\"locationUrl\":\"https://a\"", b"\"\xff\"", b"{} {}"]
         {

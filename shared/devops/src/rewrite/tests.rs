@@ -93,7 +93,7 @@ fn location_and_link_are_rewritten() {
 }
 
 #[test]
-fn relative_locations_are_understood_when_the_call_is_known() {
+fn relative_locations_are_rewritten_when_the_call_is_known() {
     let gateway = gateway().relative_to(&called("/mycompany/p/_git/repo"));
     for (location, expected) in [
         ("/mycompany/x?a", format!("{BASE}dev.azure.com/mycompany/x?a")),
