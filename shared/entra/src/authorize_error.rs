@@ -25,7 +25,7 @@ pub enum AuthorizeRefusal {
     Other,
 }
 
-/// AADSTS numbers that are more precise than `error`. `error` decides wherever it can.
+/// AADSTS numbers that are more precise than `error`, and are therefore checked first. `error` decides otherwise.
 const ADMIN_APPROVAL: &[u32] = &[90094, 90095, 50105, 650_057];
 const NOT_IN_TENANT: &[u32] = &[50020, 50034, 51004, 16003, 90072, 50014];
 const PERSONAL: &[u32] = &[500_200, 500_202];
@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_refusal_has_its_own_class() {
+    fn refusals_are_classified_by_error_and_number() {
         use AuthorizeRefusal as R;
         let table = [
             (
