@@ -23,23 +23,21 @@ use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Function;
 use edge::serve::HttpFunction;
-use entra::authorization::{AuthorizationRequest, PkceVerifier};
+use entra::authorization::{AuthorizationRequest, Nonce, PkceVerifier, State};
 use entra::metadata::MetadataCache;
 use ground::clock::Clock;
 use ground::random::Random;
 use http::Response;
 use http::header::SET_COOKIE;
 use jiff::Timestamp;
-use secrecy::SecretString;
 use tenant::OrganizationTenants;
 use vault::connections::Connections;
 use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
-use vault::secret_token;
 use vault::service::Service;
 use vault::sessions::{
-    AuthorizationFlow, ConnectSession, FlowSecrets, NewAuthorizationFlow, REQUEST_LIFETIME,
-    SessionKey, Sessions, Start,
+    AuthorizationFlow, Binding, ConnectSession, FlowSecrets, NewAuthorizationFlow,
+    REQUEST_LIFETIME, SessionKey, SessionToken, Sessions, Start,
 };
 
 /// Everything that the function needs, created once per process.
@@ -95,7 +93,7 @@ impl HttpFunction for Authorize {
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
         let query = Query::of(&request)?;
         self.service.require_running().await?;
-        let token = SecretString::from(query.required("session")?);
+        let token = SessionToken::from(query.required("session")?);
         let now = self.clock.now();
         let (session, session_key) = match self.sessions.start(&token, now).await? {
             Start::Started { session, key } => (session, key),
@@ -137,9 +135,9 @@ impl Authorize {
             })?;
 
         let rng = &mut self.random.clone();
-        let (state, binding) = (secret_token::mint(rng), secret_token::mint(rng));
+        let (state, binding) = (State::mint(rng), Binding::mint(rng));
         let verifier = PkceVerifier::mint(rng);
-        let nonce = secret_token::mint(rng);
+        let nonce = Nonce::mint(rng);
         let known = self.connections.find(&session.integration, &session.user).await?;
         let claims = known.and_then(|connection| connection.claims_challenge);
         let location = AuthorizationRequest {
@@ -167,7 +165,7 @@ impl Authorize {
 
         let mut response = respond::found(&location)?;
         let lifetime = Duration::try_from(REQUEST_LIFETIME).unwrap_or_default();
-        let cookie = edge::cookies::binding(&state).set(&binding, lifetime)?;
+        let cookie = edge::cookies::binding(&state).set(binding.secret(), lifetime)?;
         response.headers_mut().append(SET_COOKIE, cookie);
         Ok(response)
     }

@@ -27,6 +27,7 @@ use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::routes::Function;
 use edge::serve::HttpFunction;
+use entra::authorization::State;
 use entra::cloud::Authority;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
@@ -43,7 +44,7 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::schedule::Lifetime;
 use vault::service::Service;
-use vault::sessions::{AuthorizationFlow, FlowSecrets, Sessions, TakenFlow};
+use vault::sessions::{AuthorizationFlow, Binding, FlowSecrets, Sessions, TakenFlow};
 use vault::tokens::{TokenPair, TokenStore};
 
 use crate::outcome::Outcome;
@@ -114,12 +115,12 @@ impl HttpFunction for Callback {
         if let Some(page) = admin_consent::answer(&query) {
             return page;
         }
-        let state = SecretString::from(query.required("state")?);
+        let state = State::from(query.required("state")?);
         // Before the state is taken, so that the browser can come again when the service resumes.
         self.service.require_running().await?;
         let cookie = edge::cookies::binding(&state);
         // An empty binding matches no row. The row distinguishes an unknown state from another browser's.
-        let binding = cookie.read(request.headers())?.unwrap_or_default();
+        let binding = Binding::from(cookie.read(request.headers())?.unwrap_or_default());
         let now = self.clock.now();
         let (flow, secrets) = match self.sessions.take_flow(&state, &binding, now).await? {
             TakenFlow::Taken { flow, secrets } => (flow, secrets),

@@ -25,8 +25,8 @@ pub struct HostCookie {
 /// it. Each request has its own, so that two tabs do not undo each other; its name has the digest of the
 /// state, because a cookie's name is no secret.
 #[must_use]
-pub fn binding(state: &SecretString) -> HostCookie {
-    let digest = URL_SAFE_NO_PAD.encode(digest(&SHA256, state.expose_secret().as_bytes()));
+pub fn binding(state: &State) -> HostCookie {
+    let digest = URL_SAFE_NO_PAD.encode(digest(&SHA256, state.secret().expose_secret().as_bytes()));
     HostCookie { name: format!("__Host-ado-connect-{}", digest.get(..16).unwrap_or(&digest)) }
 }
 

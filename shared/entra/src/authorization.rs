@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ground::minted::mint;
 use oauth2::{AuthUrl, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
 use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,15 +15,23 @@ use crate::metadata::Metadata;
 /// The identity scopes that every request asks for: `profile` for `oid`, `offline_access` for a refresh token.
 pub const IDENTITY_SCOPES: [&str; 3] = ["openid", "profile", "offline_access"];
 
+ground::minted_secret! {
+    /// The `state` of an authorization request (RFC 6749 section 4.1.1): identifies it when the browser comes back.
+    State
+}
+
+ground::minted_secret! {
+    /// The `nonce` of an authorization request (OpenID Connect Core section 3.1.2.1): comes back in the ID token.
+    Nonce
+}
+
 /// A `code_verifier` (RFC 7636 section 4.1): 256 random bits.
 pub struct PkceVerifier(SecretString);
 
 impl PkceVerifier {
     /// Returns a fresh verifier.
     pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
-        let mut bytes = zeroize::Zeroizing::new([0; 32]);
-        rng.fill_bytes(bytes.as_mut());
-        Self(SecretString::from(URL_SAFE_NO_PAD.encode(*bytes)))
+        Self(mint(rng))
     }
 
     /// Returns its `code_challenge`, by S256.
@@ -49,9 +56,9 @@ pub struct AuthorizationRequest<'a> {
     /// Scopes of Azure DevOps, with the resource's prefix. [`IDENTITY_SCOPES`] are added.
     pub scopes: &'a [String],
     /// Identifies the request when the browser comes back.
-    pub state: &'a SecretString,
+    pub state: &'a State,
     /// Returned in the ID token.
-    pub nonce: &'a SecretString,
+    pub nonce: &'a Nonce,
     /// The result of [`PkceVerifier::challenge`].
     pub code_challenge: &'a PkceCodeChallenge,
     /// The account that Entra suggests.
@@ -68,14 +75,14 @@ impl AuthorizationRequest<'_> {
                 .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()));
         let identity = IDENTITY_SCOPES.iter().map(|scope| Scope::new((*scope).to_owned()));
         let resource = self.scopes.iter().map(|scope| Scope::new(scope.clone()));
-        let state = CsrfToken::new(self.state.expose_secret().to_owned());
+        let state = CsrfToken::new(self.state.secret().expose_secret().to_owned());
         let mut request = client
             .authorize_url(|| state)
             .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(self.redirect_uri.clone())))
             .add_scopes(identity.chain(resource))
             .set_pkce_challenge(self.code_challenge.clone())
             .add_extra_param("response_mode", "query")
-            .add_extra_param("nonce", self.nonce.expose_secret().to_owned())
+            .add_extra_param("nonce", self.nonce.secret().expose_secret().to_owned())
             .add_extra_param("claims", claims::with_capability(self.claims));
         if let Some(hint) = self.login_hint {
             request = request.add_extra_param("login_hint", hint.to_owned());

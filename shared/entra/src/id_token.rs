@@ -21,7 +21,7 @@ pub struct IdTokenExpectations<'a> {
     /// `aud`.
     pub client_id: &'a ClientId,
     /// The nonce of the authorization request.
-    pub nonce: &'a SecretString,
+    pub nonce: &'a Nonce,
     /// The tenants whose users may sign in; any work or school account if empty.
     pub tenants: &'a [TenantId],
 }
@@ -176,7 +176,7 @@ fn check(
     if now - SKEW >= at(claims.exp)? || not_before.is_some_and(|time| now + SKEW < time) {
         return Err(IdTokenError::Time);
     }
-    let nonce = expected.nonce.expose_secret().as_bytes();
+    let nonce = expected.nonce.secret().expose_secret().as_bytes();
     verify_slices_are_equal(claims.nonce.as_bytes(), nonce).map_err(|_| IdTokenError::Nonce)?;
     if claims.tid.is_personal_microsoft_accounts() {
         return Err(IdTokenError::PersonalMicrosoftAccount);

@@ -4,6 +4,7 @@
 //!    functions, calls, edge, vault, entra, devops
 //!                       │
 //!   clock        the current time, as a parameter
+//!   minted       secrets of 256 random bits, each kind a type
 //!   random       the source of minted and jittered values, as a parameter
 //!   http         the one HTTP client, bounded bodies, the addresses that may receive a secret
 //!   bearer_token an access token that is valid in a header
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod fetch;
 pub mod fields;
 pub mod http;
+pub mod minted;
 pub mod random;
 pub mod remembered;
 pub mod transport;

@@ -7,17 +7,10 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-/// A fresh secret: 256 random bits as 43 characters of base64url.
-pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> SecretString {
-    let mut bytes = Zeroizing::new([0; 32]);
-    rng.fill_bytes(bytes.as_mut());
-    SecretString::from(URL_SAFE_NO_PAD.encode(*bytes))
-}
+pub use ground::minted::mint;
 
 /// The SHA-256 of a secret, as 43 characters of base64url. Safe to store and to use as a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]

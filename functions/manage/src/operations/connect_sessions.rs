@@ -115,7 +115,7 @@ impl ConnectSessionOperations {
         let (token, expires_at) = self.sessions.create(session, now, &mut random).await?;
         let mut url = self.public_url.to_url();
         url.set_path("/authorize");
-        url.query_pairs_mut().append_pair("session", token.expose_secret());
+        url.query_pairs_mut().append_pair("session", token.secret().expose_secret());
         Ok(ConnectLink { url, expires_at })
     }
 }

@@ -251,7 +251,7 @@ impl Verifier {
         let off = self.clock.now().duration_since(entra_s).abs();
         // The Date header has whole seconds, and the answer took time to arrive.
         if off <= CLOCK_TOLERANCE {
-            ok(check, "it agrees with Entra's".to_owned())
+            ok(check, "it agrees with Entra's clock".to_owned())
         } else {
             failed(
                 check,

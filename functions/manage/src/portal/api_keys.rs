@@ -153,7 +153,7 @@ pub(super) async fn revoke_page(
         consequence: if is_own {
             "You are signed in with this key: it stops working with the next request, and you are signed out."
         } else {
-            "Whoever uses this key is refused from the next request on. It cannot be brought back."
+            "Requests with this key are refused from now on. This cannot be undone."
         },
         action: format!("/portal/api-keys/{}/revoke", key.id),
         button: "Revoke",

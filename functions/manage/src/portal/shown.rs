@@ -89,7 +89,7 @@ fn distance(duration: SignedDuration) -> String {
 pub(super) const fn failure(failure: RefreshFailure) -> &'static str {
     match failure {
         RefreshFailure::Unavailable => {
-            "Entra did not answer, or said that it cannot now; it is asked again."
+            "Entra did not answer or is unavailable. Another attempt follows."
         }
         RefreshFailure::Throttled => "Entra throttles the app; it is asked again later.",
         RefreshFailure::Refused => {

@@ -1,12 +1,12 @@
 //! Authorization flows: what `authorize` stores for the callback, which takes it by one atomic delete.
 
+use entra::authorization::State;
 use entra::identifiers::{ClientId, Tenant};
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::flow_secrets::FlowSecrets;
-use super::{ConnectSession, REQUEST_LIFETIME, SessionKey, Sessions};
+use super::{Binding, ConnectSession, REQUEST_LIFETIME, SessionKey, Sessions};
 use crate::Error;
 use crate::ids::IntegrationId;
 use crate::secret_token::SecretHash;
@@ -33,9 +33,9 @@ pub struct NewAuthorizationFlow<'a> {
     /// What to store.
     pub flow: AuthorizationFlow,
     /// The `state`, which names it; stored as a hash.
-    pub state: &'a SecretString,
+    pub state: &'a State,
     /// The binding cookie's value; stored as a hash.
-    pub binding: &'a SecretString,
+    pub binding: &'a Binding,
     /// PKCE verifier and nonce.
     pub secrets: &'a FlowSecrets,
 }
@@ -87,7 +87,7 @@ impl Sessions {
     ) -> Result<(), Error> {
         let record = Record {
             pk: key(new.state),
-            binding_hash: SecretHash::of(new.binding),
+            binding_hash: SecretHash::of(new.binding.secret()),
             expires_at: (now + REQUEST_LIFETIME).as_second(),
             sealed: new.secrets.seal(new.state, new.binding)?,
             flow: new.flow,
@@ -102,12 +102,12 @@ impl Sessions {
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] or [`Error::Unsealable`] for an altered item.
     pub async fn take_flow(
         &self,
-        state: &SecretString,
-        binding: &SecretString,
+        state: &State,
+        binding: &Binding,
         now: Timestamp,
     ) -> Result<TakenFlow, Error> {
         let delete = Write::delete(&self.table, key(state))
-            .when("binding_hash", Condition::Is(s(SecretHash::of(binding).as_str())));
+            .when("binding_hash", Condition::Is(s(SecretHash::of(binding.secret()).as_str())));
         let item = match delete.send(&self.client).await? {
             Updated::Written(item) => item,
             Updated::Refused(item) => {
@@ -127,6 +127,6 @@ impl Sessions {
     }
 }
 
-fn key(state: &SecretString) -> String {
-    format!("state#{}", SecretHash::of(state).as_str())
+fn key(state: &State) -> String {
+    format!("state#{}", SecretHash::of(state.secret()).as_str())
 }

@@ -3,10 +3,12 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use entra::authorization::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::Binding;
 use crate::Error;
 
 const FIELD: &str = "authorization request";
@@ -16,7 +18,7 @@ pub struct FlowSecrets {
     /// RFC 7636's `code_verifier`.
     pub code_verifier: SecretString,
     /// OpenID Connect's `nonce`.
-    pub nonce: SecretString,
+    pub nonce: entra::authorization::Nonce,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -26,14 +28,10 @@ struct Plain {
 }
 
 impl FlowSecrets {
-    pub(super) fn seal(
-        &self,
-        state: &SecretString,
-        binding: &SecretString,
-    ) -> Result<Vec<u8>, Error> {
+    pub(super) fn seal(&self, state: &State, binding: &Binding) -> Result<Vec<u8>, Error> {
         let plain = Plain {
             code_verifier: Zeroizing::new(self.code_verifier.expose_secret().to_owned()),
-            nonce: Zeroizing::new(self.nonce.expose_secret().to_owned()),
+            nonce: Zeroizing::new(self.nonce.secret().expose_secret().to_owned()),
         };
         let mut text = serde_json::to_vec(&plain).map_err(|e| Error::corrupt(FIELD, e))?;
         cipher(state, binding)?
@@ -42,11 +40,7 @@ impl FlowSecrets {
         Ok(text)
     }
 
-    pub(super) fn open(
-        sealed: &[u8],
-        state: &SecretString,
-        binding: &SecretString,
-    ) -> Result<Self, Error> {
+    pub(super) fn open(sealed: &[u8], state: &State, binding: &Binding) -> Result<Self, Error> {
         let unsealable = || Error::Unsealable { field: FIELD };
         let mut text = Zeroizing::new(sealed.to_vec());
         let opened = cipher(state, binding)?
@@ -55,7 +49,7 @@ impl FlowSecrets {
         let plain: Plain = serde_json::from_slice(opened).map_err(|_| unsealable())?;
         Ok(Self {
             code_verifier: SecretString::from(plain.code_verifier.as_str()),
-            nonce: SecretString::from(plain.nonce.as_str()),
+            nonce: plain.nonce.as_str().into(),
         })
     }
 }
@@ -65,9 +59,9 @@ fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; 12])
 }
 
-fn cipher(state: &SecretString, binding: &SecretString) -> Result<LessSafeKey, Error> {
-    let salt = Salt::new(HKDF_SHA256, binding.expose_secret().as_bytes());
-    let secret = salt.extract(state.expose_secret().as_bytes());
+fn cipher(state: &State, binding: &Binding) -> Result<LessSafeKey, Error> {
+    let salt = Salt::new(HKDF_SHA256, binding.secret().expose_secret().as_bytes());
+    let secret = salt.extract(state.secret().expose_secret().as_bytes());
     secret
         .expand(&[b"ado-connect authorization request 1"], &AES_256_GCM)
         .map(|okm| LessSafeKey::new(UnboundKey::from(okm)))
@@ -82,13 +76,13 @@ mod tests {
     #[test]
     fn only_the_same_state_and_the_same_browser_open_it() {
         let secrets = FlowSecrets { code_verifier: "verifier".into(), nonce: "n-1".into() };
-        let (state, binding): (SecretString, SecretString) = ("state".into(), "cookie".into());
+        let (state, binding): (State, Binding) = ("state".into(), "cookie".into());
         let sealed = secrets.seal(&state, &binding).unwrap();
         assert!(!sealed.windows(8).any(|bytes| bytes == b"verifier"));
         let opened = FlowSecrets::open(&sealed, &state, &binding).unwrap();
         assert_eq!(opened.code_verifier.expose_secret(), "verifier");
-        assert_eq!(opened.nonce.expose_secret(), "n-1");
-        assert!(FlowSecrets::open(&sealed, &binding, &state).is_err());
+        assert_eq!(opened.nonce.secret().expose_secret(), "n-1");
+        assert!(FlowSecrets::open(&sealed, &"other".into(), &binding).is_err());
         assert!(FlowSecrets::open(&sealed, &state, &"other".into()).is_err());
         for position in 0..sealed.len() {
             let mut altered = sealed.clone();

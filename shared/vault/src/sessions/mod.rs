@@ -20,13 +20,12 @@ use aws_sdk_dynamodb::Client;
 use devops::organization::OrganizationName;
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Error;
 use crate::ids::{IntegrationId, UserId};
-use crate::secret_token::{self, SecretHash};
+use crate::secret_token::SecretHash;
 use crate::table::{Condition, Updated, Write, from_item, n, put_new};
 
 /// The lifetime of a connect session.
@@ -92,14 +91,24 @@ pub enum Start {
     },
 }
 
+ground::minted_secret! {
+    /// The token in a connect URL, which names a connect session.
+    SessionToken
+}
+
+ground::minted_secret! {
+    /// The value of the cookie that binds an authorization flow to the browser that started it.
+    Binding
+}
+
 /// The key of a session's item: a hash, so it may be stored elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionKey(String);
 
 impl SessionKey {
-    fn of(token: &SecretString) -> Self {
-        Self(format!("session#{}", SecretHash::of(token).as_str()))
+    fn of(token: &SessionToken) -> Self {
+        Self(format!("session#{}", SecretHash::of(token.secret()).as_str()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -129,8 +138,8 @@ impl Sessions {
         session: ConnectSession,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
-    ) -> Result<(SecretString, Timestamp), Error> {
-        let token = secret_token::mint(rng);
+    ) -> Result<(SessionToken, Timestamp), Error> {
+        let token = SessionToken::mint(rng);
         let expires_at = now + SESSION_LIFETIME;
         let record = Record {
             pk: SessionKey::of(&token).0,
@@ -146,7 +155,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
-    pub async fn start(&self, token: &SecretString, now: Timestamp) -> Result<Start, Error> {
+    pub async fn start(&self, token: &SessionToken, now: Timestamp) -> Result<Start, Error> {
         let key = SessionKey::of(token);
         let update = Write::update(&self.table, &key.0)
             .when("expires_at", Condition::Above(n(now.as_second())))
