@@ -22,7 +22,7 @@
 //!     |                     |                       |                          |
 //!
 //!   refused at 3:  mark SCHED reauthorization_required, under the condition of 5
-//!   condition of 4 lost:  drop what was fetched; one's own fence there means it was stored
+//!   condition of 4 lost:  drop the new token; if TOK has our fence, it was stored before
 //!   reconnect:  one transaction { SCHED: new grant, active, no lease; old TOK out; new TOK in }
 //!   delete:     one transaction { SCHED out; TOK out }
 //! ```
@@ -32,22 +32,22 @@
 //! * Three workers, each finding the connection due once, in any interleaving of the steps above.
 //!   Sending a request and its answer are two steps, so exchanges overlap as they would.
 //! * At most three exchanges, one reconnect, one delete, and no or one crash, at any step.
-//! * Time as an action: a lease may expire whenever nobody relies on it, and in the designs that
-//!   break the timing rule, whenever.
+//! * Time as an action: a lease may expire while no worker relies on it, and at any time in the
+//!   designs that break the timing rule.
 //! * Step 4 done by the database with its reply lost, followed by one re-send.
 //! * Two kinds of server: [`server::Server`]. Four designs: [`protocol::Protocol`].
 //!
-//! The invariants are the constants `I1` to `I6` of [`properties`], next to what must happen
-//! somewhere for the search to mean anything.
+//! The invariants are the constants `I1` to `I6` of [`properties`]. Beside them are events that must
+//! happen in some state; without them the search would prove nothing.
 //!
 //! # What is abstracted away
 //!
-//! * Clocks. That lease and deadline are kept is the timing rule, assumed by `AsBuilt` alone.
-//! * An answer of the server lost on its way. What the server did and nobody heard is what a crash
-//!   between steps 3 and 4 leaves behind, and counts as one. A deadline passes only on a request
-//!   the server never saw.
+//! * Clocks. The timing rule (a lease outlives the deadline of its exchange) is assumed by
+//!   `AsBuilt` alone.
+//! * A lost answer of the server. It has the effect of a crash between steps 3 and 4, and counts as
+//!   one. A deadline passes only on a request that never reached the server.
 //! * A request that reaches the server after its sender crashed or gave up.
-//! * Why a connection is due. A worker may find it due at any time, renewed or not.
+//! * The reason why a connection is due. A worker may find it due at any time, renewed or not.
 //! * Lost requests and replies of the other steps. A lost lease or release is a crash that leaves
 //!   its lease behind.
 //! * Access tokens, error answers other than a refusal, and users or administrators who revoke.
@@ -56,11 +56,11 @@
 //!
 //! With a strictly rotating server, a crash between steps 3 and 4 takes the only good token with
 //! it. No client can prevent this; the next refresh is refused and the user has to sign in again.
-//! The tests say that this is the one way in which `AsBuilt` fails.
+//! The tests show that `AsBuilt` fails in this way alone.
 //!
-//! After a reconnect in mid-exchange, the old grant and the new one may be exchanged at the same
-//! time: the reconnect removes the lease and cannot recall a request. They share no token, and so
-//! `I3` counts exchanges per grant.
+//! After a reconnect in mid-exchange, tokens of the old grant and of the new one may be exchanged at
+//! the same time: the reconnect removes the lease and cannot recall a request. The grants share no
+//! token, so `I3` counts exchanges per grant.
 
 pub mod properties;
 pub mod protocol;

@@ -1,4 +1,4 @@
-//! Prints what every design keeps and breaks, and the shortest way to each break.
+//! Prints the invariants that each design breaks, and the shortest way to break each.
 
 use model::protocol::Protocol;
 use model::server::Server;

@@ -1,4 +1,5 @@
-//! What must always hold, and what must happen at least once for that to mean anything.
+//! Invariants, and events that must happen at least once because the invariants would mean little
+//! without them.
 
 use stateright::Property;
 
@@ -6,29 +7,27 @@ use crate::protocol::Protocol;
 use crate::state::{Grant, State, Status, Step, WORKERS};
 use crate::transitions::{EXCHANGES, RefreshModel};
 
-/// I1. Whenever nobody is at work, the stored token of an existing connection is good.
+/// I1. While all workers are at rest, the stored token of an existing connection is good.
 pub const I1: &str = "I1 no grant is lost";
 /// I2. Within a grant the serial of the stored token never decreases.
 pub const I2: &str = "I2 no older token overwrites a newer one";
-/// I3. Two exchanges at once may only be those of a grant and of its replacement, which share no
-/// token.
+/// I3. Two exchanges at once are allowed only for a grant and its replacement, which share no token.
 pub const I3: &str = "I3 at most one exchange is in flight per grant";
-/// I4. Nobody in the model revokes anything, so every refusal is our own doing.
+/// I4. No user or administrator of the model revokes a grant, so every refusal is our own fault.
 pub const I4: &str = "I4 no connection leaves active because of us";
 /// I5. The token in an item was issued for the grant in its key.
 pub const I5: &str = "I5 what is stored under a grant was issued for it";
-/// I6. Neither a reconnect nor a delete is undone, not even in part.
+/// I6. No reconnect and no delete is undone, even in part.
 pub const I6: &str = "I6 nothing that began before a reconnect or a delete writes after it";
 
-/// What `AsBuilt` promises even where I1 and I4 cannot hold: they fail only after a crash that
-/// took the one good token of the grant in force with it.
+/// The guarantee of `AsBuilt` where I1 and I4 cannot hold: they fail only after a crash that lost the
+/// one good token of the grant in force.
 pub const EXCUSED: &str = "I1 and I4 fail only after a crash between exchange and store";
 
-/// Keeps the search going: it never fails, and the checker stops early once every property has
-/// been decided in one state.
+/// Keeps the search going: the checker stops once every property is decided, and this one never is.
 const BOUNDED: &str = "the search stays within its bounds";
 
-/// Whether the stored token is good whenever nobody could still be on the way to repair it.
+/// Whether the stored token is good, unless a worker is still busy and may repair it.
 fn no_grant_is_lost(model: &RefreshModel, state: &State) -> bool {
     let at_rest = state.workers.iter().all(|worker| worker.step.is_at_rest());
     let is_good = state.tok.is_some_and(|tok| state.server.accepts(model.server, tok.token));
@@ -39,7 +38,7 @@ fn no_older_token(_: &RefreshModel, state: &State) -> bool {
     !state.wrongs.went_backwards
 }
 
-/// How many exchanges of this grant are in flight.
+/// Returns the number of exchanges of this grant in flight.
 fn in_flight(state: &State, grant: Grant) -> usize {
     let asks = |step: &Step| matches!(step, Step::Asking(_, token) if token.grant == grant);
     state.workers.iter().filter(|worker| asks(&worker.step)).count()
@@ -64,7 +63,7 @@ fn nothing_writes_late(_: &RefreshModel, state: &State) -> bool {
 
 fn fails_only_excused(model: &RefreshModel, state: &State) -> bool {
     let holds = no_grant_is_lost(model, state) && stays_active(model, state);
-    // A token of a replaced grant is no excuse for losing the grant in force.
+    // Only a lost token of the grant in force excuses the loss of that grant.
     holds || state.sched.is_some_and(|sched| died_with_its_worker(state, sched.grant))
 }
 
@@ -85,7 +84,7 @@ fn one_refresh_follows_another(_: &RefreshModel, state: &State) -> bool {
     state.tok.is_some_and(|tok| tok.version > 2)
 }
 
-/// Whether an attempt whose exchange is under way has been overtaken by what `happened` tests.
+/// Whether `happened` holds and an attempt with an exchange under way began before it.
 fn overtaken_in_flight(state: &State, happened: fn(&State) -> bool) -> bool {
     happened(state)
         && state
@@ -121,7 +120,7 @@ fn a_worker_finds_its_own_store(_: &RefreshModel, state: &State) -> bool {
     })
 }
 
-/// Whether a crash has taken a token of this grant that only the worker knew.
+/// Whether a crash has lost a token of this grant that was not stored yet.
 fn died_with_its_worker(state: &State, grant: Grant) -> bool {
     state
         .workers
@@ -133,7 +132,7 @@ fn a_fetched_token_dies_with_its_worker(_: &RefreshModel, state: &State) -> bool
     died_with_its_worker(state, Grant::First)
 }
 
-/// Whether a token has been stored under a later lease than the one a crash left behind.
+/// Whether a token has been stored under a later lease than the one of a crashed worker.
 fn a_crash_is_survived(_: &RefreshModel, state: &State) -> bool {
     state.workers.iter().any(|worker| match worker.step {
         Step::Crashed { fence, .. } => fence > 0 && state.tok.is_some_and(|tok| tok.fence > fence),

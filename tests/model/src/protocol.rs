@@ -1,32 +1,32 @@
-//! The variants of the protocol, told apart only by the conditions of their writes and by when a
-//! lease may run out.
+//! The variants of the protocol. They differ only in the conditions of their writes and in the times
+//! at which a lease may expire.
 
 use crate::state::{Attempt, Sched, State, Status, Tok, WorkerId};
 
-/// Which protocol the workers follow.
+/// The protocol of the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// All conditions, and a lease that outlives the deadline of the exchange.
     AsBuilt,
-    /// All conditions, but the lease may run out under a worker that still relies on it: a frozen
-    /// machine, or a lease shorter than the deadline.
+    /// All conditions, but the lease may expire while its worker still relies on it: a frozen machine,
+    /// or a lease shorter than the deadline.
     EarlyExpiry,
-    /// Step 4 puts without a condition, the lease is anonymous and anybody's release ends it, and
-    /// it may run out at any time.
+    /// Step 4 puts without a condition; the lease has no owner, any worker's release ends it, and it
+    /// may expire at any time.
     BlindWrite,
-    /// Step 4 asks only that the item exists, the release does not ask who owns the lease, and it
-    /// may run out at any time.
+    /// Step 4 requires only that the item exists; the release ignores the owner of the lease, which
+    /// may expire at any time.
     NoFence,
 }
 
 impl Protocol {
-    /// Whether the timing rule holds: a lease never runs out under a worker that relies on it.
+    /// Whether the timing rule holds: a lease never expires while its worker relies on it.
     #[must_use]
     pub fn keeps_the_timing_rule(self) -> bool {
         self == Self::AsBuilt
     }
 
-    /// Whether a lease says whose it is and which one it is: an owner and a fence.
+    /// Whether a lease has an owner and a fence.
     #[must_use]
     pub fn names_its_leases(self) -> bool {
         matches!(self, Self::AsBuilt | Self::EarlyExpiry)
@@ -46,7 +46,7 @@ impl Protocol {
             && (!self.keys_by_grant() || sched.grant == attempt.grant)
     }
 
-    /// What the read of step 2 finds.
+    /// Returns the item that step 2 reads, or `None` if there is none.
     #[must_use]
     pub fn read(self, state: &State, attempt: Attempt) -> Option<Tok> {
         state.tok.filter(|tok| !self.keys_by_grant() || tok.grant == attempt.grant)
@@ -64,7 +64,7 @@ impl Protocol {
         }
     }
 
-    /// The condition of step 5, which is also that of marking the connection.
+    /// The condition of step 5, and of marking the connection.
     #[must_use]
     pub fn may_release(self, sched: &Sched, attempt: Attempt, worker: WorkerId) -> bool {
         match self {

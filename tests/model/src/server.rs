@@ -1,4 +1,4 @@
-//! The authorization server, as far as a refresh can tell one from another.
+//! The authorization server, as far as it matters to a refresh.
 
 use crate::state::{Grant, RefreshToken};
 
@@ -7,19 +7,19 @@ use crate::state::{Grant, RefreshToken};
 pub enum Server {
     /// Every refresh returns a new refresh token and the old one stays valid.
     EntraLike,
-    /// A refresh token works once. Presenting a used one is refused and revokes the whole grant,
-    /// as the reuse detection of RFC 9700 asks.
+    /// A refresh token works once. A used one is refused and revokes the whole grant, as the reuse
+    /// detection of RFC 9700 asks.
     StrictlyRotating,
 }
 
-/// What the server remembers of one grant.
+/// The server's record of one grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct GrantRecord {
     latest: u8,
     revoked: bool,
 }
 
-/// What the server remembers.
+/// The authorization server with its record of each grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AuthorizationServer {
     first: GrantRecord,
@@ -27,8 +27,8 @@ pub struct AuthorizationServer {
 }
 
 impl AuthorizationServer {
-    /// A server on which nothing has been exchanged. The second grant is there from the start
-    /// because nobody holds a token of it before the reconnect.
+    /// A server before the first exchange. It has the second grant from the start, which does no
+    /// harm: its first token is handed out by the reconnect.
     #[must_use]
     pub fn new() -> Self {
         let fresh = GrantRecord { latest: 1, revoked: false };
@@ -49,7 +49,7 @@ impl AuthorizationServer {
             }
     }
 
-    /// Exchanges a token: the next one of its grant, or `None` for a refusal.
+    /// Exchanges a token. Returns the next one of its grant, or `None` if it is refused.
     pub fn exchange(&mut self, server: Server, token: RefreshToken) -> Option<RefreshToken> {
         let accepted = self.accepts(server, token);
         let record = match token.grant {

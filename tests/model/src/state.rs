@@ -1,9 +1,9 @@
-//! What one moment of the world looks like: the two stored items, what the authorization server
-//! remembers, and where every worker stands.
+//! One state of the model: the two stored items, the memory of the authorization server, and the
+//! step of every worker.
 
 use crate::server::AuthorizationServer;
 
-/// How many workers look at the one connection of the model.
+/// Number of workers that share the one connection of the model.
 pub const WORKERS: usize = 3;
 
 /// Index of a worker, below [`WORKERS`].
@@ -18,16 +18,16 @@ pub enum Grant {
     Second,
 }
 
-/// A refresh token, known only by the grant it was issued for and its place in that grant's line.
+/// A refresh token: the grant it was issued for, and its number within that grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RefreshToken {
     /// The grant the server issued it for.
     pub grant: Grant,
-    /// 1 for the token of the consent, then one more for every exchange.
+    /// 1 for the token of the consent, then one higher for every exchange.
     pub serial: u8,
 }
 
-/// The status the users of a connection see.
+/// The status of a connection, as users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Tokens are kept fresh.
@@ -39,23 +39,23 @@ pub enum Status {
 /// `lease_owner` and `lease_until` of the small item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
-    /// The worker that took it, where the protocol writes that down.
+    /// The worker that took it, or `None` if the protocol does not record the owner.
     pub owner: Option<WorkerId>,
-    /// Whether `lease_until` has passed. The attributes stay in the item until somebody else
-    /// leases, which is why an expired lease can still be released by its owner.
+    /// Whether `lease_until` has passed. The attributes stay in the item until another worker
+    /// leases, so the owner can still release an expired lease.
     pub expired: bool,
 }
 
 /// `SCHED`, the small item of a connection in table `connections`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sched {
-    /// What the users see.
+    /// The status that users see.
     pub status: Status,
     /// The grant in force.
     pub grant: Grant,
     /// The lease, live or expired.
     pub lease: Option<Lease>,
-    /// Counts the leases ever taken, where the protocol does.
+    /// Number of leases taken so far, if the protocol counts them.
     pub fence: u8,
 }
 
@@ -66,24 +66,24 @@ pub struct Tok {
     pub grant: Grant,
     /// The refresh token in the item.
     pub token: RefreshToken,
-    /// One more for every store.
+    /// One higher after every store.
     pub version: u8,
     /// The fence of the last store, 0 before the first.
     pub fence: u8,
 }
 
-/// What a worker carries from finding the connection due to releasing it.
+/// One attempt of a worker, from finding the connection due to releasing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// The grant in force when the attempt began.
     pub grant: Grant,
-    /// The version of `TOK` seen when found due, and later the version read under the lease.
+    /// The version of `TOK` when the connection was found due, and later the one read under the lease.
     pub version: u8,
     /// The fence of the lease, 0 before there is one.
     pub fence: u8,
 }
 
-/// Where a worker stands.
+/// The step that a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Nothing begun, or the last attempt finished.
@@ -109,11 +109,11 @@ pub enum Step {
     Refused(Attempt),
     /// Step 5 comes next.
     Releasing(Attempt),
-    /// Gone for good.
+    /// The worker is gone for good.
     Crashed {
         /// The fence of the lease it left behind, 0 for none.
         fence: u8,
-        /// The grant of the token it took with it that only it knew.
+        /// The grant of the new token that was lost with it, before it was stored.
         fetched: Option<Grant>,
     },
 }
@@ -121,18 +121,18 @@ pub enum Step {
 /// One worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Worker {
-    /// Where it stands.
+    /// The step that it is at.
     pub step: Step,
-    /// How many more times it may find the connection due.
+    /// Number of times that it may still find the connection due.
     pub starts_left: u8,
 }
 
-/// Wrongs that leave no trace in the items, noted when they happen so that a property sees them.
+/// Violations that leave no trace in the items. They are recorded here for the properties.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Wrongs {
     /// A store replaced a token by an older one of the same grant.
     pub went_backwards: bool,
-    /// An attempt from before a reconnect or a delete changed an item after it.
+    /// An attempt that began before a reconnect or a delete changed an item afterwards.
     pub late_write: bool,
 }
 
@@ -143,21 +143,21 @@ pub struct State {
     pub sched: Option<Sched>,
     /// `TOK`. One slot is enough: a reconnect deletes the old grant's item as it adds the new one.
     pub tok: Option<Tok>,
-    /// What the authorization server remembers.
+    /// The authorization server.
     pub server: AuthorizationServer,
     /// The workers.
     pub workers: [Worker; WORKERS],
-    /// How many more exchanges the server answers before the search ends.
+    /// Number of exchanges that the server still answers before the search ends.
     pub exchanges_left: u8,
-    /// How many more workers may crash.
+    /// Number of workers that may still crash.
     pub crashes_left: u8,
-    /// What went wrong on the way here.
+    /// The violations on the way to this state.
     pub wrongs: Wrongs,
 }
 
 impl State {
-    /// Whether a reconnect or a delete has come after this attempt began. Neither can be undone,
-    /// so the grant in force tells the whole story and no clock is needed.
+    /// Whether a reconnect or a delete happened after this attempt began. Neither can be undone, so
+    /// comparing the grants is enough.
     #[must_use]
     pub fn has_overtaken(&self, attempt: Attempt) -> bool {
         self.sched.is_none_or(|sched| sched.grant != attempt.grant)
@@ -165,8 +165,8 @@ impl State {
 }
 
 impl Step {
-    /// Whether the worker is somewhere between step 1 and the completion of step 4, where the
-    /// timing rule promises it a live lease.
+    /// Whether the worker is between step 1 and the completion of step 4, where the timing rule
+    /// guarantees a live lease.
     #[must_use]
     pub fn needs_its_lease(&self) -> bool {
         matches!(

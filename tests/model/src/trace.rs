@@ -1,10 +1,10 @@
-//! A way through the model in words.
+//! Describes a way through the model in words.
 
 use crate::state::{Grant, RefreshToken, State, Step, WorkerId};
 use crate::transitions::Action;
 use crate::verdict::Way;
 
-/// One sentence for every action of the way.
+/// Returns one sentence for every action of the way.
 #[must_use]
 pub fn sentences(way: &Way) -> Vec<String> {
     way.windows(2)
@@ -15,7 +15,7 @@ pub fn sentences(way: &Way) -> Vec<String> {
         .collect()
 }
 
-/// What an action did, which often only the two states around it tell.
+/// Describes an action by the states before and after it.
 fn sentence(before: &State, action: Action, after: &State) -> String {
     let tok_changed = before.tok != after.tok;
     let sched_changed = before.sched != after.sched;

@@ -1,4 +1,4 @@
-//! The model: what may happen next, and what comes of it.
+//! The model: the actions possible in a state, and the state after each.
 
 use stateright::{Model, Property};
 
@@ -10,10 +10,10 @@ use crate::state::{
     WorkerId, Wrongs,
 };
 
-/// How many exchanges the server answers in one run.
+/// Number of exchanges that the server answers in one run.
 pub const EXCHANGES: u8 = 3;
 
-/// One thing that may happen. The steps are those drawn in the crate documentation.
+/// One action. The steps are those drawn in the crate documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A worker finds the connection due.
@@ -24,13 +24,13 @@ pub enum Action {
     Read(WorkerId),
     /// Step 3 begins: the request leaves.
     Ask(WorkerId),
-    /// Step 3 ends: the server has decided and the worker knows.
+    /// Step 3 ends: the server has decided and the worker has its answer.
     Answer(WorkerId),
-    /// Step 3 ends: the deadline passes on a request the server never saw.
+    /// Step 3 ends: the deadline passes on a request that never reached the server.
     GiveUp(WorkerId),
     /// Step 4, with its reply.
     Store(WorkerId),
-    /// Step 4, done by the database but with its reply lost.
+    /// Step 4, done by the database, with its reply lost.
     StoreUnheard(WorkerId),
     /// After a refusal: the connection becomes `reauthorization_required`.
     Mark(WorkerId),
@@ -49,16 +49,16 @@ pub enum Action {
 /// One design to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RefreshModel {
-    /// What the workers do.
+    /// The protocol of the workers.
     pub protocol: Protocol,
-    /// What the server does.
+    /// The behaviour of the server.
     pub server: Server,
-    /// How many workers may crash.
+    /// Number of workers that may crash.
     pub crashes: u8,
-    /// How many times one worker may find the connection due. Twice takes some ninety times as
-    /// many states as once.
+    /// Number of times that one worker may find the connection due. Two takes some ninety times as
+    /// many states as one.
     pub starts: u8,
-    /// The name of the only property to check, for the shortest way to break it; `None` for all.
+    /// The name of the only property to check, to find the shortest violation; `None` for all.
     pub only: Option<&'static str>,
 }
 
@@ -69,13 +69,13 @@ impl RefreshModel {
         Self { protocol, server, crashes, starts: 1, only: None }
     }
 
-    /// What the worker on its own may do next.
+    /// Adds the actions that are possible for one worker.
     fn worker_actions(&self, state: &State, id: WorkerId, actions: &mut Vec<Action>) {
         let worker = state.workers[id];
         match worker.step {
             Step::Idle => {
-                // Idle workers with as many starts left are alike, so letting the first of them
-                // go first loses nothing.
+                // Idle workers with equal `starts_left` are interchangeable, so only the first of
+                // them starts.
                 let is_first_of_its_like = !state.workers[..id].contains(&worker);
                 let is_due = state.sched.is_some_and(|sched| sched.status == Status::Active);
                 if worker.starts_left > 0 && is_first_of_its_like && is_due {
@@ -106,7 +106,7 @@ impl RefreshModel {
         }
     }
 
-    /// Whether time may run out for this lease.
+    /// Whether this lease may expire now.
     fn may_expire(&self, state: &State, lease: Lease) -> bool {
         let needed = lease.owner.is_some_and(|owner| state.workers[owner].step.needs_its_lease());
         let protected = needed && self.protocol.keeps_the_timing_rule();
@@ -118,7 +118,7 @@ impl RefreshModel {
         if !self.protocol.may_lease(sched, attempt) {
             return Step::Idle;
         }
-        // A blind writer leases whatever the row holds, so its attempt begins here.
+        // A blind writer leases a row of any grant, so its attempt begins here.
         let grant = if self.protocol.keys_by_grant() { attempt.grant } else { sched.grant };
         let is_named = self.protocol.names_its_leases();
         sched.lease = Some(Lease { owner: is_named.then_some(id), expired: false });
@@ -144,8 +144,8 @@ impl RefreshModel {
         }
     }
 
-    /// Step 4 at the database. A lost condition changes nothing, and the worker's next step is the
-    /// same: either the token is stored (now, or before a lost reply), or it is dropped.
+    /// Step 4 at the database. A failed condition changes nothing. The worker's next step is the
+    /// same in both cases: the token is stored (now, or before a lost reply) or dropped.
     fn store(&self, state: &mut State, attempt: Attempt, token: RefreshToken) {
         if !self.protocol.may_store(state, attempt) {
             return;
@@ -154,13 +154,13 @@ impl RefreshModel {
         state.wrongs.went_backwards |= state
             .tok
             .is_some_and(|tok| tok.token.grant == token.grant && tok.token.serial > token.serial);
-        // The put of a blind writer goes to whatever row the connection has, or makes one.
+        // A blind writer puts to the connection's one row, and creates it if there is none.
         let grant = state.tok.map_or(attempt.grant, |tok| tok.grant);
         state.tok = Some(Tok { grant, token, version: attempt.version + 1, fence: attempt.fence });
     }
 
-    /// Step 5, or its counterpart after a refusal: one conditional write that sets the status and
-    /// removes the lease.
+    /// Step 5, or the mark after a refusal: one conditional write that sets the status and removes
+    /// the lease.
     fn let_go(&self, state: &mut State, id: WorkerId, attempt: Attempt, status: Option<Status>) {
         let overtaken = state.has_overtaken(attempt);
         let Some(sched) = state.sched.as_mut() else { return };
@@ -168,13 +168,13 @@ impl RefreshModel {
             return;
         }
         let released = Sched { lease: None, status: status.unwrap_or(sched.status), ..*sched };
-        // Releasing a lease that is gone does no harm, however late.
+        // A late release is harmless if the lease is gone already.
         state.wrongs.late_write |= overtaken && released != *sched;
         *sched = released;
     }
 
-    /// The next step of a worker, with the state changed along the way; `None` for an action that
-    /// does not fit the step.
+    /// Applies an action to the state. Returns the worker's next step, or `None` if the action does
+    /// not fit its step.
     fn worker_step(&self, state: &mut State, id: WorkerId, action: Action) -> Option<Step> {
         Some(match (action, state.workers[id].step) {
             (Action::FindDue(_), Step::Idle) => {
@@ -218,7 +218,7 @@ impl RefreshModel {
     }
 }
 
-/// Signing in again: one transaction, whatever the workers are doing.
+/// The user signs in again: one transaction, possible at any step of the workers.
 fn reconnect(state: &mut State) {
     let grant = Grant::Second;
     if let Some(sched) = state.sched.as_mut() {

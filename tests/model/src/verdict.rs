@@ -1,18 +1,18 @@
-//! Running the checker and reading its answer.
+//! Runs the checker and reads its result.
 
 use stateright::{Checker, Expectation, Model};
 
 use crate::state::State;
 use crate::transitions::{Action, RefreshModel};
 
-/// What an exhaustive search of one design found.
+/// The result of an exhaustive search of one design.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// How many different states there are.
+    /// Number of different states.
     pub states: usize,
-    /// The names of the invariants that some state breaks, in order.
+    /// The names of the invariants that fail in some state, in order.
     pub violated: Vec<&'static str>,
-    /// The names of the things that should have happened somewhere and did not.
+    /// The names of the events that should happen in some state and never did.
     pub unreached: Vec<&'static str>,
 }
 
@@ -40,11 +40,11 @@ pub fn check(model: RefreshModel) -> Verdict {
 /// A way through the model: each state with the action that leaves it.
 pub type Way = Vec<(State, Option<Action>)>;
 
-/// The shortest way to break an invariant, if there is one.
+/// Returns the shortest way to break an invariant, or `None` if it holds.
 #[must_use]
 pub fn shortest_violation(model: RefreshModel, invariant: &'static str) -> Option<Way> {
-    // The checker keeps the last violation it meets, not the first. With one property it has
-    // nothing left to look for after the first, and breadth-first makes that the shortest.
+    // The checker keeps the last violation that it finds. With one property it stops at the first,
+    // which breadth-first search makes the shortest.
     let checker = RefreshModel { only: Some(invariant), ..model }.checker().spawn_bfs().join();
     checker.discovery(invariant).map(stateright::Path::into_vec)
 }

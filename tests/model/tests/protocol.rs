@@ -1,7 +1,7 @@
-//! What every design keeps and breaks, exactly.
+//! The invariants that each design breaks, exactly.
 //!
-//! The number of states is part of every assertion: a change that makes the model see less shows
-//! there even when no invariant changes its mind.
+//! The number of states is part of every assertion: a change that makes the model search less shows
+//! there even if all verdicts stay the same.
 
 use model::properties::{I1, I2, I3, I4, I5, I6};
 use model::protocol::Protocol::{self, AsBuilt, BlindWrite, EarlyExpiry, NoFence};
@@ -38,9 +38,9 @@ fn as_built_keeps_everything_with_a_strictly_rotating_server() {
     assert_verdict(design(AsBuilt, StrictlyRotating, 0), 9_038, &[]);
 }
 
-/// The one case `AsBuilt` loses, and no client could win: the server has spent the old token and
-/// the new one died with the worker. That nothing else leads there is
-/// [`model::properties::EXCUSED`], which is checked here because it is not among the violated.
+/// The one loss of `AsBuilt`, which no client could prevent: the server has spent the old token and
+/// the new one died with the worker. [`model::properties::EXCUSED`] forbids every other way to that
+/// loss; it holds, because it is not among the violated.
 #[test]
 fn as_built_loses_a_strictly_rotated_token_only_to_a_crash_that_held_it() {
     assert_verdict(design(AsBuilt, StrictlyRotating, 1), 22_695, &[I1, I4]);
@@ -56,7 +56,7 @@ fn early_expiry_and_a_crash_cost_an_entra_like_server_no_more_than_that() {
     assert_verdict(design(EarlyExpiry, EntraLike, 1), 154_996, &[I3]);
 }
 
-/// Conditional writes protect what is stored, not what has been sent: a strict server takes the
+/// Conditional writes protect stored tokens and cannot recall requests: a strict server takes the
 /// second exchange for theft.
 #[test]
 fn early_expiry_loses_a_strictly_rotated_grant() {
@@ -83,7 +83,7 @@ fn blind_writes_break_everything_with_a_strictly_rotating_server() {
     assert_verdict(design(BlindWrite, StrictlyRotating, 0), 109_138, &[I1, I2, I3, I4, I5, I6]);
 }
 
-/// The shortest loss of `AsBuilt` is the crash between steps 3 and 4 and nothing besides.
+/// The shortest loss of `AsBuilt` is a crash between steps 3 and 4 alone.
 #[test]
 fn the_shortest_loss_is_the_crash() {
     let way = shortest_violation(design(AsBuilt, StrictlyRotating, 1), I1).unwrap();
@@ -102,7 +102,7 @@ fn the_shortest_loss_is_the_crash() {
     assert!(matches!(last.workers[0].step, Step::Crashed { fetched: Some(_), .. }));
 }
 
-/// A delete in mid-exchange, by hand: the conditional store leaves no orphan, the blind one does.
+/// A delete in mid-exchange, step by step: a conditional store leaves no orphan, a blind one does.
 #[test]
 fn a_blind_write_brings_a_deleted_connection_back() {
     let leaves_an_orphan = |protocol| {
@@ -123,7 +123,7 @@ fn a_blind_write_brings_a_deleted_connection_back() {
     assert!(!leaves_an_orphan(AsBuilt));
 }
 
-/// Nothing new comes of letting every worker start twice, which is why the others do not.
+/// A second start of every worker breaks no further invariant, so the other tests leave it out.
 #[test]
 #[ignore = "takes two minutes"]
 fn as_built_keeps_everything_when_workers_start_twice() {
