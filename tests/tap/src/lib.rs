@@ -1,5 +1,5 @@
-//! A tap on the wire to an AWS service: an HTTP server that passes every request on, counts it with the
-//! capacity that it consumed, and can stop one of them before it is served or before its answer goes back.
+//! A tap on the wire to an AWS service: an HTTP server that forwards every request, counts it with the
+//! capacity that it consumed, and can stop one request before it is served or before its answer goes back.
 //!
 //! ```text
 //!   a function's real process ──> tap ──> embedded DynamoDB (or the other services)
@@ -46,25 +46,25 @@ struct Inner {
     target: String,
     counts: Counts,
     stop: Option<Stop>,
-    /// The operation that is not passed on, and what its requests contain.
+    /// The operation that is not forwarded, and a text that its requests contain.
     refused: Option<(String, String)>,
-    /// The operation whose next requests the tap answers itself, with what error, and how many of them.
+    /// The operation whose next requests the tap answers itself, the error, and the number of requests left.
     answered: Option<(String, String, u64)>,
 }
 
-/// What went through.
+/// The requests that went through.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
     /// Requests by operation, such as `GetItem`.
     pub requests: BTreeMap<String, u64>,
-    /// Of these, those that were refused, as a condition that does not hold is.
+    /// Those of them that the service refused, such as a failed condition.
     pub refused: BTreeMap<String, u64>,
-    /// Write units that DynamoDB says they consumed, indexes included.
+    /// Write units consumed, with indexes, as DynamoDB reports them.
     pub write_units: f64,
-    /// Read units that DynamoDB says they consumed.
+    /// Read units consumed, as DynamoDB reports them.
     pub read_units: f64,
-    /// Requests for the hourly tallies, which are in no other count and are never stopped: when a process writes what it
-    /// has counted has nothing to do with what it is asked then.
+    /// Requests for the hourly tallies. They are in no other count and are never stopped, because a process writes its
+    /// tallies at times that have nothing to do with the current request.
     pub tallies: u64,
 }
 
@@ -82,10 +82,10 @@ impl Drop for Tap {
 }
 
 impl Tap {
-    /// A tap on a free port that leads nowhere yet.
+    /// Starts a tap on a free port. It has no target yet.
     ///
     /// # Errors
-    /// When there is no free port.
+    /// If there is no free port.
     pub async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -101,45 +101,44 @@ impl Tap {
         Ok(Self { url, shared, server })
     }
 
-    /// Where to send requests.
+    /// The URL to send requests to.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where they go on to.
+    /// Sets the URL that requests are forwarded to.
     pub fn lead_to(&self, target: &str) {
         target.trim_end_matches('/').clone_into(&mut self.shared.state().target);
     }
 
-    /// What has gone through since [`Self::reset`].
+    /// Returns the counts since [`Self::reset`].
     pub fn counts(&self) -> Counts {
         self.shared.state().counts.clone()
     }
 
-    /// Counts from nothing again.
+    /// Sets all counts to zero.
     pub fn reset(&self) {
         self.shared.state().counts = Counts::default();
     }
 
-    /// Passes no request on for this operation, such as `PutItem`, that contains this text: whoever asks is told that the
-    /// wire is broken.
+    /// Answers 502 to every request for this operation, such as `PutItem`, that contains this text.
     pub fn refuse(&self, operation: &str, containing: &str) {
         self.shared.state().refused = Some((operation.to_owned(), containing.to_owned()));
     }
 
-    /// Passes everything on again.
+    /// Forwards every request again.
     pub fn let_through(&self) {
         self.shared.state().refused = None;
     }
 
-    /// Answers the next requests for this operation itself, so many of them, as the service does when it refuses them with
-    /// this error, such as `InvalidRequestException`.
+    /// Answers the next `times` requests for this operation with an error of the service, such as
+    /// `InvalidRequestException`.
     pub fn answer(&self, operation: &str, error: &str, times: u64) {
         let answered = (operation.to_owned(), error.to_owned(), times);
         self.shared.state().answered = Some(answered);
     }
 
-    /// Stops one of the requests to come: the first is number 0.
+    /// Stops the request with this number; the next one is number 0.
     pub fn stop_at(&self, number: u64, when: When) -> Stop {
         let stop = Stop::new(number, when);
         self.shared.state().stop = Some(stop.clone());
@@ -235,7 +234,7 @@ fn broken() -> Response<Body> {
     response
 }
 
-/// The same request, which also asks what it consumes.
+/// Returns the same request with `ReturnConsumedCapacity` added.
 fn asking_for_capacity(body: &Bytes) -> Bytes {
     match body.strip_prefix(b"{") {
         Some(rest) => [br#"{"ReturnConsumedCapacity":"INDEXES","#, rest].concat().into(),

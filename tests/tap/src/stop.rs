@@ -1,16 +1,16 @@
-//! Stopping one request.
+//! Stops one request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 
-/// On which side of its service a request is stopped.
+/// The side of the service on which a request is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// It was sent and does not arrive yet.
+    /// After it was sent and before it arrives.
     Before,
-    /// It was served, and its answer does not come back yet.
+    /// After it was served and before its answer comes back.
     After,
 }
 
@@ -32,17 +32,17 @@ impl Stop {
         Self { when, to_come, reached: closed(), released: closed(), cut }
     }
 
-    /// Counts a request, and tells whether it is the one.
+    /// Counts a request. Returns whether it is the one to stop.
     pub(crate) fn is_next(&self) -> bool {
         let count = |left: u64| left.checked_sub(1);
         self.to_come.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1)
     }
 
-    /// Holds the request on this side, and returns whether it goes on.
+    /// Holds the request on this side. Returns whether it goes on.
     pub(crate) async fn hold(&self, when: When) -> bool {
         if when == self.when {
             self.reached.add_permits(1);
-            // The semaphore is never closed, so this only waits.
+            // The semaphore is never closed, so there is no error.
             let _released = self.released.acquire().await.ok();
         }
         !self.cut.load(Ordering::SeqCst)
@@ -53,13 +53,13 @@ impl Stop {
         let _reached = self.reached.acquire().await.ok();
     }
 
-    /// Lets it get lost: it never arrives, or its answer does not.
+    /// Drops the request, or its answer if it was served.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
         self.go_on();
     }
 
-    /// Lets it go on.
+    /// Lets the request go on.
     pub fn go_on(&self) {
         self.released.add_permits(1);
     }
