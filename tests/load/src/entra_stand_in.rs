@@ -1,4 +1,4 @@
-//! Entra's token endpoint under load: it waits, answers with tokens of real sizes, and keeps count.
+//! A stand-in for Entra's token endpoint: it waits, answers with tokens of real sizes, and counts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-/// Bytes of an access token for Azure DevOps, and of a refresh token, as they usually are.
+/// Usual sizes of an access token for Azure DevOps and of a refresh token, in bytes.
 const ACCESS_TOKEN_BYTES: usize = 2200;
 const REFRESH_TOKEN_BYTES: usize = 1500;
 
-/// The stand-in.
+/// The token endpoint.
 #[derive(Clone)]
 pub(crate) struct EntraStandIn {
     url: String,
@@ -23,17 +23,17 @@ pub(crate) struct EntraStandIn {
     counted: Arc<Mutex<Counted>>,
 }
 
-/// What came.
+/// The exchanges received.
 #[derive(Default)]
 pub(crate) struct Counted {
-    /// When each exchange came.
+    /// The time of each exchange.
     pub(crate) arrivals: Vec<Instant>,
-    /// How often each connection's tokens were renewed.
+    /// Number of renewals of each connection's tokens.
     pub(crate) by_connection: HashMap<u32, u32>,
 }
 
 impl Counted {
-    /// The most exchanges that came within any one second.
+    /// Returns the largest number of exchanges within one second.
     pub(crate) fn peak_rate(&self) -> usize {
         let mut times = self.arrivals.clone();
         times.sort_unstable();
@@ -50,7 +50,7 @@ impl Counted {
 }
 
 impl EntraStandIn {
-    /// Starts on a free port.
+    /// Starts the endpoint on a free port.
     pub(crate) async fn start(delay: Duration) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://localhost:{}", listener.local_addr()?.port());
@@ -71,7 +71,7 @@ impl EntraStandIn {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first tokens of a connection: access, refresh.
+    /// Returns the first access token and refresh token of a connection.
     pub(crate) fn first_tokens(connection: u32) -> (String, String) {
         (
             padded(&format!("at.{connection}."), ACCESS_TOKEN_BYTES),

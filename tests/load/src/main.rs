@@ -6,7 +6,7 @@
 //!                                             stand-in of Entra <──┘  (with a delay; counts)
 //! ```
 //!
-//! Everything runs on this machine, so the worker shares its processors with what it talks to.
+//! Everything runs on this machine, so the worker shares its processors with DynamoDB and Entra.
 
 #![expect(
     clippy::disallowed_methods,

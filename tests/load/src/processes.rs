@@ -1,4 +1,4 @@
-//! What the worker's process costs, as Linux counts it.
+//! The processor time and memory of the worker's process, from Linux's `/proc`.
 
 use std::fs;
 use std::time::Duration;
@@ -14,14 +14,14 @@ pub(crate) struct Cost {
     pub(crate) processes: u32,
 }
 
-/// Looks at the children now.
+/// Measures the children now.
 pub(crate) fn of_children(name: &str) -> Cost {
     let own = std::process::id().to_string();
     let mut cost = Cost::default();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let path = entry.path();
         let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
-        // pid (name) state ppid …: the name may hold anything but is closed by the last parenthesis.
+        // pid (name) state ppid …: the name may contain parentheses, so it ends at the last one.
         let Some((head, tail)) = stat.rsplit_once(") ") else { continue };
         let fields: Vec<&str> = tail.split(' ').collect();
         if !head.ends_with(&format!("({name}")) || fields.get(1) != Some(&own.as_str()) {

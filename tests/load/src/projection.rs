@@ -1,8 +1,8 @@
-//! From what was measured to a million and a hundred million connections.
+//! Projects the measured figures to a million and to a hundred million connections.
 
 use clap::Args;
 
-/// Unit prices and habits; the defaults are AWS list prices of us-east-1 in dollars.
+/// Unit prices and usage; the default prices are AWS list prices of us-east-1 in dollars.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Assumptions {
     /// A million DynamoDB write units.
@@ -17,15 +17,15 @@ pub(crate) struct Assumptions {
     /// A gigabyte-second of an arm64 Lambda function.
     #[arg(long, default_value_t = 0.000_013_333_4)]
     price_gigabyte_second: f64,
-    /// Of a hundred connections, so many are used on any day; the others are idle.
+    /// Percentage of connections that are used on a day; the others are idle.
     #[arg(long, default_value_t = 5.0)]
     used_percent: f64,
-    /// Refreshes of a connection on a day on which it is used: 24 hours by the life of its tokens.
+    /// Refreshes of a connection on a day on which it is used: 24 hours divided by the lifetime of its tokens.
     #[arg(long, default_value_t = 21.0)]
     refreshes_per_used_day: f64,
 }
 
-/// What one refresh costs, as measured.
+/// The measured cost of one refresh.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PerRefresh {
     pub(crate) requests: f64,
@@ -52,8 +52,8 @@ fn line(connections: f64, measured: PerRefresh, assumed: &Assumptions) {
     let a_day = used * assumed.refreshes_per_used_day + (connections - used) / 7.0;
     let a_second = a_day / 86_400.0;
     let a_month = a_day * 30.4;
-    // The index takes a delete and a put of every refresh; a shard is one partition key, which takes
-    // 1000 write units a second and is filled to a quarter.
+    // Every refresh costs the index a delete and a put. A shard is one partition key, whose limit is
+    // 1000 write units a second; it is filled to a quarter.
     let index_units = 2.0 * a_second;
     let shards = (index_units / 250.0).ceil().max(4.0);
     let (requests, units) = (a_second * measured.requests / shards, index_units / shards);

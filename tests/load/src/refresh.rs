@@ -16,13 +16,13 @@ use crate::processes::{self, Cost};
 use crate::projection::{self, Assumptions, PerRefresh};
 use crate::seed::Seed;
 
-/// What is run.
+/// Options of the run.
 #[derive(Args, Debug)]
 pub(crate) struct RefreshOptions {
     /// Connections that are due.
     #[arg(long, default_value_t = 100_000)]
     connections: u32,
-    /// How long Entra takes for a refresh, in milliseconds.
+    /// Time that Entra takes for a refresh, in milliseconds.
     #[arg(long, default_value_t = 150)]
     entra_delay: u64,
     /// `REFRESH_CONCURRENCY` of the worker.
@@ -41,7 +41,7 @@ pub(crate) struct RefreshOptions {
     assumptions: Assumptions,
 }
 
-/// Runs it and prints the figures.
+/// Runs the worker and prints the figures.
 pub(crate) async fn run(options: &RefreshOptions) -> Result<(), String> {
     let entra = EntraStandIn::start(Duration::from_millis(options.entra_delay))
         .await
@@ -113,7 +113,7 @@ fn progress(of: u32, what: &'static str) -> ProgressBar {
     bar
 }
 
-/// Moves the bar and notes what the worker costs, until it is dropped.
+/// Moves the progress bar and measures the worker, until the future is dropped.
 async fn watch(entra: &EntraStandIn, bar: &ProgressBar, cost: &mut Cost) {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -1,4 +1,4 @@
-//! Connections as the callback stores them, many at a time, all due since the same moment.
+//! Creates many connections as the callback stores them, all due since the same time.
 
 use std::sync::Arc;
 
@@ -26,10 +26,10 @@ use vault::tokens::{TokenPair, TokenStore};
 
 use crate::entra_stand_in::EntraStandIn;
 
-/// Connections that are made at the same time.
+/// Number of connections that are created concurrently.
 const AT_ONCE: usize = 16;
 
-/// The vault, as the callback has it.
+/// The stores of the vault, as the callback uses them.
 pub(crate) struct Seed {
     integration: Integration,
     connections: Connections,
@@ -79,7 +79,7 @@ impl Seed {
         })
     }
 
-    /// Makes connections that are all due since `due_at`.
+    /// Creates connections that are all due since `due_at`.
     pub(crate) async fn connect(
         &self,
         number: u32,
