@@ -1,4 +1,4 @@
-//! Hosts, paths and queries that nobody thought of, judged by `shared/devops/tests/oracle`.
+//! Fuzzes hosts, paths and queries; `shared/devops/tests/oracle` judges each.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
