@@ -1,4 +1,4 @@
-//! What must never be seen, looked at after every write.
+//! Checks the invariants after every write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::wire::{Sabotage, Wire};
 
 type Item = std::collections::HashMap<String, AttributeValue>;
 
-/// Looks at the tables, and remembers what it saw first.
+/// Reads the tables and keeps the first violation that it finds.
 pub struct Audit {
     aws: Clients,
     tokens: TokenStore,
@@ -28,15 +28,15 @@ pub struct Audit {
 
 #[derive(Default)]
 struct Seen {
-    /// Version, and grant and serial of the access token, of each item of tokens that is there.
+    /// For each item of tokens: its version, and the grant and serial of its access token.
     tokens: BTreeMap<String, (u64, usize, u64)>,
-    /// Items that were there and are not any more.
+    /// Items that have been deleted.
     gone: BTreeSet<String>,
     violation: Option<String>,
 }
 
 impl Audit {
-    /// Looks at these services, by a wire without faults.
+    /// An audit of these services, over a wire without faults.
     pub fn new(cloud: Cloud, clock: SimulatedClock) -> Self {
         let wire = Wire::new(cloud, Faults::none(), Sabotage::None, None);
         let aws = Clients::new(&wire.sdk_config());
@@ -45,18 +45,18 @@ impl Audit {
         Self { aws, tokens, seen: Mutex::default() }
     }
 
-    /// The first thing that should not have been, if there was one.
+    /// Returns the first violation, or `None` if there was none.
     pub fn violation(&self) -> Option<String> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).violation.clone()
     }
 
-    /// Every item of a table.
+    /// Returns every item of a table.
     pub async fn items(&self, table: &str) -> Vec<Item> {
         let scanned = self.aws.dynamodb.scan().table_name(table).send().await;
         scanned.ok().and_then(|answer| answer.items).unwrap_or_default()
     }
 
-    /// Looks at everything.
+    /// Checks all items.
     pub(crate) async fn look(&self) {
         let (connections, tokens) =
             (self.items(names::CONNECTIONS).await, self.items(names::TOKENS).await);
@@ -79,7 +79,7 @@ impl Audit {
         }
     }
 
-    /// Version, grant and serial; `None` for an item that belongs to no connection any more.
+    /// Returns version, grant and serial, or `None` if the item's connection is deleted.
     async fn read(&self, item: &Item, connections: &[Item]) -> Option<(u64, usize, u64)> {
         let (connection, grant) = text(item, "pk")?.split_once('#')?;
         let of = connections.iter().find(|item| text(item, "pk") == Some(connection))?;
@@ -95,7 +95,7 @@ impl Audit {
 }
 
 impl Seen {
-    /// What is not as it must be, compared with what was seen before.
+    /// Compares the items with those of the check before. Returns a violation, or `None`.
     fn compare(
         &self,
         connections: &[Item],

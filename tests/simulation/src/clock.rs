@@ -1,4 +1,4 @@
-//! Wall-clock time that follows tokio's paused clock, as each process believes it.
+//! The wall clock of each process. It follows tokio's paused clock.
 
 use ground::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -8,17 +8,17 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy)]
 pub struct SimulatedClock {
     began: Instant,
-    /// How far this process is ahead of the others.
+    /// The difference by which this process is ahead of the true time.
     skew: SignedDuration,
 }
 
 impl SimulatedClock {
-    /// The true time, beginning now.
+    /// A clock without skew that starts now.
     pub fn new() -> Self {
         Self { began: Instant::now(), skew: SignedDuration::ZERO }
     }
 
-    /// The same clock, off by so much.
+    /// Returns the same clock with this skew.
     #[must_use]
     pub fn skewed(self, skew: SignedDuration) -> Self {
         Self { skew, ..self }

@@ -1,5 +1,5 @@
-//! DynamoDB, KMS and Secrets Manager inside this process: the embedded services themselves, without a
-//! socket between, so that time can stand still while they work.
+//! DynamoDB, KMS and Secrets Manager inside this process: the embedded services without a socket
+//! between, so that time can stand still while they work.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ impl Cloud {
     /// Empty services.
     ///
     /// # Panics
-    /// When there is no memory for a database.
-    #[expect(clippy::expect_used, reason = "a simulation without a database is nothing")]
+    /// If there is no memory for a database.
+    #[expect(clippy::expect_used, reason = "the simulation needs its database")]
     pub fn new() -> Self {
         Self {
             database: Database::memory().expect("an empty database"),
@@ -34,7 +34,7 @@ impl Cloud {
         }
     }
 
-    /// Does what an SDK asks.
+    /// Serves a request of an SDK.
     pub async fn perform(&self, request: &HttpRequest) -> HttpResponse {
         let target = target(request);
         let body = request.body().bytes().unwrap_or_default();
@@ -110,7 +110,7 @@ impl Default for Cloud {
     }
 }
 
-/// What an SDK request asks for, such as `DynamoDB_20120810.GetItem`.
+/// Returns the operation of an SDK request, such as `DynamoDB_20120810.GetItem`.
 pub(crate) fn target(request: &HttpRequest) -> String {
     request.headers().get("x-amz-target").unwrap_or_default().to_owned()
 }
@@ -131,7 +131,7 @@ fn run<R: DeserializeOwned, A: Serialize>(
     }
 }
 
-/// An answer of AWS.
+/// Builds an answer of AWS.
 pub(crate) fn answer(status: u16, body: String) -> HttpResponse {
     let status =
         StatusCode::try_from(status).unwrap_or_else(|_| StatusCode::from(http::StatusCode::OK));

@@ -1,7 +1,7 @@
-//! Entra's token endpoint, as far as refreshing needs it: every refresh gives a new refresh token, and
-//! the earlier ones go on working.
+//! Entra's token endpoint, as far as a refresh needs it: every refresh returns a new refresh token, and
+//! the earlier ones stay valid.
 //!
-//! Tokens say what they are: `rt.<grant>.<serial>`, `at.<grant>.<serial>`.
+//! Tokens have the form `rt.<grant>.<serial>` and `at.<grant>.<serial>`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::faults::{Fate, Faults};
 
-/// Its state, shared by all processes.
+/// The endpoint, shared by all processes.
 #[derive(Clone, Default)]
 pub struct SimulatedEntra {
     state: Arc<Mutex<State>>,
@@ -23,9 +23,9 @@ pub struct SimulatedEntra {
 struct State {
     /// The newest serial of each grant.
     grants: Vec<u64>,
-    /// Exchanges that are under way, by grant.
+    /// Number of exchanges under way, by grant.
     under_way: HashMap<usize, u32>,
-    /// The most exchanges of one grant that were ever under way together.
+    /// The largest number of simultaneous exchanges of one grant.
     most_under_way: u32,
     exchanges: u64,
     strangers: u64,
@@ -33,23 +33,23 @@ struct State {
     lifetime: Lifetime,
 }
 
-/// How Entra answers, apart from what the network does.
+/// Entra's behaviour; faults of the network come on top.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mood {
-    /// As it should.
+    /// It works.
     #[default]
     Good,
     /// It has an outage.
     Down,
-    /// It throttles everybody, in the shape of a dead grant.
+    /// It throttles all clients, with the error of a dead grant.
     Throttling,
     /// It rejects the app's credential.
     RejectsCredential,
-    /// By the process's own chance, one of these now and then.
+    /// It sometimes behaves as one of the others, by the randomness of the calling process.
     Changing,
 }
 
-/// How long access tokens live, in seconds: from, to.
+/// Shortest and longest lifetime of access tokens, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetime(pub u64, pub u64);
 
@@ -59,7 +59,7 @@ impl Default for Lifetime {
     }
 }
 
-/// An exchange under way; it ends when this is dropped, however that comes.
+/// An exchange under way. It ends when this is dropped.
 struct UnderWay {
     entra: SimulatedEntra,
     grant: usize,
@@ -74,7 +74,7 @@ impl Drop for UnderWay {
 }
 
 impl SimulatedEntra {
-    /// A user signs in: a new grant, with its first tokens (access, refresh).
+    /// Signs a user in. Returns the new grant, its first access token and its first refresh token.
     pub fn sign_in(&self) -> (usize, String, String) {
         let mut state = self.state();
         state.grants.push(1);
@@ -82,32 +82,32 @@ impl SimulatedEntra {
         (grant, format!("at.{grant}.1"), format!("rt.{grant}.1"))
     }
 
-    /// Answers like this from now on.
+    /// Changes the behaviour.
     pub fn set_mood(&self, mood: Mood) {
         self.state().mood = mood;
     }
 
-    /// Gives access tokens that live so long from now on.
+    /// Changes the lifetime of new access tokens.
     pub fn set_lifetime(&self, lifetime: Lifetime) {
         self.state().lifetime = lifetime;
     }
 
-    /// Refreshes that were asked for.
+    /// Returns the number of refresh requests.
     pub fn exchanges(&self) -> u64 {
         self.state().exchanges
     }
 
-    /// Requests whose refresh token was nobody's.
+    /// Returns the number of requests with an unknown refresh token.
     pub fn strangers(&self) -> u64 {
         self.state().strangers
     }
 
-    /// The most exchanges of one grant that were ever under way together.
+    /// Returns the largest number of simultaneous exchanges of one grant.
     pub fn most_under_way(&self) -> u32 {
         self.state().most_under_way
     }
 
-    /// The way of one process to here.
+    /// Returns the transport from one process to this endpoint.
     pub fn transport(&self, faults: Faults) -> Transport {
         let entra = self.clone();
         Transport::new(move |request, _| Box::pin(entra.clone().receive(request, faults.clone())))
@@ -209,7 +209,7 @@ impl SimulatedEntra {
     }
 }
 
-/// Grant and serial of a token.
+/// Returns grant and serial of a token, or `None` if it is malformed.
 pub(crate) fn read_token(kind: &str, token: &str) -> Option<(usize, u64)> {
     let (grant, serial) = token.strip_prefix(kind)?.strip_prefix('.')?.split_once('.')?;
     Some((grant.parse().ok()?, serial.parse().ok()?))

@@ -1,4 +1,4 @@
-//! What goes wrong, decided by a seed.
+//! Faults, decided by a seed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::sync::Notify;
 
-/// What happens to one request.
+/// The fate of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It is served.
@@ -18,7 +18,7 @@ pub enum Fate {
     ReplyLost,
     /// It arrives twice.
     Doubled,
-    /// The service says that it cannot now.
+    /// The service is unavailable.
     Refused,
     /// The process ends before it is sent.
     CrashBefore,
@@ -26,51 +26,51 @@ pub enum Fate {
     CrashAfter,
 }
 
-/// The network of one process: delays, losses, doubles; and its own sudden end.
+/// The network of one process: delays, losses and duplicates. It also decides when the process crashes.
 #[derive(Debug, Clone)]
 pub struct Faults {
     rng: Arc<Mutex<StdRng>>,
-    /// Of a thousand requests, so many meet a fault.
+    /// Number of faults in a thousand requests.
     per_mille: u32,
     crash: Arc<Notify>,
 }
 
 impl Faults {
-    /// Faults by this seed.
+    /// Faults decided by this seed.
     pub fn new(seed: u64, per_mille: u32) -> Self {
         let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
         Self { rng, per_mille, crash: Arc::default() }
     }
 
-    /// None at all.
+    /// A network without faults.
     pub fn none() -> Self {
         Self::new(0, 0)
     }
 
-    /// Resolves when the process is to end.
+    /// Resolves when the process crashes.
     pub async fn crashed(&self) {
         self.crash.notified().await;
     }
 
-    /// The end of the process: nothing that it was doing goes on.
+    /// Crashes the process: this future never resolves, so its work stops here.
     pub(crate) async fn end_process<T>(&self) -> T {
         self.crash.notify_one();
         std::future::pending().await
     }
 
-    /// A number below `limit`.
+    /// Returns a random number below `limit`.
     pub(crate) fn below(&self, limit: u64) -> u64 {
         self.rng.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..limit.max(1))
     }
 
-    /// What happens to the next request, and how long it takes on its way there and back.
+    /// Returns the fate of the next request and its delays there and back.
     pub(crate) fn next(&self) -> (Fate, Duration, Duration) {
         if self.per_mille == 0 {
             return (Fate::Served, Duration::from_millis(1), Duration::from_millis(1));
         }
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         let mut way = || {
-            // Mostly a few milliseconds; now and then longer than anybody waits.
+            // Mostly a few milliseconds; sometimes longer than any timeout.
             let longest = if rng.random_range(0..1000) < 15 { 6000 } else { 25 };
             Duration::from_millis(rng.random_range(0..longest))
         };

@@ -1,6 +1,6 @@
 //! The refresh protocol under a seeded simulation: the real `vault`, the embedded DynamoDB, KMS and
-//! Secrets Manager, a paused clock, and a network that loses, doubles, delays and refuses requests while
-//! processes end at any of them.
+//! Secrets Manager, a paused clock, and a network that loses, duplicates, delays and refuses requests.
+//! Processes may crash at any request.
 //!
 //! ```text
 //!   scenario ──> process (the real vault) ──> wire ──fate──> cloud (embedded services, in process)
@@ -9,11 +9,11 @@
 //!      └── users who reconnect, leave, and an operator who pauses
 //! ```
 //!
-//! There is no socket and one thread, and time moves only when nothing else does: the same seed gives
-//! the same run. Every request of the protocol is an await point, and every one may meet a fault. What
-//! must never be seen are the invariants I1 to I6: no lost grant, no older token over a newer one, one
-//! exchange at a time, no connection taken from its user by us, no token under a foreign grant, and no
-//! write by a refresh that began before a reconnect or a delete.
+//! There are one thread and no socket, and time moves only while all tasks wait: the same seed gives
+//! the same run. Every request of the protocol is an await point and may meet a fault. The invariants
+//! are I1 to I6: no lost grant, no older token over a newer one, one exchange at a time, no connection
+//! taken from its user by us, no token under a foreign grant, and no write by a refresh that began
+//! before a reconnect or a delete.
 
 pub mod audit;
 pub mod clock;

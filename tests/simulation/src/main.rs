@@ -1,4 +1,4 @@
-//! Many seeds, or a long month: `cargo run --release -p simulation -- seeds --count 100000`.
+//! Runs many seeds, a storm, or a month: `cargo run --release -p simulation -- seeds --count 100000`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,26 +19,26 @@ struct Options {
 
 #[derive(Subcommand)]
 enum What {
-    /// Many seeds of ten bad minutes each; the first violation ends it and names its seed.
+    /// Many seeds of ten bad minutes each; the run ends at the first violation and names its seed.
     Seeds {
         /// The first seed.
         #[arg(long, default_value_t = 0)]
         from: u64,
-        /// How many.
+        /// Number of seeds.
         #[arg(long, default_value_t = 10_000)]
         count: u64,
-        /// Clocks that are up to ten minutes apart.
+        /// Clocks are up to ten minutes apart.
         #[arg(long)]
         apart: bool,
     },
-    /// Everything is due at once, and Entra refuses everything for a while.
+    /// All connections are due at once, and Entra refuses every refresh for a while.
     Storm {
-        /// With what.
+        /// The error of Entra.
         refusal: Refusal,
-        /// How many connections.
+        /// Number of connections.
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
-        /// How long, in minutes.
+        /// Duration of the refusals, in minutes.
         #[arg(long, default_value_t = 90)]
         minutes: u64,
     },
@@ -47,18 +47,18 @@ enum What {
         /// Connections that are used every hour.
         #[arg(long, default_value_t = 200)]
         used: usize,
-        /// Connections that nobody uses.
+        /// Connections that are never used.
         #[arg(long, default_value_t = 2000)]
         idle: usize,
     },
 }
 
-/// What Entra refuses with.
+/// The error of Entra.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Refusal {
     /// `invalid_client`: the app's secret has expired.
     InvalidClient,
-    /// `invalid_grant` with AADSTS50196: the loop detector, in the shape of a dead grant.
+    /// `invalid_grant` with AADSTS50196: the loop detector, with the error of a dead grant.
     Throttle,
 }
 

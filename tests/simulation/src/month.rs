@@ -1,4 +1,4 @@
-//! Thirty days: the schedule minute by minute, with outages, and nobody forgotten.
+//! Thirty days of the schedule, minute by minute, with outages; every connection stays scheduled.
 
 use std::time::Duration;
 
@@ -20,44 +20,44 @@ const SHARDS: u32 = 2;
 const MINUTE: Duration = Duration::from_mins(1);
 const LIMITS: DrainLimits = DrainLimits { concurrency: 16, rate: 50.0 };
 
-/// How large a month.
+/// The size of a month.
 #[derive(Debug, Clone, Copy)]
 pub struct Month {
     /// Days to simulate.
     pub days: u64,
-    /// How many minutes lie between two runs of the schedule.
+    /// Minutes between two runs of the schedule.
     pub every: u64,
     /// Connections that are used every hour.
     pub used: usize,
-    /// Connections that nobody uses after they were made.
+    /// Connections that are never used after they were made.
     pub idle: usize,
-    /// When Entra is down: hours since the beginning, from and to.
+    /// Outages of Entra: begin and end, in hours since the start.
     pub outages: [(u64, u64); 2],
 }
 
-/// What a month showed.
+/// The result of a month.
 #[derive(Debug, Default)]
 pub struct MonthReport {
-    /// Refreshes that Entra was asked for, outages included.
+    /// Refresh requests to Entra, with those in outages.
     pub exchanges: u64,
-    /// Refreshes of idle connections, on average each, in thirty days.
+    /// Average number of refreshes of an idle connection in thirty days.
     pub per_idle_connection: f64,
-    /// What became of due connections.
+    /// Renewals of due connections.
     pub renewed: u64,
-    /// The longest time that a connection was due before its turn came, outages included, in seconds.
+    /// Longest time from due to leased, with outages, in seconds.
     pub longest_overdue: u32,
-    /// Connections whose next look lies more than two hours back at the end, or nowhere.
+    /// Connections that at the end are overdue by more than two hours or have no due time.
     pub forgotten: usize,
-    /// Connections whose users would have to sign in again.
+    /// Connections that need a new sign-in.
     pub reconnects: usize,
-    /// Uses that found an expired token, outside of outages.
+    /// Uses without a valid token, outside of outages.
     pub uses_without_token: u64,
 }
 
-/// Runs it.
+/// Runs a month.
 ///
 /// # Errors
-/// When the simulation itself fails.
+/// If the simulation itself fails.
 pub fn run(month: Month) -> Result<MonthReport, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -113,7 +113,7 @@ async fn play(month: Month) -> Result<MonthReport, String> {
     Ok(report)
 }
 
-/// A proxied call, as far as the vault sees it. Returns whether a token that is good was at hand.
+/// A proxied call, as far as it concerns the vault. Returns whether there was a valid token.
 async fn use_once(process: &Process, id: &ConnectionId) -> Result<bool, String> {
     let now = process.clock.now();
     let connection = process.connections.get(id).await.map_err(|e| e.to_string())?;
@@ -143,7 +143,7 @@ async fn count_the_lost(
     Ok(())
 }
 
-/// How often idle connections were leased, which is how often they were renewed or tried.
+/// Returns the number of leases of idle connections; each is a renewal or an attempt.
 async fn idle_renewals(process: &Process, idle: &[ConnectionId]) -> Result<f64, String> {
     let mut leases = 0.0;
     for id in idle {

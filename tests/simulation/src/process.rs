@@ -1,4 +1,4 @@
-//! One process of ours: the real vault, on a wire and a clock of its own.
+//! One process of ours: the real vault with its own wire and clock.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub struct Process {
     entra: SimulatedEntra,
 }
 
-/// The tables' names.
+/// The names of the tables.
 pub(crate) fn table_names() -> TableNames {
     TableNames {
         integrations: names::INTEGRATIONS.to_owned(),
@@ -62,7 +62,7 @@ pub(crate) fn table_names() -> TableNames {
 }
 
 impl Process {
-    /// A process that begins now, with empty caches.
+    /// Starts a process with empty caches.
     pub fn start(
         wire: &Wire,
         faults: &Faults,
@@ -112,18 +112,18 @@ impl Process {
         }
     }
 
-    /// A worker of this process.
+    /// Returns a worker of this process.
     pub fn drain(&self, limits: DrainLimits) -> Drain {
         Drain::new(self.refresher.clone(), limits)
     }
 
-    /// Puts an integration that wants no confirmation.
+    /// Puts an integration that needs no confirmation.
     ///
     /// # Errors
-    /// When the vault does not take it.
+    /// If the vault refuses it.
     ///
     /// # Panics
-    /// When somebody else puts it at the same time.
+    /// If another process puts it at the same time.
     pub async fn put_integration(&self, id: &str) -> Result<Integration, vault::Error> {
         let now = self.clock.now();
         let integration = Integration {
@@ -147,13 +147,13 @@ impl Process {
         Ok(integration)
     }
 
-    /// A user connects, or connects anew, with tokens that live so long.
+    /// Connects or reconnects a user, with tokens of this lifetime.
     ///
     /// # Errors
-    /// When the vault does not answer; the user may try again.
+    /// If the vault does not answer; the user may try again.
     ///
     /// # Panics
-    /// When Entra's stand-in mints a token that cannot stand in a header.
+    /// If Entra's stand-in mints a token that a header cannot carry.
     pub async fn connect(
         &self,
         integration: &Integration,
@@ -201,7 +201,7 @@ impl Process {
     }
 }
 
-/// Settings of an integration that wants no confirmation.
+/// Settings of an integration that needs no confirmation.
 fn settings() -> Settings {
     let settings = json!({
         "client_id": "3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01",
@@ -224,7 +224,7 @@ pub(crate) fn user_id(text: &str) -> UserId {
     constant(text)
 }
 
-/// A value of the simulation's own, which is known to be right.
+/// Parses a constant of the simulation.
 #[expect(clippy::panic, reason = "a constant of the simulation is wrong")]
 fn constant<T: std::str::FromStr>(text: &str) -> T {
     text.parse().unwrap_or_else(|_| panic!("{text} is no value of this kind"))

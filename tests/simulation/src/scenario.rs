@@ -24,31 +24,31 @@ use crate::wire::{Sabotage, Wire};
 
 /// Shards of the due index.
 const SHARDS: u32 = 2;
-/// How long everything goes wrong.
+/// Duration of the faults.
 const TURMOIL: Duration = Duration::from_mins(10);
-/// How long everything is well afterwards: longer than the longest wait after a failure.
+/// Duration of the time without faults afterwards: longer than the longest wait after a failure.
 const CALM: Duration = Duration::from_mins(40);
-/// Of a thousand requests, so many meet a fault.
+/// Number of faults in a thousand requests.
 const PER_MILLE: u32 = 60;
 const LIMITS: DrainLimits = DrainLimits { concurrency: 4, rate: 50.0 };
 
-/// How a process's clock may be off.
+/// The skew of a process's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clocks {
-    /// By at most a second: the timing rule holds.
+    /// At most a second: the timing rule holds.
     Close,
-    /// By up to ten minutes: leases overlap, and still nothing may be lost.
+    /// Up to ten minutes: leases overlap, and still no grant may be lost.
     Apart,
 }
 
-/// What a seed showed.
+/// The result of a seed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Refreshes that Entra was asked for.
+    /// Refresh requests to Entra.
     pub exchanges: u64,
-    /// The most exchanges of one grant that were under way together.
+    /// Largest number of simultaneous exchanges of one grant.
     pub most_under_way: u32,
-    /// Processes that ended suddenly.
+    /// Number of crashes.
     pub crashes: u32,
     /// Connections at the end.
     pub connections: usize,
@@ -57,7 +57,7 @@ pub struct Report {
 /// Runs a seed on a paused clock. The same seed gives the same run.
 ///
 /// # Errors
-/// What should not have been seen, in words.
+/// The first violation, in words.
 pub fn run(seed: u64, clocks: Clocks, sabotage: Sabotage) -> Result<Report, String> {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -102,7 +102,7 @@ impl Scenario {
             let put = setting_up.put_integration(name).await;
             integrations.push(put.map_err(|e| format!("setting up: {e}"))?);
         }
-        // Tokens that live for minutes, so that much happens in ten of them.
+        // Tokens live for minutes, so that many refreshes fall into the ten minutes.
         self.entra.set_lifetime(Lifetime(90, 400));
         let mut connections = Vec::new();
         for user in ["ada", "grace", "linus"] {
@@ -134,8 +134,8 @@ impl Scenario {
         Process::start(&wire, faults, &self.entra, clock, self.seed.wrapping_add(seed), SHARDS)
     }
 
-    /// Two workers and two proxies on a bad network, and users who come and go. Returns how often a
-    /// process ended.
+    /// Runs two workers and two proxies on a bad network, with users who come and go. Returns the number
+    /// of crashes.
     async fn turmoil(&mut self, connections: &[(ConnectionId, Integration, &'static str)]) -> u32 {
         self.entra.set_mood(Mood::Changing);
         let until = Instant::now() + TURMOIL;
@@ -214,7 +214,7 @@ impl Scenario {
         }
     }
 
-    /// Everything works again; a worker runs every few minutes.
+    /// Runs a worker every few minutes without faults.
     async fn calm(&self) -> Result<(), String> {
         self.entra.set_mood(Mood::Good);
         self.entra.set_lifetime(Lifetime::default());
@@ -247,7 +247,7 @@ impl Scenario {
         self.every_grant_lives().await
     }
 
-    /// I1: every connection that is left can be refreshed, and is scheduled. Returns how many there are.
+    /// Checks I1: every remaining connection can be refreshed and is scheduled. Returns their number.
     async fn every_grant_lives(&self) -> Result<usize, String> {
         let process = self.process(&Faults::none(), SignedDuration::ZERO, 8);
         let refresher = &process.refresher;
@@ -289,25 +289,25 @@ impl Scenario {
     }
 }
 
-/// A version that no stored token is newer than, so that asking for a renewal always asks Entra.
+/// A version above that of every stored token, so that a requested renewal always calls Entra.
 fn newest_version() -> u64 {
     u64::MAX - 1
 }
 
-/// A worker: looks into each shard every few seconds.
+/// Runs a worker: it drains each shard every few seconds.
 async fn work(process: &Process, faults: &Faults, until: Instant) {
     let drain = process.drain(LIMITS);
     while Instant::now() < until {
         for shard in 0..SHARDS {
             let deadline = Instant::now() + Duration::from_secs(10);
-            // An AWS service that does not answer is part of the turmoil.
+            // A failure of an AWS service is part of the turmoil.
             drop(drain.shard(shard, deadline).await);
         }
         tokio::time::sleep(Duration::from_millis(500 + faults.below(8000))).await;
     }
 }
 
-/// A proxy: uses tokens, and now and then Azure DevOps rejects one.
+/// Runs a proxy: it uses tokens, and Azure DevOps sometimes rejects one.
 async fn call(
     process: &Process,
     faults: &Faults,

@@ -1,4 +1,4 @@
-//! What is there before anything happens: tables and a key.
+//! Creates the tables and the key of a run.
 
 use local::names;
 use vault::aws::Clients;
@@ -7,10 +7,10 @@ use crate::cloud::Cloud;
 use crate::faults::Faults;
 use crate::wire::{Sabotage, Wire};
 
-/// Makes tables and key.
+/// Creates the tables and the key.
 ///
 /// # Errors
-/// What the embedded services say.
+/// The error of the embedded services.
 pub async fn set(cloud: &Cloud) -> Result<(), String> {
     let wire = Wire::new(cloud.clone(), Faults::none(), Sabotage::None, None);
     let aws = Clients::new(&wire.sdk_config());

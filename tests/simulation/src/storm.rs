@@ -1,4 +1,4 @@
-//! A storm: everything is due, and Entra refuses everything.
+//! A storm: all connections are due, and Entra refuses every refresh.
 
 use std::time::Duration;
 
@@ -18,32 +18,32 @@ use crate::process::Process;
 use crate::stage;
 use crate::wire::{Sabotage, Wire};
 
-/// Workers, one for each shard, as deployed by default.
+/// Number of workers, one for each shard, as deployed by default.
 const WORKERS: u32 = 4;
-/// The limits that a worker has by default.
+/// The default limits of a worker.
 const LIMITS: DrainLimits = DrainLimits { concurrency: 16, rate: 25.0 };
 
-/// What a storm showed.
+/// The result of a storm.
 #[derive(Debug)]
 pub struct StormReport {
-    /// Token requests of the first minute: until the breaker was open, if there is one for this.
+    /// Token requests of the first minute: those before the breaker opened, if one opens in this mood.
     pub requests_of_the_first_minute: u64,
-    /// Token requests while it lasted.
+    /// Token requests during the storm.
     pub requests: u64,
-    /// Whether the integration was marked.
+    /// Whether the integration was marked as rejected.
     pub marked: bool,
-    /// Connections whose users would have had to sign in again, during the storm or after it.
+    /// Connections that needed a new sign-in, during the storm or after it.
     pub reconnects: usize,
-    /// Connections that were renewed within two hours after it, by themselves.
+    /// Connections that the schedule renewed within two hours after the storm.
     pub recovered: usize,
-    /// Whether the integration was ready again by itself.
+    /// Whether the integration became ready again without an operator.
     pub ready_again: bool,
 }
 
-/// Lets `connections` be due at once, with Entra in this mood for `minutes`, and then well for two hours.
+/// Makes `connections` due at once, with Entra in this mood for `minutes` and then working for two hours.
 ///
 /// # Errors
-/// When the simulation itself fails.
+/// If the simulation itself fails.
 pub fn run(mood: Mood, connections: usize, minutes: u64) -> Result<StormReport, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -97,7 +97,7 @@ async fn play(mood: Mood, number: usize, minutes: u64) -> Result<StormReport, St
     })
 }
 
-/// What the schedule does in a minute: every worker drains its shard.
+/// Runs one minute of the schedule: every worker drains its shard.
 async fn minute(drains: &[Drain]) -> Result<(), String> {
     let ends = Instant::now() + Duration::from_mins(1);
     let deadline = Instant::now() + Duration::from_secs(40);

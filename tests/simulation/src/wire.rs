@@ -17,14 +17,14 @@ use crate::audit::Audit;
 use crate::cloud::{Cloud, answer, target};
 use crate::faults::{Fate, Faults};
 
-/// What is taken out of the protocol, to see that the simulation notices.
+/// The condition that is taken out of the protocol, to prove that the simulation notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
     /// Nothing.
     None,
-    /// Tokens are stored whatever is there: step 4 without its condition.
+    /// Tokens are stored over any item: step 4 without its condition.
     BlindWrite,
-    /// Leases are taken whoever holds them: step 1 without its condition.
+    /// Leases are taken from any owner: step 1 without its condition.
     NoLease,
 }
 
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Wire {
 }
 
 impl Wire {
-    /// A wire to these services; every write is looked at by `audit`.
+    /// A wire to these services; `audit` runs after every write.
     pub fn new(
         cloud: Cloud,
         faults: Faults,
@@ -54,7 +54,7 @@ impl Wire {
         Self { cloud, faults, sabotage, audit }
     }
 
-    /// The SDKs' configuration, with the limits that the functions have.
+    /// Returns the configuration of the SDKs, with the same limits as in the functions.
     pub fn sdk_config(&self) -> SdkConfig {
         let credentials = aws_sdk_dynamodb::config::Credentials::new(
             "simulated",
@@ -111,7 +111,7 @@ impl Wire {
         answered
     }
 
-    /// The request without the condition that the sabotage takes away.
+    /// Returns the request without its condition, or `None` if the sabotage does not apply to it.
     fn sabotaged(&self, request: &HttpRequest) -> Option<HttpRequest> {
         let (table, sign) = match self.sabotage {
             Sabotage::None => return None,
@@ -127,7 +127,7 @@ impl Wire {
         }
         let members = body.as_object_mut()?;
         members.remove("ConditionExpression");
-        // DynamoDB refuses names and values that no expression uses.
+        // DynamoDB refuses unused names and values.
         let used = members["UpdateExpression"].as_str()?.to_owned();
         for list in ["ExpressionAttributeNames", "ExpressionAttributeValues"] {
             if let Some(entries) = members.get_mut(list).and_then(serde_json::Value::as_object_mut)
@@ -144,7 +144,7 @@ impl Wire {
     }
 }
 
-/// Whether it may change what tokens are stored, or for whom.
+/// Whether the request may change stored tokens or their connection.
 fn touches_tokens(request: &HttpRequest) -> bool {
     let target = target(request);
     if target.ends_with("TransactWriteItems") {

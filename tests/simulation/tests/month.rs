@@ -16,6 +16,6 @@ fn in_thirty_days_with_two_outages_nobody_is_forgotten_or_asked_to_sign_in_again
     assert_eq!((report.forgotten, report.reconnects), (0, 0), "{report:?}");
     assert_eq!(report.uses_without_token, 0, "{report:?}");
     assert!(report.exchanges > 1000, "{report:?}");
-    // Once soon after connecting, then weekly, and some tries during an outage.
+    // Once soon after connecting, then weekly, and some attempts during an outage.
     assert!((4.0..9.0).contains(&report.per_idle_connection), "{report:?}");
 }

@@ -1,4 +1,4 @@
-//! A quick set of seeds; the long one is a command (see CONTRIBUTING.md).
+//! A few seeds; `CONTRIBUTING.md` has the command for many.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use simulation::scenario::{self, Clocks};
@@ -18,7 +18,7 @@ fn all_hold(seeds: std::ops::Range<u64>, clocks: Clocks) {
     );
 }
 
-/// Whether one of twenty seeds shows a violation that begins like this.
+/// Whether one of twenty seeds finds a violation with this beginning.
 fn is_found_out(sabotage: Sabotage, clocks: Clocks, violation: &str) -> bool {
     (0..20).any(|seed| {
         scenario::run(seed, clocks, sabotage).is_err_and(|found| found.starts_with(violation))

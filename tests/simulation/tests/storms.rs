@@ -1,4 +1,4 @@
-//! Everything is due at once, and Entra refuses everything.
+//! All connections are due at once, and Entra refuses every refresh.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use simulation::entra::Mood;
@@ -11,7 +11,7 @@ fn an_expired_secret_opens_the_breaker_within_ten_requests_and_costs_no_connecti
     let report = storm::run(Mood::RejectsCredential, CONNECTIONS, 45).unwrap();
     assert!(report.marked, "{report:?}");
     assert!(report.requests_of_the_first_minute <= 10, "{report:?}");
-    // Half-open: at most one try every thirty seconds.
+    // Half-open: at most one attempt every thirty seconds.
     assert!(report.requests <= 10 + 45 * 2, "{report:?}");
     assert_eq!(report.reconnects, 0, "{report:?}");
     assert!(report.ready_again, "{report:?}");
