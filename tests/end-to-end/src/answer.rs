@@ -1,18 +1,18 @@
-//! An answer of the service, whole.
+//! A complete answer of the service.
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-/// An answer.
+/// An answer of the service.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Its status.
+    /// Status code.
     pub status: StatusCode,
-    /// Its headers.
+    /// Headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
@@ -22,7 +22,7 @@ impl Answer {
         Self { status, headers, body: response.bytes().await.unwrap().to_vec() }
     }
 
-    /// Reads an HTTP/1.1 answer with a `Content-Length`.
+    /// Parses an HTTP/1.1 answer with a `Content-Length`.
     pub(crate) fn of_raw(received: &[u8]) -> Self {
         let end = received.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
         let head = String::from_utf8_lossy(&received[..end]).into_owned();
@@ -37,34 +37,34 @@ impl Answer {
         Self { status, headers, body: received[end + 4..].to_vec() }
     }
 
-    /// A header's value.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// Where a redirect leads.
+    /// Returns the target of a redirect.
     pub fn location(&self) -> Url {
         let location = self.header("location").unwrap_or_else(|| panic!("no location: {self:?}"));
         location.parse().unwrap()
     }
 
-    /// A parameter of the address that a redirect leads to.
+    /// Returns a query parameter of the target of a redirect.
     pub fn location_parameter(&self, name: &str) -> Option<String> {
         let pairs: Vec<_> = self.location().query_pairs().into_owned().collect();
         pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Checks the status, and gives the answer back.
+    /// Asserts the status. Returns the answer.
     #[track_caller]
     #[expect(
         clippy::must_use_candidate,
@@ -76,7 +76,7 @@ impl Answer {
         self
     }
 
-    /// Checks that this is a whole problem document with this status and code (RFC 9457).
+    /// Asserts a complete problem document with this status and code (RFC 9457).
     #[track_caller]
     #[expect(
         clippy::must_use_candidate,

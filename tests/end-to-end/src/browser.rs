@@ -18,12 +18,12 @@ impl<'w> Browser<'w> {
         Self { world, cookies: Mutex::default() }
     }
 
-    /// Opens an address of the service, as a person would.
+    /// Opens an address of the service.
     pub async fn open(&self, url: &str) -> Answer {
         self.open_accepting(url, "*/*").await
     }
 
-    /// The same, asking for a page.
+    /// Opens an address of the service with `Accept: text/html`.
     pub async fn open_page(&self, url: &str) -> Answer {
         self.open_accepting(url, "text/html,application/xhtml+xml;q=0.9").await
     }
@@ -32,14 +32,14 @@ impl<'w> Browser<'w> {
         self.send(self.world.http().get(url).header("accept", accept)).await
     }
 
-    /// Sends a form, asking for a page.
+    /// Sends a form with `Accept: text/html`.
     pub async fn submit(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
         let request = self.world.http().post(url).header("accept", "text/html");
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         self.send(request.body(portal::encoded(fields))).await
     }
 
-    /// Sends a request with the cookies, and keeps those of the answer.
+    /// Sends a request with the cookies and keeps those of the answer.
     pub async fn send(&self, mut request: reqwest::RequestBuilder) -> Answer {
         let cookies = self.cookies();
         if !cookies.is_empty() {
@@ -52,7 +52,7 @@ impl<'w> Browser<'w> {
         answer
     }
 
-    /// The `Cookie` header.
+    /// Returns the `Cookie` header.
     pub fn cookies(&self) -> String {
         let cookies = self.cookies.lock().unwrap();
         cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
@@ -71,7 +71,7 @@ impl<'w> Browser<'w> {
         }
     }
 
-    /// Opens a connect link. Returns Entra's address to which it leads.
+    /// Opens a connect link. Returns the authorize URL of Entra that it leads to.
     pub async fn start(&self, connect_url: &str) -> Url {
         let location = self.open(connect_url).await.expect(302).location();
         let state =
@@ -80,7 +80,7 @@ impl<'w> Browser<'w> {
         location
     }
 
-    /// Does something on Entra's page. Returns the callback's address.
+    /// Sends a decision on Entra's page. Returns the URL of the callback.
     pub async fn decide(&self, authorize_url: &Url, form: &[(&str, &str)]) -> Url {
         let mut decision = authorize_url.clone();
         decision.set_path(&format!("{}/decision", authorize_url.path()));
@@ -94,13 +94,13 @@ impl<'w> Browser<'w> {
         Answer::of(request.send().await.unwrap()).await.expect(302).location()
     }
 
-    /// From the connect link up to Entra's redirect. Returns the callback's address.
+    /// Goes from the connect link to Entra's redirect. Returns the URL of the callback.
     pub async fn sign_in(&self, connect_url: &str, account: &str) -> Url {
         let authorize_url = self.start(connect_url).await;
         self.decide(&authorize_url, &[("account", account), ("action", "approve")]).await
     }
 
-    /// The whole way from the connect link to the callback's answer.
+    /// Goes from the connect link to the callback. Returns the callback's answer.
     pub async fn finish(&self, connect_url: &str, account: &str) -> Answer {
         let callback = self.sign_in(connect_url, account).await;
         self.open(callback.as_str()).await

@@ -1,7 +1,7 @@
 //! The documents of this repository: parts that tests compare with the code, tables, links.
 //!
-//! A part is the text between `<!-- name -->` and `<!-- /name -->`. A test that knows what it should be compares it, or
-//! writes it when it runs as `UPDATE_DOCS=1 cargo test …`.
+//! A part is the text between `<!-- name -->` and `<!-- /name -->`. A test computes the expected text and compares it, or
+//! writes it if it runs as `UPDATE_DOCS=1 cargo test …`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use std::sync::{Mutex, PoisonError};
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-/// Tests run at the same time, and two of them may write parts of the same file.
+/// Held while writing: tests run concurrently and may write parts of the same file.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// The folder of the repository.
+/// Returns the folder of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The repository's files with this extension, except ignored ones, relative to its folder.
+/// Returns the repository's files with this extension, except ignored ones, relative to its folder.
 pub fn files(extension: &str) -> Vec<String> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate"])
@@ -40,19 +40,19 @@ impl Document {
         root().join(self.0)
     }
 
-    /// All of it.
+    /// Returns the whole text.
     pub fn text(self) -> String {
         std::fs::read_to_string(self.path()).unwrap()
     }
 
-    /// The part of this name, without its markers.
+    /// Returns the part with this name, without its markers.
     pub fn part(self, name: &str) -> String {
         let text = self.text();
         let (begin, end) = place(&text, name).unwrap_or_else(|| panic!("{} lacks {name}", self.0));
         text[begin..end].to_owned()
     }
 
-    /// The cells of the table in the part of this name, without its head.
+    /// Returns the cells of the table in the part with this name, without its head.
     pub fn rows(self, name: &str) -> Vec<Vec<String>> {
         let cells = |line: &str| {
             let line = line.trim().trim_start_matches('|').trim_end_matches('|');
@@ -61,12 +61,12 @@ impl Document {
         self.part(name).lines().skip(2).map(cells).collect()
     }
 
-    /// The names in backticks in the first column of a table.
+    /// Returns the names in backticks in the first column of a table.
     pub fn names(self, part: &str) -> Vec<String> {
         self.rows(part).iter().flat_map(|row| names(&row[0])).collect()
     }
 
-    /// Compares the part of this name with `expected`, or writes it if `UPDATE_DOCS` is set.
+    /// Compares the part with this name with `expected`, or writes it if `UPDATE_DOCS` is set.
     pub fn assert_part(self, name: &str, expected: &str) {
         let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         if self.part(name) == expected {
@@ -84,19 +84,19 @@ impl Document {
     }
 }
 
-/// Where a part is, between its markers' lines.
+/// Returns where a part begins and ends, between the lines of its markers.
 fn place(text: &str, name: &str) -> Option<(usize, usize)> {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let begin = text.find(&begin)? + begin.len();
     Some((begin, begin + text[begin..].find(&end)?))
 }
 
-/// The names in backticks.
+/// Returns the names in backticks.
 pub fn names(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// A table of Markdown.
+/// Writes a Markdown table.
 pub fn table<const COLUMNS: usize>(
     head: [&str; COLUMNS],
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
@@ -112,16 +112,16 @@ pub fn table<const COLUMNS: usize>(
 /// The links and anchors of a Markdown file.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Where links and pictures lead.
+    /// The targets of links and pictures.
     pub links: Vec<String>,
-    /// The names that a link may have behind `#`.
+    /// The valid fragments of links to this page.
     pub anchors: BTreeSet<String>,
     /// Inline code, such as commands, names and paths.
     pub codes: Vec<String>,
 }
 
 impl Page {
-    /// Reads a file.
+    /// Reads a Markdown file.
     pub fn read(path: &Path) -> Self {
         Self::of(&std::fs::read_to_string(path).unwrap())
     }
@@ -158,7 +158,7 @@ impl Page {
     }
 }
 
-/// GitHub's anchor for a heading: lower case, hyphens for spaces, and no punctuation.
+/// Returns GitHub's anchor for a heading: lower case, hyphens for spaces, no punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).flat_map(char::to_lowercase).collect()

@@ -1,4 +1,4 @@
-//! A watch on everything that the service says: no token, code or secret may be part of it.
+//! A watch on all answers and log lines of the service: they may contain no token, code or secret.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use emulators::{MARKER, MARKER_DECODED};
 
 use crate::Answer;
 
-/// What was said so far.
+/// The log lines so far and the secrets that they must not contain.
 #[derive(Clone, Default)]
 pub(crate) struct Watch {
     log: Arc<Mutex<Vec<String>>>,
@@ -14,17 +14,17 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A line of a function's output.
+    /// Adds a line of a function's output.
     pub(crate) fn logged(&self, function: &str, line: &str) {
         self.log.lock().unwrap().push(format!("{function}: {line}"));
     }
 
-    /// Something that may be in an answer, once, and never in a log: a session, a state, a key.
+    /// Adds a secret that one answer may contain and the log must not: a session, a state, a key.
     pub(crate) fn secret(&self, secret: &str) {
         self.secrets.lock().unwrap().push(secret.to_owned());
     }
 
-    /// An answer of the service: nothing of Entra's may be in it.
+    /// Checks that an answer contains no secret of Entra.
     pub(crate) fn answered(answer: &Answer) {
         let text = format!("{:?}\n{}", answer.headers, answer.text());
         for marker in [MARKER, MARKER_DECODED] {
@@ -32,12 +32,12 @@ impl Watch {
         }
     }
 
-    /// The lines so far.
+    /// Returns the log lines so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
-    /// Everything that was logged, at the end.
+    /// Checks all log lines at the end.
     pub(crate) fn check(&self) {
         let (log, secrets) = (self.log.lock().unwrap(), self.secrets.lock().unwrap());
         for line in log.iter() {

@@ -1,7 +1,7 @@
-//! What the end-to-end tests share: a running service, a browser without a screen, and a watch on leaks.
+//! Shared by the end-to-end tests: a running service, a browser without a screen, and a watch on leaks.
 //!
-//! Nothing of the service is replaced: the functions are the real binaries in processes of their own, and
-//! everything goes over HTTP. Only Microsoft and AWS are stand-ins.
+//! The service is the real one: its functions are the real binaries in processes of their own, called over
+//! HTTP. Only Microsoft and AWS are stand-ins.
 
 #![expect(
     clippy::disallowed_methods,

@@ -11,7 +11,7 @@ pub struct Operator<'w> {
 }
 
 impl<'w> Operator<'w> {
-    /// Signs in with this key.
+    /// Signs an operator in with this key.
     pub async fn sign_in(world: &'w World, key: &str) -> Self {
         let browser = world.browser();
         let sent = browser.submit(&world.url("/portal/sign-in"), &[("key", key)]).await;
@@ -19,7 +19,7 @@ impl<'w> Operator<'w> {
         Self { world, browser }
     }
 
-    /// The browser.
+    /// Returns the browser.
     pub fn browser(&self) -> &Browser<'w> {
         &self.browser
     }
@@ -29,7 +29,7 @@ impl<'w> Operator<'w> {
         self.browser.open_page(&self.world.url(path)).await
     }
 
-    /// The token in the forms of a page.
+    /// Returns the token in the forms of a page.
     pub async fn form_token(&self) -> String {
         let page = self.open("/portal/health").await.expect(200).text();
         field(&page, "csrf").expect("a page of the portal has a form")
@@ -43,7 +43,7 @@ impl<'w> Operator<'w> {
         self.browser.submit(&self.world.url(path), &all).await
     }
 
-    /// Sends a form, and opens the page that it leads to.
+    /// Sends a form and follows its redirect.
     pub async fn submit_and_follow(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let sent = self.submit(path, fields).await.expect(303);
         let location = sent.header("location").expect("a redirect leads somewhere");
@@ -51,7 +51,7 @@ impl<'w> Operator<'w> {
     }
 }
 
-/// The value of an input on a page.
+/// Returns the value of an input on a page, or `None` if there is no such input.
 pub fn field(page: &str, name: &str) -> Option<String> {
     let input = page.split("<input").find(|input| {
         let tag = input.split('>').next().unwrap_or_default();
@@ -61,7 +61,7 @@ pub fn field(page: &str, name: &str) -> Option<String> {
     Some(unescaped(value))
 }
 
-/// The fields of a form as a browser would send them untouched.
+/// Returns the fields of an untouched form, as a browser would send them.
 pub fn untouched(page: &str) -> Vec<(String, String)> {
     let form = page.split("<form method=\"post\" autocomplete").nth(1).unwrap();
     let form = form.split("</form>").next().unwrap();
@@ -82,7 +82,7 @@ pub fn untouched(page: &str) -> Vec<(String, String)> {
     fields
 }
 
-/// The hidden fields of a page's only form.
+/// Returns the hidden fields of a page's only form.
 pub fn hidden(page: &str) -> Vec<(String, String)> {
     let inputs = page.split("<input type=\"hidden\" name=\"").skip(1);
     let pairs = inputs.filter_map(|input| {
@@ -92,18 +92,18 @@ pub fn hidden(page: &str) -> Vec<(String, String)> {
     pairs.collect()
 }
 
-/// Fields as a form takes them.
+/// Borrows fields for [`Operator::submit`].
 pub fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
     fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-/// Text as a browser reads it.
+/// Decodes the character references of a text.
 pub fn unescaped(html: &str) -> String {
     let read = html.replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"");
     read.replace("&#39;", "'").replace("&#38;", "&")
 }
 
-/// A form's body.
+/// Encodes the body of a form.
 pub(crate) fn encoded(fields: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

@@ -1,9 +1,15 @@
-//! Something is done, and at any step of it the wire stops.
+//! Stops an action at each of its requests.
 
 use tap::{Stop, Tap, When};
 
-/// Does something again and again, and lets something else happen at each step of it, which is before and after each
-/// request through the tap; then the step goes on or gets lost. Returns how many requests there are.
+/// Repeats `act`, and stops each run at one step later: before and after each request through the tap.
+///
+/// ```text
+///   act ──request 0──request 1──…
+///        ↑         ↑ each run stops at one step: `meanwhile` runs and lets it go on or cuts it; `then` gets the result
+/// ```
+///
+/// Returns the number of requests.
 pub async fn at_every_step<T>(
     tap: &Tap,
     act: impl AsyncFn() -> T,
@@ -26,5 +32,5 @@ pub async fn at_every_step<T>(
             then(acting.await).await;
         }
     }
-    unreachable!("everything has an end")
+    unreachable!("an action has an end")
 }

@@ -13,9 +13,9 @@ use tap::Tap;
 use crate::leaks::Watch;
 use crate::{Answer, Browser};
 
-/// The integration that every world begins with.
+/// The integration that every world starts with.
 pub const INTEGRATION: &str = "azure-devops";
-/// Where the application lives: nobody has to be there.
+/// The origin of the application. No server runs there.
 const APPLICATION: &str = "https://app.mycompany.example";
 
 /// The service, an operator, and an application.
@@ -35,18 +35,18 @@ impl Drop for World {
     }
 }
 
-/// Who makes a request.
+/// The caller of a request.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// With the operator key.
+    /// Has the operator key.
     Operator,
-    /// With the application's key.
+    /// Has the application's key.
     Application,
-    /// With this key or token as Bearer.
+    /// Has this key or token as Bearer.
     Bearer(String),
-    /// With this as the whole `Authorization`.
+    /// Has this as the whole `Authorization` header.
     Raw(String),
-    /// Without credentials.
+    /// Has no credentials.
     Nobody,
 }
 
@@ -61,7 +61,7 @@ impl World {
         Self::with_variables(&[]).await
     }
 
-    /// The same, with more environment variables for the functions.
+    /// Starts a service with more environment variables for the functions.
     pub async fn with_variables(variables: &[(&str, &str)]) -> Self {
         Self::leading(variables, |_| {}).await
     }
@@ -97,7 +97,7 @@ impl World {
         world
     }
 
-    /// A service whose functions reach their AWS services through taps: DynamoDB's, and the others'.
+    /// Starts a service whose functions reach AWS through taps: one for DynamoDB, one for the other services.
     pub async fn tapped() -> (Self, [Tap; 2]) {
         let taps = [Tap::start().await.unwrap(), Tap::start().await.unwrap()];
         let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
@@ -112,12 +112,12 @@ impl World {
         (world, taps)
     }
 
-    /// The stand-in of Entra.
+    /// Returns the stand-in of Entra.
     pub fn entra(&self) -> &Entra {
         self.stack.entra().unwrap()
     }
 
-    /// The stand-in of Azure DevOps.
+    /// Returns the stand-in of Azure DevOps.
     pub fn devops(&self) -> &AzureDevOps {
         self.stack.azure_devops().unwrap()
     }
@@ -126,17 +126,17 @@ impl World {
         &self.http
     }
 
-    /// An address of the service.
+    /// Returns an address of the service.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.stack.public_url())
     }
 
-    /// Lines that the functions have logged.
+    /// Returns the lines that the functions have logged.
     pub fn log(&self) -> Vec<String> {
         self.watch.lines()
     }
 
-    /// A line that a function logs, now or soon.
+    /// Waits for a log line of a function and returns it.
     pub async fn logged(&self, wanted: impl Fn(&str) -> bool) -> String {
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
         loop {
@@ -148,22 +148,22 @@ impl World {
         }
     }
 
-    /// Names a secret that must not be logged.
+    /// Registers a secret that must not be logged.
     pub fn secret(&self, secret: &str) {
         self.watch.secret(secret);
     }
 
-    /// Where the application takes browsers back.
+    /// Returns the return address of the application.
     pub fn return_to(&self) -> String {
         format!("{APPLICATION}/connected?from=ado-connect")
     }
 
-    /// A request that the caller finishes.
+    /// Builds a request, which the caller finishes.
     pub fn request(&self, caller: &Caller, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.request_at(caller, method, &self.url(path))
     }
 
-    /// A request to another address of the service than the gateway's, which the caller finishes.
+    /// Builds a request to any address of the service, not only the gateway's; the caller finishes it.
     pub fn request_at(
         &self,
         caller: &Caller,
@@ -180,7 +180,7 @@ impl World {
         }
     }
 
-    /// The application's GET of a path exactly as it is written: clients usually tidy addresses up.
+    /// Sends the application's GET of a path exactly as written; HTTP clients usually normalize addresses.
     pub async fn raw_get(&self, path: &str) -> Answer {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let address = self.stack.public_url().trim_start_matches("http://");
@@ -197,34 +197,34 @@ impl World {
         answer
     }
 
-    /// A GET without credentials of any address, for the caller to finish.
+    /// Builds a GET of any address without credentials, which the caller finishes.
     pub fn plain_get(&self, url: &str) -> reqwest::RequestBuilder {
         self.http.get(url)
     }
 
-    /// Sends a request to the service, and watches the answer.
+    /// Sends a request to the service and checks the answer for leaks.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let answer = Answer::of(request.send().await.expect("the service answers")).await;
         Watch::answered(&answer);
         answer
     }
 
-    /// Sends a request whose answer may hold a token, because that is what it is for.
+    /// Sends a request whose answer is meant to contain a token.
     pub async fn send_unwatched(&self, request: reqwest::RequestBuilder) -> Answer {
         Answer::of(request.send().await.expect("the service answers")).await
     }
 
-    /// A request without a body.
+    /// Sends a request without a body.
     pub async fn ask(&self, caller: &Caller, method: Method, path: &str) -> Answer {
         self.send(self.request(caller, method, path)).await
     }
 
-    /// A GET.
+    /// Sends a GET.
     pub async fn get(&self, caller: &Caller, path: &str) -> Answer {
         self.ask(caller, Method::GET, path).await
     }
 
-    /// A request with a JSON body.
+    /// Sends a request with a JSON body.
     pub async fn ask_json(
         &self,
         caller: &Caller,
@@ -235,12 +235,12 @@ impl World {
         self.send(self.request(caller, method, path).json(body)).await
     }
 
-    /// A POST of JSON.
+    /// Sends a POST with a JSON body.
     pub async fn post(&self, caller: &Caller, path: &str, body: Value) -> Answer {
         self.ask_json(caller, Method::POST, path, &body).await
     }
 
-    /// Puts an integration of the default app; `changes` take the place of what it would be.
+    /// Puts an integration of the default app; `changes` overwrite fields of the request.
     pub async fn put_integration(&self, id: &str, changes: Value) -> Answer {
         let mut integration = json!({
             "client_id": DEFAULT_CLIENT_ID.to_string(),
@@ -256,7 +256,7 @@ impl World {
         self.ask_json(&Caller::Operator, Method::PUT, &path, &integration).await
     }
 
-    /// A new API key.
+    /// Creates an API key. Returns it.
     pub async fn new_key(&self, role: &str, integration: Option<&str>) -> String {
         let mut wish = json!({"name": "a test's", "role": role});
         if let Some(integration) = integration {
@@ -268,13 +268,13 @@ impl World {
         key
     }
 
-    /// A connect session's link for a user of the first integration.
+    /// Creates a connect session for a user of the first integration. Returns its link.
     pub async fn connect_url(&self, user: &str) -> String {
         let wish = json!({"integration": INTEGRATION, "user": user, "return_to": self.return_to()});
         self.connect_url_for(wish).await
     }
 
-    /// A connect session's link.
+    /// Creates a connect session. Returns its link.
     pub async fn connect_url_for(&self, wish: Value) -> String {
         let made =
             self.post(&Caller::Application, "/connect-sessions", wish).await.expect(201).json();
@@ -283,12 +283,12 @@ impl World {
         url
     }
 
-    /// A browser without cookies.
+    /// Returns a browser without cookies.
     pub fn browser(&self) -> Browser<'_> {
         Browser::new(self)
     }
 
-    /// The whole way of an account to an active connection of the first integration; returns its id.
+    /// Connects an account to the first integration, up to an active connection. Returns its id.
     pub async fn connect(&self, user: &str, account: &str) -> String {
         let link = self.connect_url(user).await;
         let answer = self.browser().finish(&link, account).await.expect(303);
@@ -296,7 +296,7 @@ impl World {
         answer.location_parameter("connection_id").unwrap()
     }
 
-    /// The application confirms what a browser brought back.
+    /// Confirms a connection as the application, with the parameters that a browser brought back.
     pub async fn confirm(&self, returned: &Answer, user: &str) -> Answer {
         let (Some(id), Some(confirmation)) = (
             returned.location_parameter("connection_id"),
@@ -309,23 +309,23 @@ impl World {
         self.post(&Caller::Application, &format!("/connections/{id}/confirm"), body).await
     }
 
-    /// A connection as the application sees it.
+    /// Returns a connection as the application sees it.
     pub async fn connection(&self, id: &str) -> Value {
         self.get(&Caller::Application, &format!("/connections/{id}")).await.expect(200).json()
     }
 
-    /// The application's GET through the proxy.
+    /// Sends the application's GET through the proxy.
     pub async fn proxied(&self, connection: &str, rest: &str) -> Answer {
         self.get(&Caller::Application, &format!("/proxy/{connection}/{rest}")).await
     }
 
-    /// The application's GET through the proxy that streams.
+    /// Sends the application's GET through the streaming proxy.
     pub async fn streamed(&self, connection: &str, rest: &str) -> Answer {
         let url = format!("{}/proxy/{connection}/{rest}", self.stack.streaming_url());
         self.send(self.request_at(&Caller::Application, Method::GET, &url)).await
     }
 
-    /// Sets attributes of an item in a table, as time or an accident would.
+    /// Sets an attribute of an item in a table, as the passing of time or an accident would.
     pub async fn set(&self, table: &str, pk: &str, name: &str, value: AttributeValue) {
         let update = self.stack.aws().dynamodb.update_item().table_name(table);
         update
@@ -351,7 +351,7 @@ impl World {
             .expect("the table is there");
     }
 
-    /// Every item of a table.
+    /// Returns every item of a table.
     pub async fn items(
         &self,
         table: &str,
@@ -360,10 +360,10 @@ impl World {
         scanned.items.unwrap_or_default()
     }
 
-    /// Runs one worker of the refresh function on the shard of a connection, past schedule and queue.
+    /// Runs one worker of the refresh function on the shard of a connection, without schedule and queue.
     ///
     /// # Errors
-    /// What became of the worker, if it did not answer.
+    /// If the worker does not answer.
     pub async fn work_on(&self, connection: &str) -> Result<(), local::InvokeError> {
         let items = self.items(local::names::CONNECTIONS).await;
         let item = items.iter().find(|item| item["pk"].as_s().unwrap() == connection);
@@ -377,7 +377,7 @@ impl World {
         self.stack.invoke("refresh", event).await.map(drop)
     }
 
-    /// Lets the access token of every connection expire, as far as we know.
+    /// Sets the stored expiry of every access token to the past.
     pub async fn expire_tokens(&self) {
         for item in self.items(local::names::TOKENS).await {
             let pk = item["pk"].as_s().unwrap();
@@ -386,8 +386,8 @@ impl World {
         }
     }
 
-    /// Announces a rotation of an integration's client secret, as Secrets Manager does before it calls the function: the
-    /// version with this id is pending, and has no value yet. Returns the secret's ARN.
+    /// Starts a rotation of an integration's client secret, as Secrets Manager does before it calls the function: the
+    /// version with this id is pending and has no value yet. Returns the secret's ARN.
     pub async fn announce_rotation(&self, integration: &str, version: &str) -> String {
         let secrets = &self.stack.aws().secrets_manager;
         let name = format!("{}integrations/{integration}", local::names::SECRETS);

@@ -1,5 +1,5 @@
-//! The template itself, deployed: `infra/emulate` builds the functions as they ship, and this deploys them with SAM to
-//! an emulated AWS account on loopback, and walks through its API Gateway.
+//! The deployed template: `infra/emulate` builds the functions as they ship; this test deploys them with SAM to an
+//! emulated AWS account on loopback, and calls them through its API Gateway.
 //!
 //! ```text
 //!  this ──> front (http://localhost) ──> API Gateway ──> the functions ──> Entra's and Azure DevOps' stand-ins
@@ -42,7 +42,7 @@ async fn the_template_deploys_and_a_user_connects_calls_is_renewed_and_disconnec
     println!("disconnected");
 }
 
-/// The operator's part; returns the application's key.
+/// Configures the service as the operator. Returns the application's key.
 async fn configure(deployed: &Deployment) -> String {
     let operator = deployed.operator_key().await;
     let integration = integration();
@@ -60,7 +60,7 @@ struct User {
     connection: String,
 }
 
-/// From the connect link to a confirmed connection.
+/// Connects a user, from the connect link to a confirmed connection.
 async fn connect(deployed: Deployment, application: String) -> User {
     let connection = deployed.connect(&application, "ada").await;
     let user = User { deployed, application, connection };
@@ -94,7 +94,7 @@ impl User {
 
     /// Reads sessions, tallies and the index `by_due` with the permissions of the template.
     async fn is_seen_in_the_portal(&self) {
-        // Counts are written up to ten seconds later, or lost if that takes too long.
+        // Counts are written up to ten seconds later, or lost if writing takes too long.
         poll("the health page counts the calls", Duration::from_mins(1), async || {
             let health = self.deployed.portal_page("/portal/health").await;
             assert!(health.contains("<h1>Health</h1>") && health.contains("azure-devops"));

@@ -26,7 +26,7 @@ use url::Url;
 const STACK: &str = "ado-connect";
 const RETURN_TO: &str = "https://app.mycompany.example/connected";
 
-/// The integration that the operator puts.
+/// Returns the integration that the operator puts.
 pub fn integration() -> Value {
     json!({
         "client_id": DEFAULT_CLIENT_ID,
@@ -48,7 +48,7 @@ pub struct Deployment {
     _devops: AzureDevOps,
 }
 
-/// An answer through the gateway.
+/// An answer of the gateway.
 pub struct Answer {
     status: u16,
     headers: reqwest::header::HeaderMap,
@@ -74,7 +74,7 @@ impl Answer {
 /// Waits until a condition holds.
 ///
 /// # Panics
-/// When it does not hold in time.
+/// If it does not hold in time.
 pub async fn poll(what: &str, within: Duration, so: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + within;
     while !so().await {
@@ -83,7 +83,7 @@ pub async fn poll(what: &str, within: Duration, so: impl AsyncFn() -> bool) {
     }
 }
 
-/// A path that `infra/emulate` sets.
+/// Returns a path that `infra/emulate` sets.
 fn told(name: &str) -> PathBuf {
     std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run infra/emulate")).into()
 }
@@ -139,8 +139,8 @@ impl Deployment {
         deployment
     }
 
-    /// Unlike AWS, the emulated account ignores `ExcludePunctuation` of generated secrets, and splits headers at the commas
-    /// in them.
+    /// Unlike AWS, the emulated account ignores `ExcludePunctuation` of generated secrets, and splits headers at their
+    /// commas.
     async fn take_punctuation_from_the_operator_key(&self) {
         let generated = self.operator_key().await;
         assert_eq!(generated.chars().count(), 48);
@@ -149,7 +149,7 @@ impl Deployment {
         put.secret_string(key).send().await.unwrap();
     }
 
-    /// A resource's physical id: a table's name, a queue's URL.
+    /// Returns the physical id of a resource: a table's name, a queue's URL.
     pub fn resource(&self, logical_id: &str) -> String {
         self.resources[logical_id].clone()
     }
@@ -181,7 +181,7 @@ impl Deployment {
         answer(request).await
     }
 
-    /// Connects an account, from the connect link to the confirmation, and returns the connection's id.
+    /// Connects an account, from the connect link to the confirmation. Returns the connection's id.
     pub async fn connect(&self, key: &str, account: &str) -> String {
         let request = json!({"integration": "azure-devops", "user": "ada", "return_to": RETURN_TO});
         let session =
@@ -206,7 +206,7 @@ impl Deployment {
         connection
     }
 
-    /// A page of the portal, after signing in as an operator.
+    /// Signs in as an operator. Returns a page of the portal.
     pub async fn portal_page(&self, path: &str) -> String {
         let key = self.operator_key().await;
         let form = url::form_urlencoded::Serializer::new(String::new())
@@ -231,7 +231,7 @@ impl Deployment {
         page.text().await.unwrap()
     }
 
-    /// Sets an attribute of an item, as time would.
+    /// Sets an attribute of an item, as the passing of time would.
     pub async fn set(&self, table: &str, pk: &str, name: &str, value: AttributeValue) {
         let update = self.dynamodb().update_item().table_name(self.resource(table));
         let update = update.key("pk", AttributeValue::S(pk.to_owned()));
@@ -247,7 +247,7 @@ impl Deployment {
         scanned.count
     }
 
-    /// The number of a queue's messages, visible or not.
+    /// Returns the number of a queue's messages, visible or not.
     pub async fn messages(&self, queue: &str) -> u32 {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -302,7 +302,7 @@ async fn start_account(url: &str) -> Child {
     account
 }
 
-/// `sam` for the emulated account.
+/// Returns the command `sam` for the emulated account.
 fn sam(account_url: &str) -> Command {
     let mut sam = Command::new(told("SAM"));
     sam.current_dir(told("SAM_BUILD"))
@@ -328,7 +328,7 @@ async fn deploy(account_url: &str, parameters: &[(&str, &str)]) {
     assert!(status.success(), "sam deploy: {status}");
 }
 
-/// The physical id of each resource.
+/// Returns the physical id of each resource.
 async fn resources(account_url: &str) -> BTreeMap<String, String> {
     let listed = sam(account_url)
         .args(["list", "resources", "--template-file", "template.yaml", "--stack-name", STACK])
@@ -355,14 +355,14 @@ fn sdk_config(account_url: &str) -> SdkConfig {
         .build()
 }
 
-/// The deployed API, which the emulated account serves under its host name.
+/// The deployed API. The emulated account serves it under its host name.
 struct Api {
     account_url: String,
     id: String,
     http: reqwest::Client,
 }
 
-/// The front of the deployment, in place of a domain name.
+/// Forwards a request to the deployed API. This front takes the place of a domain name.
 async fn forward(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
