@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
-/// 2100: no test outlives it.
+/// The year 2100.
 const LATER: u64 = 4_102_444_800;
 
 /// An identity provider with one key.
@@ -78,7 +78,7 @@ async fn a_user_s_token_reaches_the_user_s_own_connections_only() {
         .expect_problem(403, "role_not_allowed");
     world.get(&caller, "/integrations").await.expect_problem(403, "role_not_allowed");
 
-    // A session is for the user, named or not.
+    // With a user's token a session is always for that user, whether named or not.
     let session = |user: Option<&str>| json!({"integration": INTEGRATION, "user": user, "return_to": world.return_to()});
     world.post(&caller, "/connect-sessions", session(None)).await.expect(201);
     world.post(&caller, "/connect-sessions", session(Some("ada"))).await.expect(201);
@@ -126,7 +126,7 @@ async fn a_user_s_program_needs_no_connection_id() {
     world.get(&caller, &me).await.expect_problem(404, "connection_not_found");
     world.connect("ada", "ada").await;
     world.get(&caller, &me).await.expect(200);
-    // Addresses go on with the name that the program knows.
+    // Addresses in answers keep the name `me`.
     let areas = world.get(&caller, "/proxy/me/dev.azure.com/mycompany/_apis/resourceAreas").await;
     let location = areas.expect(200).json()["value"][0]["locationUrl"].clone();
     assert!(location.as_str().unwrap().starts_with(&world.url("/proxy/me/")), "{location}");
@@ -138,7 +138,7 @@ async fn a_user_s_program_needs_no_connection_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_connections_the_one_that_reaches_the_address_is_taken() {
+async fn the_connection_that_reaches_the_address_is_chosen_among_several() {
     let provider = Provider::start().await;
     let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
     let world = World::with_variables(&variables).await;

@@ -1,4 +1,4 @@
-//! The contract: the code, the template and the description have the same routes, each with its callers.
+//! The contract: the code, the template and the OpenAPI document have the same routes, each with its callers.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use local::Routes;
 use reqwest::Method;
 use serde_json::Value;
 
-/// An address of a route; the ids in it do not exist.
+/// Returns an address of a route, with ids that do not exist.
 fn example(route: &Route) -> (Method, String) {
     let path = route
         .path
@@ -69,7 +69,7 @@ fn cargo_lambda_watch_has_exactly_the_routes_of_the_template() {
             (path.replace("{proxy+}", "{*proxy}"), route.function.clone())
         })
         .collect();
-    // A catch-all of the router matches no empty path.
+    // A catch-all of the router does not match the empty path.
     template.insert(("/".to_owned(), "manage".to_owned()));
     assert_eq!(router, template);
 }
@@ -85,7 +85,7 @@ fn the_documentation_lists_every_problem_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_route_takes_its_callers_and_refuses_all_others() {
+async fn routes_accept_their_callers_and_refuse_all_others() {
     let world = World::start().await;
     let bound = world.new_key("application", Some(INTEGRATION)).await;
     for route in ROUTES.iter().filter(|route| !route.callers.is_empty()) {
@@ -187,7 +187,7 @@ async fn the_service_describes_itself() {
     assert!(ROUTES.iter().any(|route| route.operation == Operation::Portal));
 }
 
-/// Method, path, and whether credentials are needed.
+/// Method, path, and whether credentials are required.
 type Row = (String, String, bool);
 
 fn described(document: &Value) -> BTreeSet<Row> {
@@ -216,7 +216,7 @@ fn contract() -> BTreeSet<Row> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dynamodb_holds_no_secret_as_it_is() {
+async fn dynamodb_holds_no_secret_in_clear_text() {
     let world = World::start().await;
     let key = world.new_key("application", None).await;
     let link = world.connect_url("ada").await;

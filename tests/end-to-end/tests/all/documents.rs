@@ -1,4 +1,4 @@
-//! The documents: no dead link, no example that differs from its file, no citation that leads nowhere.
+//! The documents: links lead somewhere, examples equal their files, citations exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ fn every_example_is_in_a_document_as_it_is_in_its_file() {
             _ => continue,
         };
         let text = std::fs::read_to_string(documents::root().join("examples").join(&name)).unwrap();
-        // The first paragraph is how to start it.
+        // The first paragraph is the command that starts it.
         let (_, code) = text.split_once("\n\n").unwrap();
         let part = format!("example: {name}");
         let page = pages.iter().find(|page| page.text().contains(&format!("<!-- {part} -->")));
@@ -95,7 +95,7 @@ fn every_page_and_every_security_rule_that_the_code_cites_exists() {
     let mut cited = 0;
     for file in ["rs", "yaml", "ts", "js", "toml", "html"].into_iter().flat_map(documents::files) {
         let text = std::fs::read_to_string(root.join(&file)).unwrap();
-        // Neither within a longer name nor within a longer path.
+        // A match inside a longer name or path does not count.
         let stands_alone =
             |at: &usize| !text[..*at].ends_with(|c: char| c.is_alphanumeric() || "-/".contains(c));
         let places = |begin: &'static str| {

@@ -1,5 +1,5 @@
-//! The events of AWS in the shape of each service: the function that one is for takes it and does its work, path,
-//! query, headers and body included.
+//! Events in the shape of each AWS service: the function that an event is for handles it, with its path, query,
+//! headers and body.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::entra::DEFAULT_CLIENT_ID;
@@ -7,7 +7,7 @@ use end_to_end::{INTEGRATION, World};
 use local::names;
 use serde_json::{Value, json};
 
-/// The events stand-ins for what is known only when the service runs.
+/// A running service. Its connection and API key replace the placeholders in the events.
 struct Setting {
     world: World,
     connection: String,
@@ -35,7 +35,7 @@ impl Setting {
         serde_json::from_slice(&self.answer(function, event).await).unwrap()
     }
 
-    /// The connection's item.
+    /// Returns a number from the connection's item.
     async fn number(&self, name: &str) -> i64 {
         let items = self.world.items(names::CONNECTIONS).await;
         let mut items = items.iter();
@@ -94,7 +94,7 @@ async fn every_front_of_the_proxy_gets_its_calls_through() {
         assert!(body(&answer)[member].is_array(), "{event}: {answer}");
 
         let streamed = setting.answer("streaming-proxy", event).await;
-        // The head as JSON, eight zero bytes, and the body as it is.
+        // The head as JSON, eight zero bytes, and the raw body.
         let end = streamed.windows(8).position(|window| window == [0; 8]).unwrap();
         let head: Value = serde_json::from_slice(&streamed[..end]).unwrap();
         assert_eq!(head["statusCode"], 200, "{event}: {head}");
@@ -104,7 +104,7 @@ async fn every_front_of_the_proxy_gets_its_calls_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schedules_and_queues_make_the_refresh_function_do_what_each_is_for() {
+async fn schedules_and_queues_start_their_own_work_in_the_refresh_function() {
     let setting = Setting::new().await;
     let (world, connection) = (&setting.world, &setting.connection);
     let tick = include_str!("../../events/scheduler-refresh.json");
@@ -115,7 +115,7 @@ async fn schedules_and_queues_make_the_refresh_function_do_what_each_is_for() {
     let begun = json!({"segments": 4, "expiring_credentials": 0});
     assert_eq!(setting.json("refresh", sweep).await, begun);
 
-    // A dead letter puts aside what a worker died of, and renews nothing; a message of the queue renews.
+    // A dead letter only puts aside the connection that its worker died of; a message of the queue renews.
     let done = json!({"batchItemFailures": []});
     let abandoned = AttributeValue::N("1000000000000".to_owned());
     world.set(names::CONNECTIONS, connection, "lease_until", abandoned).await;

@@ -1,4 +1,4 @@
-//! Signing in to Entra with a token of AWS: no secret anywhere.
+//! Signing in to Entra with a token of AWS, without any secret.
 
 use emulators::entra::{DEFAULT_CLIENT_ID, FederatedCredential};
 use end_to_end::{Caller, INTEGRATION, World};
@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use local::{names, sts};
 use serde_json::{Value, json};
 
-/// Makes the app trust this subject of AWS, and nothing else.
+/// Makes the app trust only this subject of AWS.
 fn trust_only(world: &World, subject: &str) {
     world
         .entra()
@@ -22,7 +22,7 @@ fn trust_only(world: &World, subject: &str) {
         .unwrap();
 }
 
-/// What `verify` finds out about the credential.
+/// Returns the finding of `verify` about the credential.
 async fn credential_finding(world: &World) -> Value {
     let path = format!("/integrations/{INTEGRATION}/verify");
     let verified = world.post(&Caller::Operator, &path, json!({})).await.expect(200).json();
@@ -45,7 +45,7 @@ async fn a_user_connects_and_calls_and_is_renewed_without_any_client_secret() {
     let connection = world.connect("ada", "ada").await;
     let projects = "dev.azure.com/mycompany/_apis/projects";
     world.proxied(&connection, projects).await.expect(200);
-    // Each function has a token of AWS of its own, and it serves the refresh grant, too.
+    // Each function gets its own token of AWS, which also serves the refresh grant.
     world
         .post(&Caller::Application, &format!("/connections/{connection}/refresh"), json!({}))
         .await
@@ -59,10 +59,10 @@ async fn a_user_connects_and_calls_and_is_renewed_without_any_client_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_token_is_asked_for_that_would_outlive_its_session() {
+async fn requested_tokens_never_outlive_their_session() {
     let world = World::start().await;
     trust_only(&world, names::FEDERATION_ROLE_ARN);
-    // A session that is nearly at its end, and tokens that are not kept.
+    // The session is about to end, and tokens are too short-lived to be cached.
     world.stack.aws().sts.set(|settings| {
         settings.session = SignedDuration::from_secs(350);
         settings.token = Some(SignedDuration::from_secs(30));
@@ -70,14 +70,14 @@ async fn no_token_is_asked_for_that_would_outlive_its_session() {
     let federated = json!({"client_credential": {"kind": "federated"}});
     world.put_integration(INTEGRATION, federated).await.expect(200);
     assert_eq!(credential_finding(&world).await["status"], "ok");
-    // Later AWS would not give one in the same session any more.
+    // Later, AWS would refuse another token in the same session.
     world.stack.aws().sts.set(|settings| settings.ahead = SignedDuration::from_secs(100));
     let finding = credential_finding(&world).await;
     assert_eq!(finding["status"], "ok", "{finding}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_gives_no_tokens_is_the_integration_s_fault_and_no_connection_s() {
+async fn an_account_without_tokens_is_a_fault_of_the_integration_and_costs_no_connection() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let federated = json!({"client_credential": {"kind": "federated"}});
@@ -97,7 +97,7 @@ async fn an_account_that_gives_no_tokens_is_the_integration_s_fault_and_no_conne
     assert_eq!(shown["status"], "credential_rejected");
     assert_eq!(world.connection(&connection).await["status"], "active");
 
-    // Somebody switches it on, and has it verified.
+    // An operator enables it and runs `verify`.
     trust_only(&world, names::FEDERATION_ROLE_ARN);
     world.stack.aws().sts.set(|settings| settings.refusal = None);
     assert_eq!(credential_finding(&world).await["status"], "ok");
@@ -105,7 +105,7 @@ async fn an_account_that_gives_no_tokens_is_the_integration_s_fault_and_no_conne
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_trusts_another_role_is_told_by_verify() {
+async fn verify_reports_an_app_that_trusts_another_role() {
     let world = World::start().await;
     trust_only(&world, "arn:aws:iam::000000000000:role/another");
     let federated = json!({"client_credential": {"kind": "federated"}});
@@ -117,7 +117,7 @@ async fn an_app_that_trusts_another_role_is_told_by_verify() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deployment_without_the_role_takes_no_federated_credential() {
+async fn a_deployment_without_the_role_refuses_federated_credentials() {
     let world = World::with_variables(&[("FEDERATION_ROLE_ARN", "")]).await;
     let federated = json!({"client_credential": {"kind": "federated"}});
     let refused = world.put_integration("second", federated).await;

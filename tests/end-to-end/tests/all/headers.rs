@@ -1,4 +1,4 @@
-//! Headers, up and down: exactly as the tables of `docs/reference/headers.md` have it.
+//! Headers of requests and answers, exactly as in the tables of `docs/reference/headers.md`.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 /// The page with the tables.
 const PAGE: Document = Document("docs/reference/headers.md");
-/// How many random sets of headers go each way.
+/// Number of random sets of headers in each direction.
 const CASES: usize = 200;
-/// Header names in use, for which a table may lack a row.
+/// Header names in use that may be missing in a table.
 const WELL_KNOWN: &str = "accept-charset access-control-allow-origin access-control-request-method age allow \
     alt-svc alt-used cache-control cdn-loop cf-connecting-ip clear-site-data client-ip content-disposition \
     content-encoding content-security-policy cookie cookie2 cross-origin-opener-policy date dnt etag expect-ct expires \
@@ -78,7 +78,7 @@ impl Table {
         rule.map_or(Fate::Passed, |(_, fate)| *fate)
     }
 
-    /// Names from the table, similar names, and others.
+    /// Generates names from the table, similar names, and others.
     fn names(&self) -> impl Strategy<Value = String> + use<> {
         let in_table = self.rules.iter().map(|(pattern, _)| pattern.replace('*', "a"));
         let well_known = WELL_KNOWN.split_whitespace().map(str::to_owned);
@@ -96,14 +96,14 @@ impl Table {
         prop_oneof![4 => proptest::sample::select(known), 2 => neighbours, 2 => "[a-z][a-z0-9-]{0,10}[a-z0-9]"]
     }
 
-    /// Random headers.
+    /// Generates random headers.
     fn headers(&self) -> impl Strategy<Value = BTreeMap<String, String>> + use<> {
-        // No numbers, so that none is read as a time to wait.
+        // No value is a number, because `Retry-After` would be obeyed.
         proptest::collection::btree_map(self.names(), "v[!-~]{0,12}", 1..14)
     }
 }
 
-/// Random cases, the same on every run.
+/// Returns random cases, the same on every run.
 fn cases<S: Strategy>(strategy: &S) -> Vec<S::Value> {
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
@@ -114,7 +114,7 @@ fn cases<S: Strategy>(strategy: &S) -> Vec<S::Value> {
     (0..CASES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-/// An application that sends any headers directly to the function; the gateway would refuse some of them.
+/// An application that sends headers directly to the function; the gateway would refuse some of them.
 struct Caller<'a> {
     world: &'a World,
     connection: String,
@@ -127,7 +127,7 @@ impl<'a> Caller<'a> {
         Self { world, connection, key: world.new_key("application", None).await }
     }
 
-    /// The answer's headers.
+    /// Calls the proxy. Returns the headers of the answer.
     async fn call(&self, headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let path = format!("/proxy/{}/dev.azure.com/mycompany/_apis/projects", self.connection);
         let mut headers = headers.clone();
@@ -144,7 +144,7 @@ impl<'a> Caller<'a> {
         serde_json::from_value(answer["headers"].clone()).unwrap()
     }
 
-    /// The headers of the last request, as Azure DevOps received them.
+    /// Returns the headers of the last request, as Azure DevOps received them.
     fn arrived(&self) -> BTreeMap<String, String> {
         let requests = self.world.devops().requests();
         let last = requests.last().unwrap();

@@ -1,4 +1,4 @@
-//! A worker ends, or is overtaken, at every step of the refresh protocol: before and after each request
+//! A worker dies or is overtaken at every step of the refresh protocol: before and after each request
 //! that it sends to DynamoDB, KMS, Secrets Manager and Entra.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 /// One step of a worker that begins in a fresh process.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// A request to AWS: through this tap, and which of them.
+    /// A request to AWS: the tap, and the number of the request.
     Aws { tap: usize, number: u64, when: When },
     /// The exchange at Entra.
     Entra(When),
@@ -44,8 +44,8 @@ impl Held {
         }
     }
 
-    /// What a dead process sent and what has not arrived yet never does: a lease that is written late would only
-    /// have to be waited for.
+    /// Drops the request: one that a dead process had sent never arrives. (If a lease arrived late, the test would only
+    /// wait for it to expire.)
     fn get_lost(&self) {
         match self {
             Self::Aws(stop) => stop.cut(),
@@ -61,7 +61,7 @@ impl Held {
     }
 }
 
-/// Ada's connection, due, with an expired token; and nobody works.
+/// Connects Ada. Her connection is due, its token has expired, and no worker runs.
 async fn set_the_scene(world: &World) -> String {
     let connection = world.connect("ada", "ada").await;
     world.expire_tokens().await;
@@ -70,13 +70,13 @@ async fn set_the_scene(world: &World) -> String {
     connection
 }
 
-/// Whoever has the lease is taken for gone.
+/// Sets the end of the lease to the past.
 async fn let_the_lease_expire(world: &World, connection: &str) {
     let past = AttributeValue::N("1000000000000".to_owned());
     world.set(names::CONNECTIONS, connection, "lease_until", past).await;
 }
 
-/// How many requests a worker sends through each tap, found by letting one go all the way.
+/// Runs one worker to the end. Returns the number of requests that it sent through each tap.
 async fn requests(world: &World, taps: &[Tap; 2]) -> [u64; 2] {
     let connection = set_the_scene(world).await;
     taps.iter().for_each(Tap::reset);
@@ -86,9 +86,9 @@ async fn requests(world: &World, taps: &[Tap; 2]) -> [u64; 2] {
     requests
 }
 
-/// Every step of a worker.
+/// Returns every step of a worker.
 async fn steps(world: &World, taps: &[Tap; 2]) -> Vec<Step> {
-    // A request that takes long is sent again, which would be a step that does not come the next time.
+    // A slow request may be retried, and the retry would be a step that other runs do not have.
     let (first, second) = (requests(world, taps).await, requests(world, taps).await);
     let requests = [first[0].min(second[0]), first[1].min(second[1])];
     let mut steps = vec![Step::Entra(When::Before), Step::Entra(When::After)];
@@ -97,12 +97,12 @@ async fn steps(world: &World, taps: &[Tap; 2]) -> Vec<Step> {
             steps.extend([When::Before, When::After].map(|when| Step::Aws { tap, number, when }));
         }
     }
-    // Lease, read, store and release, and what a fresh process looks up once.
+    // Lease, read, store, release, and the first lookups of a fresh process.
     assert!(steps.len() >= 16, "{steps:?}");
     steps
 }
 
-/// Lets something happen while a worker is held at a step; then it goes on. Returns what became of it.
+/// Runs `happens` while a worker is held at a step. Returns the results of the worker and of `happens`.
 async fn meanwhile<T>(
     world: &World,
     taps: &[Tap; 2],
@@ -122,7 +122,7 @@ async fn meanwhile<T>(
     tokio::join!(worker, other)
 }
 
-/// Version and fence of the one item of tokens, and the item itself.
+/// Returns version and fence of the one item of tokens, and the item itself.
 async fn stored(world: &World) -> (u64, u64, String) {
     let items = world.items(names::TOKENS).await;
     assert_eq!(items.len(), 1, "{items:?}");
@@ -156,7 +156,7 @@ async fn a_worker_killed_at_any_step_loses_no_grant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_overtaken_at_any_step_puts_no_older_token_over_a_newer_one() {
+async fn a_worker_overtaken_at_any_step_never_overwrites_a_newer_token() {
     let (world, taps) = World::tapped().await;
     for step in steps(&world, &taps).await {
         let connection = set_the_scene(&world).await;

@@ -1,4 +1,4 @@
-//! How fast calls may come: what Azure DevOps asks for, and what the operator has set.
+//! The rate of calls: waits that Azure DevOps asks for, and limits that the operator has set.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
@@ -34,7 +34,7 @@ async fn a_wait_that_azure_devops_asks_for_on_success_is_kept() {
     world.devops().inject(delayed(1));
     let answer = world.proxied(&connection, PROJECTS).await.expect(200);
     assert_eq!(answer.header("retry-after"), Some("1"));
-    // A short wait is waited.
+    // The proxy sits a short wait out.
     world.proxied(&connection, PROJECTS).await.expect(200);
 
     world.devops().inject(delayed(200));
@@ -46,7 +46,7 @@ async fn a_wait_that_azure_devops_asks_for_on_success_is_kept() {
     assert!((150..=201).contains(&wait), "{wait}");
     assert_eq!(world.devops().count("projects.list"), sent);
     assert!(dry(&world, &connection).await["call_after"].is_string());
-    // It is about this user, and about a time.
+    // The wait holds for this user only, and ends.
     let other = world.connect("grace", "grace").await;
     world.proxied(&other, PROJECTS).await.expect(200);
     let past = AttributeValue::N("1000000000".to_owned());
@@ -56,7 +56,7 @@ async fn a_wait_that_azure_devops_asks_for_on_success_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_that_azure_devops_asks_for_by_mistake_is_five_minutes() {
+async fn a_wait_of_an_hour_is_cut_to_five_minutes() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.devops().inject(Fault::on("projects.list").status(429).retry_after(36_000));
@@ -69,7 +69,7 @@ async fn an_hour_that_azure_devops_asks_for_by_mistake_is_five_minutes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rate_is_kept_told_in_headers_and_not_spent_by_asking() {
+async fn a_rate_is_kept_shown_in_headers_and_not_spent_by_dry_requests() {
     let day = json!({"requests": 3, "per_seconds": 86_400});
     let (world, connection) = limited(json!({"connection": day})).await;
     for left in [2, 1, 0] {
@@ -90,7 +90,7 @@ async fn a_rate_is_kept_told_in_headers_and_not_spent_by_asking() {
     assert_eq!(world.devops().count("projects.list"), 3);
     let other = world.connect("grace", "grace").await;
     world.proxied(&other, PROJECTS).await.expect(200);
-    // Half a day later, one and a half calls more.
+    // Half a day later there is room for one and a half more calls.
     let half = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(12)).as_microsecond();
     let key = format!("limit#connection#{connection}");
     let full_at = AttributeValue::N(half.to_string());
@@ -100,7 +100,7 @@ async fn a_rate_is_kept_told_in_headers_and_not_spent_by_asking() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_calls_at_once_exactly_the_rate_goes_through() {
+async fn exactly_the_rate_of_many_simultaneous_calls_goes_through() {
     let day = |requests: u32| json!({"requests": requests, "per_seconds": 86_400});
     let limits = json!({"connection": day(20), "integration": day(7)});
     let (world, connection) = limited(limits).await;
@@ -110,7 +110,7 @@ async fn of_many_calls_at_once_exactly_the_rate_goes_through() {
     for answer in answers.into_iter().filter(|answer| answer.status != 200) {
         answer.expect_problem(429, "rate_limited");
     }
-    // What the integration refused did not cost the connection anything.
+    // Calls that the integration's limit refused are not counted for the connection.
     let limits = dry(&world, &connection).await["limits"].clone();
     assert_eq!((&limits[0]["remaining"], &limits[1]["remaining"]), (&json!(13), &json!(0)));
 }
@@ -138,7 +138,7 @@ async fn calls_at_a_time_are_limited_until_they_have_ended() {
     let (buffered, streamed) = under_way.await;
     buffered.expect(200);
     streamed.expect(200);
-    // The end of a stream is the end of its call, for us a moment later.
+    // A call ends with its stream, which the service notices a moment later.
     world.logged(|line| line.contains("\"stream_end\":\"complete\"")).await;
     assert_eq!(dry(&world, &connection).await["limits"][0]["under_way"], 0);
     let calls = (0..2).map(|_| world.proxied(&connection, PROJECTS));
@@ -146,7 +146,7 @@ async fn calls_at_a_time_are_limited_until_they_have_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_place_of_a_call_that_died_is_free_when_its_time_is_over() {
+async fn the_place_of_a_dead_call_is_freed_when_its_time_is_over() {
     let (world, connection) = limited(json!({"integration": {"concurrent": 1}})).await;
     world.proxied(&connection, PROJECTS).await.expect(200);
     let key = format!("limit#integration#{INTEGRATION}");
@@ -159,7 +159,7 @@ async fn the_place_of_a_call_that_died_is_free_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_limits_nothing_is_counted_or_told() {
+async fn calls_without_limits_are_not_counted_and_get_no_limit_headers() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let answer = world.proxied(&connection, PROJECTS).await.expect(200);

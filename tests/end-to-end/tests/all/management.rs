@@ -1,4 +1,4 @@
-//! The management API: what an operator and an application configure, and what is refused.
+//! The management API for operators and applications, and its refusals.
 
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, TestCertificate};
 use end_to_end::{Answer, Caller, INTEGRATION, World};
@@ -49,7 +49,7 @@ async fn an_integration_is_created_replaced_shown_and_never_shows_its_secret() {
         assert_eq!(shown[name], value, "{name}");
     }
     assert_eq!(listed.json()["items"].as_array().unwrap().len(), 2);
-    // Without a credential the stored one stays.
+    // A request without a credential keeps the stored one.
     let body = json!({"client_id": DEFAULT_CLIENT_ID.to_string(), "organizations": "any", "scopes": ["user_impersonation"]});
     let kept = world
         .ask_json(&Caller::Operator, Method::PUT, "/integrations/second", &body)
@@ -67,7 +67,7 @@ async fn an_integration_is_created_replaced_shown_and_never_shows_its_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_bad_field_of_an_integration_is_named() {
+async fn bad_fields_of_an_integration_are_named() {
     let world = World::start().await;
     for (changes, field) in [
         (json!({"client_id": "not a guid"}), "client_id"),
@@ -115,7 +115,7 @@ async fn each_bad_field_of_an_integration_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_are_not_what_they_should_be_are_refused_without_an_echo() {
+async fn malformed_bodies_are_refused_without_an_echo() {
     let world = World::start().await;
     let put = |kind: &str, body: String| {
         let request = world.request(&Caller::Operator, Method::PUT, "/integrations/second");
@@ -227,7 +227,7 @@ async fn a_client_credential_is_replaced_alone_and_verify_sees_only_the_new_one(
         world.post(&Caller::Operator, &path, json!({})).await.expect(200).json()["ok"].clone()
     };
 
-    // A slip: calls go on with the former one, and verify does not fall for it.
+    // A mistyped secret: calls continue with the previous one, and `verify` reports the new one.
     let mut after = put("a-slip").await.expect(200).json();
     assert_eq!(verify().await, false);
     let connection = world.connect("ada", "ada").await;
@@ -237,7 +237,7 @@ async fn a_client_credential_is_replaced_alone_and_verify_sees_only_the_new_one(
     let secret = world.entra().new_secret(DEFAULT_CLIENT_ID).unwrap();
     put(&secret).await.expect(200);
     assert_eq!(verify().await, true);
-    // What another process has put is seen, too, whatever this one remembers.
+    // `verify` reads a secret that another process has put, past its own cache.
     let secrets = &world.stack.aws().secrets_manager;
     let name = format!("{}integrations/{INTEGRATION}", names::SECRETS);
     let slip = r#"{"kind":"client_secret","client_secret":"another-slip"}"#;
@@ -248,7 +248,7 @@ async fn a_client_credential_is_replaced_alone_and_verify_sees_only_the_new_one(
     let refresh = format!("/connections/{connection}/refresh");
     world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
 
-    // Nothing else has changed.
+    // All other fields are unchanged.
     assert_eq!(after["client_credential"]["expires_at"], "2100-01-01T00:00:00Z");
     for changing in ["client_credential", "updated_at"] {
         after[changing] = before[changing].clone();
@@ -301,7 +301,7 @@ async fn a_connect_session_takes_only_what_the_integration_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_return_address_leads_anywhere_but_to_an_allowed_origin() {
+async fn return_addresses_lead_only_to_allowed_origins() {
     let world = World::start().await;
     let ask = async |return_to: &str| {
         let wish = json!({"integration": INTEGRATION, "user": "ada", "return_to": return_to});
@@ -456,7 +456,7 @@ async fn connections_are_listed_page_by_page_and_filtered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_bound_to_an_integration_sees_nothing_else() {
+async fn a_key_bound_to_an_integration_sees_only_that_one() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.put_integration("second", json!({})).await.expect(201);

@@ -1,4 +1,4 @@
-//! What an operator does and sees while the service runs.
+//! Operating the service: pause, sweep, dead letters, costs and metrics.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ fn exchanges(world: &World) -> u64 {
     world.entra().count("token.refresh_token")
 }
 
-/// An attribute of a connection's item, as a number.
+/// Returns a number from a connection's item, or `None` if the attribute is missing.
 async fn number(world: &World, connection: &str, name: &str) -> Option<i64> {
     let items = world.items(names::CONNECTIONS).await;
     let item = items.iter().find(|item| item["pk"].as_s().unwrap() == connection).unwrap();
@@ -43,10 +43,10 @@ async fn a_paused_integration_rests_and_loses_nothing() {
     world.make_due(&connection).await;
     world.stack.tick().await.unwrap();
     assert_eq!(exchanges(&world), 0);
-    // Put off, not forgotten.
+    // The connection is postponed and stays scheduled.
     let due_in = number(&world, &connection, "due_at").await.unwrap() - now();
     assert!((500..=1800).contains(&due_in), "{due_in}");
-    // Even a new secret does not resume it; only the operator does.
+    // A new secret does not resume the integration; only the operator can.
     assert_eq!(
         world.put_integration(INTEGRATION, json!({})).await.expect(200).json()["status"],
         "paused"
@@ -77,7 +77,7 @@ async fn the_kill_switch_stops_everything_within_five_seconds_and_nothing_is_los
         "paused"
     );
     let turned = Instant::now();
-    // The proxy's process has just looked, and may go on until it looks again.
+    // The proxy has just read the switch, and may continue until it reads it again.
     loop {
         let called_after = turned.elapsed();
         if world.proxied(&connection, PROJECTS).await.status == 503 {
@@ -117,7 +117,7 @@ async fn the_sweep_finds_what_the_schedule_has_forgotten() {
     let forgotten = world.connect("ada", "ada").await;
     let known = world.connect("grace", "grace").await;
     world.stack.tick().await.unwrap();
-    // As nothing of ours ever does: out of the index, and into a shard that nobody looks into.
+    // No code of ours does this: one leaves the index, the other goes to a shard without a worker.
     world.remove(names::CONNECTIONS, &forgotten, "due_at").await;
     let nowhere = AttributeValue::N("77".to_owned());
     world.set(names::CONNECTIONS, &known, "due_shard", nowhere).await;
@@ -126,22 +126,22 @@ async fn the_sweep_finds_what_the_schedule_has_forgotten() {
     world.stack.tick().await.unwrap();
     assert_eq!(exchanges(&world), 2);
     world.stack.sweep().await.unwrap();
-    // The second sweep finds nothing more.
+    // The second sweep finds no further connection.
     assert_metric_in(&world, "SweepForgotten", 2, 2).await;
 }
 
-/// The log lines, which are JSON after the function's name.
+/// Returns the log lines, which are JSON after the function's name.
 fn logged(world: &World) -> Vec<Value> {
     let json = |line: &String| serde_json::from_str(line.get(line.find('{')?..)?).ok();
     world.log().iter().filter_map(json).collect()
 }
 
-/// Asserts the sum of a metric over all log lines, now or soon: a line may be read after the answer that it is about.
+/// Waits until the sum of a metric over all log lines is as expected: a line may arrive after its answer.
 async fn assert_metric(world: &World, name: &str, expected: u64) {
     assert_metric_in(world, name, expected, 0).await;
 }
 
-/// The same, of so many lines or more that tell the metric.
+/// As [`assert_metric`], once at least this number of lines has the metric.
 async fn assert_metric_in(world: &World, name: &str, expected: u64, lines: usize) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -156,11 +156,11 @@ async fn assert_metric_in(world: &World, name: &str, expected: u64, lines: usize
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shards_of_an_earlier_larger_number_are_still_looked_into() {
+async fn shards_of_an_earlier_larger_number_are_still_drained() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.stack.tick().await.unwrap();
-    // As if the service had been configured with 16 shards once.
+    // The service once had 16 shards.
     let shards = AttributeValue::N("16".to_owned());
     world.set(names::INTEGRATIONS, "service", "refresh_shards", shards).await;
     world
@@ -169,12 +169,12 @@ async fn shards_of_an_earlier_larger_number_are_still_looked_into() {
     world.make_due(&connection).await;
     world.stack.tick().await.unwrap();
     assert_eq!(exchanges(&world), 1);
-    // It is scheduled under the present number now.
+    // Now it is in one of the present shards.
     assert!(number(&world, &connection, "due_shard").await.unwrap() < 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_only_puts_aside_what_a_worker_died_of() {
+async fn a_dead_letter_only_puts_aside_the_connection_that_its_worker_died_of() {
     let world = World::start().await;
     let died_of = world.connect("ada", "ada").await;
     let other = world.connect("grace", "grace").await;
@@ -203,7 +203,7 @@ async fn a_dead_letter_only_puts_aside_what_a_worker_died_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_not_ours_is_delivered_again_and_stops_its_batch() {
+async fn a_foreign_message_is_delivered_again_and_stops_its_batch() {
     let world = World::start().await;
     let records = json!([
         {"messageId": "a", "body": "{\"due_shard\": 0}"},
@@ -230,14 +230,14 @@ async fn a_connection_is_renewed_before_expiry_while_it_is_used_and_weekly_other
     let week = 6 * 86_400..8 * 86_400;
     let (due, _) = renew().await;
     assert!(week.contains(&due), "never used: {due}");
-    // The first use brings it forward.
+    // The first use makes it due earlier.
     world.proxied(&connection, PROJECTS).await.expect(200);
     let due = number(&world, &connection, "due_at").await.unwrap() - now();
     let expires = number(&world, &connection, "token_expires_at").await.unwrap() - now();
     assert!((expires - 1260..expires - 540).contains(&due), "used: {due} of {expires}");
     let (due, expires) = renew().await;
     assert!((expires - 1260..expires - 540).contains(&due), "used: {due} of {expires}");
-    // Not used for a day.
+    // The last use was over a day ago.
     let long_ago = AttributeValue::N((now() - 90_000).to_string());
     world.set(names::CONNECTIONS, &connection, "last_used_at", long_ago).await;
     let (due, _) = renew().await;
@@ -249,7 +249,7 @@ async fn a_connection_is_renewed_before_expiry_while_it_is_used_and_weekly_other
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_schedule_follows_what_entra_says_a_token_lives() {
+async fn the_schedule_follows_the_token_lifetime_of_entra() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.proxied(&connection, PROJECTS).await.expect(200);
@@ -264,7 +264,7 @@ async fn the_schedule_follows_what_entra_says_a_token_lives() {
 async fn a_used_connection_costs_one_write_an_hour() {
     let (world, taps) = World::tapped().await;
     let connection = world.connect("ada", "ada").await;
-    // All processes are warm, and have their keys and caches.
+    // All processes are warm, with filled caches.
     world.get(&Caller::Application, &format!("/connections/{connection}")).await.expect(200);
     taps[0].reset();
     let calls = (0..64).map(|_| world.proxied(&connection, PROJECTS));
@@ -279,11 +279,11 @@ async fn a_used_connection_costs_one_write_an_hour() {
         counted.get("UpdateItem").copied().unwrap_or_default()
     };
     assert_eq!(of(&counts.requests) - of(&counts.refused), 1, "{counts:?}");
-    // What the processes have counted is written once in ten seconds by each, not with each call.
+    // Each process writes its tallies once in ten seconds, not with each call.
     assert!((1..84 / 2).contains(&counts.tallies), "{counts:?}");
     let others = ["PutItem", "TransactWriteItems", "DeleteItem", "BatchWriteItem"];
     assert!(others.iter().all(|name| !counts.requests.contains_key(*name)), "{counts:?}");
-    // An hour later it is one more.
+    // An hour later there is one more write.
     let an_hour_ago = AttributeValue::N((now() - 3700).to_string());
     world.set(names::CONNECTIONS, &connection, "last_used_at", an_hour_ago).await;
     taps[0].reset();
@@ -303,7 +303,7 @@ async fn a_due_connection_costs_four_requests_and_nine_write_units() {
         connections.push(world.connect(user, user).await);
     }
     let mut costs = Vec::new();
-    // The first run fills the process's caches; the last one renews one connection more than the second.
+    // The first run fills the caches; the third renews one connection more than the second.
     for due in [&connections[..1], &connections[..1], &connections[..]] {
         for connection in due {
             let shard = AttributeValue::N("0".to_owned());
@@ -317,7 +317,7 @@ async fn a_due_connection_costs_four_requests_and_nine_write_units() {
         costs.push(taps[0].counts());
     }
     let more = |name: &str| costs[2].requests[name] - costs[1].requests[name];
-    // Lease, store and release; read. (The kill switch is looked at every few seconds.)
+    // Three updates: lease, store and release. One read; another of the kill switch every few seconds.
     assert_eq!((more("UpdateItem"), more("Query")), (3, 0), "{costs:?}");
     assert!(more("GetItem") <= 2, "{costs:?}");
     assert_eq!(costs[2].requests.len(), 3, "no other requests: {costs:?}");
@@ -326,7 +326,7 @@ async fn a_due_connection_costs_four_requests_and_nine_write_units() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_tell_what_is_due_how_late_and_what_became_of_it() {
+async fn metrics_count_due_connections_their_delays_and_outcomes() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.make_due(&connection).await;
@@ -349,7 +349,7 @@ async fn metrics_tell_what_is_due_how_late_and_what_became_of_it() {
     assert!(overdue[0]["_aws"]["CloudWatchMetrics"].to_string().contains("OverdueSeconds"));
 }
 
-/// A worker on the shard of each connection: the schedule itself sends a message once a minute.
+/// Runs a worker on the shard of each connection. The schedule would send one message a minute.
 async fn work(world: &World, connections: &[String]) {
     for connection in connections {
         world.work_on(connection).await.unwrap();
@@ -383,7 +383,7 @@ async fn an_expired_secret_stops_the_schedule_not_the_connections_and_is_found_r
     }
     world.stack.tick().await.unwrap();
     assert_metric(&world, "IntegrationsCredentialRejected", 1).await;
-    // Rotated in Secrets Manager, past us; half a minute later one try finds it.
+    // The secret is rotated directly in Secrets Manager; half a minute later a probe finds it.
     let fresh = world.entra().new_secret(emulators::entra::DEFAULT_CLIENT_ID).unwrap();
     let value = json!({"kind": "client_secret", "client_secret": fresh}).to_string();
     let name = format!("{}integrations/{INTEGRATION}", names::SECRETS);
@@ -402,7 +402,7 @@ async fn an_expired_secret_stops_the_schedule_not_the_connections_and_is_found_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_one_tenant_removed_is_not_broken_for_the_others() {
+async fn an_app_removed_by_one_tenant_still_works_for_the_others() {
     let world = World::start().await;
     world.put_integration("saas", json!({"organizations": "any"})).await.expect(201);
     let wish = json!({"integration": "saas", "user": "ada", "organization": "mycompany", "return_to": world.return_to()});
@@ -422,7 +422,7 @@ async fn an_app_that_one_tenant_removed_is_not_broken_for_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_that_expires_soon_is_told_every_day() {
+async fn a_credential_that_expires_soon_is_reported_every_day() {
     let world = World::start().await;
     let secret = emulators::entra::DEFAULT_CLIENT_SECRET;
     let expires_at = "2020-01-01T00:00:00Z";
@@ -435,7 +435,7 @@ async fn a_credential_that_expires_soon_is_told_every_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_a_call_renewed_and_nobody_could_store_is_told() {
+async fn a_renewed_token_that_a_call_could_not_store_is_reported() {
     let (world, [dynamodb, _services]) = World::tapped().await;
     let connection = world.connect("ada", "ada").await;
     let projects = "dev.azure.com/mycompany/_apis/projects";
@@ -449,7 +449,7 @@ async fn a_token_that_a_call_renewed_and_nobody_could_store_is_told() {
     world.proxied(&connection, projects).await.expect_problem(503, "service_unavailable");
     assert_metric(&world, "TokensUnsaved", 1).await;
     assert_metric(&world, "TokensRenewed", 1).await;
-    // Entra lets the earlier refresh token live: nobody is disconnected.
+    // Entra keeps the earlier refresh token valid, so the connection survives.
     dynamodb.let_through();
     let past = AttributeValue::N("1000000000000".to_owned());
     world.set(names::CONNECTIONS, &connection, "lease_until", past).await;

@@ -1,4 +1,4 @@
-//! What is said when something of our own is gone.
+//! Answers while a part of the service itself is missing.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use end_to_end::{Caller, INTEGRATION, World};
@@ -28,7 +28,7 @@ async fn without_dynamodb_every_route_says_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_item_that_cannot_be_read_is_our_fault_and_tells_nothing() {
+async fn an_unreadable_item_is_our_fault_and_the_answer_reveals_nothing() {
     let world = World::start().await;
     let pk = format!("integration#{INTEGRATION}");
     world
@@ -40,11 +40,11 @@ async fn an_item_that_cannot_be_read_is_our_fault_and_tells_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_that_nobody_ends_is_waited_for_and_then_said() {
+async fn a_lease_that_is_never_released_is_waited_for_and_then_reported() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.expire_tokens().await;
-    // Somebody took the lease and was never heard of again; here it lasts longer than any does.
+    // A worker took the lease and never released it; this lease outlasts any real one.
     let forever = AttributeValue::N("9999999999999".to_owned());
     world.set(names::CONNECTIONS, &connection, "lease_until", forever).await;
     let answer =

@@ -1,5 +1,5 @@
-//! What users see: every outcome as a page in plain words, in their application's name and colours, and with nothing on
-//! it that runs or comes from elsewhere.
+//! The users' pages: every outcome in plain words, in their application's name and colours, without scripts and without
+//! content from elsewhere.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::entra::TENANT_B;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const INTERNAL: &str = "internal";
 const NAME: &str = "Fabrikam Reports";
 const LOGO: &str = "https://app.mycompany.example/img/logo.svg";
-/// What people write into fields to find out what happens.
+/// Hostile values of fields.
 const HOSTILE: [&str; 8] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -38,12 +38,12 @@ async fn put_branding(world: &World, branding: Value) -> Answer {
     world.put_integration(INTERNAL, changes).await
 }
 
-/// A link that leads to no application afterwards.
+/// Returns a connect link without a return address.
 async fn link(world: &World, user: &str) -> String {
     world.connect_url_for(json!({"integration": INTERNAL, "user": user})).await
 }
 
-/// The callback's address after something was done on Entra's page.
+/// Sends a decision on Entra's page. Returns the URL of the callback.
 async fn decide(browser: &Browser<'_>, link: &str, form: &[(&str, &str)]) -> url::Url {
     let authorize_url = browser.start(link).await;
     browser.decide(&authorize_url, form).await
@@ -65,7 +65,7 @@ fn heading(page: &Answer) -> String {
     rest.split_once("</h1>").unwrap().0.to_owned()
 }
 
-/// A page with its heading that can do nothing.
+/// Asserts a page with this heading and without scripts.
 #[track_caller]
 fn assert_page(page: &Answer, status: u16, wanted: &str) {
     let html = page.text();
@@ -77,7 +77,7 @@ fn assert_page(page: &Answer, status: u16, wanted: &str) {
     assert!(!html.contains("<script"), "{html}");
 }
 
-/// The same in the application's name and colour: its logo and one more style are all that the page may have.
+/// Asserts such a page with the application's name and colour; it may add only a logo and one style.
 #[track_caller]
 fn assert_branded(page: &Answer, status: u16, wanted: &str) {
     assert_page(page, status, wanted);
@@ -96,7 +96,7 @@ fn assert_branded(page: &Answer, status: u16, wanted: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_connected_learns_as_whom_and_to_what() {
+async fn a_connected_user_sees_the_account_and_the_organizations() {
     let world = branded_world().await;
     let page = world.browser().finish(&link(&world, "ada").await, "ada").await;
     assert_branded(&page, 200, "You are connected");
@@ -109,7 +109,7 @@ async fn who_is_connected_learns_as_whom_and_to_what() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_told_to_be_connected_where_a_confirmation_cannot_come_any_more() {
+async fn no_page_says_connected_when_a_confirmation_can_no_longer_come() {
     let world = branded_world().await;
     let link = link(&world, "ada").await;
     world.put_integration(INTERNAL, json!({"confirmation": "required"})).await.expect(200);
@@ -122,7 +122,7 @@ async fn nobody_is_told_to_be_connected_where_a_confirmation_cannot_come_any_mor
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_refusal_at_microsoft_is_told_in_plain_words() {
+async fn refusals_at_microsoft_are_explained_in_plain_words() {
     let world = branded_world().await;
     let error = |error, code| vec![("action", "error"), ("error", error), ("code", code)];
     for (form, status, code, wanted) in [
@@ -172,7 +172,7 @@ async fn each_refusal_at_microsoft_is_told_in_plain_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_needs_an_administrator_gets_the_link_to_send() {
+async fn a_user_who_needs_an_administrator_gets_the_link_to_send() {
     let world = branded_world().await;
     let shown = world.get(&Caller::Operator, &format!("/integrations/{INTERNAL}")).await.json();
     let consent = shown["admin_consent_url"].as_str().unwrap();
@@ -190,13 +190,13 @@ async fn who_needs_an_administrator_gets_the_link_to_send() {
         let value = format!("value=\"{}\"", consent.replace('&', "&#38;"));
         assert!(html.contains(&value), "{html}");
 
-        // A program is told the same.
+        // A program gets the same as a problem document.
         let callback = decide(&browser, &link(&world, "ada").await, &form).await;
         let document = browser.open(callback.as_str()).await.expect_problem(403, action).json();
         assert_eq!(document["admin_consent_url"], consent);
         assert_eq!(document.get("branding"), None);
 
-        // The application is told the code and no more.
+        // The application gets only the code.
         let returning = world.connect_url("ada").await;
         let callback = decide(&browser, &returning, &form).await;
         let back = browser.open(callback.as_str()).await.expect(303).location();
@@ -265,8 +265,7 @@ async fn links_and_sign_ins_that_are_over_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_operator_has_stopped_says_so_and_an_integration_that_cannot_be_read_hides_nothing()
- {
+async fn pages_say_what_the_operator_has_stopped_and_an_unreadable_integration_hides_nothing() {
     let world = branded_world().await;
     let started = link(&world, "ada").await;
     let expired = link(&world, "grace").await;
@@ -288,14 +287,14 @@ async fn what_the_operator_has_stopped_says_so_and_an_integration_that_cannot_be
     assert_page(&page, 410, "This link has expired");
 
     world.ask(&Caller::Operator, Method::POST, "/service/pause").await.expect(200);
-    // Functions look at the switch now and then only.
+    // Functions cache the switch for some seconds.
     world.stack.restart_functions().await;
     let page = world.browser().open_page(&started).await;
     assert_page(&page, 503, "This service is paused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_follow_a_redirect_finds_its_address_on_a_page() {
+async fn clients_that_do_not_follow_redirects_find_the_address_on_a_page() {
     let world = World::start().await;
     let browser = world.browser();
     let link = world.connect_url("ada").await;
@@ -368,13 +367,13 @@ async fn branding_that_makes_no_sense_is_refused_by_field() {
     refused.expect_problem(400, "invalid_request");
 }
 
-/// How often each character that could be markup is there.
+/// Counts each character that could be markup.
 fn markup(page: &Answer) -> [usize; 4] {
     ['<', '>', '"', '\''].map(|c| page.text().matches(c).count())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stands_in_the_branding_is_refused_or_shown_as_text() {
+async fn hostile_branding_is_refused_or_shown_as_text() {
     let world = World::start().await;
     put_branding(&world, json!({"name": "plain"})).await.expect(201);
     let browser = world.browser();
@@ -402,7 +401,7 @@ async fn what_stands_in_the_branding_is_refused_or_shown_as_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_from_microsoft_is_shown_as_text_or_not_at_all() {
+async fn values_from_microsoft_are_shown_as_text_or_left_out() {
     let world = branded_world().await;
     let connected = async |name: &str, username: &str| {
         let claims = json!({"name": name, "preferred_username": username});

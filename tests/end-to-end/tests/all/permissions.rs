@@ -14,13 +14,13 @@ use local::permissions::{Permissions, Role, Statement};
 use local::template::{TEMPLATE, Template};
 use serde_json::{Value, json};
 
-/// The secrets of integrations, and no others.
+/// The secrets of integrations.
 const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/integrations/*";
 /// Actions that support no resources.
 const WITHOUT_RESOURCE: [&str; 3] =
     ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "sts:GetWebIdentityToken"];
 
-/// The tables of `infra/README.md`: the statements of each role, and who may assume it.
+/// Builds the tables of `infra/README.md`: the statements of each role, and who may assume it.
 fn tables(permissions: &Permissions) -> [String; 2] {
     let mut may = Vec::new();
     let mut trust = Vec::new();
@@ -45,8 +45,8 @@ fn tables(permissions: &Permissions) -> [String; 2] {
     ]
 }
 
-/// The faults of roles: wildcards in actions or resources that AWS does not require, resources of others, and principals
-/// other than the stack's roles and AWS services.
+/// Returns the faults of roles: unnecessary wildcards in actions or resources, foreign resources, and principals other
+/// than the stack's roles and AWS services.
 fn faults(permissions: &Permissions, template: &Template) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, role) in permissions.iter() {
@@ -110,7 +110,7 @@ fn no_role_has_a_wildcard_or_reaches_a_foreign_resource() {
     assert_eq!(faults(&permissions, &template), Vec::<String>::new());
 }
 
-/// A template in which one statement was added to one role.
+/// Returns the template with one statement added to one role.
 fn with_statement(role: &str, statement: &str) -> Template {
     let mut template = Template::read().unwrap();
     let role = template.resources.get_mut(role).unwrap();
@@ -151,7 +151,7 @@ fn a_wildcard_or_a_foreign_table_in_any_role_is_found() {
             assert!(found.iter().any(|fault| fault.contains(said)), "{role}: {found:?}");
             assert_ne!(tables(&changed_permissions), tables(&permissions), "{role}");
         }
-        // A table of the stack is no fault, but the documentation changes.
+        // A table of the stack is allowed, but the documentation changes.
         let own =
             r#"{"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "TokensTable.Arn"}"#;
         let changed = Permissions::of(&with_statement(role, own)).unwrap();
@@ -189,7 +189,7 @@ fn permissions_that_no_role_of_the_stack_grants_are_found() {
         let refused = Permissions::of(&changed.parse().unwrap()).unwrap_err().to_string();
         assert!(refused.contains(said), "{refused}");
     }
-    // A principal from outside of the stack is a fault, too.
+    // A principal from outside of the stack is also a fault.
     let mut template = Template::read().unwrap();
     let role = template.resources.get_mut("FederationRole").unwrap();
     role.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"] = "*".into();
@@ -197,7 +197,7 @@ fn permissions_that_no_role_of_the_stack_grants_are_found() {
     assert_eq!(found, ["* becomes federation"]);
 }
 
-/// The roles with a matching statement.
+/// Returns the roles with a matching statement.
 fn who(permissions: &Permissions, fits: impl Fn(&Statement) -> bool) -> Vec<&str> {
     let has = |role: &Role| role.statements.iter().any(&fits);
     permissions.iter().filter(|(_, role)| has(role)).map(|(name, _)| name).collect()
@@ -224,7 +224,7 @@ fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
             assert_eq!(statement.condition, [("StringEquals".to_owned(), purpose, tokens)]);
         }
     }
-    // All actions but writing and deleting could read.
+    // Every action except writing and deleting may read.
     let writing = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
     let reads = |statement: &Statement| {
         on(statement, "TokensTable")
@@ -234,7 +234,7 @@ fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
     let nothing = who(&permissions, |one| on(one, "TokensTable") || on(one, "secret"));
     assert!(!nothing.contains(&"authorize"), "{nothing:?}");
 
-    // The key's own policy allows the same, and nobody else to use it.
+    // The key's own policy allows the same roles and no others.
     let policy = &template.resources["TokensKey"].properties["KeyPolicy"]["Statement"];
     let statements: BTreeMap<&str, &Value> = policy
         .as_array()
@@ -283,7 +283,7 @@ fn every_role_can_be_bounded() {
     }
 }
 
-/// The configuration of an SDK that calls the embedded services as a function.
+/// Returns an SDK configuration for calls to the embedded services as a function.
 fn as_function(world: &World, function: &str) -> SdkConfig {
     let variables = world.stack.aws().variables();
     let (_, url) = variables.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();

@@ -1,4 +1,4 @@
-//! Which calls an integration lets through.
+//! The calls that an integration allows.
 
 use end_to_end::{Answer, Caller, INTEGRATION, World};
 use reqwest::Method;
@@ -44,7 +44,7 @@ async fn a_read_only_integration_reads_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_integration_for_one_kind_of_things_refuses_others_and_says_so_beforehand() {
+async fn an_integration_for_one_kind_of_things_refuses_others_and_dry_requests_show_it() {
     let world = World::start().await;
     let rules = json!([{"paths": ["/_apis/projects", "/*/_apis/git"]}]);
     world.put_integration(INTEGRATION, json!({"allowed_calls": rules})).await.expect(200);
@@ -95,7 +95,7 @@ async fn rules_and_limits_that_make_no_sense_are_refused_by_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_must_sign_in_again_is_told_where() {
+async fn a_refusal_names_the_page_for_signing_in_again() {
     let world = World::start().await;
     let page = "https://app.mycompany.example/settings?tab=azure";
     world.put_integration(INTEGRATION, json!({"reconnect_url": page})).await.expect(200);
@@ -104,7 +104,7 @@ async fn who_must_sign_in_again_is_told_where() {
     let claims = r#"{"access_token":{"polids":{"essential":true,"values":["p1"]}}}"#;
     world.entra().require_interaction("ada", claims).unwrap();
     world.expire_tokens().await;
-    // While it is found out, and when it is known.
+    // Both the call that finds out and the next one.
     for _ in 0..2 {
         let refused = world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects").await;
         let refused = refused.expect_problem(401, "connection_reauthorization_required");

@@ -1,4 +1,4 @@
-//! The portal without scripts. (What needs a real browser is in `tests/browser`.)
+//! The portal without scripts. (Tests that need a real browser are in `tests/browser`.)
 
 mod api_keys;
 mod connections;
@@ -12,12 +12,12 @@ use end_to_end::{Caller, World};
 use local::names;
 use serde_json::Value;
 
-/// An operator who is signed in with the stack's own key.
+/// Signs an operator in with the stack's own key.
 async fn operator(world: &World) -> Operator<'_> {
     Operator::sign_in(world, world.stack.operator_key()).await
 }
 
-/// Sets an attribute of every session of an operator, as time would.
+/// Sets an attribute of every operator's session, as the passing of time would.
 async fn set_sessions(world: &World, name: &str, value: AttributeValue) {
     for row in world.items(names::SESSIONS).await {
         let pk = row["pk"].as_s().unwrap();
@@ -27,7 +27,7 @@ async fn set_sessions(world: &World, name: &str, value: AttributeValue) {
     }
 }
 
-/// An integration as the API shows it.
+/// Returns an integration as the API shows it.
 async fn stored(world: &World, id: &str) -> Value {
     world.get(&Caller::Operator, &format!("/integrations/{id}")).await.expect(200).json()
 }

@@ -1,4 +1,4 @@
-//! The proxy: what goes up, what comes down, and what is refused.
+//! The proxy: requests, answers and refusals.
 
 use emulators::Fault;
 use end_to_end::{Caller, INTEGRATION, World};
@@ -12,7 +12,7 @@ fn path(connection: &str, rest: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_sends_arrives_and_what_is_not_azure_devops_business_does_not() {
+async fn a_request_arrives_without_the_parts_that_are_not_for_azure_devops() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let target = path(
@@ -91,7 +91,7 @@ async fn addresses_that_could_mean_something_else_are_refused_before_anything_is
         ("dev.azure.com/mycompany/a%0d%0aHost:%20evil", 400, "ambiguous_path"),
         ("dev.azure.com/mycompany/%ff", 400, "ambiguous_path"),
     ] {
-        // The client must not tidy the address up before it is sent.
+        // The client must send the address without normalizing it.
         let answer = world.raw_get(&path(&connection, rest)).await;
         answer.expect_problem(status, code);
     }
@@ -241,7 +241,7 @@ async fn requests_and_answers_beyond_the_limits_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_disguise_of_a_rejected_token_costs_one_refresh_and_no_failure() {
+async fn a_rejected_token_in_any_disguise_costs_one_refresh_and_no_failure() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let html = "<html><title>Azure DevOps Services | Sign In</title></html>";
@@ -261,7 +261,7 @@ async fn each_disguise_of_a_rejected_token_costs_one_refresh_and_no_failure() {
         world.proxied(&connection, PROJECTS).await.expect(200);
         assert_eq!(world.entra().count("token.refresh_token"), number);
     }
-    // A write, too: a rejected token means that nothing was done.
+    // This holds for writes, too: a rejected token means that nothing was done.
     world.devops().reset_counts();
     world.devops().inject(Fault::on("wit.workitems.create").status(401));
     create_work_item(&world, &connection).await.expect(200);
@@ -291,7 +291,7 @@ async fn a_token_that_is_rejected_although_fresh_is_not_renewed_again_and_again(
         answer.expect_problem(401, "connection_reauthorization_required");
     }
     assert_eq!(world.entra().count("token.refresh_token"), 1);
-    // The user lacks access, or Azure DevOps has a bad day: neither is a reason to disconnect anybody.
+    // A user without access, or a fault of Azure DevOps, never disconnects a user.
     assert_eq!(world.connection(&connection).await["status"], "active");
     world.devops().clear_faults();
     world.proxied(&connection, PROJECTS).await.expect(200);
@@ -392,7 +392,7 @@ async fn redirects_are_passed_on_and_addresses_point_back_at_the_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_would_act_on_our_origin_does_not_come_down() {
+async fn answer_headers_that_would_act_on_our_origin_are_removed() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let fault = Fault::on("projects.list")
@@ -476,10 +476,10 @@ async fn strangers_find_nothing_and_pending_connections_serve_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_use_is_written_down_at_most_hourly() {
+async fn a_use_is_recorded_at_most_hourly() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    // Connecting is no use.
+    // Connecting does not count as a use.
     assert!(world.connection(&connection).await["last_used_at"].is_null());
     world.proxied(&connection, PROJECTS).await.expect(200);
     let before = world.connection(&connection).await["last_used_at"].clone();

@@ -1,4 +1,4 @@
-//! What happens when many do the same at the same time.
+//! Many simultaneous requests of the same kind.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn outcomes(answers: &[Answer]) -> BTreeMap<u16, usize> {
     counted
 }
 
-/// All processes are warm, and Entra takes its time: so all come while one is renewing.
+/// Warms all processes and slows Entra down, so that all calls arrive during one renewal.
 async fn set_the_scene(world: &World, connection: &str) {
     let calls =
         (0..CROWD).map(|_| world.proxied(connection, "dev.azure.com/mycompany/_apis/projects"));
@@ -26,10 +26,10 @@ async fn set_the_scene(world: &World, connection: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_64_identical_callbacks_one_redeems_the_code_and_63_are_clean_refusals() {
+async fn one_of_64_identical_callbacks_redeems_the_code_and_63_are_clean_refusals() {
     let world = World::start().await;
     let link = world.connect_url("ada").await;
-    // Every process is warm before, so that they really run at the same time.
+    // The processes are warm, so that the requests really run at the same time.
     let strangers = world.url("/integration-callback?state=none&code=none");
     join_all((0..CROWD).map(|_| world.send(world.plain_get(&strangers)))).await;
     let browser = world.browser();
@@ -48,7 +48,7 @@ async fn of_64_identical_callbacks_one_redeems_the_code_and_63_are_clean_refusal
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_64_calls_on_an_expired_token_one_renews_it_and_all_succeed() {
+async fn one_of_64_calls_on_an_expired_token_renews_it_and_all_succeed() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     set_the_scene(&world, &connection).await;
@@ -61,7 +61,7 @@ async fn of_64_calls_on_an_expired_token_one_renews_it_and_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_thousand_calls_at_expiry_over_eight_processes_one_renews_and_all_succeed() {
+async fn one_of_a_thousand_calls_at_expiry_over_eight_processes_renews_and_all_succeed() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     set_the_scene(&world, &connection).await;
@@ -74,7 +74,7 @@ async fn of_a_thousand_calls_at_expiry_over_eight_processes_one_renews_and_all_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_64_calls_with_a_rejected_token_one_renews_it_and_all_succeed() {
+async fn one_of_64_calls_with_a_rejected_token_renews_it_and_all_succeed() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     set_the_scene(&world, &connection).await;
@@ -108,7 +108,7 @@ async fn a_refresh_that_began_before_a_reconnect_never_writes_after_it() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.expire_tokens().await;
-    // The refresh hangs at Entra while the user connects anew.
+    // The refresh hangs at Entra while the user reconnects.
     let held = world.entra().inject(Fault::on("token.refresh_token").hold());
     let call = world.proxied(&connection, "dev.azure.com/mycompany/_apis/projects");
     let reconnect = async {

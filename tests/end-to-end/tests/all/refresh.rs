@@ -1,4 +1,4 @@
-//! A connection survives: token expiry, restarts, Entra's bad days, and our own secret's.
+//! Connections survive expired tokens, restarts, faults of Entra, and an expired client secret.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
@@ -14,7 +14,7 @@ async fn tick(world: &World) {
     world.stack.tick().await.expect("the schedule runs");
 }
 
-/// Lets the time pass that a failed refresh has to wait.
+/// Makes a failed refresh ready to be retried.
 async fn let_retry(world: &World, connection: &str) {
     let past = AttributeValue::N("1000000000".to_owned());
     for name in ["retry_at", "due_at"] {
@@ -23,7 +23,7 @@ async fn let_retry(world: &World, connection: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_schedule_renews_a_due_connection_and_only_that() {
+async fn the_schedule_renews_only_a_due_connection() {
     let world = World::start().await;
     let due = world.connect("ada", "ada").await;
     let not_due = world.connect("grace", "grace").await;
@@ -34,7 +34,7 @@ async fn the_schedule_renews_a_due_connection_and_only_that() {
     assert_eq!(world.entra().count("token.refresh_token"), 1);
     assert!(world.connection(&due).await["last_refreshed_at"].is_string());
     assert!(world.connection(&not_due).await["last_refreshed_at"].is_null());
-    // The next look is in the future again.
+    // The connection is due in the future again.
     tick(&world).await;
     assert_eq!(world.entra().count("token.refresh_token"), 1);
     world.proxied(&due, PROJECTS).await.expect(200);
@@ -76,7 +76,7 @@ async fn restarting_the_functions_between_any_two_requests_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entra_s_throttle_in_the_shape_of_a_dead_grant_never_costs_a_connection() {
+async fn a_throttle_of_entra_that_looks_like_a_dead_grant_costs_no_connection() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.entra().inject(
@@ -88,7 +88,7 @@ async fn entra_s_throttle_in_the_shape_of_a_dead_grant_never_costs_a_connection(
         let answer =
             world.proxied(&connection, PROJECTS).await.expect_problem(503, "entra_throttled");
         assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() >= 60);
-        // Whoever comes before that does not ask Entra again.
+        // An earlier call does not ask Entra again.
         let asked = world.entra().count("token.refresh_token");
         world.proxied(&connection, PROJECTS).await.expect_problem(503, "entra_throttled");
         assert_eq!(world.entra().count("token.refresh_token"), asked);
@@ -135,7 +135,7 @@ async fn a_dead_grant_is_confirmed_before_the_user_is_bothered() {
     world.expire_tokens().await;
     world.proxied(&connection, PROJECTS).await.expect_problem(503, "refresh_refused");
     assert_eq!(world.connection(&connection).await["status"], "active");
-    // More than five minutes later Entra says the same.
+    // More than five minutes later Entra answers the same.
     let_retry(&world, &connection).await;
     let long_ago = AttributeValue::N("1000000000".to_owned());
     world.set(names::CONNECTIONS, &connection, "refused_since", long_ago).await;
@@ -147,7 +147,7 @@ async fn a_dead_grant_is_confirmed_before_the_user_is_bothered() {
         .proxied(&connection, PROJECTS)
         .await
         .expect_problem(401, "connection_reauthorization_required");
-    // It leaves the schedule, and connecting again mends it under the same id.
+    // It leaves the schedule, and connecting again repairs it under the same id.
     tick(&world).await;
     assert_eq!(world.entra().count("token.refresh_token"), 2);
     assert_eq!(world.connect("ada", "ada").await, connection);
@@ -173,7 +173,7 @@ async fn a_claims_challenge_is_kept_for_the_next_authorize_url() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_our_own_secret_expires_no_connection_changes_and_a_new_secret_mends_all() {
+async fn an_expired_client_secret_changes_no_connection_and_a_new_one_repairs_all() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.entra().expire_secrets(DEFAULT_CLIENT_ID).unwrap();
@@ -185,13 +185,13 @@ async fn when_our_own_secret_expires_no_connection_changes_and_a_new_secret_mend
         "credential_rejected"
     );
     assert_eq!(world.connection(&connection).await["status"], "active");
-    // The breaker is open: Entra is left alone.
+    // The breaker is open, so Entra gets no request.
     let asked = world.entra().count("token.refresh_token");
     for _ in 0..10 {
         world.proxied(&connection, PROJECTS).await.expect_problem(502, "credential_rejected");
     }
     assert!(world.entra().count("token.refresh_token") <= asked + 2);
-    // Whoever would connect now is told so, too.
+    // New connect sessions are refused, too.
     let wish = json!({"integration": INTEGRATION, "user": "grace", "return_to": world.return_to()});
     world
         .post(&Caller::Application, "/connect-sessions", wish)
@@ -255,7 +255,7 @@ async fn tokens_are_handed_out_only_where_the_integration_allows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_confirms_is_erased() {
+async fn connections_that_are_never_confirmed_are_erased() {
     let world = World::start().await;
     let link = world.connect_url("ada").await;
     let returned = world.browser().finish(&link, "ada").await.expect(303);

@@ -1,4 +1,4 @@
-//! Every way in which a browser flow ends without a connection, and what is said then.
+//! Every way in which a browser flow ends without a connection, and the answer in each case.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::entra::TENANT_B;
@@ -58,7 +58,7 @@ async fn a_link_that_is_unknown_expired_or_worn_out_starts_nothing() {
     }
     browser.open(&link).await.expect_problem(429, "session_used_up");
 
-    // A person gets the same facts as a page that loads and runs nothing.
+    // A person gets the same facts as a page without scripts or external content.
     let page = browser.open_page(&unknown).await.expect(404);
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
     assert!(page.text().contains("session_unknown") && !page.text().contains("<script"));
@@ -78,7 +78,7 @@ async fn a_state_works_once_in_its_own_browser_and_in_time() {
     let browser = world.browser();
     let callback = browser.sign_in(&link, "ada").await;
 
-    // Another browser, with no cookie or with one of its own, gets nothing and breaks nothing.
+    // Another browser, without a cookie or with its own, is refused and the flow stays usable.
     world.browser().open(callback.as_str()).await.expect_problem(400, "browser_mismatch");
     let other = world.browser();
     other.start(&world.connect_url("grace").await).await;
@@ -145,7 +145,7 @@ async fn malformed_callbacks_are_refused_without_a_token_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_refusal_on_entra_s_page_goes_back_with_its_own_code_and_the_link_still_works() {
+async fn refusals_on_entra_s_page_return_with_their_own_code_and_the_link_still_works() {
     let world = World::start().await;
     for (action, code) in [
         ("cancel", "sign_in_cancelled"),
@@ -165,7 +165,7 @@ async fn each_refusal_on_entra_s_page_goes_back_with_its_own_code_and_the_link_s
         assert_returned_with(&answer, code);
         assert_eq!(world.entra().count("token"), 0, "{action}");
         if action == "cancel" {
-            // Who changes their mind uses the same link.
+            // A user who changes their mind uses the same link.
             let again = browser.finish(&link, "ada").await.expect(303);
             assert!(again.location_parameter("confirmation").is_some());
             world.entra().reset_counts();
@@ -241,7 +241,7 @@ async fn identities_that_do_not_verify_are_refused() {
         let answer = world.browser().finish(&world.connect_url("ada").await, "ada").await;
         assert_returned_with(&answer, code);
     }
-    // A personal account can only come where any tenant may.
+    // Personal accounts are possible only if every tenant is allowed.
     world.put_integration(INTEGRATION, json!({"tenant": "organizations"})).await.expect(200);
     let claims = json!({"tid": personal, "iss": issuer});
     let fault = IdTokenFault {
@@ -265,7 +265,7 @@ async fn an_answer_of_another_issuer_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_that_entra_refuses_says_why() {
+async fn a_refused_code_returns_with_the_reason() {
     let world = World::start().await;
     for (fault, code) in [
         (Fault::on("token").status(400).error("invalid_grant").code(54005), "code_rejected"),
@@ -285,7 +285,7 @@ async fn a_code_that_entra_refuses_says_why() {
         (Fault::on("token").reset(), "entra_unavailable"),
         (Fault::on("token").status(429).retry_after(5), "entra_throttled"),
         (Fault::on("token").status(400).error("invalid_scope").code(70011), "entra_misconfigured"),
-        // Three times: as cached, and read anew as current and as previous version.
+        // Three attempts: the cached secret, then the current and the previous version, read again.
         (
             Fault::on("token").times(3).status(401).error("invalid_client").code(7_000_215),
             "credential_rejected",
@@ -322,7 +322,7 @@ async fn the_tokens_of_a_reconnect_that_was_never_confirmed_are_erased_by_the_ne
         let link = world.connect_url("ada").await;
         world.browser().finish(&link, "ada").await.expect(303);
     }
-    // Those in use, and those that wait for their confirmation.
+    // The tokens in use, and those that wait for confirmation.
     assert_eq!(world.items(names::TOKENS).await.len(), 2);
 
     world.put_integration(INTEGRATION, json!({"confirmation": "none"})).await.expect(200);
@@ -332,7 +332,7 @@ async fn the_tokens_of_a_reconnect_that_was_never_confirmed_are_erased_by_the_ne
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn until_a_reconnect_is_confirmed_the_old_tokens_go_on() {
+async fn the_old_tokens_serve_until_a_reconnect_is_confirmed() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let returned = world.browser().finish(&world.connect_url("ada").await, "ada").await;
@@ -346,14 +346,14 @@ async fn until_a_reconnect_is_confirmed_the_old_tokens_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_s_browser_cannot_give_its_account_to_the_one_who_started() {
+async fn another_user_s_browser_cannot_give_its_account_to_the_user_who_started() {
     let world = World::start().await;
-    // Mallory starts, and gets Grace to open the link and sign in with her own account and browser.
+    // Mallory starts a flow and makes Grace open the link and sign in with her own account and browser.
     let link = world.connect_url("mallory").await;
     let returned = world.browser().finish(&link, "grace").await.expect(303);
     let connection = returned.location_parameter("connection_id").unwrap();
     world.proxied(&connection, PROJECTS).await.expect_problem(409, "connection_pending");
-    // The application's own session says who is there: Grace, not Mallory.
+    // In the application's own session the user is Grace, not Mallory.
     world.confirm(&returned, "grace").await.expect_problem(403, "confirmation_user_mismatch");
     assert!(world.items(names::TOKENS).await.is_empty(), "her tokens are erased");
     world.confirm(&returned, "mallory").await.expect_problem(404, "connection_not_found");
@@ -430,7 +430,7 @@ async fn organizations_of_personal_accounts_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_administrator_who_consents_for_a_tenant_is_told_how_it_ended_and_nothing_is_believed() {
+async fn an_administrator_sees_the_outcome_of_consent_and_its_parameters_are_not_trusted() {
     let world = World::start().await;
     let path = format!("/integrations/{INTEGRATION}");
     let shown = world.get(&Caller::Operator, &path).await.expect(200).json();
@@ -446,7 +446,7 @@ async fn an_administrator_who_consents_for_a_tenant_is_told_how_it_ended_and_not
     let page = browser.open_page(back.as_str()).await.expect(403);
     assert!(page.text().contains("admin_approval_required"), "{}", page.text());
 
-    // Whoever makes such an address up gets the same page, and no more than that.
+    // A forged address shows the same page and has no other effect.
     let forged = world.url("/integration-callback?admin_consent=True&tenant=x&state=y");
     browser.open_page(&forged).await.expect(200);
     let forged = world.url("/integration-callback?admin_consent=True&code=x&state=y");

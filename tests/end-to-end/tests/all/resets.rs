@@ -1,4 +1,4 @@
-//! Connections to Azure DevOps that break, again and again.
+//! Network connections to Azure DevOps that break again and again.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,18 @@ use end_to_end::{Caller, World};
 use futures_util::stream::{self, StreamExt as _};
 use reqwest::Method;
 
-/// How many writes, and how many reads.
+/// Number of writes, and of reads.
 const CALLS: u32 = 10_000;
 /// Calls between two injections.
 const BATCH: u32 = 100;
 /// Calls under way at a time.
 const AT_A_TIME: usize = 8;
 
-/// Of the next hundred requests of a route, twenty-five break: before they are handled, afterwards, or in the middle
-/// of the answer.
+/// Breaks twenty-five of the next hundred requests of a route: before they are handled, afterwards, or in the middle of
+/// the answer.
 fn disturb(world: &World, route: &str, batch: u32) -> Vec<FaultHandle> {
     let faults = (0..25).map(|number| {
-        // No two at the same place: each counts the requests that it does not meet.
+        // Each fault has its own position, because it counts the requests that it skips.
         let fault = Fault::on(route).skip(number * 4 + (batch + number) % 3);
         world.devops().inject(match number % 5 {
             0 | 1 => fault.reset(),
@@ -29,7 +29,7 @@ fn disturb(world: &World, route: &str, batch: u32) -> Vec<FaultHandle> {
     faults.collect()
 }
 
-/// How often each number arrived.
+/// Counts the arrivals of each number.
 fn arrivals(world: &World, route: &str) -> HashMap<String, u32> {
     let mut arrivals = HashMap::new();
     for request in world.devops().requests().iter().filter(|request| request.route == route) {
@@ -40,7 +40,7 @@ fn arrivals(world: &World, route: &str) -> HashMap<String, u32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_ten_thousand_writes_over_breaking_connections_none_arrives_twice() {
+async fn no_write_of_ten_thousand_over_breaking_connections_arrives_twice() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let (route, document) =

@@ -1,4 +1,4 @@
-//! Client secrets that renew themselves: Secrets Manager's steps, Microsoft Graph, and nobody disconnected.
+//! Rotation of client secrets: the steps of Secrets Manager, Microsoft Graph, and no lost connection.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,13 +35,13 @@ async fn step(world: &World, step: &str, number: u32) -> Result<(), String> {
 async fn rotate(world: &World, number: u32) {
     world.announce_rotation(INTEGRATION, &token(number)).await;
     for name in STEPS {
-        // Each may come twice.
+        // Secrets Manager may invoke each step twice.
         step(world, name, number).await.unwrap();
         step(world, name, number).await.unwrap();
     }
 }
 
-/// The version of the integration's secret that has a stage.
+/// Returns the version of the integration's secret with this stage.
 async fn version(world: &World, stage: &str) -> Option<(String, Option<Value>)> {
     let read = world.stack.aws().secrets_manager.get_secret_value();
     let read = read.secret_id(secret_name()).version_stage(stage).send().await.ok()?;
@@ -49,13 +49,13 @@ async fn version(world: &World, stage: &str) -> Option<(String, Option<Value>)> 
     Some((read.version_id?, value))
 }
 
-/// The client secret that has a stage.
+/// Returns the client secret with this stage.
 async fn secret(world: &World, stage: &str) -> String {
     let (_, stored) = version(world, stage).await.unwrap();
     stored.unwrap()["client_secret"].as_str().unwrap().to_owned()
 }
 
-/// Which versions of the integration's secret have which stage.
+/// Returns the versions of the integration's secret by stage.
 async fn stages(world: &World) -> BTreeMap<String, Vec<String>> {
     let read = world.stack.aws().secrets_manager.describe_secret().secret_id(secret_name());
     let described = read.send().await.unwrap();
@@ -73,7 +73,7 @@ fn secrets_in_entra(world: &World) -> Vec<String> {
     app.secrets.into_iter().map(|secret| secret.value).collect()
 }
 
-/// Lets the app's secrets grow older by an hour.
+/// Makes the app's secrets an hour older.
 fn age_secrets(world: &World) {
     let age = |app: &mut emulators::entra::AppRegistration| {
         for secret in &mut app.secrets {
@@ -89,7 +89,7 @@ async fn world_that_may_rotate() -> World {
     world
 }
 
-/// The rotation has let go of its version, so that another one can begin.
+/// Asserts that the rotation was given up and released its version, so that another one can begin.
 async fn assert_given_up(world: &World, refused: Result<(), String>, number: u32) {
     let refused = refused.unwrap_err();
     assert!(refused.contains("given up"), "{refused}");
@@ -120,7 +120,7 @@ async fn a_rotation_renews_the_client_secret_and_disconnects_nobody() {
     let days = expires_at.duration_since(world.entra().now()).as_hours() / 24;
     assert!((178..=180).contains(&days), "{days}");
 
-    // A process that has cached the old one is told by Entra, and finds the new one.
+    // Entra refuses the secret that a process has cached, and the process finds the new one.
     world.entra().remove_secret(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET).unwrap();
     world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
     let verify = format!("/integrations/{INTEGRATION}/verify");
@@ -137,11 +137,11 @@ async fn the_secret_before_the_last_is_removed_from_entra_once_nobody_can_use_it
         made.push(secret(&world, "AWSCURRENT").await);
         age_secrets(&world);
     }
-    // The operator's own is not ours to remove.
+    // The operator's own secret is kept.
     assert_eq!(secrets_in_entra(&world), [DEFAULT_CLIENT_SECRET, &made[2], &made[3]]);
     assert_eq!(world.entra().count("graph.add_password"), 4);
 
-    // Two rotations at once: what was current a moment ago is cached by others, so it stays for now.
+    // Two rotations in a row: other processes still cache the secret before, so it stays for now.
     rotate(&world, 5).await;
     rotate(&world, 6).await;
     made.extend([secret(&world, "AWSPREVIOUS").await, secret(&world, "AWSCURRENT").await]);
@@ -162,7 +162,7 @@ async fn a_password_that_could_not_be_stored_is_removed_by_the_next_rotation() {
     assert!(refused.contains("PutSecretValue"), "{refused}");
     services.let_through();
     assert_eq!(secrets_in_entra(&world).len(), 2, "Entra has it, and nobody else");
-    // Secrets Manager tries again, for now beside the lost one.
+    // Secrets Manager retries; the lost password stays for now.
     for name in STEPS {
         step(&world, name, 1).await.unwrap();
     }
@@ -208,7 +208,7 @@ async fn a_new_password_that_entra_s_servers_do_not_know_yet_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_operator_puts_during_a_rotation_is_not_overwritten() {
+async fn a_secret_that_the_operator_puts_during_a_rotation_is_not_overwritten() {
     for steps_before in 1..STEPS.len() {
         let world = world_that_may_rotate().await;
         world.announce_rotation(INTEGRATION, &token(1)).await;
@@ -222,7 +222,7 @@ async fn what_the_operator_puts_during_a_rotation_is_not_overwritten() {
         let next = if steps_before < 3 { "testSecret" } else { "finishSecret" };
         assert_given_up(&world, step(&world, next, 1).await, 1).await;
         assert_eq!(secret(&world, "AWSCURRENT").await, OTHER_SECRET);
-        // And the next rotation goes on from there.
+        // The next rotation succeeds.
         rotate(&world, 2).await;
         assert_eq!(secret(&world, "AWSPREVIOUS").await, OTHER_SECRET);
         world.connect("ada", "ada").await;
@@ -230,7 +230,7 @@ async fn what_the_operator_puts_during_a_rotation_is_not_overwritten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_described_is_what_is_stored_whenever_the_operator_puts_a_secret() {
+async fn the_description_matches_the_stored_secret_whenever_the_operator_puts_one() {
     const EXPIRES: &str = "2099-01-01T00:00:00Z";
     let (world, taps) = World::tapped().await;
     world.entra().change_app(DEFAULT_CLIENT_ID, |app| app.owns_itself = true).unwrap();
@@ -246,7 +246,7 @@ async fn what_is_described_is_what_is_stored_whenever_the_operator_puts_a_secret
                 let number = number.fetch_add(1, Ordering::Relaxed);
                 world.announce_rotation(INTEGRATION, &token(number)).await;
                 for name in STEPS {
-                    // Secrets Manager tries again what fails; what is given up fails again.
+                    // Secrets Manager retries a failed step; a rotation that was given up fails again.
                     if step(&world, name, number).await.is_err() {
                         drop(step(&world, name, number).await);
                     }
@@ -297,13 +297,13 @@ async fn a_pending_password_that_somebody_removed_from_entra_is_given_up() {
     step(&world, "createSecret", 1).await.unwrap();
     let pending = secret(&world, "AWSPENDING").await;
     world.entra().remove_secret(DEFAULT_CLIENT_ID, &pending).unwrap();
-    // The whole rotation is tried again, and finds that it cannot succeed.
+    // Secrets Manager retries the whole rotation, which is given up.
     assert_given_up(&world, step(&world, "createSecret", 1).await, 1).await;
     rotate(&world, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_entra_does_not_allow_changes_nothing() {
+async fn a_rotation_that_entra_does_not_allow_changes_nothing() {
     let world = World::start().await;
     world.announce_rotation(INTEGRATION, &token(1)).await;
     let refused = step(&world, "createSecret", 1).await.unwrap_err();
@@ -331,7 +331,7 @@ async fn only_rotations_that_secrets_manager_has_begun_are_made() {
             world.stack.invoke("rotate", event.to_string().into_bytes()).await.unwrap_err();
         assert!(refused.to_string().contains("not the secret of an integration"), "{refused}");
     }
-    // A rotation that was never begun, and one of a secret that is not rotated at all.
+    // A rotation that was never started, and one of a secret without rotation.
     let refused = step(&world, "createSecret", 1).await.unwrap_err();
     assert!(refused.contains("begun no such rotation"), "{refused}");
     world.announce_rotation(INTEGRATION, &token(1)).await;

@@ -1,5 +1,5 @@
-//! An integration is saved, and at any step of that others change it, or the wire breaks: before and after each request
-//! that the save sends to DynamoDB.
+//! Others change an integration, or the wire breaks, at any step of a save: before and after each request that the save
+//! sends to DynamoDB.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const RENEWED: &str = "2035-01-01T00:00:00Z";
 
-/// What others do: the credential is renewed, and the integration is stopped.
+/// Renews the credential and pauses the integration, as others might.
 async fn renew_and_pause(world: &World) {
     let path = format!("/integrations/{INTEGRATION}/client-credential");
     let renewed =
@@ -21,7 +21,7 @@ async fn renew_and_pause(world: &World) {
     world.ask(&Caller::Operator, Method::POST, &path).await.expect(200);
 }
 
-/// The integration, and makes it again what it was at first.
+/// Resets the integration. Returns it as it was before.
 async fn shown_and_reset(world: &World) -> Value {
     let path = format!("/integrations/{INTEGRATION}");
     let shown = world.get(&Caller::Operator, &path).await.expect(200).json();
@@ -54,7 +54,7 @@ async fn a_pause_and_a_renewed_credential_outlive_a_save_at_any_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_that_others_overtake_at_any_step_undoes_nothing_of_theirs() {
+async fn a_form_overtaken_at_any_step_never_undoes_changes_of_others() {
     let (world, [tap, _others]) = World::tapped().await;
     let operator = Operator::sign_in(&world, world.stack.operator_key()).await;
     let path = format!("/portal/integrations/{INTEGRATION}/edit");
@@ -88,7 +88,7 @@ async fn a_form_that_others_overtake_at_any_step_undoes_nothing_of_theirs() {
             let shown = shown_and_reset(&world).await;
             assert_eq!(shown["status"], "paused", "{shown}");
             assert_eq!(shown["client_credential"]["expires_at"], RENEWED, "{shown}");
-            // Saved, or refused with the reason; never half of it.
+            // The form is saved completely, or refused with the reason.
             let is_saved = answer.status == 303;
             assert_eq!(shown["always_warm"], is_saved, "{answer:?}");
             if !is_saved {
@@ -118,9 +118,9 @@ async fn a_deletion_at_any_step_of_a_save_leaves_nothing_half_deleted() {
         async |saved| {
             let shown = world.get(&Caller::Operator, path).await;
             match saved.status.as_u16() {
-                // The save came first, and then the deletion.
+                // The save came before the deletion.
                 200 => drop(shown.expect_problem(404, "integration_not_found")),
-                // The deletion came first: the integration is new, and ready to be used.
+                // The deletion came first, so the integration is new and ready.
                 201 => {
                     assert_eq!(shown.expect(200).json()["status"], "ready");
                     let verify = format!("{path}/verify");
@@ -138,11 +138,11 @@ async fn a_deletion_at_any_step_of_a_save_leaves_nothing_half_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_or_an_answer_that_gets_lost_at_any_step_of_a_save_is_made_good() {
+async fn a_save_recovers_from_a_lost_request_or_answer_at_any_step() {
     let (world, [tap, _others]) = World::tapped().await;
     let operator = Operator::sign_in(&world, world.stack.operator_key()).await;
     let path = format!("/portal/integrations/{INTEGRATION}/edit");
-    // The client sends again, and what it finds is its own: neither there before, nor somebody else's.
+    // The SDK retries and finds its own earlier write, so the answer is 201.
     let saves = AtomicU64::new(0);
     let steps = at_every_step(
         &tap,
@@ -167,7 +167,7 @@ async fn a_request_or_an_answer_that_gets_lost_at_any_step_of_a_save_is_made_goo
     )
     .await;
     assert!(steps >= 3, "{steps}");
-    // So it is with a key that would be there, and never shown.
+    // Without this recovery an API key would exist that was never shown.
     let key = json!({"name": "lost", "role": "application"});
     let steps = at_every_step(
         &tap,
@@ -179,21 +179,21 @@ async fn a_request_or_an_answer_that_gets_lost_at_any_step_of_a_save_is_made_goo
     assert!(steps >= 1, "{steps}");
 }
 
-/// One thing that somebody does with the integration `shared`.
+/// A change of the integration `shared`.
 #[derive(Debug, Clone, Copy)]
 enum Change {
-    /// By the API, with a credential.
+    /// A PUT with a credential.
     Put,
-    /// By the API, without one.
+    /// A PUT without a credential.
     PutFields,
-    /// In the portal, with a credential.
+    /// A form of the portal, with a credential.
     Form,
-    /// The credential alone.
+    /// A PUT of the credential alone.
     Renew,
     Delete,
 }
 
-/// A credential whose secret tells when it expires, so that the two can be compared.
+/// Returns a credential whose secret contains its expiry, so that the two can be compared.
 fn credential(year: u32) -> Value {
     json!({"kind": "client_secret", "client_secret": format!("until-{year}"), "expires_at": format!("{year}-01-01T00:00:00Z")})
 }
@@ -237,7 +237,7 @@ impl Change {
     }
 }
 
-/// The credential that is stored is the one that is described; without an integration there is none.
+/// Asserts that the stored credential matches its description, and that none is left without an integration.
 async fn assert_together(world: &World, what: &str) {
     let secrets = &world.stack.aws().secrets_manager;
     let name = format!("{}integrations/shared", names::SECRETS);
@@ -255,7 +255,7 @@ async fn assert_together(world: &World, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_and_its_description_stay_together_whoever_comes_between() {
+async fn a_stored_credential_matches_its_description_under_any_interleaving() {
     let (world, taps) = World::tapped().await;
     let operator = Operator::sign_in(&world, world.stack.operator_key()).await;
     let changes = [Change::Put, Change::PutFields, Change::Form, Change::Renew, Change::Delete];
@@ -294,12 +294,12 @@ async fn a_credential_and_its_description_stay_together_whoever_comes_between() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_still_being_deleted_is_waited_for() {
     let (world, [_dynamodb, secrets]) = World::tapped().await;
-    // As Secrets Manager answers for a while after a deletion.
+    // Secrets Manager answers so for a while after a deletion.
     secrets.answer("CreateSecret", "InvalidRequestException", 2);
     world.put_integration("second", json!({})).await.expect(201);
     let verified = world.post(&Caller::Operator, "/integrations/second/verify", json!({})).await;
     assert_eq!(verified.expect(200).json()["ok"], true);
-    // Not for ever, and then nothing is left that looks as if it could be used.
+    // The wait ends, and then no unusable integration is left.
     secrets.answer("CreateSecret", "InvalidRequestException", u64::MAX);
     world.put_integration("third", json!({})).await.expect_problem(503, "service_unavailable");
     world.get(&Caller::Operator, "/integrations/third").await.expect(404);

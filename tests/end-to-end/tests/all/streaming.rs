@@ -1,4 +1,4 @@
-//! The same proxy where answers are streamed.
+//! The proxy with streamed answers.
 
 use emulators::Fault;
 use emulators::devops::{Gate, LargeContent};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_large_for_one_way_is_streamed_by_the_other_and_the_refusal_says_where() {
+async fn bodies_too_large_for_the_gateway_are_streamed_and_the_refusal_names_the_other_address() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let large: Vec<u8> =
@@ -57,7 +57,7 @@ async fn a_stream_that_azure_devops_breaks_off_is_broken_off_for_the_client_too(
     assert!((1..=2_000_000).contains(&received), "{received}");
     let line = world.logged(|line| line.contains("broken_off")).await;
     assert!(line.contains("streamed_bytes"), "{line}");
-    // The next call is served by a new process.
+    // A new process serves the next call.
     world.streamed(&connection, PROJECTS).await.expect(200);
 }
 
@@ -82,7 +82,7 @@ async fn tokens_are_renewed_and_addresses_point_back_as_they_do_behind_the_gatew
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_are_the_same_and_nothing_but_the_proxy_is_there() {
+async fn refusals_are_the_same_and_only_the_proxy_is_served() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.streamed(&connection, "evil.example/x").await.expect_problem(400, "unknown_host");
@@ -165,7 +165,7 @@ async fn two_hundred_megabytes_pass_through_little_memory() {
     let mut received = 0_u64;
     while let Some(chunk) = answer.chunk().await.unwrap() {
         received += chunk.len() as u64;
-        // Reading slowly at the beginning: nothing may pile up in the function meanwhile.
+        // The client reads slowly at first, and the function must not buffer meanwhile.
         if received < 200_000 {
             assert!(chunk.iter().copied().eq(expected.by_ref().take(chunk.len())));
         }

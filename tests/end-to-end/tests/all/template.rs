@@ -157,7 +157,7 @@ async fn the_local_stack_sets_no_variable_that_the_template_does_not_set() {
 
 type Variable<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// The names of the variables that `reads` asks for.
+/// Returns the names of the variables that `reads` reads.
 fn variables_of(reads: impl Fn(&Variable<'_>)) -> BTreeSet<String> {
     let names = RefCell::new(BTreeSet::new());
     reads(&|name| {
@@ -242,7 +242,7 @@ fn functions_answer_before_the_http_api_gives_up() {
 #[test]
 fn no_api_has_an_authorizer_of_its_own() {
     // The functions check each route's callers against the contract. An authorizer of the API would be a second
-    // place, and a method with an API key or IAM would refuse callers that the contract allows.
+    // check, and a method with an API key or IAM would refuse callers that the contract allows.
     let template = Template::read().unwrap();
     for (id, route) in template.of_type("AWS::ApiGatewayV2::Route") {
         for property in ["AuthorizationType", "AuthorizerId", "ApiKeyRequired"] {

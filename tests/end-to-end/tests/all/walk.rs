@@ -42,6 +42,6 @@ async fn deleting_a_connection_forgets_its_tokens_at_once() {
         .expect_problem(404, "connection_not_found");
     assert!(world.items(names::TOKENS).await.is_empty());
     assert!(world.items(names::CONNECTIONS).await.is_empty());
-    // And the way is free for a new connection.
+    // The user can connect again.
     assert_ne!(world.connect("ada", "ada").await, connection);
 }

@@ -40,7 +40,7 @@ async fn an_api_key_is_shown_once_works_until_its_time_and_is_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_key_hides_behind_the_name_of_those_for_single_calls() {
+async fn no_key_can_hide_behind_the_name_of_a_key_for_a_single_call() {
     let world = World::start().await;
     let wish = json!({"name": "one call of the portal", "role": "operator"});
     let made = world.post(&Caller::Operator, "/api-keys", wish).await.expect(201).json();

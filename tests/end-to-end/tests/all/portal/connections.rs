@@ -1,4 +1,4 @@
-//! Connections in the portal: finding, connecting again, refusing, calling, their history, and what the health page tells.
+//! Connections in the portal: finding, reconnecting, refusing, calling, their history, and the health page.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::operator;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_can_say_that_it_is_somebody_else() {
+async fn an_operator_can_refuse_the_sign_in_of_another_person() {
     let world = World::start().await;
     let id = world.connect("ada", "ada").await;
     let operator = operator(&world).await;
@@ -28,16 +28,16 @@ async fn an_operator_can_say_that_it_is_somebody_else() {
         let fields = [("connection_id", id.as_str()), ("confirmation", code)];
         operator.submit("/portal/connected/refuse", &fields).await
     };
-    // Another sign-in than the page was about is not erased.
+    // A form with another code erases no sign-in.
     refuse("another").await.expect(400);
     let fields = [("connection_id", id.as_str()), ("confirmation", confirmation.as_str())];
     let refused = operator.submit_and_follow("/portal/connected/refuse", &fields).await;
     assert!(refused.expect(200).text().contains("The sign-in is refused"));
-    // What was there before goes on, and nothing is left to confirm.
+    // The earlier sign-in stays active, and there is nothing left to confirm.
     assert_eq!(world.connection(&id).await["status"], "active");
     let late = operator.browser().open_page(returned.as_str()).await.expect(200).text();
     assert!(late.contains("There is nothing to confirm"), "{late}");
-    // Nothing is said to be erased that is not.
+    // A second refusal is an error, because it erases nothing.
     refuse(&confirmation).await.expect(400);
     let tokens = world.items(names::TOKENS).await;
     assert_eq!(tokens.len(), 1);
@@ -49,7 +49,7 @@ async fn a_user_who_must_sign_in_again_is_sent_where_the_application_finishes() 
     let id = world.connect("ada", "ada").await;
     let operator = operator(&world).await;
     let path = format!("/portal/connections/{id}/connect");
-    // Without a page of the application, the operator says where the user comes back to.
+    // If the application has no page for it, the operator enters the return address.
     let form = operator.submit_and_follow(&path, &[]).await.expect(200).text();
     assert_eq!(field(&form, "user").as_deref(), Some("ada"));
     let reconnect = json!({"reconnect_url": "https://app.mycompany.example/settings"});
@@ -165,13 +165,13 @@ async fn the_health_page_counts_calls_renewals_and_what_is_due() {
     )
     .await;
     assert!(after.contains(">0 <span class=\"tag good\">in time</span>"), "{after}");
-    // The first failure is written at once: in an outage there may be no further call.
+    // The first failure is written at once, because in an outage there may be no further call.
     shown_after(
         &world,
         &operator,
         |n| format!("calls, {n} failed"),
         async || {
-            // Which is written, and the next one not before ten seconds have passed.
+            // This call is written, and the next write comes ten seconds later at the earliest.
             call().await.expect(200);
             world.devops().inject(Fault::on("projects.list").status(500));
             call().await.expect(500);
@@ -180,8 +180,8 @@ async fn the_health_page_counts_calls_renewals_and_what_is_due() {
     .await;
 }
 
-/// The health page, which counts what is done in a fresh process. Counts that take long to be written may be lost: then it
-/// is done again.
+/// Runs `act` in fresh processes and returns the health page that counts it. Counts may be lost if writing them takes
+/// long, so it is repeated.
 async fn shown_after(
     world: &World,
     operator: &Operator<'_>,
@@ -200,7 +200,7 @@ async fn shown_after(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_history_of_a_connection_tells_its_changes_and_goes_with_it() {
+async fn the_history_of_a_connection_lists_its_changes_and_is_deleted_with_it() {
     let world = World::start().await;
     let id = world.connect("ada", "ada").await;
     let page = format!("/portal/connections/{id}");
@@ -219,7 +219,7 @@ async fn the_history_of_a_connection_tells_its_changes_and_goes_with_it() {
     let requested = "Renewed because somebody asked for it.";
     assert_eq!(history().await, ["Connected.", signed_in, requested, "Connected.", signed_in]);
 
-    // More changes than are kept.
+    // More changes than the history keeps.
     let refresh = format!("/connections/{id}/refresh");
     for _ in 0..50 {
         world.ask(&Caller::Application, Method::POST, &refresh).await.expect(200);

@@ -1,4 +1,4 @@
-//! Integrations in the portal, and the way of a newcomer from an empty service to a call of Azure DevOps.
+//! Integrations in the portal, and a newcomer's steps from an empty service to a call of Azure DevOps.
 
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use end_to_end::portal::{borrowed, field, untouched};
@@ -128,7 +128,7 @@ async fn a_refused_form_names_every_field_and_never_shows_a_secret_again() {
         .get(&Caller::Operator, "/integrations/second")
         .await
         .expect_problem(404, "integration_not_found");
-    // The address of a form's answer, opened again.
+    // The address of a form's answer can be opened again.
     for (address, page) in [
         (
             format!("/portal/integrations/{INTEGRATION}/verify"),
@@ -147,7 +147,7 @@ async fn a_refused_form_names_every_field_and_never_shows_a_secret_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_was_entered_is_dropped_without_a_word() {
+async fn no_entry_is_dropped_silently() {
     let world = World::start().await;
     let operator = operator(&world).await;
     let path = format!("/portal/integrations/{INTEGRATION}/edit");
@@ -157,7 +157,7 @@ async fn nothing_that_was_entered_is_dropped_without_a_word() {
         let mut all: Vec<(String, String)> = fields.clone();
         all.retain(|(name, _)| name != "csrf");
         all.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        // A browser sends a field once.
+        // A browser sends each field once.
         for (name, _) in more {
             let first = all.iter().position(|(known, _)| known == name).unwrap();
             if all.iter().filter(|(known, _)| known == name).count() > 1 {
@@ -169,13 +169,13 @@ async fn nothing_that_was_entered_is_dropped_without_a_word() {
     let send =
         async |fields: Vec<(String, String)>| operator.submit(&path, &borrowed(&fields)).await;
     for (more, field) in [
-        // A secret, and the choice to keep the stored one.
+        // A new secret together with the choice to keep the stored one.
         (
             &[("client_credential.client_secret", "s3cr3t-of-the-test")][..],
             "client_credential.client_secret",
         ),
         (&[("any_organization", "yes")], "organizations"),
-        // A file with the key in it, in the place of the certificate alone.
+        // A file that contains the private key instead of the certificate.
         (
             &[
                 ("client_credential", "certificate"),
@@ -191,9 +191,9 @@ async fn nothing_that_was_entered_is_dropped_without_a_word() {
         assert!(refused.contains(&format!("<li>{field}")), "{field}: {refused}");
         assert!(!refused.contains("s3cr3t") && !refused.contains("k3y-of-the-test"), "{refused}");
     }
-    // Somebody else saves meanwhile; saving again is a decision.
+    // Another operator saves meanwhile; only a second save overwrites that.
     world.put_integration(INTEGRATION, json!({"always_warm": true})).await.expect(200);
-    // It is told beside whatever else is wrong, and not lost with it.
+    // The conflict is shown together with other faults.
     let faulty = send(with(&[("tenant", "nowhere")])).await.expect(422).text();
     assert!(
         faulty.contains("has changed since the page was opened") && faulty.contains("<li>tenant:"),
@@ -239,7 +239,7 @@ async fn saving_a_form_untouched_changes_nothing() {
         saved.expect(303);
         let mut after = stored(&world, "second").await;
         before["updated_at"] = after["updated_at"].clone();
-        // The checklist has an order of its own.
+        // The checklist sorts the scopes differently.
         before["scopes"].as_array_mut().unwrap().sort_by_key(Value::to_string);
         after["scopes"].as_array_mut().unwrap().sort_by_key(Value::to_string);
         assert_eq!(after, before);

@@ -1,4 +1,4 @@
-//! What was entered while the session ended.
+//! Entries in forms that are sent after the session has ended.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::{operator, set_sessions, stored};
 
-/// Lets every session of an operator end, as time does.
+/// Ends every operator's session, as the passing of time would.
 async fn let_sessions_end(world: &World) {
     set_sessions(world, "used_at", AttributeValue::N("1000000000".to_owned())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_entered_outlives_the_session_but_for_secrets() {
+async fn entries_outlive_the_session_except_secrets() {
     const TYPED: [(&str, &str); 9] = [
         ("integration", "typed"),
         ("client_credential", "client_secret"),
@@ -41,7 +41,7 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
         operator.browser().submit(&world.url("/portal/integrations/new"), fields).await
     };
     let ended = send(&typed).await.expect(401).text();
-    // A slip does not lose it either.
+    // A wrong key keeps the entries.
     let mut fields = hidden(&ended);
     fields.push(("key".to_owned(), "no key".to_owned()));
     let sign_in = world.url("/portal/sign-in");
@@ -52,7 +52,7 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
     let draft = signed_in.header("location").unwrap().to_owned();
     let back = operator.open(&draft).await.expect(200).text();
     assert!(back.contains("your session had ended"), "{back}");
-    // Opened again it is still there; it is no part of the page that everybody opens.
+    // The draft can be opened again. It is not on the page without a draft, and not visible to other sessions.
     assert!(operator.open(&draft).await.expect(200).text().contains("fabrikam"));
     for (visitor, path) in [(&operator, "/portal/integrations/new"), (&other, draft.as_str())] {
         let page = visitor.open(path).await.expect(200).text();
@@ -76,13 +76,13 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
     again.retain(|(name, _)| name != "client_credential.client_secret");
     again.push(("client_credential.client_secret".to_owned(), DEFAULT_CLIENT_SECRET.to_owned()));
     send(&borrowed(&again)).await.expect(303);
-    // Saved, it is no draft any more.
+    // Saving the form removes the draft.
     assert!(!operator.open(&draft).await.expect(200).text().contains("fabrikam"));
     let view = stored(&world, "typed").await;
     assert_eq!(view["organizations"], json!(["mycompany", "fabrikam"]));
     assert_eq!(view["scopes"], json!(["vso.code", "vso.project"]));
 
-    // The same where an integration is edited; what others save meanwhile is told.
+    // The same holds for editing an integration; a save by others meanwhile is shown.
     let path = "/portal/integrations/typed/edit";
     let mut edited = untouched(&operator.open(path).await.expect(200).text());
     edited.push(("always_warm".to_owned(), "yes".to_owned()));
@@ -101,7 +101,7 @@ async fn what_was_entered_outlives_the_session_but_for_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_fills_in_what_an_operator_saves() {
+async fn nobody_else_can_prefill_a_form_of_an_operator() {
     let world = World::start().await;
     let (operator, other) = (operator(&world).await, operator(&world).await);
     let foreign_token = other.form_token().await;

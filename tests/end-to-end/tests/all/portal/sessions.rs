@@ -1,4 +1,4 @@
-//! Who gets in and for how long, and whose forms count.
+//! Signing in, the end of a session, and the protection of forms.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use end_to_end::portal::Operator;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{operator, set_sessions, stored};
 
-/// Every page, with things that do not exist.
+/// Every page, with ids that do not exist.
 const PAGES: [&str; 12] = [
     "integrations",
     "integrations/new",
@@ -46,7 +46,7 @@ const ACTIONS: [&str; 17] = [
     "service/resume",
 ];
 
-/// A page that shows nothing but the way in.
+/// Asserts a page that shows only the sign-in form.
 fn assert_asks_to_sign_in(answer: &Answer) {
     let page = answer.clone().expect(401).text();
     assert!(page.contains("<h1>Sign in</h1>") && !page.contains("mycompany"), "{page}");
@@ -67,7 +67,7 @@ async fn without_a_session_there_is_nothing_but_the_sign_in_page() {
         let answer = browser.submit(&world.url(&format!("/portal/{action}")), &fields).await;
         assert_asks_to_sign_in(&answer);
     }
-    // Keys count in the portal only where they are entered.
+    // A key in a header does not sign in to the portal.
     let with_key = world.get(&Caller::Operator, "/portal/integrations").await;
     assert_asks_to_sign_in(&with_key);
     assert_eq!(world.items(names::INTEGRATIONS).await.len(), before.len());
@@ -95,7 +95,7 @@ async fn only_an_operator_key_signs_in() {
         assert!(answer.header("set-cookie").is_none());
         assert!(answer.expect(401).text().contains("This is not an operator key"));
     }
-    // Where the alarm for refused keys looks.
+    // The alarm for refused keys counts this log line.
     world
         .logged(|line| {
             line.contains("\"POST /portal/{page+}\"") && line.contains("invalid_credentials")
@@ -199,7 +199,7 @@ async fn a_session_ends_with_its_time_its_key_and_signing_out() {
     world.ask(&Caller::Operator, Method::DELETE, &format!("/api-keys/{id}")).await.expect(204);
     assert_asks_to_sign_in(&by_key.open("/portal/integrations").await);
 
-    // Signing in again ends the former session, whose cookie is overwritten.
+    // Signing in again ends the earlier session, because its cookie is overwritten.
     let again = operator(&world).await;
     let former = again.browser().cookies();
     let sent = [("key", world.stack.operator_key())];
@@ -219,7 +219,7 @@ async fn a_session_ends_with_its_time_its_key_and_signing_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_operator_does_is_in_the_log() {
+async fn actions_of_an_operator_are_in_the_log() {
     let world = World::start().await;
     let key = world.new_key("operator", None).await;
     let id = key.split('_').nth(1).unwrap().to_owned();
