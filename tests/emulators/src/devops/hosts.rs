@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn host_names_tell_family_and_organization() {
+    fn family_and_organization_are_read_from_host_names() {
         assert_eq!(site("DEV.azure.com"), Some(Site::Named { family: "" }));
         assert_eq!(site("127.0.0.1:8082"), Some(Site::Named { family: "" }));
         assert_eq!(site("vsrm.dev.azure.com"), Some(Site::Named { family: "vsrm" }));

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_what_the_whole_has_there() {
+    fn a_part_equals_the_same_range_of_the_whole() {
         let whole = LargeContent::new(200_000).collect::<Vec<_>>().concat();
         assert_eq!(whole.len(), 200_000);
         for (start, end) in [(0, 1), (65_530, 65_560), (70_000, 200_000), (5, 5)] {

@@ -214,7 +214,7 @@ async fn areas_and_locations_are_found_without_an_organization_and_without_a_tok
 }
 
 #[tokio::test]
-async fn profile_and_accounts_tell_who_and_where() {
+async fn profile_and_accounts_return_the_user_and_the_organizations() {
     let world = world(&["vso.profile"]).await;
     let me = world
         .call("GET", "https://app.vssps.visualstudio.com/_apis/profile/profiles/me")
@@ -264,7 +264,7 @@ async fn answers_carry_the_usual_headers_and_echo_the_version() {
 }
 
 #[tokio::test]
-async fn limits_blocks_and_deactivation_look_as_they_do_there() {
+async fn limits_blocks_and_deactivation_look_like_azure_devops() {
     let world = world(&["user_impersonation"]).await;
     world.devops.change_settings(|settings| {
         settings.rate_limit = Some(RateLimit {

@@ -10,7 +10,7 @@ fn throttled(world: &World) {
 }
 
 #[tokio::test]
-async fn who_asks_too_much_is_told_delayed_and_refused() {
+async fn a_client_over_its_budget_is_warned_delayed_and_refused() {
     let mut world = world(&["user_impersonation"]).await;
     throttled(&world);
     let mut answers = Vec::new();

@@ -17,7 +17,7 @@ async fn write(world: &World, method: &str, path: &str, if_match: Option<&str>) 
 }
 
 #[tokio::test]
-async fn a_page_is_changed_only_by_who_has_read_it_last() {
+async fn a_page_is_changed_only_with_its_current_etag() {
     let world = world(&["vso.wiki_write"]).await;
     let made = write(&world, "PUT", "?path=/New%20page", None).await;
     assert_eq!((made.status, made.json()["content"].as_str()), (201, Some("written by PUT")));
