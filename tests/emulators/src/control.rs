@@ -1,4 +1,4 @@
-//! The admin routes that both emulators have: `/_emulator/…`, JSON in and out, never recorded, never faulty.
+//! The admin routes of both emulators: `/_emulator/…`, JSON in and out, without records or faults.
 
 use http::Method;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use crate::reply::Reply;
 use crate::request::Received;
 use crate::server::Emulator;
 
-/// What follows `/_emulator/`, if the request is for the admin routes.
+/// Returns the path after `/_emulator/`, or `None` if the request is not for the admin routes.
 pub(crate) fn path(request: &Received) -> Option<&str> {
     let rest = request.path().strip_prefix("/_emulator")?;
     (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_matches('/'))
@@ -89,14 +89,14 @@ fn reset<E: Emulator>(emulator: &E, request: &Received) -> Reply {
     }
 }
 
-/// The JSON body of an admin request; an empty one counts as `{}`.
+/// Returns the JSON body of an admin request; an empty one counts as `{}`.
 pub(crate) fn body<T: DeserializeOwned>(request: &Received) -> Result<T, Reply> {
     let bytes: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };
     serde_json::from_slice(bytes)
         .map_err(|error| Reply::json(400, &json!({"error": error.to_string()})))
 }
 
-/// `current` with the members of `changes` laid over it.
+/// Returns `current` with the members of `changes` merged in.
 pub(crate) fn merged<T: DeserializeOwned + serde::Serialize>(
     current: &T,
     changes: &Value,

@@ -1,4 +1,4 @@
-//! Faults: what an emulator should do wrong, how often, and to which requests.
+//! Faults of an emulator: the kind, the number, and the requests.
 
 mod queue;
 
@@ -28,13 +28,13 @@ use crate::traffic::covers;
 pub struct Fault {
     /// Route name, or the part of it before a dot (`git` means every `git.…`); empty or `*`: every route.
     pub route: String,
-    /// How many matching requests it meets; 0: all until removed.
+    /// Number of matching requests that get the fault; 0: all until it is removed.
     pub times: u32,
-    /// How many matching requests pass unharmed before the first one it meets.
+    /// Number of matching requests that pass before the first fault.
     pub skip: u32,
     /// Only requests whose host, target, headers or body contain this text.
     pub containing: Option<String>,
-    /// First do the real work, then the fault: the state changes and only the answer is lost or replaced.
+    /// Do the real work before the fault: the state changes and only the answer is lost or replaced.
     pub after: bool,
     /// Wait this long, in milliseconds.
     pub delay_ms: u64,
@@ -48,11 +48,11 @@ pub struct Fault {
     pub status: Option<u16>,
     /// Headers to add to the answer.
     pub headers: BTreeMap<String, String>,
-    /// Body of the answer; without one, the service's usual body for the status.
+    /// Body of the answer; `None`: the service's usual body for the status.
     pub body: Option<String>,
     /// Body of the answer in base64, for bytes that are not text.
     pub body_base64: Option<String>,
-    /// Entra: `error` of an OAuth error answer; status 400 (`invalid_client`: 401) unless `status` says otherwise.
+    /// Entra: `error` of an OAuth error answer; status 400 (`invalid_client`: 401) unless `status` is set.
     pub error: Option<String>,
     /// Entra: `suberror`.
     pub suberror: Option<String>,
@@ -64,11 +64,11 @@ pub struct Fault {
     pub retry_after: Option<u64>,
     /// One of the services' HTML pages instead of the answer.
     pub page: Option<Page>,
-    /// Entra: how the ID token of a token answer is spoilt.
+    /// Entra: the fault of the ID token in a token answer.
     pub id_token: Option<IdTokenFault>,
 }
 
-/// HTML pages that clients meet where they expect JSON.
+/// HTML pages instead of expected JSON.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Page {
@@ -92,20 +92,20 @@ pub struct IdTokenFault {
     pub claims: BTreeMap<String, Value>,
     /// Header members to set; `null` removes one.
     pub header: BTreeMap<String, Value>,
-    /// How it is signed.
+    /// Its signature.
     pub signature: IdTokenSignature,
-    /// No ID token at all.
+    /// Leave the ID token out.
     pub omit: bool,
 }
 
-/// How a spoilt ID token is signed.
+/// The signature of a spoilt ID token.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum IdTokenSignature {
-    /// Properly, over the spoilt content.
+    /// Valid for the spoilt content.
     #[default]
     Valid,
-    /// Bytes that fit nothing.
+    /// Invalid bytes.
     Broken,
     /// None: the part after the second dot is empty.
     Missing,
@@ -141,12 +141,12 @@ impl Default for Fault {
 }
 
 impl Fault {
-    /// A fault for the next request of this route; says nothing yet about what goes wrong.
+    /// A fault for the next request of this route. Its kind is still to be set.
     pub fn on(route: &str) -> Self {
         Self { route: route.to_owned(), ..Self::default() }
     }
 
-    /// Meets this many requests; 0: all until removed.
+    /// Applies to this many requests; 0: all until it is removed.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
@@ -160,14 +160,14 @@ impl Fault {
         self
     }
 
-    /// Only requests that contain this text.
+    /// Applies only to requests that contain this text.
     #[must_use]
     pub fn containing(mut self, text: &str) -> Self {
         self.containing = Some(text.to_owned());
         self
     }
 
-    /// The real work is done first; only the answer suffers.
+    /// Applies after the real work, to the answer only.
     #[must_use]
     pub fn after_handling(mut self) -> Self {
         self.after = true;
@@ -216,28 +216,28 @@ impl Fault {
         self
     }
 
-    /// The answer's body.
+    /// Sets the body of the answer.
     #[must_use]
     pub fn body(mut self, body: &str) -> Self {
         self.body = Some(body.to_owned());
         self
     }
 
-    /// The answer's body, any bytes.
+    /// Sets the body of the answer to any bytes.
     #[must_use]
     pub fn body_bytes(mut self, body: &[u8]) -> Self {
         self.body_base64 = Some(STANDARD.encode(body));
         self
     }
 
-    /// An OAuth error of Entra.
+    /// Answers with an OAuth error of Entra.
     #[must_use]
     pub fn error(mut self, error: &str) -> Self {
         self.error = Some(error.to_owned());
         self
     }
 
-    /// The error's `suberror`.
+    /// Sets the `suberror` of the error.
     #[must_use]
     pub fn suberror(mut self, suberror: &str) -> Self {
         self.suberror = Some(suberror.to_owned());
@@ -251,21 +251,21 @@ impl Fault {
         self
     }
 
-    /// The error's claims challenge.
+    /// Sets the claims challenge of the error.
     #[must_use]
     pub fn claims(mut self, claims: &str) -> Self {
         self.claims = Some(claims.to_owned());
         self
     }
 
-    /// `Retry-After` in seconds.
+    /// Sets `Retry-After`, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// An HTML page instead of the answer.
+    /// Answers with an HTML page.
     #[must_use]
     pub fn page(mut self, page: Page) -> Self {
         self.page = Some(page);
@@ -279,7 +279,7 @@ impl Fault {
         self
     }
 
-    /// Whether it has an answer of its own, instead of the real one.
+    /// Whether the fault replaces the real answer.
     pub(crate) fn replaces_answer(&self) -> bool {
         self.status.is_some() || self.error.is_some() || self.page.is_some() || self.has_body()
     }
@@ -288,7 +288,7 @@ impl Fault {
         self.body.is_some() || self.body_base64.is_some()
     }
 
-    /// Puts headers, body and truncation of the fault onto an answer.
+    /// Applies headers, body and truncation of the fault to an answer.
     pub(crate) fn decorate(&self, mut reply: Reply) -> Reply {
         if let Some(body) = &self.body {
             reply = reply.body(body.clone());

@@ -1,9 +1,8 @@
 //! Stand-ins of Microsoft Entra ID and Azure DevOps Services, over real HTTP.
 //!
-//! Tests and the local stack talk to these instead of to Microsoft: the same paths, parameters, headers, bodies and
-//! refusals, with accounts that are known, faults on request, and a record of everything that was asked. They know
-//! nothing of the service they are made for, hold all state in memory, and are meant for loopback only: the admin
-//! routes ask for no credentials.
+//! Tests and the local stack use these in place of Microsoft: the same paths, parameters, headers, bodies and refusals,
+//! with known accounts, faults on request, and a record of every request. They are independent of the service under
+//! test, keep all state in memory, and are for loopback only: the admin routes require no credentials.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -25,8 +24,8 @@
 //! # The marker
 //!
 //! Every access token, refresh token, authorization code, ID token and generated client secret contains [`MARKER`]
-//! literally (ID tokens because [`MARKER_DECODED`] stands in their claims at the right offset). `Entra::secrets_issued`
-//! lists all of them, registered secrets included, for searches of other encodings.
+//! literally (ID tokens because their claims contain [`MARKER_DECODED`] at the right offset). `Entra::secrets_issued`
+//! lists all of them, with registered secrets, for searches of other encodings.
 //!
 //! # Entra
 //!
@@ -48,19 +47,19 @@
 //!
 //! **Signing in without a browser**: take the authorize URL, put `/decision` after `/authorize`, keep the query, and
 //! POST `account=ada&action=approve` as a form. The answer is the 302 to the redirect URI with `code`, `state` and
-//! `session_state`. `account` may be left out when `login_hint` names one. `prompt=none` with a `login_hint` answers
+//! `session_state`. `account` is optional if `login_hint` names one. `prompt=none` with a `login_hint` answers
 //! the 302 at once. Other values of `action`: `cancel`, `consent_required`, `admin_approval_required`,
 //! `admin_approval_pending`, `interaction_required`, `login_required`, `not_assigned`, `blocked`, `server_error`,
 //! `temporarily_unavailable`, and `error` with form fields `error`, `code`, `suberror`, `claims`. The page that GET
-//! answers holds the same forms. Admin consent works alike: `/{tenant}/adminconsent/decision?…`.
+//! returns has the same forms. Admin consent works the same way: `/{tenant}/adminconsent/decision?…`.
 //!
 //! Route names for counts and faults: `metadata`, `keys`, `authorize`, `decision`, `token.authorization_code`,
 //! `token.refresh_token`, `token.client_credentials`, `adminconsent`, `adminconsent.decision`, `logout`, `unknown`.
-//! A name covers what is below it: `token` means all three grants.
+//! A name covers the names below it: `token` means all three grants.
 //!
 //! # Azure DevOps
 //!
-//! One server for all hosts: the real name comes in the `Host` header, a loopback name stands for `dev.azure.com`.
+//! One server for all hosts: the `Host` header has the real name; a loopback name means `dev.azure.com`.
 //! Organizations `mycompany` (projects `Website`, `Payments Service`, `Data Platform`), `fabrikam` (`Fabrikam Fiber`) in
 //! tenant A, `contoso` (`Portal`) in tenant B. `Website` has a repository with `README.md`, `src/…`, a binary file,
 //! branches `main`, `docs` and `feature/login`, pull request 1, work items 1 to 5, definitions 12 and 13, builds 41 to 45,
@@ -79,18 +78,18 @@
 //! `deployment.{options,connection_data}`, `deployment.resource_areas.{list,get}`, `unknown`, `unknown_host`.
 //!
 //! **Large answers**: [`AzureDevOps::add_large_attachment`] adds an attachment whose content ([`devops::LargeContent`],
-//! which also tells the SHA-256) is made while it is sent. With a [`devops::Gate`] the first 64 KiB leave at once and
-//! the rest when the test opens it, so that the first byte is seen before the last without looking at a clock.
+//! which also computes the SHA-256) is generated while it is sent. With a [`devops::Gate`] the first 64 KiB leave at
+//! once and the rest after the test opens it, so that a test can prove streaming without a clock.
 //!
 //! **Git over HTTP**: `git clone https://dev.azure.com/{organization}/{project}/_git/{repository}` and its other forms,
-//! fetching and pushing, answered by `git http-backend` (501 where Git is not installed). The token comes as `Bearer` or
-//! as the password of `Basic`. The bare repository is made at first use from what the REST routes show then, with ids of
-//! its own; [`AzureDevOps::git_folder`] tells where it is, for a test to put a history in.
+//! fetching and pushing, answered by `git http-backend` (501 if Git is not installed). The token is the `Bearer` token
+//! or the password of `Basic`. The bare repository is created at first use from the content of the REST routes at that
+//! time, with its own ids; [`AzureDevOps::git_folder`] returns its folder, so that a test can add a history.
 //!
-//! **Load**: [`AzureDevOpsSettings::throttling`] counts requests per user against a budget. Answers tell about it from
-//! half of the budget on, are delayed beyond it (`X-RateLimit-Delay`, `Retry-After` on 200), and end in 429 TF400733. The
-//! window ends by the emulated clock (`Entra::advance_clock`) or by [`AzureDevOps::reset_usage`].
-//! [`AzureDevOpsSettings::rate_limit`] puts fixed values on every answer instead.
+//! **Load**: [`AzureDevOpsSettings::throttling`] counts requests per user against a budget. Answers have rate-limit
+//! headers from half of the budget on, are delayed beyond it (`X-RateLimit-Delay`, `Retry-After` on 200), and end in
+//! 429 TF400733. The window ends by the emulated clock (`Entra::advance_clock`) or by [`AzureDevOps::reset_usage`].
+//! [`AzureDevOpsSettings::rate_limit`] adds fixed values to every answer instead.
 //!
 //! **Long lists**: [`AzureDevOps::add_projects`] and [`AzureDevOps::add_work_items`].
 //!
@@ -106,8 +105,8 @@
 //! | `GET`, `POST`, `DELETE /_emulator/faults` | list, add ([`Fault`] as JSON; answers `{"id"}`), remove all |
 //! | `POST /_emulator/faults/{id}/release`, `DELETE /_emulator/faults/{id}`, `POST /_emulator/release` | let held requests go on |
 //! | `GET`, `POST /_emulator/settings` | [`EntraSettings`] or [`AzureDevOpsSettings`]; POST takes any subset |
-//! | `POST /_emulator/reset` | `{"counts": true, "faults": true, "state": false}`, these being the defaults |
-//! | Entra: `GET /_emulator/accounts`, `GET /_emulator/apps`, `GET /_emulator/secrets` | what there is, what was issued |
+//! | `POST /_emulator/reset` | `{"counts": true, "faults": true, "state": false}`; these are the defaults |
+//! | Entra: `GET /_emulator/accounts`, `GET /_emulator/apps`, `GET /_emulator/secrets` | registered accounts and apps, issued secrets |
 //! | Entra: `POST /_emulator/accounts/{account}/{action}` | `revoke-grants`, `revoke-access-tokens`, `expire-refresh-tokens`, `kill-refresh-tokens` (`{"code"}`), `require-interaction` and `challenge` (`{"claims"}`), `remove-consent`, `disable`, `enable` |
 //! | Entra: `POST /_emulator/apps` | register: [`entra::AppRegistration`] |
 //! | Entra: `POST /_emulator/apps/{client id}/secrets` | `{"value", "expires_at"?}` |
@@ -116,11 +115,11 @@
 //! | Entra: `POST /_emulator/clock` | `{"advance_seconds"}`: the emulated time of both servers |
 //! | Azure DevOps: `GET /_emulator/organizations` | organizations, members, projects |
 //! | Azure DevOps: `POST /_emulator/organizations/{name}/members` | `{"account", "access": "contributor" \| "reader"}`; `DELETE …/members/{account}` |
-//! | Azure DevOps: `POST /_emulator/organizations/{name}/stop`, `…/start` | deactivate (503), bring back |
+//! | Azure DevOps: `POST /_emulator/organizations/{name}/stop`, `…/start` | deactivate (503), reactivate |
 //! | Azure DevOps: `POST /_emulator/organizations/{name}/projects` | `{"prefix", "count"}`: projects named `{prefix} 1` and so on |
 //! | Azure DevOps: `POST /_emulator/organizations/{name}/work-items` | `{"project", "count"}`: tasks; answers `{"ids"}` |
-//! | Azure DevOps: `POST /_emulator/organizations/{name}/attachments` | `{"project", "file_name", "bytes", "gated"?}`: an attachment made while it is sent; answers `{"id", "url", "sha256"}` |
-//! | Azure DevOps: `POST /_emulator/usage/reset` | give everybody the whole budget of `throttling` again |
+//! | Azure DevOps: `POST /_emulator/organizations/{name}/attachments` | `{"project", "file_name", "bytes", "gated"?}`: an attachment generated while it is sent; answers `{"id", "url", "sha256"}` |
+//! | Azure DevOps: `POST /_emulator/usage/reset` | reset every account to the whole budget of `throttling` |
 //! | Azure DevOps: `POST /_emulator/attachments/{id}/release` | open the gate of an attachment |
 
 #![expect(

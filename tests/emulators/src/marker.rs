@@ -1,42 +1,42 @@
-//! The text that every secret of the emulators carries, so that a leak can be searched for.
+//! The text in every secret of the emulators, so that tests can search for leaks.
 
 use aws_lc_rs::rand as secure_random;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The marker as it stands in every access token, refresh token, authorization code, ID token and client secret on the wire.
+/// The marker in every access token, refresh token, authorization code, ID token and client secret on the wire.
 ///
 /// It is the base64url form of [`MARKER_DECODED`]. ID tokens and access tokens carry the decoded text as their first
 /// private claim (`mark`) at an offset that is a multiple of three, so the encoded token holds this text literally too.
 pub const MARKER: &str = "Y2FuYXJ5N2YzYTQy";
 
-/// What [`MARKER`] decodes to: search for it as well where somebody may have decoded a token's claims.
+/// The decoded [`MARKER`]: also search for it where a token's claims may have been decoded.
 pub const MARKER_DECODED: &str = "canary7f3a42";
 
 /// The marker to search for in responses, logs and errors: [`MARKER`].
 ///
 /// Encoding a secret once more hides it (a `Basic` header, a base64 event body); for those, search for the encoded
-/// forms of what `Entra::secrets_issued` lists.
+/// forms of the secrets in `Entra::secrets_issued`.
 pub fn marker() -> &'static str {
     MARKER
 }
 
-/// An opaque secret such as an authorization code: `prefix`, the marker, then `random_bytes` of randomness.
+/// Mints an opaque secret such as an authorization code: `prefix`, the marker, then `random_bytes` of randomness.
 pub(crate) fn opaque(prefix: &str, random_bytes: usize) -> String {
     format!("{prefix}{MARKER}.{}", random_text(random_bytes))
 }
 
-/// The JSON of token claims with the marker in front, aligned so that base64url shows [`MARKER`] literally.
+/// Returns the JSON of token claims with the marker in front, aligned so that base64url contains [`MARKER`] literally.
 pub(crate) fn marked_claims(claims: &serde_json::Value) -> String {
     let rest = claims.to_string();
     let rest = rest.trim_start_matches('{');
     format!(r#"{{"mark":"{MARKER_DECODED}",{rest}"#)
 }
 
-/// `bytes` random bytes as base64url text.
+/// Returns `bytes` random bytes as base64url text.
 pub(crate) fn random_text(bytes: usize) -> String {
     let mut buffer = vec![0_u8; bytes];
-    // aws-lc's generator fails only when the operating system has no randomness at all.
+    // aws-lc's generator fails only if the operating system has no randomness.
     if secure_random::fill(&mut buffer).is_err() {
         for byte in &mut buffer {
             *byte = rand::random();

@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-/// The pieces of a body that is made while it is sent.
+/// The pieces of a body that is generated while it is sent.
 pub(crate) type Pieces = BoxStream<'static, io::Result<Bytes>>;
 
 /// One answer: status, headers, body.
@@ -22,14 +22,14 @@ pub(crate) struct Reply {
     pub chunked: bool,
     /// Only this many bytes of the body are sent, then the connection breaks.
     pub truncate: Option<usize>,
-    /// How long an emulator under load holds it back.
+    /// Time by which an emulator under load delays it.
     pub delay: Option<Duration>,
 }
 
-/// What a body is made of.
+/// The content of a body.
 enum Content {
     Whole(Bytes),
-    /// The length if it is known before the last piece is made.
+    /// The pieces, and their total length if it is known in advance.
     Pieces(Pieces, Option<u64>),
 }
 
@@ -65,20 +65,20 @@ impl Reply {
         Self::empty(status).header("content-type", content_type).body(body)
     }
 
-    /// An answer whose body is made while it is sent; without `length` (in bytes) it goes out in chunks.
+    /// An answer whose body is generated while it is sent; without `length` (in bytes) it is sent in chunks.
     pub fn pieces(status: u16, content_type: &str, pieces: Pieces, length: Option<u64>) -> Self {
         let mut reply = Self::empty(status).header("content-type", content_type);
         reply.body = Content::Pieces(pieces, length);
         reply
     }
 
-    /// Puts another body in place of the one it has.
+    /// Replaces the body.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Content::Whole(body.into());
         self
     }
 
-    /// The same answer with its body made to the end, for when the work behind it must be done before anything is sent.
+    /// Returns the same answer with its whole body, for work that must be complete before the first byte is sent.
     pub async fn completed(mut self) -> Self {
         if let Content::Pieces(mut pieces, length) = self.body {
             let mut whole = BytesMut::new();
@@ -103,7 +103,7 @@ impl Reply {
         self
     }
 
-    /// As [`completed`](Self::completed), for an answer that nobody will see: its body is made and let go.
+    /// As [`completed`](Self::completed), for an answer that is not sent: its body is generated and dropped.
     pub async fn exhausted(mut self) -> Self {
         if let Content::Pieces(mut pieces, _) = self.body {
             while let Some(Ok(_)) = pieces.next().await {}
@@ -124,7 +124,7 @@ impl Reply {
         Self::html(302, "<html><body>Object moved</body></html>").header("location", location)
     }
 
-    /// Adds a header, replacing one of the same name; a name or value that HTTP does not allow is left out.
+    /// Sets a header, replacing one of the same name; a name or value that is invalid in HTTP is left out.
     pub fn header(mut self, name: &str, value: impl Display) -> Self {
         if let (Ok(name), Ok(value)) = (
             HeaderName::try_from(name.to_ascii_lowercase()),
@@ -136,7 +136,7 @@ impl Reply {
         self
     }
 
-    /// Adds one more header line of the same name, as `WWW-Authenticate` has.
+    /// Adds another header line of the same name, as for `WWW-Authenticate`.
     pub fn another_header(mut self, name: &str, value: impl Display) -> Self {
         if let (Ok(name), Ok(value)) = (
             HeaderName::try_from(name.to_ascii_lowercase()),
@@ -147,7 +147,7 @@ impl Reply {
         self
     }
 
-    /// The content type, empty if there is none.
+    /// Returns the content type, or an empty text if there is none.
     pub fn content_type(&self) -> &str {
         self.headers
             .iter()
@@ -158,7 +158,7 @@ impl Reply {
 
     pub fn into_response(self) -> Response<Body> {
         let length = self.body.length();
-        // A body that is there as a whole tells its length by itself.
+        // A whole body already has its length.
         let tells_length = match (&self.body, self.truncate) {
             (_, Some(_)) => true,
             (Content::Pieces(..), None) => !self.chunked,
@@ -197,7 +197,7 @@ fn broken_off(body: Pieces, at: usize) -> Body {
         Some((piece, (body, left)))
     });
     Body::from_stream(start.chain(stream::once(async move {
-        // Gives the part before it time to leave the process, so that clients see a truncated body, not a missing one.
+        // The bytes before it get time to leave the process, so that clients see a truncated body, not a missing one.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Err(broken)
     })))

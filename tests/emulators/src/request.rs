@@ -14,7 +14,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// The request target as it came over the wire (a fragment, which no client sends, would be missing).
+    /// The request target as it came over the wire (without a fragment, which clients never send).
     pub fn target(&self) -> &str {
         self.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
     }
@@ -63,7 +63,7 @@ impl Parameters {
         Self(url::form_urlencoded::parse(encoded).into_owned().collect())
     }
 
-    /// The first value; empty values count as missing, as Entra treats them.
+    /// Returns the first value; empty values count as missing, as at Entra.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -79,7 +79,7 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The first name that was sent more than once.
+    /// Returns the first name that was sent more than once.
     pub fn duplicated(&self) -> Option<&str> {
         self.0.iter().enumerate().find_map(|(index, (name, _))| {
             self.0[..index].iter().any(|(earlier, _)| earlier == name).then_some(name.as_str())

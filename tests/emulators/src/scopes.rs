@@ -1,4 +1,4 @@
-//! The permission scopes of Azure DevOps: which exist, and which others each of them includes.
+//! The permission scopes of Azure DevOps, each with the scopes that it includes.
 
 /// Application id of Azure DevOps in Entra, the same in every tenant.
 pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
@@ -8,7 +8,7 @@ pub(crate) fn exists(name: &str) -> bool {
     CATALOGUE.iter().any(|(scope, _)| *scope == name)
 }
 
-/// Whether a token with the scopes `granted` may do what `needed` allows.
+/// Whether the scopes `granted` include the scope `needed`.
 pub(crate) fn allows(granted: &[String], needed: &str) -> bool {
     granted.iter().any(|scope| {
         scope == "user_impersonation"

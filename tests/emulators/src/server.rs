@@ -26,16 +26,16 @@ use crate::traffic::Traffic;
 /// Larger bodies are refused; above every limit that Azure DevOps itself has for one request.
 const LARGEST_BODY: usize = 256 * 1024 * 1024;
 
-/// What is different between the two emulators.
+/// The differences between the two emulators.
 pub(crate) trait Emulator: Send + Sync + 'static {
     fn traffic(&self) -> &Arc<Traffic>;
     fn faults(&self) -> &Faults;
     fn now(&self) -> Timestamp;
-    /// The name under which the request is counted and met by faults.
+    /// The route name of the request, for counts and faults.
     fn route(&self, request: &Received) -> String;
-    /// The real answer. `spoil` is a fault that only changes details of it.
+    /// Returns the real answer. `spoil` is a fault that changes only details of it.
     fn answer(&self, request: &Received, spoil: Option<&Fault>) -> Reply;
-    /// As [`answer`](Self::answer), for an emulator that has answers which take time; this is what requests are met with.
+    /// As [`answer`](Self::answer), for answers that take time. The server calls this one.
     fn respond(
         &self,
         request: &Received,
@@ -43,15 +43,15 @@ pub(crate) trait Emulator: Send + Sync + 'static {
     ) -> impl Future<Output = Reply> + Send {
         async move { self.answer(request, spoil) }
     }
-    /// The service's own look of an error that a fault asks for.
+    /// Returns the error of a fault in the service's own shape.
     fn faulty_answer(&self, request: &Received, fault: &Fault) -> Reply;
-    /// Admin routes besides those that both have; `path` is what follows `/_emulator/`.
+    /// Answers the admin routes of this emulator alone; `path` is the path after `/_emulator/`.
     fn control(&self, request: &Received, path: &str) -> Option<Reply>;
-    /// Back to the state at the start.
+    /// Restores the state at the start.
     fn restore(&self);
 }
 
-/// A running server; it stops when the last clone of its owner's handle goes.
+/// A running server; it stops when the last clone of its owner's handle is dropped.
 pub(crate) struct Running {
     stop: watch::Sender<bool>,
     stopped: watch::Receiver<bool>,
@@ -81,7 +81,7 @@ impl Running {
         Self { stop, stopped }
     }
 
-    /// Stops accepting, and returns once every connection has ended.
+    /// Stops accepting. Returns after every connection has ended.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
         let mut stopped = self.stopped.clone();
@@ -149,7 +149,7 @@ async fn answer<E: Emulator>(
     fault.decorate(reply)
 }
 
-/// The listener, handing out sockets that can be reset from within a handler.
+/// The listener. Its sockets can be reset from within a handler.
 struct Sockets(TcpListener);
 
 impl Listener for Sockets {
@@ -162,7 +162,7 @@ impl Listener for Sockets {
                 let _latency_only = stream.set_nodelay(true);
                 return (Socket::new(stream), address);
             }
-            // Out of file descriptors or the like: yield, then try again.
+            // For example out of file descriptors: yield and retry.
             tokio::task::yield_now().await;
         }
     }
@@ -179,7 +179,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// The next write or read ends the connection with a TCP reset.
+    /// Makes the next write or read end the connection with a TCP reset.
     fn reset(&self) {
         self.broken.store(true, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! What an emulator was asked: every request, counted by route name.
+//! The requests to an emulator, counted by route name.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -11,9 +11,9 @@ use tokio::sync::watch;
 
 use crate::request::Received;
 
-/// How many requests are remembered in full; counts go on without bound.
+/// Number of requests that are kept in full; counts are unlimited.
 const REMEMBERED: usize = 20_000;
-/// Larger bodies are remembered by their length only.
+/// Of larger bodies only the length is kept.
 const REMEMBERED_BODY: usize = 64 * 1024;
 
 /// One request as it came over the wire.
@@ -21,7 +21,7 @@ const REMEMBERED_BODY: usize = 64 * 1024;
 pub struct RecordedRequest {
     /// 1 for the first request since the start; never reset.
     pub sequence: u64,
-    /// When it came, by the emulator's clock.
+    /// Time of arrival, by the emulator's clock.
     pub received_at: Timestamp,
     /// Name of the route it matched, such as `token.refresh_token` or `projects.list`.
     pub route: String,
@@ -35,9 +35,9 @@ pub struct RecordedRequest {
     pub headers: Vec<(String, String)>,
     /// Length of the body in bytes.
     pub body_length: usize,
-    /// The body, if it was at most 64 KiB; else empty.
+    /// The body if it has at most 64 KiB, otherwise empty.
     pub body: Bytes,
-    /// Status answered; `None` while the request is under way, or when its connection was broken.
+    /// Status of the answer; `None` while the request is under way, or if its connection was broken.
     pub status: Option<u16>,
 }
 
@@ -132,7 +132,7 @@ impl Traffic {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request; the visit counts as in flight until dropped.
+    /// Records a request; the visit counts as in flight until it is dropped.
     pub fn arrived(self: &Arc<Self>, route: &str, request: &Received, now: Timestamp) -> Visit {
         let mut log = self.log();
         log.sequence += 1;
@@ -216,7 +216,7 @@ fn sum(counts: &BTreeMap<String, u64>, route: &str) -> u64 {
     counts.iter().filter(|(name, _)| covers(route, name)).map(|(_, count)| count).sum()
 }
 
-/// Whether `pattern` (`*`, a route name, or the part of it before a dot) means `route`.
+/// Whether `pattern` (`*`, a route name, or the part of it before a dot) covers `route`.
 pub(crate) fn covers(pattern: &str, route: &str) -> bool {
     matches!(pattern, "" | "*")
         || route.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -1,4 +1,4 @@
-//! From a request to the finished answer: which part answers, and what is added to every answer.
+//! From a request to the finished answer: the choice of the handler, and the headers of every answer.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ impl Emulator for State {
 }
 
 impl State {
-    /// The answer, before it is held back.
+    /// Returns the answer, before its delay.
     async fn made(&self, request: &Received, spoil: Option<&Fault>) -> Reply {
         let target = Target::of(request);
         let git = target.as_ref().and_then(|target| {
@@ -116,7 +116,7 @@ impl State {
         self.finished(reply, request, caller.as_ref())
     }
 
-    /// The reply with the headers that all answers have, those of rate limits if they are set.
+    /// Adds the headers of all answers to a reply, and those of rate limits if they are set.
     fn finished(&self, reply: Reply, received: &Received, caller: Option<&Identity>) -> Reply {
         let limit = self.content().settings.rate_limit.clone();
         let version = api_version(received, &received.query()).filter(|_| reply.status < 400);

@@ -1,4 +1,4 @@
-//! Ids that Microsoft's clients look for: resource areas (which host has a service) and resource locations (which path).
+//! Ids for Microsoft's clients: resource areas (the host of a service) and resource locations (its paths).
 
 /// Id, name, host family.
 pub(crate) const AREAS: &[(&str, &str, &str)] = &[
@@ -57,7 +57,7 @@ pub(crate) const AREAS: &[(&str, &str, &str)] = &[
     ("a2c00001-0000-4000-8000-00000000000c", "vstskalypso", "vstskalypso"),
 ];
 
-/// One resource location, as `OPTIONS` lists it.
+/// A resource location, as listed by `OPTIONS`.
 pub(crate) struct Location {
     pub id: &'static str,
     pub area: &'static str,
@@ -81,7 +81,7 @@ const fn location(
 const RELEASED: &str = "7.1";
 const PREVIEW_ONLY: &str = "0.0";
 
-/// The locations of what this server answers.
+/// The locations of the resources of this server.
 pub(crate) const LOCATIONS: &[Location] = &[
     location(
         "e81700f7-3be2-46de-8624-2eb35882fcaa",

@@ -1,4 +1,4 @@
-//! Attachments: bytes up, the same bytes down.
+//! Attachments: uploads and downloads of the same bytes.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -87,7 +87,7 @@ fn download(call: &mut Call<'_>) -> Answer {
         .header("content-disposition", format!("attachment; filename=\"{name}\"")))
 }
 
-/// The bytes from `start` up to `end`, as an answer.
+/// Returns an answer with the bytes from `start` up to `end`.
 fn part(attachment: &Attachment, status: u16, start: u64, end: u64) -> Reply {
     let media_type = "application/octet-stream";
     match &attachment.content {
@@ -110,7 +110,7 @@ fn url(call: &Call<'_>, id: Uuid, file_name: &str) -> String {
     public_url(&call.base(), id, file_name)
 }
 
-/// The address of an attachment below `base`, an organization or a project in it.
+/// Returns the address of an attachment below `base`, an organization or a project in it.
 pub(crate) fn public_url(base: &str, id: Uuid, file_name: &str) -> String {
     let file_name: String = url::form_urlencoded::byte_serialize(file_name.as_bytes()).collect();
     format!("{base}/_apis/wit/attachments/{id}?fileName={file_name}")

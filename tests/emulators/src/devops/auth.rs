@@ -1,4 +1,4 @@
-//! Who is calling, and the many ways in which Azure DevOps says that it does not know.
+//! The token of a request, and the many ways in which Azure DevOps refuses one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use super::settings::{AzureDevOpsSettings, SignIn};
 use crate::reply::Reply;
 use crate::request::Received;
 
-/// The token of the request: `Bearer`, or the password of `Basic` as `az devops` and Git send it.
+/// Returns the token of the request: `Bearer`, or the password of `Basic` as sent by `az devops` and Git.
 pub(crate) fn bearer(received: &Received) -> Option<String> {
     let value = received.header("authorization")?;
     let (scheme, rest) = value.split_once(' ')?;
@@ -24,7 +24,7 @@ pub(crate) fn bearer(received: &Received) -> Option<String> {
     None
 }
 
-/// The answer to a token that is missing, unknown, expired or revoked.
+/// Answers a token that is missing, unknown, expired or revoked.
 pub(crate) fn refuse(
     received: &Received,
     settings: &AzureDevOpsSettings,
@@ -45,7 +45,7 @@ pub(crate) fn refuse(
     }
 }
 
-/// 401 for a token that was revoked by continuous access evaluation.
+/// Answers 401 to a token that was revoked by continuous access evaluation.
 pub(crate) fn challenge(claims: &str) -> Reply {
     Reply::empty(401).another_header(
         "www-authenticate",
@@ -75,12 +75,12 @@ pub(crate) fn sign_in_redirect(received: &Received) -> Reply {
     ))
 }
 
-/// The three ways to sign in, and the tenant of the organization.
+/// Adds the three ways to sign in, and the tenant of the organization.
 fn challenges(reply: Reply, tenant: Option<Uuid>) -> Reply {
     challenges_in(reply, tenant, "https://tfsprodweu1.app.visualstudio.com/")
 }
 
-/// As Git meets them: its credential helpers look at the realm.
+/// Adds the challenges for Git, whose credential helpers read the realm.
 pub(crate) fn challenges_of_git(reply: Reply, tenant: Option<Uuid>) -> Reply {
     challenges_in(reply, tenant, "https://dev.azure.com/")
 }
@@ -94,7 +94,7 @@ fn challenges_in(mut reply: Reply, tenant: Option<Uuid>, realm: &str) -> Reply {
         .another_header("www-authenticate", "TFS-Federated")
 }
 
-/// How an organization's tenant is found without credentials.
+/// Adds the headers that name an organization's tenant to clients without credentials.
 pub(crate) fn tenant_headers(reply: Reply, tenant: Uuid) -> Reply {
     reply.header("x-vss-resourcetenant", tenant).another_header(
         "www-authenticate",

@@ -136,7 +136,7 @@ impl Definition {
 }
 
 impl Build {
-    /// One that is there from the start, finished.
+    /// A finished build that exists at the start.
     pub fn seeded(id: u64, project: Uuid, definition: u64) -> Self {
         Self {
             id,
@@ -151,7 +151,7 @@ impl Build {
         }
     }
 
-    /// A new one, requested by the caller, waiting for an agent.
+    /// A new build, requested by the caller, waiting for an agent.
     pub fn queue(call: &mut Call<'_>, project: Uuid, definition: u64, branch: String) -> Self {
         let day = call.now.strftime("%Y%m%d").to_string();
         let id = call.organization.next_id();
@@ -221,7 +221,7 @@ impl Build {
     }
 }
 
-/// The project the path names; the routes make sure that there is one.
+/// Returns the project in the path; the routes ensure that there is one.
 pub(crate) fn project(call: &Call<'_>) -> Uuid {
     call.project().map(|project| project.id).unwrap_or_default()
 }

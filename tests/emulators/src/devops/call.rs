@@ -14,7 +14,7 @@ use super::organizations::{Organization, Project};
 use crate::reply::Reply;
 use crate::request::{Parameters, Received};
 
-/// What a handler works with.
+/// The input of a handler.
 pub(crate) struct Call<'a> {
     pub received: &'a Received,
     pub site: &'a Site,
@@ -31,17 +31,17 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// `https://dev.azure.com/{organization}` in the form of the request's host.
+    /// Returns `https://dev.azure.com/{organization}` in the form of the request's host.
     pub fn base(&self) -> String {
         self.site.url("", &self.organization.name)
     }
 
-    /// The organization's URL in a family of hosts.
+    /// Returns the organization's URL in a family of hosts.
     pub fn base_in(&self, family: &str) -> String {
         self.site.url(family, &self.organization.name)
     }
 
-    /// The project named in the path.
+    /// Returns the project named in the path.
     pub fn project(&self) -> Option<&Project> {
         self.organization.projects.get(self.project?)
     }
@@ -58,15 +58,15 @@ impl Call<'_> {
         &self.received.body
     }
 
-    /// The JSON body.
+    /// Parses the JSON body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(self.body())
             .map_err(|error| Failure::argument(format!("The request body is not valid: {error}")))
     }
 
-    /// One page of `items`, with the continuation token that leads to the next.
+    /// Returns one page of `items`, with the continuation token of the next.
     ///
-    /// `$top` and `$skip` are understood, and `continuationToken`, which is opaque and needs encoding in a URL.
+    /// `$top`, `$skip` and `continuationToken` are supported; the last is opaque and needs encoding in a URL.
     pub fn page(&self, items: &[Value]) -> Answer {
         let number = |name: &str| {
             self.query.get_any_case(name).and_then(|value| value.parse::<usize>().ok())
@@ -90,7 +90,7 @@ impl Call<'_> {
     }
 }
 
-/// `{"count":…,"value":[…]}`, sent in chunks as Azure DevOps does.
+/// Returns `{"count":…,"value":[…]}`, sent in chunks as by Azure DevOps.
 pub(crate) fn list(values: &[Value]) -> Reply {
     let mut reply = Reply::json(200, &json!({"count": values.len(), "value": values}));
     reply.chunked = true;
@@ -113,7 +113,7 @@ fn read_continuation(token: &str) -> Option<usize> {
     token.split_once(';')?.1.strip_suffix("+/=")?.parse().ok()
 }
 
-/// A time as Azure DevOps writes it.
+/// Formats a time as Azure DevOps does.
 pub(crate) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

@@ -14,7 +14,7 @@ use crate::reply::Reply;
 use crate::request::Received;
 use crate::server::Emulator as _;
 
-/// Answers `/_emulator/{path}`, `None` if there is no such route.
+/// Answers `/_emulator/{path}`. Returns `None` if there is no such route.
 pub(crate) fn answer(state: &State, request: &Received, path: &str) -> Option<Reply> {
     let segments: Vec<&str> = path.split('/').collect();
     Some(match (&request.method, segments.as_slice()) {

@@ -62,13 +62,13 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
 ];
 
-/// A project being created or deleted: done at the second look.
+/// The creation or deletion of a project, which is complete at the second request for its status.
 pub(crate) struct Operation {
     looks: u32,
 }
 
 impl Project {
-    /// As in lists, and as part of other things.
+    /// Returns the project as in lists and in other objects.
     pub fn reference(&self, base: &str) -> Value {
         json!({
             "id": self.id,
@@ -82,7 +82,7 @@ impl Project {
         })
     }
 
-    /// As pull requests in lists carry it.
+    /// Returns the project as in lists of pull requests.
     pub fn collapsed(&self) -> Value {
         json!({
             "id": self.id,

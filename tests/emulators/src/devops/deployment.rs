@@ -1,4 +1,4 @@
-//! What stands above organizations: profile and accounts, the public resource areas, the service's health.
+//! The level above organizations: profile and accounts, the public resource areas, the service's health.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ const AREAS: &[(&str, &str)] = &[
     ("0d55247a-1c47-4462-9b1f-5e2125590ee6", "Account"),
 ];
 
-/// The route's name, or `None` if there is nothing of the kind.
+/// Returns the route's name, or `None` if there is no such route.
 pub(crate) fn route(target: &Target, method: &str) -> Option<&'static str> {
     let rest: Vec<String> =
         target.rest.as_ref()?.iter().map(|part| part.to_ascii_lowercase()).collect();
@@ -37,7 +37,7 @@ pub(crate) fn route(target: &Target, method: &str) -> Option<&'static str> {
     }
 }
 
-/// Answers that nobody has to sign in for.
+/// Answers requests that need no token.
 pub(crate) fn anonymous(
     route: &str,
     target: &Target,
@@ -72,7 +72,7 @@ fn own_area(id: &str, name: &str) -> Value {
     json!({"id": id, "name": name, "locationUrl": "https://app.vssps.visualstudio.com/"})
 }
 
-/// The organization whose area is asked for, by name or by id.
+/// Returns the organization of a requested area, given by name or by id.
 fn organization_asked(query: &Parameters, organizations: &[Organization]) -> Option<String> {
     let name = ["accountName", "organizationName"].iter().find_map(|name| query.get_any_case(name));
     let by_id = || {
@@ -82,7 +82,7 @@ fn organization_asked(query: &Parameters, organizations: &[Organization]) -> Opt
     name.map(str::to_owned).or_else(by_id)
 }
 
-/// Answers for somebody.
+/// Answers requests with a token.
 pub(crate) fn personal(
     route: &str,
     bearer: &Bearer,
@@ -107,7 +107,7 @@ pub(crate) fn personal(
     }
 }
 
-/// Scopes any of which a route of this level needs.
+/// Whether the bearer has a scope that a route of this level needs.
 pub(crate) fn permitted(route: &str, bearer: &Bearer) -> bool {
     !matches!(route, "profile" | "accounts")
         || bearer.is_application
@@ -148,7 +148,7 @@ fn accounts(
             "Necessary parameters ownerId or memberId were not provided.",
         ));
     };
-    // Service principals get an empty list; so does anybody who asks about somebody else.
+    // Service principals get an empty list, and so does a user who asks about another.
     let own = !bearer.is_application && member.eq_ignore_ascii_case(&identity.id.to_string());
     let accounts: Vec<Value> = organizations
         .iter()

@@ -39,13 +39,13 @@ pub(crate) const BUILD_RESULT: Enumeration = Enumeration(&[
 ]);
 
 impl Enumeration {
-    /// The lower-case name of a value in a query; text that is no member comes back as it is, in lower case.
+    /// Returns the lower-case name of a value in a query, or the text itself in lower case if it is not a member.
     pub fn name(&self, value: &str) -> String {
         let numbered = value.parse().ok().and_then(|number: u64| self.numbered(number));
         numbered.map_or_else(|| value.to_ascii_lowercase(), str::to_owned)
     }
 
-    /// The lower-case name of a value in a JSON body; empty if it is neither text nor a known number.
+    /// Returns the lower-case name of a value in a JSON body, or an empty text if it is invalid.
     pub fn name_in(&self, value: &Value) -> String {
         match value {
             Value::String(text) => self.name(text),

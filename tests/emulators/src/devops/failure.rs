@@ -1,4 +1,4 @@
-//! Errors in the JSON shape that all of Azure DevOps uses.
+//! Errors in the JSON shape of Azure DevOps.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(crate) struct Failure {
     namespace: &'static str,
 }
 
-/// What a handler gives: an answer, or a refusal.
+/// The result of a handler: an answer or a refusal.
 pub(crate) type Answer = Result<Reply, Failure>;
 
 const FRAMEWORK: &str = "Microsoft.TeamFoundation.Framework.Server";
@@ -31,7 +31,7 @@ impl Failure {
         Self { status, message: message.into(), key, namespace }
     }
 
-    /// TF400813: nobody, or somebody without access.
+    /// TF400813: an unknown user, or one without access.
     pub fn unauthorized(user: &str) -> Self {
         Self::new(
             401,
@@ -51,7 +51,7 @@ impl Failure {
         )
     }
 
-    /// TF400733: too much, too fast.
+    /// TF400733: usage beyond the limit.
     pub fn blocked(resource: &str) -> Self {
         Self::new(
             429,
@@ -77,7 +77,7 @@ impl Failure {
         )
     }
 
-    /// Something of this kind that a fault asked for.
+    /// A refusal with the status of a fault.
     pub fn of_status(status: u16) -> Self {
         Self::new(
             status,
@@ -240,7 +240,7 @@ impl Failure {
         )
     }
 
-    /// Microsoft's own answers to this have status 500.
+    /// The page exists already. Microsoft also answers this with status 500.
     pub fn wiki_page_exists(path: &str) -> Self {
         Self::new(
             500,
@@ -284,7 +284,7 @@ impl Failure {
         Self::new(404, FRAMEWORK, "ResourceNotFoundException", format!("{what} was not found."))
     }
 
-    /// A value that cannot be.
+    /// An invalid value.
     pub fn argument(message: impl Into<String>) -> Self {
         Self::new(
             400,
@@ -338,7 +338,7 @@ impl Failure {
     }
 }
 
-/// As in `X-TFS-ServiceError`.
+/// Encodes a text as in `X-TFS-ServiceError`.
 pub(crate) fn percent_encode(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

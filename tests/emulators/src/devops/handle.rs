@@ -1,4 +1,4 @@
-//! The handle by which tests hold, watch and disturb the stand-in.
+//! The handle of tests to the stand-in: its requests, faults and state.
 
 mod filling;
 
@@ -19,14 +19,14 @@ use crate::faults::{Fault, FaultHandle};
 use crate::server::{Emulator as _, Running};
 use crate::traffic::RecordedRequest;
 
-/// How to start the Azure DevOps stand-in.
+/// Start options of the Azure DevOps stand-in.
 #[derive(Clone, Debug, Default)]
 pub struct AzureDevOpsOptions {
     /// Settings at the start.
     pub settings: AzureDevOpsSettings,
 }
 
-/// An organization that the stand-in does not have.
+/// An organization that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownOrganization(pub String);
 
@@ -70,29 +70,29 @@ impl AzureDevOps {
         self.server.shutdown().await;
     }
 
-    /// The origin to which requests go, with the real host name in the `Host` header.
+    /// Returns the origin for requests; their `Host` header has the real host name.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Back to the organizations and settings of the start.
+    /// Restores the organizations and settings of the start.
     pub fn restore(&self) {
         self.state.restore();
     }
 
-    // What was asked.
+    // Requests.
 
-    /// Every request since the start or the last [`reset_counts`](Self::reset_counts), oldest first.
+    /// Returns every request since the start or the last [`reset_counts`](Self::reset_counts), oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.state.traffic().requests()
     }
 
-    /// Requests of a route, or of every route below it (`git` counts `git.items.get` too).
+    /// Counts requests of a route and of every route below it (`git` counts `git.items.get` too).
     pub fn count(&self, route: &str) -> u64 {
         self.state.traffic().count(route)
     }
 
-    /// The most requests of one exact route that were in flight at once.
+    /// Returns the largest number of simultaneous requests of one exact route.
     pub fn peak(&self, route: &str) -> u64 {
         self.state.traffic().peak(route)
     }
@@ -107,7 +107,7 @@ impl AzureDevOps {
         self.state.traffic().reset();
     }
 
-    // What goes wrong.
+    // Faults.
 
     /// Adds a fault.
     pub fn inject(&self, fault: Fault) -> FaultHandle {
@@ -129,19 +129,19 @@ impl AzureDevOps {
         change(&mut self.state.content().settings);
     }
 
-    /// TSTU that an account (by key) has used in its window, while [`AzureDevOpsSettings::throttling`] is set.
+    /// Returns the TSTU used by an account (by key) in its window, while [`AzureDevOpsSettings::throttling`] is set.
     pub fn usage(&self, account: &str) -> u64 {
         self.state.usage.of(account)
     }
 
-    /// Gives every account the whole budget of [`AzureDevOpsSettings::throttling`] again.
+    /// Resets every account to the whole budget of [`AzureDevOpsSettings::throttling`].
     pub fn reset_usage(&self) {
         self.state.usage.clear();
     }
 
     // Organizations.
 
-    /// Names and tenants.
+    /// Returns names and tenants of the organizations.
     pub fn organizations(&self) -> Vec<(String, Uuid)> {
         let content = self.state.content();
         content
@@ -176,7 +176,7 @@ impl AzureDevOps {
         Ok(())
     }
 
-    /// Takes a membership away.
+    /// Removes a membership.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn remove_member(
         &self,
@@ -188,7 +188,7 @@ impl AzureDevOps {
         })
     }
 
-    /// Adds projects named `{prefix} 1` to `{prefix} {count}`, those that there are already left as they are.
+    /// Adds projects named `{prefix} 1` to `{prefix} {count}`; existing ones are kept.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn add_projects(
         &self,
@@ -201,7 +201,7 @@ impl AzureDevOps {
         })
     }
 
-    /// Deactivates an organization (503 TF24668 to every call), or brings it back.
+    /// Deactivates an organization (503 TF24668 to every call), or reactivates it.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn set_stopped(
         &self,

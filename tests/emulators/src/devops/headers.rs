@@ -1,4 +1,4 @@
-//! The headers that practically every answer of Azure DevOps carries, and those of its rate limits.
+//! The headers of practically every answer of Azure DevOps, and those of its rate limits.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ impl ServerIds {
     }
 }
 
-/// `api-version` as asked for, by query or by the `Accept` header.
+/// Returns the requested `api-version`, from the query or from the `Accept` header.
 pub(crate) fn api_version(received: &Received, query: &Parameters) -> Option<String> {
     let from_accept = || {
         received
@@ -31,7 +31,7 @@ pub(crate) fn api_version(received: &Received, query: &Parameters) -> Option<Str
     query.get_any_case("api-version").or_else(from_accept).map(str::to_owned)
 }
 
-/// Whether the version is one this server has: `{major}.{minor}[-preview[.{n}]]` up to 7.2.
+/// Whether this server supports the version: `{major}.{minor}[-preview[.{n}]]` up to 7.2.
 pub(crate) fn supported(version: &str) -> bool {
     let (number, preview) = match version.split_once("-preview") {
         Some((number, rest)) => (number, Some(rest)),
@@ -96,7 +96,7 @@ pub(crate) fn finish(
     reply
 }
 
-/// The rate-limit headers, which come on every status, 200 included.
+/// Adds the rate-limit headers, for every status, even 200.
 pub(crate) fn rate_limited(mut reply: Reply, limit: &RateLimit, now: Timestamp) -> Reply {
     reply = reply
         .header("x-ratelimit-resource", &limit.resource)

@@ -1,4 +1,4 @@
-//! The host names of Azure DevOps, and what they say about organization and service.
+//! The host names of Azure DevOps, and the organization and service in each.
 
 use crate::request::Received;
 
@@ -34,7 +34,7 @@ pub(crate) const FAMILIES: &[&str] = &[
     "vstskalypso",
 ];
 
-/// What a host name means.
+/// The meaning of a host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Site {
     /// `dev.azure.com` and its families: the organization is the first path segment.
@@ -48,11 +48,11 @@ pub(crate) enum Site {
 }
 
 impl Site {
-    /// From the `Host` header; the emulator's own loopback address stands for `dev.azure.com`.
+    /// From the `Host` header; the emulator's own loopback address means `dev.azure.com`.
     pub fn of(request: &Received) -> Option<Self> {
         let host = request.host();
         let host = if host.starts_with('[') {
-            // An IPv6 literal: only loopback can have reached us.
+            // An IPv6 literal: the server listens on loopback only.
             "localhost"
         } else {
             host.split(':').next().unwrap_or_default()

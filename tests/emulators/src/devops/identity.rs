@@ -1,4 +1,4 @@
-//! People as Azure DevOps knows them: ids of its own, not Entra's.
+//! Identities of Azure DevOps, whose ids differ from Entra's.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -32,7 +32,7 @@ pub(crate) const ENTITLEMENT_ROUTES: &[Route] = &[Route::new(
     entitlements,
 )];
 
-/// Somebody, in Azure DevOps terms.
+/// An identity of Azure DevOps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// Key of the Entra account.
@@ -60,14 +60,14 @@ impl Identity {
         }
     }
 
-    /// `aad.` and the base64 of the id with the version nibble 7.
+    /// Returns `aad.` and the base64 of the id with the version nibble 7.
     pub fn descriptor(&self) -> String {
         let mut storage_key = self.id.to_string();
         storage_key.replace_range(14..15, "7");
         format!("aad.{}", STANDARD_NO_PAD.encode(storage_key))
     }
 
-    /// The reference that lists and items carry.
+    /// Returns the reference in lists and items.
     pub fn reference(&self, call: &Call<'_>) -> Value {
         let base = call.base();
         let descriptor = self.descriptor();
@@ -86,7 +86,7 @@ impl Identity {
         })
     }
 
-    /// `authenticatedUser` of connectionData.
+    /// Returns `authenticatedUser` of connectionData.
     pub fn authenticated_user(&self) -> Value {
         json!({
             "id": self.id,
@@ -102,7 +102,7 @@ impl Identity {
     }
 }
 
-/// The Azure DevOps id of an Entra object: version nibble 6, as recorded ids have.
+/// Returns the Azure DevOps id of an Entra object: version nibble 6, as in recorded ids.
 fn id_of(object_id: Uuid) -> Uuid {
     let hash = digest(&SHA256, object_id.as_bytes());
     let mut bytes = [0; 16];

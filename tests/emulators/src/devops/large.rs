@@ -1,4 +1,4 @@
-//! Content that is made while it is sent: as large as wanted, never in memory as a whole.
+//! Content that is generated while it is sent: of any size, and never whole in memory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,18 +27,18 @@ pub struct LargeContent {
 }
 
 impl LargeContent {
-    /// All of a content of `bytes` bytes.
+    /// The whole content of `bytes` bytes.
     pub fn new(bytes: u64) -> Self {
         Self::part(0, bytes)
     }
 
     /// The bytes from position `start` up to, not including, `end`.
     pub fn part(start: u64, end: u64) -> Self {
-        // A period that does not divide the piece, so that shifted content is noticed too.
+        // The period does not divide the piece, so that shifted content is also noticed.
         Self { at: start, end, pattern: (0..=250).cycle().take(64 * 1024).collect() }
     }
 
-    /// The SHA-256 of what is left, in lower-case hexadecimal.
+    /// Returns the SHA-256 of the remaining pieces, in lower-case hexadecimal.
     pub fn sha256(self) -> String {
         use std::fmt::Write as _;
         let mut hash = Context::new(&SHA256);
@@ -51,7 +51,7 @@ impl LargeContent {
         })
     }
 
-    /// The pieces as an answer sends them: the first at once, the others when `gate` is open.
+    /// Returns the pieces of an answer: the first at once, the others after `gate` opens.
     pub(crate) fn pieces(mut self, gate: Option<Gate>) -> Pieces {
         let first = self.next();
         let rest = async move {
@@ -72,7 +72,7 @@ impl Iterator for LargeContent {
             return None;
         }
         let mut piece = self.pattern.to_vec();
-        // Numbered, so that no two pieces can be mistaken for one another.
+        // Pieces are numbered, so that all of them differ.
         piece[..8].copy_from_slice(&(self.at / PIECE).to_be_bytes());
         let offset = self.at % PIECE;
         let length = (self.end - self.at).min(PIECE - offset);
@@ -102,7 +102,7 @@ impl Gate {
         self.0.open.send_replace(true);
     }
 
-    /// Whether it was opened.
+    /// Whether it is open.
     pub fn is_open(&self) -> bool {
         *self.0.open.borrow()
     }
@@ -110,7 +110,7 @@ impl Gate {
     /// Waits until at least this many answers have sent their first piece and come to the gate.
     pub async fn arrived(&self, answers: u32) {
         let mut arrived = self.0.arrived.subscribe();
-        // It fails only when the gate itself is gone, and `self` keeps that alive.
+        // It fails only after the gate is dropped, and `self` keeps it alive.
         drop(arrived.wait_for(|arrived| *arrived >= answers).await);
     }
 

@@ -1,4 +1,4 @@
-//! How clients find their way: connectionData, resource areas, service definitions, and `OPTIONS`.
+//! Discovery for clients: connectionData, resource areas, service definitions, and `OPTIONS`.
 
 use serde_json::{Value, json};
 
@@ -118,7 +118,7 @@ fn area_value(site: &Site, organization: &str, (id, name, family): (&str, &str, 
     json!({"id": id, "name": name, "locationUrl": format!("{}/", site.url(family, organization))})
 }
 
-/// One resource area of an organization, as the deployment level knows it.
+/// Returns a resource area of an organization, as shown at the deployment level.
 pub(crate) fn area_of(site: &Site, organization: &str, id: &str) -> Option<Value> {
     AREAS
         .iter()
@@ -135,7 +135,7 @@ fn resource_areas(call: &mut Call<'_>) -> Answer {
 fn resource_area(call: &mut Call<'_>) -> Answer {
     match area_of(call.site, &call.organization.name, call.parameter("area")) {
         Some(area) => ok(&area),
-        // Recorded behaviour of unknown areas: an empty answer, which clients take for "not here".
+        // Recorded behaviour of unknown areas: an empty answer, which clients treat as "not here".
         None => ok(&Value::Null),
     }
 }
@@ -148,7 +148,7 @@ fn area_locations(call: &mut Call<'_>) -> Answer {
     Ok(locations(Some(call.parameter("area"))))
 }
 
-/// The resource locations this server has; their templates are relative, so every host may show all of them.
+/// Returns the resource locations of this server. Their templates are relative, so every host may list all of them.
 pub(crate) fn locations(area: Option<&str>) -> Reply {
     let found: Vec<Value> = LOCATIONS
         .iter()

@@ -62,7 +62,7 @@ use organizations::Organization;
 use routes::Target;
 use throttling::{Charge, Usage};
 
-/// What requests change.
+/// The state that requests change.
 pub(crate) struct Content {
     pub settings: AzureDevOpsSettings,
     pub organizations: Vec<Organization>,
@@ -148,7 +148,7 @@ impl State {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The judgement on the request's token, as a bearer or as the reply that refuses it.
+    /// Checks the request's token. Returns its bearer, or the reply that refuses it.
     fn authenticate(
         &self,
         received: &Received,
@@ -277,7 +277,7 @@ impl State {
     }
 }
 
-/// The method meant: `X-HTTP-Method-Override` on POST is honoured, HEAD is GET without a body.
+/// Returns the effective method: `X-HTTP-Method-Override` on POST is honoured; HEAD is GET without a body.
 fn method(received: &Received) -> &str {
     match received.method.as_str() {
         "POST" => received.header("x-http-method-override").unwrap_or("POST"),
@@ -292,7 +292,7 @@ fn check_scopes(
     bearer: &Bearer,
     settings: &AzureDevOpsSettings,
 ) -> Result<(), Failure> {
-    // For service principals scopes mean nothing: membership decides.
+    // Scopes do not apply to service principals: their membership decides.
     let allowed = bearer.is_application
         || scopes.is_empty()
         || scopes.iter().any(|scope| allows(&bearer.scopes, scope));

@@ -1,4 +1,4 @@
-//! Organizations, their members, and what is in them.
+//! Organizations, their members and their content.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +20,7 @@ use super::wiki::Page;
 use super::work_items::WorkItem;
 use crate::entra::Bearer;
 
-/// What a member may do.
+/// The access of a member.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
@@ -31,14 +31,14 @@ pub enum Access {
     Reader,
 }
 
-/// An organization and all that is in it.
+/// An organization and its content.
 pub(crate) struct Organization {
     pub name: String,
     pub id: Uuid,
     pub tenant: Uuid,
     /// Account key -> access.
     pub members: BTreeMap<String, Access>,
-    /// The members as Azure DevOps knows them.
+    /// The members' identities in Azure DevOps.
     pub identities: Vec<Identity>,
     pub stopped: bool,
     pub projects: Vec<Project>,
@@ -70,10 +70,10 @@ pub(crate) struct Attachment {
     pub content: AttachmentContent,
 }
 
-/// What is in a file.
+/// The content of a file.
 pub(crate) enum AttachmentContent {
     Uploaded(Bytes),
-    /// Made while it is sent, and held at the gate if it has one.
+    /// Generated while it is sent, and held at the gate if it has one.
     Made {
         bytes: u64,
         gate: Option<Gate>,
@@ -81,7 +81,7 @@ pub(crate) enum AttachmentContent {
 }
 
 impl Attachment {
-    /// In bytes.
+    /// Returns the length in bytes.
     pub fn length(&self) -> u64 {
         match &self.content {
             AttachmentContent::Uploaded(content) => {
@@ -122,17 +122,17 @@ impl Organization {
         }
     }
 
-    /// A number that no other thing of the organization has.
+    /// Returns a new number, unique in the organization.
     pub fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
-    /// What the bearer of a token may do here.
+    /// Returns the access of a token's bearer.
     ///
     /// # Errors
     ///
-    /// If a policy keeps everybody out, or the bearer is no member.
+    /// If a policy blocks all calls, or the bearer is not a member.
     pub fn admit(
         &self,
         bearer: &Bearer,
@@ -150,7 +150,7 @@ impl Organization {
         })
     }
 
-    /// Position of a project by name (any case) or id.
+    /// Returns the position of a project by name (any case) or id.
     pub fn project_position(&self, name_or_id: &str) -> Option<usize> {
         let id = Uuid::parse_str(name_or_id).ok();
         self.projects.iter().position(|project| {
@@ -186,7 +186,7 @@ impl Organization {
         }
     }
 
-    /// Adds tasks to the project at `position`, and tells their ids.
+    /// Adds tasks to the project at `position`. Returns their ids.
     pub fn add_work_items(&mut self, position: usize, count: usize) -> Vec<u64> {
         let Project { id: project, name, .. } = self.projects[position].clone();
         (1..=count)
@@ -200,7 +200,7 @@ impl Organization {
     }
 }
 
-/// An id that is the same on every start.
+/// Derives an id from a text, the same on every start.
 pub(crate) fn derived_id(text: &str) -> Uuid {
     let hash = digest(&SHA256, text.as_bytes());
     let mut bytes = [0; 16];
@@ -208,7 +208,7 @@ pub(crate) fn derived_id(text: &str) -> Uuid {
     Builder::from_random_bytes(bytes).into_uuid()
 }
 
-/// When everything that is there from the start was made.
+/// Returns the creation time of all content that exists at the start.
 pub(crate) fn seed_time() -> Timestamp {
     // 2026-01-05T08:00:00Z
     Timestamp::from_second(1_767_600_000).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -1,13 +1,13 @@
-//! `Range: bytes=…` (RFC 9110, section 14): the one range that downloads are resumed with.
+//! `Range: bytes=…` (RFC 9110, section 14): a single range, for resuming downloads.
 
-/// What a `Range` header asks for, given a length.
+/// The bytes that a `Range` header requests, given a length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// Everything: there is no range, or one that servers may pass over, as they do with several.
+    /// Everything: there is no range, or one that servers may ignore, such as several ranges.
     All,
     /// From `start` up to, not including, `end`.
     Part { start: u64, end: u64 },
-    /// Nothing that there is.
+    /// A range beyond the length.
     Unsatisfiable,
 }
 

@@ -1,4 +1,4 @@
-//! Which handler answers which path: case-insensitive, the organization and project taken off first.
+//! The route of each path: case-insensitive, after removing organization and project.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::hosts::Site;
 use super::{attachments, builds, core, git, identity, locations, pipelines, wiki, work_items};
 use crate::request::Received;
 
-/// Where in the path a resource may stand.
+/// The possible places of a resource in the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     /// `/{organization}/_apis/…` only.
@@ -24,10 +24,10 @@ pub(crate) struct Route {
     /// The name for counts and faults.
     pub name: &'static str,
     method: &'static str,
-    /// What follows `_apis/`.
+    /// The path after `_apis/`.
     pattern: &'static str,
     level: Level,
-    /// Any of these scopes suffices; none: every valid token does.
+    /// Any of these scopes suffices; if empty, every valid token does.
     pub scopes: &'static [&'static str],
     pub handler: fn(&mut Call<'_>) -> Answer,
 }
@@ -44,7 +44,7 @@ impl Route {
         Self { name, method, pattern, level, scopes, handler }
     }
 
-    /// Whether it changes something, so that readers may not use it.
+    /// Whether it writes, so that readers may not use it.
     pub fn writes(&self) -> bool {
         self.scopes.iter().any(|scope| {
             scope.ends_with("_write") || scope.ends_with("_execute") || scope.ends_with("_manage")
@@ -52,7 +52,7 @@ impl Route {
     }
 }
 
-/// Routes of a family of hosts; connectionData and the like exist in every one.
+/// Returns the routes of a family of hosts; some, such as connectionData, exist in every one.
 fn tables(family: &str) -> Vec<&'static [Route]> {
     let mut tables = vec![locations::ROUTES];
     match family {
@@ -72,7 +72,7 @@ fn tables(family: &str) -> Vec<&'static [Route]> {
     tables
 }
 
-/// What a request is for.
+/// The target of a request.
 pub(crate) struct Target {
     pub site: Site,
     /// Absent at deployment level.
@@ -85,7 +85,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// `None` for host names that are not Azure DevOps'.
+    /// Returns the target of a request, or `None` if its host is not one of Azure DevOps.
     pub fn of(received: &Received) -> Option<Self> {
         let site = Site::of(received)?;
         let mut segments = received.segments();
@@ -105,19 +105,19 @@ impl Target {
         Some(Self {
             site,
             organization,
-            // A second segment before `_apis` would be the team, which changes no answer of ours.
+            // A second segment before `_apis` is the team, which our answers ignore.
             project: segments.into_iter().next().filter(|_| rest.is_some()),
             rest,
             path,
         })
     }
 
-    /// The route, and the values of its `{…}` segments.
+    /// Returns the route and the values of its `{…}` segments, or `None`.
     pub fn route(&self, method: &str) -> Option<(&'static Route, HashMap<&'static str, String>)> {
         self.matching().find(|(route, _)| route.method == method)
     }
 
-    /// Whether another method would have been understood.
+    /// Whether the path exists with another method.
     pub fn knows_path(&self) -> bool {
         self.matching().any(|(route, _)| route.method != "OPTIONS")
     }

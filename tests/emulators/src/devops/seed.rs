@@ -1,4 +1,4 @@
-//! The organizations at the start, and what is in them.
+//! The organizations at the start, and their content.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! What can be changed about the stand-in while it runs.
+//! Settings that can be changed while the stand-in runs.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 pub struct AzureDevOpsSettings {
-    /// What a bad token meets when the request has no `X-TFS-FedAuthRedirect: Suppress`.
+    /// Answer to a bad token if the request has no `X-TFS-FedAuthRedirect: Suppress`.
     pub sign_in: SignIn,
     /// Rate-limit headers on every answer.
     pub rate_limit: Option<RateLimit>,
@@ -14,7 +14,7 @@ pub struct AzureDevOpsSettings {
     pub throttling: Option<Throttling>,
     /// Status for valid tokens of people outside the organization: 401 (TF400813), 403 or 404.
     pub non_member_status: u16,
-    /// Status when the token's scopes do not allow the call.
+    /// Status if the token's scopes do not allow the call.
     pub missing_scope_status: u16,
     /// Answer 403 VS403463 to every call, as an IP policy does.
     pub conditional_access_blocks: bool,
@@ -51,7 +51,7 @@ pub struct RateLimit {
     pub retry_after: Option<u64>,
 }
 
-/// Everybody's budget of requests in a window of time, in TSTU, the unit that Azure DevOps counts in.
+/// Each account's budget of requests in a window of time, in TSTU, the unit of Azure DevOps.
 ///
 /// From half of the budget on, answers carry the `X-RateLimit-…` headers. Beyond it they are delayed, with
 /// `X-RateLimit-Delay` and `Retry-After` on an otherwise good answer, and at last refused: 429 TF400733.
@@ -68,9 +68,9 @@ pub struct Throttling {
     pub cost: u64,
     /// Length of the window in seconds of the emulated clock.
     pub window_seconds: u64,
-    /// Milliseconds by which each request beyond the limit is delayed, really.
+    /// Delay of each request beyond the limit, in real milliseconds.
     pub delay_ms: u64,
-    /// `Retry-After` in seconds; without it, the time to the end of the window.
+    /// `Retry-After` in seconds; `None`: the time to the end of the window.
     pub retry_after: Option<u64>,
 }
 

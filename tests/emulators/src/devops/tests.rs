@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub token: String,
 }
 
-/// What came back.
+/// An answer.
 pub(crate) struct Got {
     pub status: u16,
     pub headers: HeaderMap,
@@ -56,7 +56,7 @@ impl Got {
     }
 }
 
-/// Both stand-ins, and Ada's access token for `scopes` of Azure DevOps.
+/// Starts both stand-ins, with Ada's access token for `scopes` of Azure DevOps.
 pub(crate) async fn world(scopes: &[&str]) -> World {
     let entra = signing_in::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -80,7 +80,7 @@ pub(crate) async fn access_token(
 }
 
 impl World {
-    /// A request as our proxy sends it: the real URL, its host in the `Host` header, sign-in pages suppressed.
+    /// Sends a request as our proxy does: the real URL, its host in the `Host` header, sign-in pages suppressed.
     pub fn request(&self, method: &str, url: &str) -> reqwest::RequestBuilder {
         let rest = url.strip_prefix("https://").unwrap();
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -120,7 +120,7 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Got {
     }
 }
 
-/// The work items that a query found.
+/// Returns the work items that a query found.
 fn found_ids(found: &Value) -> Vec<u64> {
     let items = found["workItems"].as_array().unwrap().iter();
     items.map(|item| item["id"].as_u64().unwrap()).collect()

@@ -1,7 +1,7 @@
-//! Limits by usage: everybody has a budget in a window of time; who exceeds it is delayed first and refused then.
+//! Limits by usage: every account has a budget in a window of time; calls beyond it are delayed, then refused.
 //!
-//! Azure DevOps counts in TSTU, which nobody can predict; here a request costs what the settings say. The window is fixed
-//! and runs by the emulated clock, so that tests need not wait.
+//! Azure DevOps counts in TSTU, whose number per request is unpredictable; the settings fix it here.
+//! The window is fixed and runs by the emulated clock, so that tests need not wait.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use super::headers::rate_limited;
 use super::settings::{RateLimit, Throttling};
 use crate::reply::Reply;
 
-/// What each account has used up.
+/// The usage of each account.
 #[derive(Default)]
 pub(crate) struct Usage(Mutex<HashMap<String, Window>>);
 
@@ -24,7 +24,7 @@ struct Window {
 }
 
 impl Usage {
-    /// Counts a request, also one that will be refused.
+    /// Counts a request, even if it will be refused.
     pub fn charge(&self, account: &str, settings: &Throttling, now: Timestamp) -> Charge {
         let seconds = i64::try_from(settings.window_seconds).unwrap_or(i64::MAX);
         let until =
@@ -44,12 +44,12 @@ impl Usage {
         }
     }
 
-    /// What an account has used in its present window.
+    /// Returns the usage of an account in its present window.
     pub fn of(&self, account: &str) -> u64 {
         self.windows().get(account).map_or(0, |window| window.used)
     }
 
-    /// Gives everybody the whole budget again.
+    /// Resets every account to the whole budget.
     pub fn clear(&self) {
         self.windows().clear();
     }
@@ -62,7 +62,7 @@ impl Usage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Free,
-    /// Not delayed yet, but told about it.
+    /// Near the limit: headers, but no delay yet.
     Near,
     Delayed,
     Blocked,
@@ -82,7 +82,7 @@ impl Verdict {
     }
 }
 
-/// What one request came to.
+/// The verdict on one request.
 pub(crate) struct Charge {
     verdict: Verdict,
     used: u64,
@@ -103,7 +103,7 @@ impl Charge {
         }
     }
 
-    /// The reply with the headers that tell about the budget, held back if that is the verdict.
+    /// Adds the headers about the budget to the reply, and its delay if there is one.
     pub fn mark(&self, reply: Reply) -> Reply {
         let exceeded = matches!(self.verdict, Verdict::Delayed | Verdict::Blocked);
         let delayed = self.verdict == Verdict::Delayed;

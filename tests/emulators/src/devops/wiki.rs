@@ -1,4 +1,4 @@
-//! Wikis: pages that are changed with the `ETag` of the version that was read.
+//! Wikis: a change of a page needs the `ETag` of the version that was read.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -62,7 +62,7 @@ impl Page {
         Self { id, project, path: path.to_owned(), content: content.to_owned(), revision: 1 }
     }
 
-    /// In quotes, as it stands in headers; another one after every change, also one that changes nothing.
+    /// In quotes, as in headers; different after every write, even one without a change.
     fn etag(&self) -> String {
         format!("\"{}\"", blob_id(format!("{}\n{}", self.revision, self.content).as_bytes()))
     }
@@ -112,7 +112,7 @@ fn wikis(call: &mut Call<'_>) -> Answer {
     Ok(list(&found))
 }
 
-/// The project whose wiki the path names, by name (any case) or id; a project's name does as well.
+/// Returns the project whose wiki the path names, by name (any case) or id; the project's name is also valid.
 fn project<'a>(call: &'a Call<'_>) -> Result<&'a Project, Failure> {
     let wanted = call.parameter("wiki");
     let id = Uuid::parse_str(wanted).ok();
@@ -133,13 +133,13 @@ fn wiki(call: &mut Call<'_>) -> Answer {
     ok(&wiki_json(call, project(call)?))
 }
 
-/// The path asked for, by query or as the last segment of the URL; the root if there is none.
+/// Returns the requested path, from the query or the last segment of the URL, or the root if there is none.
 fn path(call: &Call<'_>) -> String {
     let path = call.query.get_any_case("path").unwrap_or_else(|| call.parameter("page"));
     format!("/{}", path.trim_matches('/'))
 }
 
-/// Position of the page, by id if the URL has one, otherwise by path.
+/// Returns the position of the page, by id if the URL has one, otherwise by path.
 fn position(call: &Call<'_>, project: Uuid) -> Option<usize> {
     let (id, path) = (call.number("page"), path(call));
     call.organization.wiki_pages.iter().position(|page| {
@@ -200,7 +200,7 @@ fn page_json(call: &Call<'_>, project: &Project, page: &Page) -> Value {
     })
 }
 
-/// `PUT …/pages?path=/x`: makes the page; with `If-Match`, changes it.
+/// `PUT …/pages?path=/x`: creates the page; with `If-Match`, changes it.
 fn put(call: &mut Call<'_>) -> Answer {
     let Content { content } = call.json()?;
     let (project, path) = (project(call)?.id, path(call));
@@ -219,7 +219,7 @@ fn put(call: &mut Call<'_>) -> Answer {
     }
 }
 
-/// `PATCH`: changes a page that there is.
+/// `PATCH`: changes an existing page.
 fn edit(call: &mut Call<'_>) -> Answer {
     let Content { content } = call.json()?;
     let at = found(call, project(call)?.id)?;

@@ -1,4 +1,4 @@
-//! The Work Item Query Language: `SELECT … FROM WorkItems WHERE … ORDER BY …`, the flat kind.
+//! The Work Item Query Language: flat queries `SELECT … FROM WorkItems WHERE … ORDER BY …`.
 
 use std::cmp::Ordering;
 
@@ -156,7 +156,7 @@ enum Condition {
     Compare(String, String, Vec<String>),
 }
 
-/// What macros stand for.
+/// The values of macros.
 struct Scope {
     project: String,
     me: String,
@@ -192,7 +192,7 @@ impl Condition {
                         actual.to_lowercase().contains(&first.to_lowercase())
                     }
                     _ => {
-                        // `under`: the path itself and what is below it
+                        // `under`: the path itself and all paths below it
                         let (actual, first) = (actual.to_lowercase(), first.to_lowercase());
                         actual == first || actual.starts_with(&format!("{first}\\"))
                     }
@@ -202,7 +202,7 @@ impl Condition {
     }
 }
 
-/// Numbers by value, all else as text without case.
+/// Compares numbers by value, and everything else as text without case.
 fn compare(left: &str, right: &str) -> Ordering {
     match (left.parse::<f64>(), right.parse::<f64>()) {
         (Ok(left), Ok(right)) => left.partial_cmp(&right).unwrap_or(Ordering::Equal),
@@ -214,7 +214,7 @@ fn text(value: Option<Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text,
-        // An identity: compared by its name.
+        // An identity is compared by its name.
         Some(Value::Object(identity)) => {
             identity.get("displayName").and_then(Value::as_str).unwrap_or_default().to_owned()
         }

@@ -1,4 +1,4 @@
-//! Work items: JSON Patch in, fields out.
+//! Work items, which are changed by JSON Patch.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::organizations::seed_time;
 use super::routes::{Level, Route};
 use super::wiql;
 
-/// Most ids in one request.
+/// Largest number of ids in one request.
 const MOST_IDS: usize = 200;
 const PATCH_TYPE: &str = "application/json-patch+json";
 const TYPES: &[&str] =
@@ -94,7 +94,7 @@ impl WorkItem {
         }
     }
 
-    /// One that is there from the start.
+    /// A work item that exists at the start.
     pub fn seeded(
         id: u64,
         project: Uuid,
@@ -109,7 +109,7 @@ impl WorkItem {
         item
     }
 
-    /// The value of a field, with those that are not stored as fields.
+    /// Returns the value of a field, also of one that is not stored as a field.
     pub fn field(&self, name: &str) -> Option<Value> {
         if name.eq_ignore_ascii_case("System.Id") {
             return Some(self.id.into());
@@ -160,7 +160,7 @@ impl WorkItem {
         body
     }
 
-    /// Applies one operation; nothing is kept of a patch whose later operation fails.
+    /// Applies one operation. If a later one fails, the whole patch is dropped.
     fn apply(&mut self, operation: &Operation) -> Result<(), Failure> {
         let path = operation.path.as_str();
         if operation.op == "test" {

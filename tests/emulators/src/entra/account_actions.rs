@@ -1,9 +1,9 @@
-//! What an administrator can do to an account.
+//! Actions of an administrator on an account.
 
 use super::State;
 use super::handle::UnknownName;
 
-/// Something an administrator does to an account.
+/// An action of an administrator on an account.
 #[derive(Clone, Debug)]
 pub(crate) enum AccountAction {
     RevokeGrants,

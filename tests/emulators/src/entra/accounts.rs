@@ -1,4 +1,4 @@
-//! Tenants and the people in them.
+//! Tenants and their accounts.
 
 use serde::{Deserialize, Serialize};
 use uuid::{Uuid, uuid};
@@ -7,10 +7,10 @@ use uuid::{Uuid, uuid};
 pub const TENANT_A: Uuid = uuid!("a1a1a1a1-0000-4000-8000-00000000000a");
 /// Tenant of `contoso`.
 pub const TENANT_B: Uuid = uuid!("b2b2b2b2-0000-4000-8000-00000000000b");
-/// The tenant that stands for personal Microsoft accounts, the same at Microsoft.
+/// The tenant of personal Microsoft accounts, with Microsoft's own id.
 pub const PERSONAL_TENANT: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
 
-/// A tenant: its id and the domain by which it may be named too.
+/// A tenant: its id and its domain, which is also a valid name of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Tenant {
     /// Tenant id.
@@ -19,16 +19,16 @@ pub struct Tenant {
     pub domain: String,
 }
 
-/// What an account is to a tenant.
+/// The membership of an account in a tenant.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Membership {
     /// The tenant.
     pub tenant: Uuid,
-    /// `oid` of the account there; a guest has another one than at home.
+    /// `oid` of the account there; a guest has a different one at home.
     pub object_id: Uuid,
 }
 
-/// Someone who can sign in.
+/// An account that can sign in.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Account {
     /// Short name used by the sign-in form and the admin routes: `ada`.
@@ -37,18 +37,18 @@ pub struct Account {
     pub username: String,
     /// Display name.
     pub name: String,
-    /// Where the account lives.
+    /// The account's home tenant.
     pub home: Membership,
     /// Tenants where it is a guest.
     #[serde(default)]
     pub guest_in: Vec<Membership>,
-    /// May grant consent for the whole home tenant.
+    /// Whether it may consent for the whole home tenant.
     #[serde(default)]
     pub administrator: bool,
 }
 
 impl Account {
-    /// The account's membership of `tenant`, at home or as a guest.
+    /// Returns the account's membership of `tenant`, at home or as a guest, or `None`.
     pub fn membership(&self, tenant: Uuid) -> Option<&Membership> {
         std::iter::once(&self.home)
             .chain(&self.guest_in)
@@ -130,7 +130,7 @@ pub(crate) fn default_accounts() -> Vec<Account> {
     vec![ada, grace, alan, edsger, barbara, katherine]
 }
 
-/// What the administrator did to an account.
+/// Changes of an administrator to an account.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Restrictions {
     /// Sign-in is blocked.
@@ -139,8 +139,8 @@ pub(crate) struct Restrictions {
     pub interaction: Option<String>,
     /// Access tokens of capable clients issued before these claims were satisfied are refused.
     pub challenge: Option<String>,
-    /// How many challenges there were.
+    /// Number of challenges.
     pub challenges: u64,
-    /// How many of them have been satisfied.
+    /// Number of satisfied challenges.
     pub satisfied: u64,
 }

@@ -1,4 +1,4 @@
-//! App registrations and how an app proves that it is itself.
+//! App registrations, and the authentication of apps.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ use crate::request::{Parameters, Received};
 
 /// Client id of the app that is registered at the start.
 pub const DEFAULT_CLIENT_ID: Uuid = uuid!("ad0c0de0-0000-4000-8000-000000000001");
-/// Client secret of that app; it carries the marker.
+/// Client secret of that app; it contains the marker.
 pub const DEFAULT_CLIENT_SECRET: &str = "adO8Q~Y2FuYXJ5N2YzYTQy.emulated_secret-0";
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -58,7 +58,7 @@ pub struct AppRegistration {
     /// Whether it has `Application.ReadWrite.OwnedBy` and owns itself, so that it may renew its own secrets.
     #[serde(default)]
     pub owns_itself: bool,
-    /// Azure DevOps permissions in the registration: what `.default` grants.
+    /// Azure DevOps permissions of the registration; `.default` grants these.
     #[serde(default = "AppRegistration::default_permissions")]
     pub permissions: Vec<String>,
 }
@@ -103,16 +103,16 @@ impl AppRegistration {
 pub struct ClientSecret {
     /// The secret itself.
     pub value: String,
-    /// When it stops working; `None`: never.
+    /// Expiry; `None`: it never expires.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
-    /// By which Microsoft Graph knows it (the *Secret ID* of the portal).
+    /// Its `keyId` in Microsoft Graph (the *Secret ID* of the portal).
     #[serde(default = "Uuid::new_v4")]
     pub key_id: Uuid,
     /// Its description in the portal.
     #[serde(default)]
     pub display_name: Option<String>,
-    /// Since when it is there, as Graph tells it; `None`: for ever.
+    /// Its `startDateTime` in Graph; `None`: a date long ago.
     #[serde(default)]
     pub starts_at: Option<Timestamp>,
 }
@@ -190,7 +190,7 @@ impl App {
         Ok(Self { registration, status: AppStatus::Active, certificates })
     }
 
-    /// The refusal if the app may not be used at all.
+    /// Returns a refusal if the app is disabled or deleted.
     pub fn usable(&self) -> Result<(), OAuthError> {
         match self.status {
             AppStatus::Active => Ok(()),
@@ -258,7 +258,7 @@ impl Presented {
     }
 }
 
-/// What checking a client assertion needs besides the request.
+/// Facts for checking a client assertion, beside the request.
 pub(crate) struct AssertionContext<'a> {
     pub now: Timestamp,
     /// Accepted audiences: the token endpoint called, and the issuer.

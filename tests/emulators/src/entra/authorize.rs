@@ -1,4 +1,4 @@
-//! The authorize endpoint: checks, the sign-in page, and the way back to the application.
+//! The authorize endpoint: checks, the sign-in page, and the redirect back to the application.
 
 mod delivery;
 mod request;
@@ -73,7 +73,7 @@ pub(crate) fn decision(state: &State, received: &Received, tenant: &str) -> Repl
     approve(state, &mut directory, &request, &account, &trace, &action_url)
 }
 
-/// What the sign-in form's `action` sends back; `error` takes its fields from the form.
+/// Returns the error of the sign-in form's `action`; `error` takes its fields from the form.
 fn outcome(action: &str, form: &Parameters, now: Timestamp) -> Option<OAuthError> {
     let named = |error: &str, code: u32| OAuthError::new(error, code, text(code));
     let challenge = form.get("claims").map_or_else(
@@ -107,7 +107,7 @@ fn outcome(action: &str, form: &Parameters, now: Timestamp) -> Option<OAuthError
     })
 }
 
-/// The tenant in which the account signs in, or the AADSTS number of the refusal.
+/// Returns the tenant in which the account signs in, or the AADSTS number of the refusal.
 pub(crate) fn sign_in_tenant(
     directory: &Directory,
     account: &Account,
@@ -172,7 +172,7 @@ fn approve(
     deliver(&request.destination, &parameters)
 }
 
-/// A sign-in that carries the claims asked for ends the need for interaction.
+/// Ends the required interaction if the sign-in has the requested claims.
 fn satisfy_restrictions(
     directory: &mut Directory,
     request: &AuthorizationRequest,

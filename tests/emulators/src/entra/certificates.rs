@@ -1,4 +1,4 @@
-//! Self-signed certificates, and the little of X.509 that checking a client assertion needs.
+//! Self-signed certificates, and the part of X.509 that is needed to check a client assertion.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use aws_lc_rs::encoding::AsDer as _;
@@ -17,7 +17,7 @@ pub struct TestCertificate {
 }
 
 impl TestCertificate {
-    /// A new RSA 2048 key (about a tenth of a second) and a certificate for it.
+    /// Generates an RSA 2048 key (in about a tenth of a second) and a certificate for it.
     ///
     /// Returns `None` only if the operating system has no randomness.
     pub fn generate() -> Option<Self> {
@@ -30,7 +30,7 @@ impl TestCertificate {
     }
 }
 
-/// A certificate as an app registration keeps it.
+/// A certificate of an app registration.
 #[derive(Clone)]
 pub(crate) struct Certificate {
     /// `base64url(SHA-256(DER))`, header `x5t#S256`.
@@ -42,7 +42,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a PEM certificate; `None` if it is not one.
+    /// Parses a PEM certificate. Returns `None` if it is invalid.
     pub fn from_pem(text: &str) -> Option<Self> {
         let der = unwrap_pem(text, "CERTIFICATE")?;
         Some(Self {
@@ -53,14 +53,14 @@ impl Certificate {
     }
 }
 
-/// The body of a PEM block with this label.
+/// Returns the body of a PEM block with this label.
 pub(crate) fn unwrap_pem(text: &str, label: &str) -> Option<Vec<u8>> {
     let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
     let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
     STANDARD.decode(body.split_whitespace().collect::<String>()).ok()
 }
 
-/// Modulus and exponent of a PKCS#1 `RSAPublicKey`, without leading zeros.
+/// Returns modulus and exponent of a PKCS#1 `RSAPublicKey`, without leading zeros.
 pub(crate) fn rsa_components(public_key: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (sequence, _) = element(public_key, 0x30)?;
     let (modulus, rest) = element(sequence, 0x02)?;
@@ -69,7 +69,7 @@ pub(crate) fn rsa_components(public_key: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((plain(modulus), plain(exponent)))
 }
 
-/// A certificate for `key`, signed by it, valid from 2020 to 2049.
+/// Issues a certificate for `key`, signed by it, valid from 2020 to 2049.
 pub(crate) fn self_signed(key: &KeyPair, common_name: &str) -> Option<Vec<u8>> {
     // sha256WithRSAEncryption, rsaEncryption and commonName (RFC 8017 A.2, RFC 5280 A.1)
     let signature_algorithm = der(
@@ -116,7 +116,7 @@ fn pem(label: &str, content: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// The `SubjectPublicKeyInfo` of a certificate, with its tag and length.
+/// Returns the `SubjectPublicKeyInfo` of a certificate, with its tag and length.
 fn public_key_info(certificate: &[u8]) -> Option<&[u8]> {
     let (certificate, _) = element(certificate, 0x30)?;
     let (mut rest, _) = element(certificate, 0x30)?;
@@ -131,7 +131,7 @@ fn public_key_info(certificate: &[u8]) -> Option<&[u8]> {
     rest.get(..rest.len() - after.len())
 }
 
-/// Content of the DER element at the start of `input`, and what follows it.
+/// Returns the content of the DER element at the start of `input`, and the rest of `input`.
 fn element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;

@@ -1,4 +1,4 @@
-//! OAuth errors in the shape Entra gives them, at the token endpoint and on the way back from the authorize endpoint.
+//! OAuth errors in Entra's shape, at the token endpoint and in redirects from the authorize endpoint.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ impl OAuthError {
         self
     }
 
-    /// `AADSTS<number>: <text>` with the trace lines that follow it at Entra.
+    /// Returns `AADSTS<number>: <text>` with the trace lines that follow it at Entra.
     pub fn description(&self, trace: &Trace) -> String {
         let code = self.codes.first().copied().unwrap_or_default();
         format!(
@@ -75,16 +75,16 @@ impl OAuthError {
         format!("https://login.microsoftonline.com/error?code={code}")
     }
 
-    /// The token endpoint's answer.
+    /// Returns the answer of the token endpoint.
     pub fn into_reply(self, trace: &Trace) -> Reply {
         protocol_headers(Reply::json(self.status, &self.body(trace)), trace)
     }
 
-    /// Parameters for the redirect back to the application.
+    /// Returns the parameters for the redirect back to the application.
     pub fn redirect_parameters(&self, trace: &Trace) -> Vec<(String, String)> {
         let mut parameters = vec![("error".to_owned(), self.error.to_string())];
         if let Some(suberror) = &self.suberror {
-            // The authorize endpoint calls the user's own "no" a subcode.
+            // The authorize endpoint returns the user's own refusal as a subcode.
             let name = if suberror == "cancel" { "error_subcode" } else { "suberror" };
             parameters.push((name.into(), suberror.clone()));
         }
@@ -99,7 +99,7 @@ impl OAuthError {
     }
 }
 
-/// The identifiers that Entra puts into every answer of the protocol endpoints.
+/// The identifiers in every answer of Entra's protocol endpoints.
 pub(crate) struct Trace {
     pub id: Uuid,
     pub correlation: String,
@@ -120,7 +120,7 @@ impl Trace {
     }
 }
 
-/// The headers on answers of the token endpoint.
+/// Adds the headers of the token endpoint.
 pub(crate) fn protocol_headers(reply: Reply, trace: &Trace) -> Reply {
     reply
         .header("cache-control", "no-store, no-cache")
@@ -141,7 +141,7 @@ pub(crate) fn protocol_headers(reply: Reply, trace: &Trace) -> Reply {
         .another_header("set-cookie", "stsservicecookie=estsfd; path=/; secure; httponly")
 }
 
-/// What a number says, for errors that a fault or the sign-in form asks for by number alone.
+/// Returns the text of a number, for errors that a fault or the sign-in form requests by number alone.
 pub(crate) fn text(code: u32) -> &'static str {
     match code {
         50020 => "The account is not known in this tenant and cannot use the application there.",

@@ -1,4 +1,4 @@
-//! What has been issued: authorization codes, refresh tokens, access tokens.
+//! Issued authorization codes, refresh tokens and access tokens.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::scopes::{Resource, Scopes};
 
-/// Beyond this many access tokens, those that have expired are forgotten.
+/// Expired access tokens are removed if there are more tokens than this.
 const PRUNE_ABOVE: usize = 20_000;
 
 /// How the verifier must hash to the challenge (RFC 7636).
@@ -56,7 +56,7 @@ pub(crate) struct RefreshToken {
     /// Whether the client declared `cp1` when the grant began.
     pub capable: bool,
     pub last_used_at: Timestamp,
-    /// AADSTS number with which it is refused from now on.
+    /// AADSTS number of its refusal, if it is dead.
     pub dead: Option<u32>,
 }
 
@@ -72,19 +72,19 @@ pub(crate) struct AccessToken {
     pub resource: Resource,
     pub permissions: Vec<String>,
     pub capable: bool,
-    /// How many challenges of the account had been satisfied when it was issued.
+    /// Number of the account's satisfied challenges when it was issued.
     pub satisfied: u64,
     pub expires_at: Timestamp,
     pub revoked: bool,
 }
 
-/// Everything issued, and what was agreed to.
+/// Everything issued, and all consents.
 #[derive(Default)]
 pub(crate) struct Grants {
     pub codes: HashMap<String, AuthorizationCode>,
     pub refresh_tokens: HashMap<String, RefreshToken>,
     pub access_tokens: HashMap<String, AccessToken>,
-    /// Permissions an account has consented to, by client and account.
+    /// Permissions that accounts have consented to, by client and account.
     pub consents: HashMap<(Uuid, String), BTreeSet<String>>,
     /// Apps that exist in a tenant: by registration, by a user's or an administrator's consent.
     pub present: HashSet<(Uuid, Uuid)>,
@@ -94,7 +94,7 @@ pub(crate) struct Grants {
     pub assertions: HashSet<String>,
     /// Refresh requests of one client, account and scope: start of the window, count.
     pub loops: HashMap<String, (Timestamp, u32)>,
-    /// Every secret that was handed out, literally.
+    /// Every issued secret, literally.
     pub issued: Vec<String>,
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn declares_capability(claims: Option<&str>) -> bool {
     )
 }
 
-/// Whether the `claims` a client sent hold all that a challenge asked for.
+/// Whether the `claims` of a client contain all claims of a challenge.
 pub(crate) fn satisfies(sent: Option<&str>, challenge: &str) -> bool {
     let sent = parse(sent);
     let challenge = parse(Some(challenge));

@@ -1,4 +1,4 @@
-//! Microsoft Graph, as far as an app renews its own client secret: `/v1.0/applications(appId='…')` with its
+//! Microsoft Graph, as far as an app needs it to renew its own client secret: `/v1.0/applications(appId='…')` with its
 //! passwords, and its actions `addPassword` and `removePassword`.
 
 use http::Method;
@@ -35,10 +35,10 @@ struct RemovePassword {
     key_id: Uuid,
 }
 
-/// Days for which a password is valid unless its end is asked for: two years.
+/// Default validity of a password in days: two years.
 const USUAL_DAYS: i64 = 730;
 
-/// The app's id in a path segment `applications(appId='…')`.
+/// Returns the app's id in a path segment `applications(appId='…')`.
 pub(crate) fn app_id(segment: &str) -> Option<Uuid> {
     segment.strip_prefix("applications(appId='")?.strip_suffix("')")?.parse().ok()
 }
@@ -84,7 +84,7 @@ pub(crate) fn answer(state: &State, request: &Received, app: Uuid, action: Optio
     }
 }
 
-/// The app to which a token for Graph was issued.
+/// Returns the app to which a token for Graph was issued.
 fn caller(state: &State, bearer: &str) -> Option<Uuid> {
     let now = state.now();
     let directory = state.directory();
@@ -98,7 +98,7 @@ fn list(app: Uuid, secrets: &[ClientSecret]) -> Reply {
     Reply::json(200, &json!({"appId": app, "passwordCredentials": passwords}))
 }
 
-/// A `passwordCredential`, as it is shown to everybody.
+/// Returns a `passwordCredential` without its secret.
 fn credential(secret: &ClientSecret) -> Value {
     let for_ever = Timestamp::UNIX_EPOCH;
     json!({

@@ -1,4 +1,4 @@
-//! The handle by which tests hold, watch and disturb the stand-in.
+//! The handle of tests to the stand-in: its requests, faults and state.
 
 use std::fmt;
 use std::io;
@@ -18,10 +18,10 @@ use crate::marker;
 use crate::server::{Emulator as _, Running};
 use crate::traffic::RecordedRequest;
 
-/// How to start the Entra stand-in.
+/// Start options of the Entra stand-in.
 #[derive(Clone, Debug)]
 pub struct EntraOptions {
-    /// The origin by which clients reach it, without a trailing slash; `None`: `http://127.0.0.1:{port}`.
+    /// The origin for clients, without a trailing slash; `None`: `http://127.0.0.1:{port}`.
     pub base_url: Option<String>,
     /// Redirect URIs of the default app, compared exactly.
     pub redirect_uris: Vec<String>,
@@ -46,7 +46,7 @@ impl EntraOptions {
     }
 }
 
-/// An account, app or certificate that the stand-in does not know or cannot read.
+/// An account or app that does not exist, or a certificate that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName(pub String);
 
@@ -88,12 +88,12 @@ impl Entra {
         self.server.shutdown().await;
     }
 
-    /// The origin that takes the place of `https://login.microsoftonline.com`.
+    /// Returns the origin that takes the place of `https://login.microsoftonline.com`.
     pub fn base_url(&self) -> &str {
         &self.state.base_url
     }
 
-    /// The emulated time.
+    /// Returns the emulated time.
     pub fn now(&self) -> Timestamp {
         self.state.now()
     }
@@ -103,24 +103,24 @@ impl Entra {
         self.state.advance_clock(seconds);
     }
 
-    /// Back to the state at the start: apps, accounts, grants, settings, clock.
+    /// Restores the state at the start: apps, accounts, grants, settings, clock.
     pub fn restore(&self) {
         self.state.restore();
     }
 
-    // What was asked.
+    // Requests.
 
-    /// Every request since the start or the last [`reset_counts`](Self::reset_counts), oldest first.
+    /// Returns every request since the start or the last [`reset_counts`](Self::reset_counts), oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.state.traffic().requests()
     }
 
-    /// Requests of a route, or of every route below it (`token` counts `token.refresh_token` too).
+    /// Counts requests of a route and of every route below it (`token` counts `token.refresh_token` too).
     pub fn count(&self, route: &str) -> u64 {
         self.state.traffic().count(route)
     }
 
-    /// The most requests of one exact route that were in flight at once.
+    /// Returns the largest number of simultaneous requests of one exact route.
     pub fn peak(&self, route: &str) -> u64 {
         self.state.traffic().peak(route)
     }
@@ -135,7 +135,7 @@ impl Entra {
         self.state.traffic().reset();
     }
 
-    // What goes wrong.
+    // Faults.
 
     /// Adds a fault.
     pub fn inject(&self, fault: Fault) -> FaultHandle {
@@ -157,14 +157,14 @@ impl Entra {
         change(&mut self.state.directory().settings);
     }
 
-    /// Sets the life of access tokens issued from now on, in seconds.
+    /// Sets the lifetime of new access tokens, in seconds.
     pub fn set_token_lifetime(&self, seconds: u64) {
         self.change_settings(|settings| settings.token_lifetime = seconds);
     }
 
     // Apps.
 
-    /// Registers an app, or replaces one.
+    /// Registers or replaces an app.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl Entra {
         Ok(())
     }
 
-    /// The registration of an app.
+    /// Returns the registration of an app, or `None` if there is no such app.
     pub fn app(&self, client_id: Uuid) -> Option<AppRegistration> {
         let directory = self.state.directory();
         directory.apps.get(&client_id).map(|app| app.registration.clone())
@@ -203,7 +203,7 @@ impl Entra {
         Ok(())
     }
 
-    /// Adds a secret of your choice beside those the app has.
+    /// Adds a given secret to those of the app.
     ///
     /// # Errors
     ///
@@ -219,7 +219,7 @@ impl Entra {
         })
     }
 
-    /// Adds a fresh secret that carries the marker, and returns it.
+    /// Adds a new secret that contains the marker. Returns it.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ impl Entra {
         Ok(value)
     }
 
-    /// Takes a secret away: AADSTS7000215 from now on.
+    /// Removes a secret: AADSTS7000215 from now on.
     ///
     /// # Errors
     ///
@@ -239,7 +239,7 @@ impl Entra {
         self.change_app(client_id, |app| app.secrets.retain(|secret| secret.value != value))
     }
 
-    /// Lets every secret of the app expire now: AADSTS7000222.
+    /// Makes every secret of the app expire now: AADSTS7000222.
     ///
     /// # Errors
     ///
@@ -266,7 +266,7 @@ impl Entra {
         self.change_app(client_id, |app| app.certificates.push(certificate_pem.to_owned()))
     }
 
-    /// Registers one more redirect URI.
+    /// Registers another redirect URI.
     ///
     /// # Errors
     ///
@@ -275,7 +275,7 @@ impl Entra {
         self.change_app(client_id, |app| app.redirect_uris.push(redirect_uri.to_owned()))
     }
 
-    /// Disables, deletes or brings back an app.
+    /// Disables, deletes or restores an app.
     ///
     /// # Errors
     ///
@@ -299,14 +299,14 @@ impl Entra {
         directory.keys.current().map(|key| key.kid.clone()).unwrap_or_default()
     }
 
-    /// Publishes only the key that signs now.
+    /// Publishes only the current signing key.
     pub fn retire_old_keys(&self) {
         self.state.directory().keys.retire_old();
     }
 
     // Accounts.
 
-    /// The accounts that can sign in.
+    /// Returns the accounts that can sign in.
     pub fn accounts(&self) -> Vec<Account> {
         self.state.directory().accounts.clone()
     }
@@ -318,7 +318,7 @@ impl Entra {
         directory.accounts.push(account);
     }
 
-    /// Revokes the account's refresh tokens (AADSTS50173); access tokens live on until they expire.
+    /// Revokes the account's refresh tokens (AADSTS50173); access tokens stay valid until they expire.
     ///
     /// # Errors
     ///
@@ -327,32 +327,32 @@ impl Entra {
         self.act(account, AccountAction::RevokeGrants)
     }
 
-    /// Azure DevOps refuses the account's present access tokens from now on; its refresh tokens still work.
+    /// Makes Azure DevOps refuse the account's present access tokens; its refresh tokens still work.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn revoke_access_tokens(&self, account: &str) -> Result<(), UnknownName> {
         self.act(account, AccountAction::RevokeAccessTokens)
     }
 
-    /// The account's refresh tokens have been idle too long (AADSTS700082).
+    /// Makes the account's refresh tokens too long idle (AADSTS700082).
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn expire_refresh_tokens(&self, account: &str) -> Result<(), UnknownName> {
         self.act(account, AccountAction::ExpireRefreshTokens)
     }
 
-    /// The account's refresh tokens are refused with this AADSTS number (`invalid_grant`).
+    /// Makes the account's refresh tokens fail with this AADSTS number (`invalid_grant`).
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn kill_refresh_tokens(&self, account: &str, code: u32) -> Result<(), UnknownName> {
         self.act(account, AccountAction::KillRefreshTokens(code))
     }
 
-    /// Refreshing answers `interaction_required` (AADSTS50076) with these claims until a sign-in brings them along.
+    /// Makes refreshes answer `interaction_required` (AADSTS50076) with these claims until a sign-in requests them.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn require_interaction(&self, account: &str, claims: &str) -> Result<(), UnknownName> {
         self.act(account, AccountAction::RequireInteraction(claims.to_owned()))
     }
 
-    /// Azure DevOps answers 401 `insufficient_claims` to the account's tokens (of clients that declared `cp1`) until
-    /// they were renewed with these claims. `None`: claims as a revocation event makes them. Returns the claims.
+    /// Makes Azure DevOps answer 401 `insufficient_claims` to the account's tokens (of clients that declared `cp1`)
+    /// until they are renewed with these claims. `None`: the claims of a revocation event. Returns the claims.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn challenge(&self, account: &str, claims: Option<&str>) -> Result<String, UnknownName> {
         let claims = claims.map_or_else(
@@ -366,7 +366,7 @@ impl Entra {
         Ok(claims)
     }
 
-    /// Takes back the account's consent to an app (AADSTS65001) until it approves a sign-in again.
+    /// Removes the account's consent to an app (AADSTS65001) until it approves a sign-in again.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn remove_consent(&self, account: &str) -> Result<(), UnknownName> {
         self.act(account, AccountAction::RemoveConsent)
@@ -384,7 +384,7 @@ impl Entra {
 
     // Secrets.
 
-    /// Every token, code and client secret that was handed out or registered, literally.
+    /// Returns every token, code and client secret that was issued or registered, literally.
     pub fn secrets_issued(&self) -> Vec<String> {
         self.state.directory().grants.issued.clone()
     }

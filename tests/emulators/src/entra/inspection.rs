@@ -1,4 +1,4 @@
-//! What Azure DevOps learns about a bearer token.
+//! The check of bearer tokens for Azure DevOps.
 
 use uuid::Uuid;
 
@@ -7,17 +7,17 @@ use super::grants::AccessToken;
 use super::scopes::Resource;
 use crate::server::Emulator as _;
 
-/// The judgement on a bearer token.
+/// The verdict on a bearer token.
 #[derive(Clone, Debug)]
 pub(crate) enum Inspection {
-    /// Not one of ours, for another resource, expired, or revoked.
+    /// Foreign, for another resource, expired, or revoked.
     Refused,
-    /// In order, but the holder must first satisfy these claims (JSON text).
+    /// Valid, but the holder must first satisfy these claims (JSON text).
     Challenged(String),
     Valid(Bearer),
 }
 
-/// Whom a valid token was issued to.
+/// The holder of a valid token.
 #[derive(Clone, Debug)]
 pub(crate) struct Bearer {
     /// The account's key, or the client id for a token of the app itself.
@@ -32,7 +32,7 @@ pub(crate) struct Bearer {
 }
 
 impl State {
-    /// Judges a bearer token presented to Azure DevOps.
+    /// Checks a bearer token presented to Azure DevOps.
     pub fn inspect(&self, bearer: &str) -> Inspection {
         let now = self.now();
         let directory = self.directory();

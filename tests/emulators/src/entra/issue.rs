@@ -18,10 +18,10 @@ use super::{Authority, Directory, PERSONAL_TENANT};
 use crate::faults::{IdTokenFault, IdTokenSignature};
 use crate::marker;
 
-/// Life of an ID token (Entra: one hour).
+/// Lifetime of an ID token in seconds (Entra: one hour).
 const ID_TOKEN_SECONDS: i64 = 3600;
 
-/// Whom and what tokens are minted for.
+/// The client, account and tenant of a token.
 pub(crate) struct Subject<'a> {
     pub client_id: Uuid,
     /// `None`: the app itself.
@@ -31,7 +31,7 @@ pub(crate) struct Subject<'a> {
     pub claims: Option<&'a str>,
 }
 
-/// An access token for `permissions` on `granted.resource`, living `lifetime` seconds.
+/// Mints an access token for `permissions` on `granted.resource`, valid for `lifetime` seconds.
 pub(crate) fn access_token(
     directory: &mut Directory,
     subject: &Subject<'_>,
@@ -71,7 +71,7 @@ pub(crate) fn access_token(
     if subject.capable {
         claims["xms_cc"] = json!(["CP1"]);
     }
-    // Nobody but the resource may read an access token, and ours looks tokens up: the signature only has to look like one.
+    // Only the resource may read an access token, and ours looks tokens up, so the signature is never verified.
     let token = format!(
         "{}.{}.{}{}",
         URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"RS256"}"#),
@@ -101,7 +101,7 @@ pub(crate) fn access_token(
     token
 }
 
-/// Notes a challenge as satisfied if the request brings its claims; how many are satisfied now.
+/// Marks a challenge as satisfied if the request has its claims. Returns the number of satisfied challenges.
 fn satisfy_challenge(directory: &mut Directory, subject: &Subject<'_>) -> u64 {
     let restrictions =
         subject.account.and_then(|account| directory.restrictions.get_mut(&account.key));
@@ -116,7 +116,7 @@ fn satisfy_challenge(directory: &mut Directory, subject: &Subject<'_>) -> u64 {
     restrictions.satisfied
 }
 
-/// A refresh token of `account` under the client.
+/// Mints a refresh token.
 pub(crate) fn refresh_token(directory: &mut Directory, record: RefreshToken) -> String {
     let token = marker::opaque("1.AX", 800);
     keep(directory, &token);
@@ -124,7 +124,7 @@ pub(crate) fn refresh_token(directory: &mut Directory, record: RefreshToken) -> 
     token
 }
 
-/// An ID token, spoilt if a fault says so; `None` if the fault leaves it out.
+/// Mints an ID token, spoilt by a fault if there is one. Returns `None` if the fault omits it.
 pub(crate) fn id_token(
     directory: &mut Directory,
     base_url: &str,
@@ -206,7 +206,7 @@ fn id_token_claims(
     claims
 }
 
-/// `client_info`: who the person is at home.
+/// Returns `client_info`: the ids of the account in its home tenant.
 pub(crate) fn client_info(account: &Account) -> String {
     let home = json!({"uid": account.home.object_id, "utid": account.home.tenant});
     URL_SAFE_NO_PAD.encode(home.to_string())
@@ -235,7 +235,7 @@ fn derived_id(text: &str) -> Uuid {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
-/// `sub`: the same person is someone else to every app.
+/// Returns `sub`, which is different for every app.
 fn pairwise(client_id: Uuid, object_id: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{client_id} {object_id}").as_bytes()))
 }

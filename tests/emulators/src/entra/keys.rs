@@ -21,7 +21,7 @@ pub(crate) struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new RSA 2048 key, about a tenth of a second; `None` only without randomness.
+    /// Generates an RSA 2048 key, in about a tenth of a second. Returns `None` only without randomness.
     fn generate() -> Option<Arc<Self>> {
         let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
         let certificate = self_signed(&pair, "accounts.accesscontrol.emulated")?;
@@ -39,7 +39,7 @@ impl SigningKey {
         Some(Arc::new(Self { kid, pair, jwk }))
     }
 
-    /// RS256 over `message`, base64url.
+    /// Returns the RS256 signature of `message` in base64url.
     pub fn sign(&self, message: &str) -> String {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         let signed = self.pair.sign(
@@ -55,13 +55,13 @@ impl SigningKey {
     }
 }
 
-/// The key that all emulators of a process start with, so that only the first one pays for generating it.
+/// Returns the first key of all emulators in a process, so that it is generated once.
 fn first() -> Option<Arc<SigningKey>> {
     static FIRST: OnceLock<Option<Arc<SigningKey>>> = OnceLock::new();
     FIRST.get_or_init(SigningKey::generate).clone()
 }
 
-/// A key that is in no key set.
+/// Returns a key that is in no key set.
 pub(crate) fn foreign() -> Option<Arc<SigningKey>> {
     static FOREIGN: OnceLock<Option<Arc<SigningKey>>> = OnceLock::new();
     FOREIGN.get_or_init(SigningKey::generate).clone()
@@ -85,7 +85,7 @@ impl SigningKeys {
         first.into_iter().chain(self.later.iter().cloned()).collect()
     }
 
-    /// The key that signs now.
+    /// Returns the current signing key.
     pub fn current(&self) -> Option<Arc<SigningKey>> {
         self.later.last().cloned().or_else(first)
     }
@@ -95,7 +95,7 @@ impl SigningKeys {
         self.later.extend(SigningKey::generate());
     }
 
-    /// Publishes only the key that signs now.
+    /// Publishes only the current signing key.
     pub fn retire_old(&mut self) {
         if let Some(current) = self.later.pop() {
             self.first_retired = true;
@@ -103,7 +103,7 @@ impl SigningKeys {
         }
     }
 
-    /// The key set with `issuer` in every key (Entra: which tenants' tokens a key may sign).
+    /// Returns the key set with `issuer` in every key (at Entra it limits the tenants whose tokens a key may sign).
     pub fn document(&self, issuer: &str, personal_issuer: Option<&str>) -> Value {
         let keys = self.all();
         let published = keys.iter().map(|key| with_issuer(key, issuer));

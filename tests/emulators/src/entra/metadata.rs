@@ -72,7 +72,7 @@ pub(crate) fn keys(state: &State, request: &Received, tenant: &str) -> Reply {
     }
 }
 
-/// The issuer of an authority: a template with literal braces where accounts of any tenant sign in.
+/// Returns the issuer of an authority: a template with literal braces if accounts of any tenant may sign in.
 pub(crate) fn issuer(base_url: &str, authority: Authority) -> String {
     let tenant = match authority {
         Authority::Organizations | Authority::Common => "{tenantid}".to_owned(),

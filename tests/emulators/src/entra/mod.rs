@@ -55,7 +55,7 @@ use errors::{OAuthError, Trace, protocol_headers};
 use grants::Grants;
 use keys::SigningKeys;
 
-/// What requests change.
+/// The state that requests change.
 pub(crate) struct Directory {
     pub settings: EntraSettings,
     pub tenants: Vec<Tenant>,
@@ -107,7 +107,7 @@ impl Directory {
         self.restrictions.get(account).cloned().unwrap_or_default()
     }
 
-    /// The app with this client id, if it may be used.
+    /// Returns the app with this client id, or a refusal if it may not be used.
     pub fn usable_app(&self, client_id: &str) -> Result<&App, OAuthError> {
         let app = Uuid::parse_str(client_id)
             .ok()
@@ -117,7 +117,7 @@ impl Directory {
         Ok(app)
     }
 
-    /// The tenant a path segment names.
+    /// Returns the tenant that a path segment names.
     pub fn authority(&self, segment: &str) -> Result<Authority, OAuthError> {
         match segment.to_ascii_lowercase().as_str() {
             "organizations" => return Ok(Authority::Organizations),
@@ -153,7 +153,7 @@ pub(crate) enum Authority {
 }
 
 impl Authority {
-    /// As it stands in URLs.
+    /// Returns its form in URLs.
     pub fn segment(self) -> String {
         match self {
             Self::Organizations => "organizations".into(),
@@ -191,7 +191,7 @@ impl State {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the emulated clock forward (or, with a negative number, back).
+    /// Sets the emulated clock forward (back if the number is negative).
     pub fn advance_clock(&self, seconds: i64) {
         self.clock_offset.fetch_add(seconds, Ordering::SeqCst);
     }

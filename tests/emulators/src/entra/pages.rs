@@ -1,11 +1,11 @@
-//! The HTML that people see: plain forms, no script.
+//! The HTML pages for users: plain forms without scripts.
 
 use super::accounts::Account;
 use super::errors::{OAuthError, Trace};
 use crate::reply::Reply;
 use crate::request::Parameters;
 
-/// Ways a sign-in can end besides approval, as the `action` field of the sign-in form names them.
+/// Outcomes of a sign-in other than approval: values of the `action` field of the sign-in form.
 pub(crate) const OUTCOMES: &[(&str, &str)] = &[
     ("cancel", "Cancel"),
     ("consent_required", "Consent is required"),
@@ -60,7 +60,7 @@ pub(crate) fn sign_in(
     )
 }
 
-/// "Need admin approval": the way on is back to the application, without consent.
+/// "Need admin approval": the only button leads back to the application, without consent.
 pub(crate) fn need_admin_approval(action_url: &str, app_name: &str) -> Reply {
     page(
         200,
@@ -105,7 +105,7 @@ pub(crate) fn admin_consent(
     )
 }
 
-/// An error that must not be sent to the application, because who that is is in doubt.
+/// An error that must not be sent to the application, because its identity is in doubt.
 pub(crate) fn error(status: u16, error: &OAuthError, trace: &Trace) -> Reply {
     page(
         status,
@@ -162,7 +162,7 @@ pub(crate) fn not_found() -> Reply {
     Reply::html(404, bare("404 - File or directory not found."))
 }
 
-/// A page that says only this.
+/// A page with only this text.
 pub(crate) fn bare(text: &str) -> String {
     format!(
         "<!DOCTYPE html><html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>",

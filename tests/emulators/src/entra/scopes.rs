@@ -7,7 +7,7 @@ const AZURE_DEVOPS_URI: &str = "https://app.vssps.visualstudio.com";
 const GRAPH: &str = "https://graph.microsoft.com";
 const GRAPH_ID: &str = "00000003-0000-0000-c000-000000000000";
 
-/// What a token is for.
+/// The resource of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
     AzureDevOps,
@@ -31,7 +31,7 @@ impl Resource {
     }
 }
 
-/// Scopes of one resource, by bare name; `.default` stands for the app's registered permissions.
+/// Scopes of one resource, by bare name; `.default` means the app's registered permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResourceScopes {
     pub resource: Resource,
@@ -39,7 +39,7 @@ pub(crate) struct ResourceScopes {
 }
 
 impl ResourceScopes {
-    /// The permissions meant: `.default` replaced by what the app is registered with.
+    /// Returns the permissions, with `.default` replaced by those that are registered for the app.
     pub fn permissions(&self, registered: &[String]) -> Vec<String> {
         if self.is_default() {
             match self.resource {
@@ -64,7 +64,7 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
-    /// Reads the parameter as the authorize endpoint does: several resources are fine, unknown scopes are not.
+    /// Parses the parameter as the authorize endpoint does: several resources are valid, unknown scopes are refused.
     pub fn parse(text: &str, app_name: &str) -> Result<Self, OAuthError> {
         let mut scopes = Self::default();
         for scope in text.split_whitespace() {
@@ -103,7 +103,7 @@ impl Scopes {
         }
     }
 
-    /// The resource a token is issued for: the first one named; without any, Microsoft Graph.
+    /// Returns the resource of a token: the first one named, or Microsoft Graph if there is none.
     pub fn first(&self) -> ResourceScopes {
         self.resources.first().cloned().unwrap_or(ResourceScopes {
             resource: Resource::Graph,
@@ -115,7 +115,7 @@ impl Scopes {
         self.openid.iter().any(|scope| scope == openid_scope)
     }
 
-    /// `scope` of a token answer: qualified by the resource, `.default` kept beside what it granted.
+    /// Returns `scope` of a token answer: qualified by the resource, with `.default` beside its permissions.
     pub fn granted(&self, granted: &ResourceScopes, permissions: &[String]) -> String {
         let mut parts: Vec<String> = permissions
             .iter()
@@ -125,7 +125,7 @@ impl Scopes {
             parts.push(format!("{}/.default", granted.resource.prefix()));
         }
         if granted.resource == Resource::Graph {
-            // Only Graph's answers list the OpenID scopes.
+            // Only answers for Graph list the OpenID scopes.
             parts.splice(
                 0..0,
                 self.openid.iter().filter(|scope| *scope != "offline_access").cloned(),

@@ -1,4 +1,4 @@
-//! What can be changed about the stand-in while it runs.
+//! Settings that can be changed while the stand-in runs.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, set by name in JSON")]
 pub struct EntraSettings {
-    /// Life of an access token in seconds (Entra: 60 to 90 minutes).
+    /// Lifetime of an access token in seconds (Entra: 60 to 90 minutes).
     pub token_lifetime: u64,
     /// `refresh_in` of token answers, seconds; `None`: the field is left out.
     pub refresh_in: Option<u64>,
     /// Seconds after which an unused refresh token is dead (Entra: 90 days).
     pub refresh_token_lifetime: u64,
-    /// Seconds an authorization code lives.
+    /// Lifetime of an authorization code in seconds.
     pub code_lifetime: u64,
-    /// `expires_in` and its kin as JSON strings, as some answers have them.
+    /// `expires_in` and similar numbers as JSON strings, as in some answers.
     pub numbers_as_strings: bool,
-    /// Tokens of clients that declare `cp1` live 24 h, with `refresh_in` after half of it.
+    /// Tokens of clients that declare `cp1` live 24 h, with `refresh_in` at half of that.
     pub continuous_access_evaluation: bool,
     /// Refuse (AADSTS50196) more than this many refreshes of one client, account and scope within five minutes.
     pub loop_detection: Option<u32>,
-    /// Let personal Microsoft accounts through, so that clients can be seen to refuse them themselves.
+    /// Accept personal Microsoft accounts, so that tests can see clients refuse them.
     pub allow_personal_accounts: bool,
     /// Whether users may consent for themselves.
     pub user_consent: UserConsent,
@@ -37,10 +37,10 @@ pub struct EntraSettings {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum UserConsent {
-    /// Everybody for themselves.
+    /// Every user for themselves.
     #[default]
     Allowed,
-    /// Only administrators, for the tenant: others meet "Need admin approval" (AADSTS90094).
+    /// Only administrators, for the tenant; others get "Need admin approval" (AADSTS90094).
     AdministratorsOnly,
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn start() -> Entra {
     Entra::start(listener, EntraOptions::redirecting_to(REDIRECT)).unwrap()
 }
 
-/// An authorize URL with everything right; `change` edits the parameters.
+/// Returns a valid authorize URL; `change` edits its parameters.
 pub(crate) fn authorize_url(entra: &Entra, tenant: &str, changes: &[(&str, &str)]) -> Url {
     let client_id = DEFAULT_CLIENT_ID.to_string();
     let scope =
@@ -51,7 +51,7 @@ pub(crate) fn authorize_url(entra: &Entra, tenant: &str, changes: &[(&str, &str)
     Url::parse_with_params(&base, parameters).unwrap()
 }
 
-/// Presses a button of the sign-in page; returns status, and the parameters of the redirect.
+/// Presses a button of the sign-in page. Returns the status and the parameters of the redirect.
 pub(crate) async fn decide(
     url: &Url,
     fields: &[(&str, &str)],
@@ -79,7 +79,7 @@ pub(crate) async fn code(
     parameters["code"].clone()
 }
 
-/// A token request; returns status, body and headers.
+/// Sends a token request. Returns status, body and headers.
 pub(crate) async fn token(
     entra: &Entra,
     tenant: &str,

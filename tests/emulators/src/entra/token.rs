@@ -21,7 +21,7 @@ use crate::reply::Reply;
 use crate::request::{Parameters, Received};
 use crate::server::Emulator as _;
 
-/// Life of a token under continuous access evaluation.
+/// Lifetime of a token under continuous access evaluation, in seconds.
 const CAE_SECONDS: u64 = 24 * 3600;
 
 /// `POST /{tenant}/oauth2/v2.0/token`
@@ -103,7 +103,7 @@ impl Exchange<'_> {
         self.form.get(name).ok_or_else(|| missing(name))
     }
 
-    /// Who asks: the app, its credential checked.
+    /// Authenticates the app by its credential.
     fn client(
         &self,
         directory: &mut Directory,
@@ -130,14 +130,14 @@ impl Exchange<'_> {
         Ok(app.registration)
     }
 
-    /// The request's own `scope`. Here, unlike at the authorize endpoint, an unknown one is `invalid_scope`.
+    /// Parses the request's `scope`. Unlike at the authorize endpoint, an unknown one is `invalid_scope`.
     fn asked_scopes(&self, app: &AppRegistration) -> Result<Scopes, OAuthError> {
         let scope = self.form.get("scope").unwrap_or_default();
         Scopes::parse(scope, &app.name)
             .map_err(|error| OAuthError::new("invalid_scope", 70011, error.text))
     }
 
-    /// The scopes of the one resource a token request is about, if the account has consented to them.
+    /// Returns the scopes of the resource of a token request, if the account has consented to them.
     fn granted(
         &self,
         directory: &Directory,

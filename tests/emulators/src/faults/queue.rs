@@ -1,4 +1,4 @@
-//! The faults in force at one emulator, and the handles that watch and release them.
+//! The active faults of one emulator, and the handles that watch and release them.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,17 +19,17 @@ struct Entry {
     removed: AtomicBool,
 }
 
-/// A fault that was injected: how often it struck, and the gate of a `hold`.
+/// An injected fault: the number of requests that it met, and the gate of a `hold`.
 #[derive(Clone)]
 pub struct FaultHandle(Arc<Entry>);
 
 impl FaultHandle {
-    /// The id that the admin routes use.
+    /// Returns the id for the admin routes.
     pub fn id(&self) -> u64 {
         self.0.id
     }
 
-    /// How many requests it met so far.
+    /// Returns the number of requests that it has met.
     pub fn hits(&self) -> u32 {
         *self.0.hits.borrow()
     }
@@ -37,16 +37,16 @@ impl FaultHandle {
     /// Waits until it has met at least this many requests.
     pub async fn arrived(&self, requests: u32) {
         let mut hits = self.0.hits.subscribe();
-        // It fails only when the fault itself is gone, and `self` keeps that alive.
+        // It fails only after the fault is dropped, and `self` keeps it alive.
         drop(hits.wait_for(|hits| *hits >= requests).await);
     }
 
-    /// Lets held requests go on, and those that come later pass without holding.
+    /// Lets held requests go on; later ones are not held.
     pub fn release(&self) {
         self.0.released.send_replace(true);
     }
 
-    /// Takes the fault away; held requests go on.
+    /// Removes the fault; held requests go on.
     pub fn remove(&self) {
         self.0.removed.store(true, Ordering::SeqCst);
         self.release();
@@ -97,7 +97,7 @@ impl Faults {
         handle
     }
 
-    /// The first fault that strikes this request; counts the strike.
+    /// Returns the first fault that applies to this request, and counts the request.
     pub fn strike(&self, route: &str, request: &Received) -> Option<FaultHandle> {
         let entries = self.entries();
         entries.iter().find_map(|handle| {

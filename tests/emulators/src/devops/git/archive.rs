@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
-/// 1980-01-01, the oldest day that the format knows.
+/// 1980-01-01, the earliest date of the format.
 const DATE: u16 = 0x21;
 const VERSION: u16 = 20;
 /// Names are UTF-8.
 const FLAGS: u16 = 0x0800;
 
-/// An archive of files, each with its path inside; `None` if something is too large for the format.
+/// Builds an archive of files, each with its path inside. Returns `None` if it is too large for the format.
 pub(crate) fn zip<'a>(files: impl Iterator<Item = (&'a str, &'a Bytes)>) -> Option<Vec<u8>> {
     let (mut archive, mut directory, mut entries) = (Vec::new(), Vec::new(), 0_u16);
     for (path, content) in files {
@@ -39,7 +39,7 @@ pub(crate) fn zip<'a>(files: impl Iterator<Item = (&'a str, &'a Bytes)>) -> Opti
     Some(archive)
 }
 
-/// What the header before a file and its line in the directory have in common.
+/// The common part of a file's header and of its entry in the directory.
 fn entry(path: &str, content: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(content.len()).ok()?.to_le_bytes();
     let mut entry = Vec::new();
@@ -54,7 +54,7 @@ fn entry(path: &str, content: &[u8]) -> Option<Vec<u8>> {
     Some(entry)
 }
 
-/// CRC-32 with the polynomial that zip uses.
+/// CRC-32 with the polynomial of zip.
 fn checksum(content: &[u8]) -> u32 {
     !content.iter().fold(u32::MAX, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| {

@@ -1,4 +1,4 @@
-//! `git http-backend`, asked by CGI: the request goes in, the answer is passed on while Git writes it.
+//! `git http-backend` over CGI: the request goes in, and the answer is streamed while Git writes it.
 
 use std::io;
 use std::path::Path;
@@ -14,14 +14,14 @@ use crate::reply::{Pieces, Reply};
 use crate::request::Received;
 
 const PIECE: usize = 32 * 1024;
-/// More header lines than this are not the answer of a CGI program.
+/// The largest number of header lines that is accepted from the CGI program.
 const MOST_HEADERS: usize = 50;
 
-/// Asks `program` for `path` (beginning with a slash) in the bare repository `folder` on behalf of `user`.
+/// Requests `path` (with a slash at the start) from `program` in the bare repository `folder` on behalf of `user`.
 ///
 /// # Errors
 ///
-/// If the program does not start, or does not answer as CGI programs do.
+/// If the program does not start, or its answer is invalid in CGI.
 pub(crate) async fn ask(
     program: &Path,
     folder: &Path,
@@ -66,7 +66,7 @@ fn command(program: &Path, folder: &Path, path: &str, user: &str, received: &Rec
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A client that goes away takes its Git with it.
+        // Git ends with its client's connection.
         .kill_on_drop(true);
     for (header, variable) in [
         ("content-type", "CONTENT_TYPE"),
@@ -81,14 +81,14 @@ fn command(program: &Path, folder: &Path, path: &str, user: &str, received: &Rec
     command
 }
 
-/// The request's body; that Git stops reading before its end is Git's affair.
+/// Writes the request's body. Git may stop reading before its end.
 async fn give(mut stdin: ChildStdin, body: Bytes) {
     if let Err(error) = stdin.write_all(&body).await {
         tracing::debug!(%error, "git did not read the whole request");
     }
 }
 
-/// What Git complains about; unread, it would stop Git once the pipe is full.
+/// Reads Git's errors; if they were left unread, Git would block as soon as the pipe is full.
 async fn drain(stderr: ChildStderr) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
@@ -112,14 +112,14 @@ async fn headers(stdout: &mut BufReader<ChildStdout>) -> io::Result<Vec<(String,
     Err(io::Error::other("Git's answer has too many headers"))
 }
 
-/// The rest of the output. The child is kept until its end, and ends with a stream that is dropped.
+/// Streams the rest of the output. Dropping the stream ends the child.
 fn output(stdout: BufReader<ChildStdout>, child: Child) -> Pieces {
     stream::try_unfold((stdout, child), |(mut stdout, mut child)| async move {
         let mut piece = BytesMut::with_capacity(PIECE);
         if stdout.read_buf(&mut piece).await? > 0 {
             return Ok(Some((piece.freeze(), (stdout, child))));
         }
-        // Servers do not look at the status: what went wrong stands in the answer itself.
+        // Servers ignore the exit status, because the answer itself contains the error.
         let status = child.wait().await?;
         tracing::debug!(%status, "git ended");
         Ok(None)

@@ -1,4 +1,4 @@
-//! The bare repositories behind Git over HTTP, one folder each, made when first needed.
+//! The bare repositories behind Git over HTTP, one folder each, created at first use.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use super::repository::{Commit, NO_OBJECT, Repository};
 
-/// What Azure DevOps lets clients do that Git alone would not.
+/// Settings that allow what Azure DevOps allows and plain Git does not.
 const CONFIGURATION: &str = "[http]\n\treceivepack = true\n[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n\
                              [gc]\n\tauto = 0\n[receive]\n\tautogc = false\n";
 
-/// The folders, below one temporary directory that goes with this value.
+/// The folders, below one temporary directory that is removed with this value.
 pub(crate) struct Folders {
     program: OsString,
     root: PathBuf,
@@ -24,7 +24,7 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    /// Nothing is written yet; `program` is the Git to use.
+    /// Folders for the Git at `program`. They are created at first use.
     pub fn new(program: &str) -> Self {
         Self {
             program: program.into(),
@@ -33,7 +33,7 @@ impl Folders {
         }
     }
 
-    /// The folder of a repository; the first time it is filled with what the repository has now.
+    /// Returns the folder of a repository. The first call fills it with the repository's present content.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Folders {
         Ok(folder)
     }
 
-    /// Where Git keeps `git-http-backend`.
+    /// Returns the path of `git-http-backend`.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Folders {
         Ok(Path::new(folder.trim_end()).join("git-http-backend"))
     }
 
-    /// Forgets all repositories and their content.
+    /// Removes all repositories and their content.
     pub fn clear(&self) {
         let mut made = self.made();
         made.clear();
@@ -121,7 +121,7 @@ impl Drop for Folders {
     }
 }
 
-/// Keeps the machine's own Git configuration, and a repository that the process may stand in, out of it.
+/// Isolates Git from the machine's configuration, and from a repository around the working directory.
 fn isolated(command: &mut Command) -> &mut Command {
     for (name, value) in ISOLATION {
         command.env(name, value);
@@ -129,13 +129,13 @@ fn isolated(command: &mut Command) -> &mut Command {
     command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE")
 }
 
-/// The environment of every Git that is started here.
+/// The environment of every Git process.
 pub(crate) const ISOLATION: &[(&str, &str)] =
     &[("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("LC_ALL", "C")];
 
-/// Commits, branches and tags as a stream for `git fast-import`.
+/// Writes commits, branches and tags as a stream for `git fast-import`.
 ///
-/// Git computes ids of its own: those that the REST routes show are not the ones that a clone has.
+/// Git computes its own ids, so a clone has other ids than the REST routes.
 fn history(repository: &Repository) -> Vec<u8> {
     let mut marks = HashMap::new();
     let mut stream = Vec::new();

@@ -1,4 +1,4 @@
-//! Git over HTTP: who may ask for which repository. Git itself answers.
+//! Git over HTTP: the authorization of a request for a repository. Git itself answers.
 
 use std::io;
 
@@ -60,7 +60,7 @@ impl Operation {
 }
 
 impl Wanted {
-    /// `None` if the request is not one of Git's.
+    /// Parses a request of Git. Returns `None` if it is another request.
     pub fn of(received: &Received, target: &Target) -> Option<Self> {
         if target.organization.is_none() || !target.site.family().is_empty() {
             return None;
@@ -108,7 +108,7 @@ impl Wanted {
     }
 }
 
-/// A request that may go on.
+/// An authorized request.
 struct Allowed {
     repository: Repository,
     caller: Identity,
@@ -138,7 +138,7 @@ pub(crate) fn unauthorized(tenant: Option<Uuid>) -> Reply {
 }
 
 impl State {
-    /// Answers one of Git's requests to `organization`, and tells who asked.
+    /// Answers a request of Git to `organization`. Also returns the caller.
     pub(crate) async fn serve_git(
         &self,
         received: &Received,
@@ -211,7 +211,7 @@ impl State {
         user: &str,
     ) -> io::Result<Reply> {
         let folders = std::sync::Arc::clone(&self.git);
-        // Making a folder waits for other programs, which must not keep the runtime from its other work.
+        // Creating a folder waits for other programs, which must not block the runtime.
         let found = tokio::task::spawn_blocking(move || {
             Ok::<_, io::Error>((folders.backend()?, folders.of(&repository)?))
         });

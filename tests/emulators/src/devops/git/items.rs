@@ -49,7 +49,7 @@ pub(crate) fn get(call: &mut Call<'_>) -> Answer {
     Ok(call::list(&items))
 }
 
-/// `$format=zip`, or the same by `Accept`; or a folder that is to be downloaded and not described.
+/// Whether the request asks for an archive: `$format=zip`, the same by `Accept`, or the download of a folder.
 fn wants_zip(call: &Call<'_>) -> bool {
     let query = |name: &str| call.query.get_any_case(name).unwrap_or_default().to_ascii_lowercase();
     let (format, path) = (query("$format"), query("path"));
@@ -65,7 +65,7 @@ fn wants_zip(call: &Call<'_>) -> bool {
     }
 }
 
-/// A file, or a folder with all that is below it.
+/// A file, or a folder with its whole content.
 fn zipped(repository: &Repository, commit: &Commit, path: &str) -> Answer {
     let folder = if path == "/" { path.to_owned() } else { format!("{path}/") };
     let files = commit.files.iter().filter(|(file, _)| *file == path || file.starts_with(&folder));
@@ -81,7 +81,7 @@ fn zipped(repository: &Repository, commit: &Commit, path: &str) -> Answer {
         .header("content-disposition", format!("attachment; filename=\"{name}.zip\"")))
 }
 
-/// The commit that `versionDescriptor` (or the default branch) means.
+/// Returns the commit of `versionDescriptor` (or of the default branch).
 fn resolve<'a>(repository: &'a Repository, call: &Call<'_>) -> Result<&'a Commit, Failure> {
     let parameter = |names: [&str; 2]| names.iter().find_map(|name| call.query.get_any_case(name));
     let version = parameter(["versionDescriptor.version", "version"]);

@@ -176,7 +176,7 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
 ];
 
-/// Position of the repository the path names, by name (any case) or id, within the path's project if it has one.
+/// Returns the position of the repository in the path, by name (any case) or id, within the path's project if any.
 pub(crate) fn position(call: &Call<'_>) -> Result<usize, Failure> {
     let wanted = call.parameter("repository");
     let id = Uuid::parse_str(wanted).ok();

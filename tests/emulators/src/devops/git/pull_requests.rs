@@ -37,7 +37,7 @@ pub(crate) struct PullRequest {
 }
 
 impl PullRequest {
-    /// One that is there from the start, of nobody in particular.
+    /// A pull request that exists at the start, without a real author.
     pub fn seeded(id: u64, repository: &Repository, source: &str, target: &str) -> Self {
         let (source, target) = (format!("refs/heads/{source}"), format!("refs/heads/{target}"));
         let commit = |name: &str| repository.refs.get(name).cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a repository is made of: refs, commits, files.
+//! Repositories: refs, commits, files.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,7 @@ use crate::devops::organizations::derived_id;
 /// The object id that means "nothing".
 pub(crate) const NO_OBJECT: &str = "0000000000000000000000000000000000000000";
 
-/// Who wrote a commit.
+/// The author of a commit.
 #[derive(Clone, Debug)]
 pub(crate) struct Author {
     pub name: String,
@@ -39,7 +39,7 @@ pub(crate) struct Commit {
     pub comment: String,
     /// Path -> content.
     pub files: BTreeMap<String, Bytes>,
-    /// How many files were added, edited, deleted.
+    /// Numbers of added, edited and deleted files.
     pub changes: (usize, usize, usize),
 }
 
@@ -67,7 +67,7 @@ impl Repository {
         }
     }
 
-    /// Adds a commit that changes `changes` (`None`: deletes) on top of `parent`; returns its id.
+    /// Adds a commit of `changes` (`None` deletes a file) on top of `parent`. Returns its id.
     pub fn commit(
         &mut self,
         parent: Option<&str>,
@@ -179,7 +179,7 @@ impl Repository {
         self.commits.values().flat_map(|commit| commit.files.values()).map(Bytes::len).sum()
     }
 
-    /// As lists show it.
+    /// Returns the repository as in lists.
     pub fn to_json(&self, call: &Call<'_>) -> Value {
         let base = call.base();
         let organization = &call.organization.name;
@@ -210,7 +210,7 @@ impl Repository {
     }
 }
 
-/// Git's id of a file's content.
+/// Returns Git's id of a file's content.
 pub(crate) fn blob_id(content: &[u8]) -> String {
     object_id("blob", content)
 }

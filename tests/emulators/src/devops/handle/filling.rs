@@ -1,4 +1,4 @@
-//! What tests put into the organizations.
+//! Content that tests add to the organizations.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use crate::devops::git::http::named;
 use crate::devops::large::Gate;
 use crate::devops::organizations::{Attachment, AttachmentContent, Organization};
 
-/// Something named in a call that the stand-in does not have.
+/// A name in a call that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// No such organization.
@@ -37,7 +37,7 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
-/// An attachment whose content is made while it is sent.
+/// An attachment whose content is generated while it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LargeAttachment {
     /// Its id.
@@ -47,7 +47,7 @@ pub struct LargeAttachment {
 }
 
 impl AzureDevOps {
-    /// Adds an attachment of `bytes` bytes; [`LargeContent`](crate::devops::LargeContent) tells which bytes.
+    /// Adds an attachment of `bytes` bytes, the content of [`LargeContent`](crate::devops::LargeContent).
     ///
     /// With a gate, an answer sends its first 64 KiB and holds the rest until the gate is opened.
     ///
@@ -65,7 +65,7 @@ impl AzureDevOps {
         self.state.add_large_attachment(organization, project, file_name, bytes, gate.cloned())
     }
 
-    /// Adds this many tasks, titled `Task 1` and so on; returns their ids.
+    /// Adds this many tasks, titled `Task 1` and so on. Returns their ids.
     ///
     /// # Errors
     ///
@@ -79,10 +79,10 @@ impl AzureDevOps {
         self.state.add_work_items(organization, project, count)
     }
 
-    /// The bare repository that Git over HTTP serves, for a test to put a history in.
+    /// Returns the folder of the bare repository that Git over HTTP serves, so that a test can add a history.
     ///
-    /// It is made at first use from what the repository has then. Afterwards the two go separate ways: what is pushed
-    /// by Git the REST routes do not show, and the other way round. It is removed with the stand-in.
+    /// It is created at first use from the content that the repository has then. Afterwards the two are independent:
+    /// the REST routes ignore pushes by Git, and Git ignores changes by REST. It is removed with the stand-in.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl State {
         })
     }
 
-    /// Opens the gate of one attachment; `false` if none has this id.
+    /// Opens the gate of an attachment. Returns whether there is such an attachment.
     pub(crate) fn open_gate(&self, id: Uuid) -> bool {
         let content = self.content();
         let found =
@@ -146,7 +146,7 @@ impl State {
         found.is_some()
     }
 
-    /// Lets all held answers go on, so that nothing waits for a test that is over.
+    /// Opens all gates, so that no answer waits for a test that has ended.
     pub(crate) fn open_gates(&self) {
         let content = self.content();
         let attachments =
@@ -154,7 +154,7 @@ impl State {
         attachments.filter_map(Attachment::gate).for_each(Gate::open);
     }
 
-    /// Changes something in a project, given by name or id; the change gets the project's position.
+    /// Applies a change to a project, given by name or id; the change gets the project's position.
     fn in_project<T>(
         &self,
         organization: &str,

@@ -97,7 +97,7 @@ async fn only_members_of_the_organization_in_its_own_tenant_get_in() {
     world.devops.add_member("mycompany", "alan", Access::Reader).unwrap();
     assert_eq!(world.call("GET", PROJECTS).await.status, 200);
 
-    // A guest gets in with a token of the resource tenant only.
+    // A guest needs a token of the resource tenant.
     for (tenant, status) in [("organizations", 403), ("mycompany.example", 200)] {
         world.token = access_token(&world.entra, tenant, "barbara", &["user_impersonation"]).await;
         let got = world.call("GET", "https://dev.azure.com/fabrikam/_apis/projects").await;

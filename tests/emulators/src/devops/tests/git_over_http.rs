@@ -1,11 +1,11 @@
-//! Clones, fetches and pushes by Git itself. They are skipped, and say so, where Git is not installed.
+//! Clones, fetches and pushes by Git itself. They are skipped with a message if Git is not installed.
 
 use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::Fault;
 
-/// A folder of its own for each test.
+/// A test's own folder.
 struct Desk(PathBuf);
 
 impl Desk {
@@ -80,7 +80,7 @@ async fn a_seeded_repository_is_cloned_pushed_to_and_fetched_from() {
     desk.must("one", &["add", "."]).await;
     desk.must("one", &["commit", "-qm", "Add a file"]).await;
     desk.must("one", &["push", "-q", "origin", "main"]).await;
-    // So many commits of its own make the second clone's request long enough for gzip.
+    // With this many commits of its own the second clone's request is long enough for gzip.
     for number in 0..60 {
         let comment = format!("Commit {number}");
         desk.must("two", &["commit", "-q", "--allow-empty", "-m", &comment]).await;

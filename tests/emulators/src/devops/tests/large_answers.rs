@@ -1,4 +1,4 @@
-//! Attachments that are made while they are sent.
+//! Attachments that are generated while they are sent.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::json;

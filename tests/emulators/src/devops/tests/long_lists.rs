@@ -1,4 +1,4 @@
-//! A thousand of each, and how clients get at all of them.
+//! Lists of a thousand entries, read completely.
 
 use std::collections::HashSet;
 

@@ -1,11 +1,11 @@
-//! The way back to the application.
+//! The redirect back to the application.
 
 use super::request::Refusal;
 use crate::entra::errors::{OAuthError, Trace};
 use crate::entra::pages;
 use crate::reply::Reply;
 
-/// How parameters travel back to the application.
+/// The response mode: how parameters are returned to the application.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ResponseMode {
     Query,
@@ -13,7 +13,7 @@ pub(super) enum ResponseMode {
     FormPost,
 }
 
-/// Where an answer goes once client and redirect URI are known to be right.
+/// The destination of an answer, after client and redirect URI have been checked.
 #[derive(Clone, Debug)]
 pub(super) struct Destination {
     pub redirect_uri: String,

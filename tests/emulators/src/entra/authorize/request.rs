@@ -24,15 +24,15 @@ pub(super) struct AuthorizationRequest {
     pub client_info: bool,
 }
 
-/// Why a request goes no further.
+/// The refusal of a request.
 pub(super) enum Refusal {
-    /// Shown to the person: the redirect URI cannot be trusted.
+    /// Shown to the user, because the redirect URI cannot be trusted.
     Page(OAuthError),
     /// Sent back to the application.
     Redirect(Box<Destination>, OAuthError),
 }
 
-/// Checks in Entra's order: first everything that decides whether the redirect URI can be trusted.
+/// Checks in Entra's order: first whether the redirect URI can be trusted.
 pub(super) fn check(
     directory: &Directory,
     parameters: &Parameters,
@@ -141,7 +141,7 @@ fn check_response_type(parameters: &Parameters) -> Result<(), OAuthError> {
     }
 }
 
-/// A challenge without a method counts as `plain`, as Entra documents it.
+/// Reads the PKCE challenge. One without a method counts as `plain`, as Entra documents it.
 fn check_challenge(parameters: &Parameters) -> Result<Option<Challenge>, OAuthError> {
     let method = parameters.get("code_challenge_method");
     let Some(challenge) = parameters.get("code_challenge") else {
@@ -168,7 +168,7 @@ fn check_challenge(parameters: &Parameters) -> Result<Option<Challenge>, OAuthEr
     }
 }
 
-/// Whether nobody may be asked (`prompt=none`).
+/// Whether the user must not be asked (`prompt=none`).
 fn check_prompt(parameters: &Parameters) -> Result<bool, OAuthError> {
     let prompt = parameters.get("prompt");
     if prompt == Some("select_account") && parameters.get("login_hint").is_some() {

@@ -17,7 +17,7 @@ struct Signer {
 impl Signer {
     fn new(certificate: &TestCertificate) -> Self {
         let pkcs8 = unwrap_pem(&certificate.private_key_pem, "PRIVATE KEY").unwrap();
-        // `jsonwebtoken` wants PKCS#1: the octet string at the end of the PKCS#8 structure.
+        // `jsonwebtoken` needs PKCS#1: the octet string at the end of the PKCS#8 structure.
         let start = pkcs8.windows(2).skip(20).position(|bytes| bytes == [0x30, 0x82]).unwrap() + 20;
         Self {
             key: EncodingKey::from_rsa_der(&pkcs8[start..]),

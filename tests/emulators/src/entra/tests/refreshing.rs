@@ -1,4 +1,4 @@
-//! Refresh tokens, the ways they die, client credentials, and faults at the token endpoint.
+//! Refresh tokens and their end, client credentials, and faults at the token endpoint.
 
 use super::*;
 use crate::{Fault, Page};

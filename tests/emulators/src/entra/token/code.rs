@@ -61,7 +61,7 @@ impl Exchange<'_> {
         Ok(body)
     }
 
-    /// Whether the code may be redeemed now, here, and for this redirect URI.
+    /// Checks that the code may be redeemed now, in this tenant, and for this redirect URI.
     fn check_code(&self, code: &AuthorizationCode, redirect_uri: &str) -> Result<(), OAuthError> {
         let refused = |number: u32, text: &str| Err(OAuthError::new("invalid_grant", number, text));
         if code.redeemed {

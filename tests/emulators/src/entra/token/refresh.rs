@@ -1,4 +1,4 @@
-//! Refreshing.
+//! The refresh grant.
 
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -57,7 +57,7 @@ impl Exchange<'_> {
             capable: token.capable || declares_capability(self.form.get("claims")),
             claims: self.form.get("claims"),
         };
-        // The grant keeps its breadth: a refresh token is not narrowed by asking for less once.
+        // The grant keeps all its scopes: a request for fewer does not narrow the refresh token.
         let mut body = self.user_tokens(directory, app, &subject, (&token.scopes, None), &granted);
         if self.form.get("client_info") == Some("1") {
             body["client_info"] = issue::client_info(&account).into();
@@ -65,7 +65,7 @@ impl Exchange<'_> {
         Ok(body)
     }
 
-    /// Whether the token was neither idle for too long nor killed.
+    /// Refuses a token that was idle for too long or killed.
     fn check_alive(&self, directory: &Directory, token: &RefreshToken) -> Result<(), OAuthError> {
         let lifetime = i64::try_from(directory.settings.refresh_token_lifetime).unwrap_or(i64::MAX);
         if self.now.as_second() - token.last_used_at.as_second() >= lifetime {
@@ -81,7 +81,7 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Too many equal requests in a short time are taken for a loop.
+    /// Refuses too many equal requests in a short time as a loop.
     fn check_loop(
         &self,
         directory: &mut Directory,
