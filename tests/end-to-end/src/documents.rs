@@ -1,7 +1,7 @@
 //! The documents of this repository: parts that tests compare with the code, tables, links.
 //!
-//! A part is the text between `<!-- name -->` and `<!-- /name -->`. A test computes the expected text and compares it, or
-//! writes it if it runs as `UPDATE_DOCS=1 cargo test …`.
+//! A part is the text between `<!-- name -->` and `<!-- /name -->`. A test computes the expected text and compares it,
+//! or writes it if it runs as `UPDATE_DOCS=1 cargo test …`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

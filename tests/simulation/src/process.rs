@@ -143,7 +143,7 @@ impl Process {
         let integrations = &self.integrations;
         let seen = integrations.get(&integration.id).await?;
         let is_put = integrations.put(integration.clone(), seen.as_ref()).await?;
-        assert!(is_put, "nobody else changes it");
+        assert!(is_put, "another process changed it");
         Ok(integration)
     }
 

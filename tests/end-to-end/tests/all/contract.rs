@@ -1,4 +1,4 @@
-//! The contract: the code, the template and the OpenAPI document have the same routes, each with its callers.
+//! The contract: the code, the template and the API description have the same routes, each with its callers.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -52,7 +52,7 @@ fn every_file_that_a_document_names_exists() {
     }
     assert!(named.len() > 50, "{named:?}");
     named.retain(|(path, _)| !root.join(path).exists());
-    assert!(named.is_empty(), "these are not there: {named:?}");
+    assert!(named.is_empty(), "these do not exist: {named:?}");
 }
 
 #[test]

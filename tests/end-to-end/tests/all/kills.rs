@@ -114,7 +114,7 @@ async fn meanwhile<T>(
     let worker = world.work_on(connection);
     let other = async {
         let reached = tokio::time::timeout(Duration::from_secs(30), held.reached()).await;
-        assert!(reached.is_ok(), "the worker never came to {step:?}");
+        assert!(reached.is_ok(), "the worker never reached {step:?}");
         let happened = happens(&held).await;
         held.go_on();
         happened

@@ -123,7 +123,7 @@ async fn calls_at_a_time_are_limited_until_they_have_ended() {
         tokio::join!(world.proxied(&connection, PROJECTS), world.streamed(&connection, PROJECTS))
     });
     tokio::select! {
-        _ = &mut under_way => panic!("they are held"),
+        _ = &mut under_way => panic!("the held calls ended"),
         () = held.arrived(2) => {}
     }
     let refused = world.proxied(&connection, PROJECTS).await;

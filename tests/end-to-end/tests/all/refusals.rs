@@ -207,7 +207,7 @@ async fn a_user_without_access_to_the_organization_is_refused() {
     world.devops().inject(Fault::on("connection_data").status(503));
     let answer = world.browser().finish(&world.connect_url("ada").await, "ada").await;
     assert_returned_with(&answer, "devops_unavailable");
-    assert!(world.items(names::TOKENS).await.is_empty(), "nothing of them is kept");
+    assert!(world.items(names::TOKENS).await.is_empty(), "no token is kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]

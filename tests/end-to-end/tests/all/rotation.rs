@@ -161,7 +161,7 @@ async fn a_password_that_could_not_be_stored_is_removed_by_the_next_rotation() {
     let refused = step(&world, "createSecret", 1).await.unwrap_err();
     assert!(refused.contains("PutSecretValue"), "{refused}");
     services.let_through();
-    assert_eq!(secrets_in_entra(&world).len(), 2, "Entra has it, and nobody else");
+    assert_eq!(secrets_in_entra(&world).len(), 2, "only Entra has it");
     // Secrets Manager retries; the lost password stays for now.
     for name in STEPS {
         step(&world, name, 1).await.unwrap();

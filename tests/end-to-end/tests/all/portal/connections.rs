@@ -196,7 +196,7 @@ async fn shown_after(
             return shown;
         }
     }
-    panic!("the health page never says {:?}", counted(1));
+    panic!("the health page never shows {:?}", counted(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
