@@ -27,20 +27,20 @@
 //!   delete:     one transaction { SCHED out; TOK out }
 //! ```
 //!
-//! # What is modelled
+//! # The model
 //!
 //! * Three workers, each finding the connection due once, in any interleaving of the steps above.
-//!   Sending a request and its answer are two steps, so exchanges overlap as they would.
+//!   A request and its answer are two steps, so exchanges may overlap.
 //! * At most three exchanges, one reconnect, one delete, and no or one crash, at any step.
 //! * Time as an action: a lease may expire while no worker relies on it, and at any time in the
 //!   designs that break the timing rule.
-//! * Step 4 done by the database with its reply lost, followed by one re-send.
+//! * A lost reply to step 4 after the database has done it, followed by one retry.
 //! * Two kinds of server: [`server::Server`]. Four designs: [`protocol::Protocol`].
 //!
 //! The invariants are the constants `I1` to `I6` of [`properties`]. Beside them are events that must
 //! happen in some state; without them the search would prove nothing.
 //!
-//! # What is abstracted away
+//! # Left out
 //!
 //! * Clocks. The timing rule (a lease outlives the deadline of its exchange) is assumed by
 //!   `AsBuilt` alone.
@@ -52,7 +52,7 @@
 //!   its lease behind.
 //! * Access tokens, error answers other than a refusal, and users or administrators who revoke.
 //!
-//! # What cannot hold
+//! # Limits of every design
 //!
 //! With a strictly rotating server, a crash between steps 3 and 4 takes the only good token with
 //! it. No client can prevent this; the next refresh is refused and the user has to sign in again.

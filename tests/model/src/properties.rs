@@ -16,9 +16,9 @@ pub const I3: &str = "I3 at most one exchange is in flight per grant";
 /// I4. No user or administrator of the model revokes a grant, so every refusal is our own fault.
 pub const I4: &str = "I4 no connection leaves active because of us";
 /// I5. The token in an item was issued for the grant in its key.
-pub const I5: &str = "I5 what is stored under a grant was issued for it";
+pub const I5: &str = "I5 a token stored under a grant was issued for it";
 /// I6. No reconnect and no delete is undone, even in part.
-pub const I6: &str = "I6 nothing that began before a reconnect or a delete writes after it";
+pub const I6: &str = "I6 no attempt from before a reconnect or a delete writes after it";
 
 /// The guarantee of `AsBuilt` where I1 and I4 cannot hold: they fail only after a crash that lost the
 /// one good token of the grant in force.
