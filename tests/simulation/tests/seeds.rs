@@ -42,11 +42,11 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 #[test]
-fn storing_without_the_condition_is_found_out() {
+fn storing_without_the_condition_is_detected() {
     assert!(is_found_out(Sabotage::BlindWrite, Clocks::Apart, "I"));
 }
 
 #[test]
-fn leasing_without_the_condition_is_found_out() {
+fn leasing_without_the_condition_is_detected() {
     assert!(is_found_out(Sabotage::NoLease, Clocks::Close, "I3"));
 }
