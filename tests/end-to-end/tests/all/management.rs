@@ -182,7 +182,7 @@ async fn deleting_an_integration_leaves_nothing_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn verify_finds_what_is_wrong_and_says_what_to_do() {
+async fn verify_finds_faults_and_names_their_fixes() {
     let world = World::start().await;
     let verify = async |id: &str| {
         let path = format!("/integrations/{id}/verify");

@@ -7,7 +7,7 @@ use local::names;
 const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_dynamodb_every_route_says_when_to_come_back() {
+async fn every_route_sends_retry_after_while_dynamodb_is_down() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let link = world.connect_url("grace").await;

@@ -206,7 +206,7 @@ async fn a_user_who_needs_an_administrator_gets_the_link_to_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accounts_that_do_not_fit_are_told_apart() {
+async fn unsuitable_accounts_are_distinguished() {
     let world = branded_world().await;
     let page = async |user: &str, account: &str| {
         let browser = world.browser();
@@ -229,7 +229,7 @@ async fn accounts_that_do_not_fit_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_and_sign_ins_that_are_over_say_so() {
+async fn pages_explain_links_and_sign_ins_that_are_over() {
     let world = branded_world().await;
     let browser = world.browser();
     let unknown = browser.open_page(&world.url("/authorize?session=unknown")).await;
@@ -318,7 +318,7 @@ fn assert_leads_on(answer: &Answer, status: u16, wanted: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn branding_is_kept_as_it_is_meant_and_items_without_it_are_read() {
+async fn branding_is_stored_normalized_and_items_without_it_are_read() {
     let world = World::start().await;
     let given = json!({"name": "  Fabrikam \u{e9} ", "logo_url": LOGO, "accent_color": "#FFcc00"});
     let kept = json!({"name": "Fabrikam \u{e9}", "logo_url": LOGO, "accent_color": "#ffcc00"});
@@ -335,7 +335,7 @@ async fn branding_is_kept_as_it_is_meant_and_items_without_it_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn branding_that_makes_no_sense_is_refused_by_field() {
+async fn invalid_branding_is_refused_by_field() {
     let world = World::start().await;
     let (long_name, long_path) =
         ("x".repeat(61), format!("https://app.mycompany.example/{}", "x".repeat(2048)));

@@ -67,7 +67,7 @@ async fn an_integration_for_one_kind_of_things_refuses_others_and_dry_requests_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_and_limits_that_make_no_sense_are_refused_by_field() {
+async fn invalid_rules_and_limits_are_refused_by_field() {
     let world = World::start().await;
     for (changes, field) in [
         (json!({"allowed_calls": [{"methods": ["get"]}]}), "allowed_calls[0].methods"),

@@ -282,7 +282,7 @@ async fn create_work_item(world: &World, connection: &str) -> end_to_end::Answer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_rejected_although_fresh_is_not_renewed_again_and_again() {
+async fn a_fresh_token_that_is_rejected_is_not_renewed_again_and_again() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.devops().inject(Fault::on("projects.list").times(0).status(401));

@@ -174,7 +174,7 @@ async fn refusals_on_entra_s_page_return_with_their_own_code_and_the_link_still_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_errors_of_the_authorize_leg_are_told_apart() {
+async fn other_errors_of_the_authorize_leg_are_distinguished() {
     let world = World::start().await;
     for (error, number, code) in [
         ("access_denied", "50020", "account_not_in_tenant"),
@@ -419,7 +419,7 @@ async fn a_link_outlives_neither_its_integration_nor_entra() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn organizations_of_personal_accounts_are_told_apart() {
+async fn organizations_of_personal_accounts_are_distinguished() {
     let world = World::start().await;
     let nil = "00000000-0000-0000-0000-000000000000";
     world

@@ -318,7 +318,7 @@ async fn a_rotation_that_entra_does_not_allow_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_rotations_that_secrets_manager_has_begun_are_made() {
+async fn only_rotations_that_secrets_manager_has_started_are_carried_out() {
     let world = world_that_may_rotate().await;
     for other in [
         "arn:aws:secretsmanager:us-east-1:123456789012:secret:ado-connect/operator-key-a1B2c3",

@@ -97,7 +97,7 @@ async fn refusals_are_the_same_and_only_the_proxy_is_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rest_api_s_events_are_understood_as_well() {
+async fn events_of_a_rest_api_are_accepted_too() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let key = world.new_key("application", None).await;

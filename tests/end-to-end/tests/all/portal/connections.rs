@@ -121,7 +121,7 @@ async fn a_call_from_the_portal_goes_to_azure_devops_and_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_without_a_row_says_why_and_what_to_do() {
+async fn an_empty_table_shows_the_reason_and_the_next_step() {
     let world = World::start().await;
     let operator = operator(&world).await;
     let shown = async |query: &str| {
