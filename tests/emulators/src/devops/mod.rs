@@ -286,7 +286,7 @@ fn method(received: &Received) -> &str {
     }
 }
 
-/// Whether any of `scopes` is among what the token allows.
+/// Checks that the token has one of `scopes`.
 fn check_scopes(
     scopes: &[&str],
     bearer: &Bearer,

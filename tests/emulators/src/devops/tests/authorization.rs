@@ -146,7 +146,7 @@ async fn the_tenant_of_an_organization_is_found_without_credentials() {
 }
 
 #[tokio::test]
-async fn clients_find_their_way() {
+async fn clients_discover_areas_and_locations() {
     let world = world(&["user_impersonation"]).await;
     let data = world.get("_apis/connectionData?connectOptions=1").await.json();
     assert_eq!(

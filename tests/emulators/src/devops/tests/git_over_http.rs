@@ -152,7 +152,7 @@ async fn faults_meet_git_requests_too() {
 }
 
 #[tokio::test]
-async fn git_is_refused_as_the_other_routes_are_but_with_a_challenge() {
+async fn git_is_refused_like_other_routes_and_gets_a_challenge() {
     let mut world = world(&["vso.work"]).await;
     let service = "info/refs?service=git-upload-pack";
     let url = format!("https://dev.azure.com/mycompany/Website/_git/Website/{service}");

@@ -260,7 +260,7 @@ async fn attachments_come_back_byte_for_byte_also_in_chunks() {
 }
 
 #[tokio::test]
-async fn builds_and_pipelines_are_two_views_of_the_same() {
+async fn builds_and_pipelines_are_two_views_of_the_same_runs() {
     let world = world(&["user_impersonation"]).await;
     assert_eq!(
         world.get("Website/_apis/build/Builds?definitions=12&resultFilter=failed").await.count(),

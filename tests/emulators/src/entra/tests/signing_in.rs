@@ -181,7 +181,7 @@ async fn prompt_none_with_a_known_hint_needs_no_page() {
 }
 
 #[tokio::test]
-async fn the_user_and_the_tenant_can_say_no_in_every_way() {
+async fn the_user_and_the_tenant_can_refuse_in_every_way() {
     let entra = start().await;
     let url = authorize_url(&entra, "organizations", &[]);
     for (action, error, code) in [
@@ -229,7 +229,7 @@ async fn guests_sign_in_through_the_resource_tenant() {
 }
 
 #[tokio::test]
-async fn personal_accounts_pass_when_told_so() {
+async fn personal_accounts_pass_if_the_settings_allow_them() {
     let entra = start().await;
     entra.change_settings(|settings| settings.allow_personal_accounts = true);
     let body = sign_in(&entra, "organizations", "katherine").await;
