@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::authorization::Nonce;
 use crate::identifiers::{ClientId, ObjectId, TenantId};
 use crate::jwks::{KeyCache, SigningKey};
 use crate::metadata::Metadata;
