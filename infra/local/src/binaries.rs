@@ -60,6 +60,16 @@ impl Binaries {
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }
+        // Cargo describes this package to this process. Build scripts that read such variables would run again for the
+        // functions, and compile their crates a second time.
+        for (name, _) in std::env::vars_os() {
+            let described = name.to_str().is_some_and(|name| {
+                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+            });
+            if described {
+                command.env_remove(name);
+            }
+        }
         let built = command.spawn().and_then(std::process::Child::wait_with_output);
         let built = built.map_err(|e| StartError::Build(format!("Cargo cannot be run: {e}")))?;
         if !built.status.success() {
