@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use ground::minted::mint;
 use oauth2::{AuthUrl, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
-use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -25,15 +23,12 @@ ground::minted_secret! {
     Nonce
 }
 
-/// A `code_verifier` (RFC 7636 section 4.1): 256 random bits.
-pub struct PkceVerifier(SecretString);
+ground::minted_secret! {
+    /// A `code_verifier` (RFC 7636 section 4.1).
+    PkceVerifier
+}
 
 impl PkceVerifier {
-    /// Returns a fresh verifier.
-    pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
-        Self(mint(rng))
-    }
-
     /// Returns its `code_challenge`, by S256.
     pub fn challenge(&self) -> PkceCodeChallenge {
         let verifier = PkceCodeVerifier::new(self.0.expose_secret().to_owned());
