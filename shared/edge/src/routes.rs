@@ -11,7 +11,7 @@ use crate::caller::Role;
 use crate::gateway::Request;
 use crate::problem::Code;
 
-pub use table::ROUTES;
+pub use table::{Operation, ROUTES};
 
 /// One row of the contract.
 #[derive(Debug)]
@@ -34,42 +34,6 @@ pub struct Route {
     pub body: RequestBody,
     /// The problems of this route in groups; see [`Route::problems`] for all.
     specific_problems: &'static [&'static [Code]],
-}
-
-/// The operations of the service. In `openapi.json` they are the `operationId`s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is documented by its route's summary")]
-pub enum Operation {
-    PutIntegration,
-    PutClientCredential,
-    ListIntegrations,
-    GetIntegration,
-    DeleteIntegration,
-    VerifyIntegration,
-    PauseIntegration,
-    ResumeIntegration,
-    CreateConnectSession,
-    Authorize,
-    IntegrationCallback,
-    ConfirmConnection,
-    ListConnections,
-    GetConnection,
-    DeleteConnection,
-    RefreshConnection,
-    HandOutToken,
-    Proxy,
-    CreateApiKey,
-    ListApiKeys,
-    DeleteApiKey,
-    GetService,
-    PauseService,
-    ResumeService,
-    Health,
-    OpenApi,
-    Portal,
-    PortalAddress,
-    PortalPage,
-    PortalAction,
 }
 
 /// The functions that answer HTTP requests.

@@ -1,378 +1,119 @@
-//! The rows.
+//! The rows, and the operations that they name.
+//!
+//! A row is `Operation = METHOD "path", CALLERS, Audience, Function, "summary", [problems; GROUPS OF PROBLEMS]`.
+//! `Json` behind the path is the body that the route reads.
 
 use http::Method;
 
-use super::{Audience, Function, Operation, RequestBody, Route};
+use super::{Audience, Function, RequestBody, Route};
 use crate::caller::Role;
 use crate::problem::Code;
+
+macro_rules! routes {
+    ($($operation:ident = $method:ident $path:literal $($body:ident)?, $callers:ident, $audience:ident, $function:ident,
+        $summary:literal, [$($problem:ident),* $(; $($group:ident),+)?];)+) => {
+        /// The operations of the service. In `openapi.json` they are the `operationId`s.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[expect(clippy::doc_markdown, reason = "a summary is plain text in `openapi.json`")]
+        pub enum Operation {
+            $(#[doc = $summary] $operation,)+
+        }
+
+        /// Every route, in the order of the documentation.
+        pub static ROUTES: &[Route] = &[$(Route {
+            operation: Operation::$operation,
+            method: routes!(@method $method),
+            path: $path,
+            callers: $callers,
+            audience: Audience::$audience,
+            function: Function::$function,
+            summary: $summary,
+            body: routes!(@body $($body)?),
+            specific_problems: &[&[$(Code::$problem),*], $($($group),+)?],
+        },)+];
+    };
+    (@method ANY) => { None };
+    (@method $method:ident) => { Some(Method::$method) };
+    (@body) => { RequestBody::None };
+    (@body $body:ident) => { RequestBody::$body };
+}
 
 const OPERATOR: &[Role] = &[Role::Operator];
 const APPLICATION: &[Role] = &[Role::Application];
 const APPLICATION_OR_USER: &[Role] = &[Role::Application, Role::User];
 const ANYONE: &[Role] = &[];
 
-/// Every route, in the order of the documentation.
-pub static ROUTES: &[Route] = &[
-    Route {
-        operation: Operation::PutIntegration,
-        method: Some(Method::PUT),
-        path: "/integrations/{integration}",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Create or replace an integration",
-        body: RequestBody::Json,
-        specific_problems: &[],
-    },
-    Route {
-        operation: Operation::ListIntegrations,
-        method: Some(Method::GET),
-        path: "/integrations",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "List the integrations",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::DuplicateParameter]],
-    },
-    Route {
-        operation: Operation::GetIntegration,
-        method: Some(Method::GET),
-        path: "/integrations/{integration}",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Read an integration, with the redirect URI to register in Microsoft Entra ID",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::IntegrationNotFound]],
-    },
-    Route {
-        operation: Operation::DeleteIntegration,
-        method: Some(Method::DELETE),
-        path: "/integrations/{integration}",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Delete an integration and its client credential",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::IntegrationNotFound]],
-    },
-    Route {
-        operation: Operation::PutClientCredential,
-        method: Some(Method::PUT),
-        path: "/integrations/{integration}/client-credential",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Replace an integration's client credential and nothing else of it",
-        body: RequestBody::Json,
-        specific_problems: &[&[Code::IntegrationNotFound]],
-    },
-    Route {
-        operation: Operation::VerifyIntegration,
-        method: Some(Method::POST),
-        path: "/integrations/{integration}/verify",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Check an integration's set-up: one finding per check, each with the fix",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::IntegrationNotFound]],
-    },
-    Route {
-        operation: Operation::PauseIntegration,
-        method: Some(Method::POST),
-        path: "/integrations/{integration}/pause",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Stop an integration: nothing is connected, called or renewed under it until it is resumed",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::IntegrationNotFound]],
-    },
-    Route {
-        operation: Operation::ResumeIntegration,
-        method: Some(Method::POST),
-        path: "/integrations/{integration}/resume",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Let a paused integration go on",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::IntegrationNotFound]],
-    },
-    Route {
-        operation: Operation::CreateConnectSession,
-        method: Some(Method::POST),
-        path: "/connect-sessions",
-        callers: APPLICATION_OR_USER,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Create the link with which one user's browser starts connecting",
-        body: RequestBody::Json,
-        specific_problems: &[&[
-            Code::IntegrationNotFound,
-            Code::IntegrationNotReady,
-            Code::ServicePaused,
-            Code::ReturnToNotAllowed,
-            Code::OrganizationNotAllowed,
-            Code::ScopeNotAllowed,
-            Code::UserMismatch,
-        ]],
-    },
-    Route {
-        operation: Operation::Authorize,
-        method: Some(Method::GET),
-        path: "/authorize",
-        callers: ANYONE,
-        audience: Audience::Browser,
-        function: Function::Authorize,
-        summary: "Start an authorization request and go on to Microsoft Entra ID",
-        body: RequestBody::None,
-        specific_problems: &[&[
-            Code::DuplicateParameter,
-            Code::SessionUnknown,
-            Code::SessionExpired,
-            Code::SessionUsedUp,
-            Code::IntegrationNotReady,
-            Code::ServicePaused,
-            Code::OrganizationNotBackedByEntra,
-            Code::EntraUnavailable,
-            Code::EntraMisconfigured,
-        ]],
-    },
-    Route {
-        operation: Operation::IntegrationCallback,
-        method: Some(Method::GET),
-        path: "/integration-callback",
-        callers: ANYONE,
-        audience: Audience::Browser,
-        function: Function::Callback,
-        summary: "Complete an authorization request and go back to the application",
-        body: RequestBody::None,
-        specific_problems: &[CALLBACK],
-    },
-    Route {
-        operation: Operation::ConfirmConnection,
-        method: Some(Method::POST),
-        path: "/connections/{connection}/confirm",
-        callers: APPLICATION_OR_USER,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Confirm that the user who finished in the browser is the user it started for",
-        body: RequestBody::Json,
-        specific_problems: &[&[
-            Code::ConnectionNotFound,
-            Code::ConfirmationInvalid,
-            Code::ConfirmationExpired,
-            Code::ConfirmationUserMismatch,
-            Code::UserMismatch,
-            Code::DifferentAccount,
-        ]],
-    },
-    Route {
-        operation: Operation::ListConnections,
-        method: Some(Method::GET),
-        path: "/connections",
-        callers: APPLICATION_OR_USER,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "List connections; a user sees only its own",
-        body: RequestBody::None,
-        specific_problems: &[&[
-            Code::DuplicateParameter,
-            Code::IntegrationNotFound,
-            Code::UserMismatch,
-        ]],
-    },
-    Route {
-        operation: Operation::GetConnection,
-        method: Some(Method::GET),
-        path: "/connections/{connection}",
-        callers: APPLICATION_OR_USER,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Read a connection: status, account, scopes, expiry, last use",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::ConnectionNotFound]],
-    },
-    Route {
-        operation: Operation::DeleteConnection,
-        method: Some(Method::DELETE),
-        path: "/connections/{connection}",
-        callers: APPLICATION_OR_USER,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Delete a connection and forget its tokens at once",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::ConnectionNotFound]],
-    },
-    Route {
-        operation: Operation::RefreshConnection,
-        method: Some(Method::POST),
-        path: "/connections/{connection}/refresh",
-        callers: APPLICATION,
-        audience: Audience::Api,
-        function: Function::Proxy,
-        summary: "Renew a connection's tokens now",
-        body: RequestBody::None,
-        specific_problems: &[TOKEN],
-    },
-    Route {
-        operation: Operation::HandOutToken,
-        method: Some(Method::POST),
-        path: "/connections/{connection}/token",
-        callers: APPLICATION,
-        audience: Audience::Api,
-        function: Function::Proxy,
-        summary: "Hand out the access token, where the integration allows it",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::TokenHandoutDisabled], TOKEN],
-    },
-    Route {
-        operation: Operation::Proxy,
-        method: None,
-        path: "/proxy/{connection}/{host}/{path+}",
-        callers: APPLICATION_OR_USER,
-        audience: Audience::Api,
-        function: Function::Proxy,
-        summary: "Call Azure DevOps with the user's token",
-        body: RequestBody::None,
-        specific_problems: &[CALL, TOKEN],
-    },
-    Route {
-        operation: Operation::CreateApiKey,
-        method: Some(Method::POST),
-        path: "/api-keys",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Create an API key; the key is shown this once",
-        body: RequestBody::Json,
-        specific_problems: &[&[Code::IntegrationNotFound]],
-    },
-    Route {
-        operation: Operation::ListApiKeys,
-        method: Some(Method::GET),
-        path: "/api-keys",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "List the API keys, without the keys themselves",
-        body: RequestBody::None,
-        specific_problems: &[],
-    },
-    Route {
-        operation: Operation::DeleteApiKey,
-        method: Some(Method::DELETE),
-        path: "/api-keys/{key}",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Delete an API key; it stops working at once",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::ApiKeyNotFound]],
-    },
-    Route {
-        operation: Operation::GetService,
-        method: Some(Method::GET),
-        path: "/service",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Whether the service is running or paused",
-        body: RequestBody::None,
-        specific_problems: &[],
-    },
-    Route {
-        operation: Operation::PauseService,
-        method: Some(Method::POST),
-        path: "/service/pause",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "The kill switch: within five seconds nobody is connected, and no token is used or renewed",
-        body: RequestBody::None,
-        specific_problems: &[],
-    },
-    Route {
-        operation: Operation::ResumeService,
-        method: Some(Method::POST),
-        path: "/service/resume",
-        callers: OPERATOR,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Let a paused service go on",
-        body: RequestBody::None,
-        specific_problems: &[],
-    },
-    Route {
-        operation: Operation::Health,
-        method: Some(Method::GET),
-        path: "/health",
-        callers: ANYONE,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "Whether the service is alive, and its version",
-        body: RequestBody::None,
-        specific_problems: &[],
-    },
-    Route {
-        operation: Operation::OpenApi,
-        method: Some(Method::GET),
-        path: "/openapi.json",
-        callers: ANYONE,
-        audience: Audience::Api,
-        function: Function::Manage,
-        summary: "This contract as an OpenAPI 3.1 document",
-        body: RequestBody::None,
-        specific_problems: &[],
-    },
-    Route {
-        operation: Operation::Portal,
-        method: Some(Method::GET),
-        path: "/",
-        callers: ANYONE,
-        audience: Audience::Browser,
-        function: Function::Manage,
-        summary: "The portal's first page, for an operator who is signed in there; else the sign-in page",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::DuplicateParameter, Code::NotFound]],
-    },
-    Route {
-        operation: Operation::PortalAddress,
-        method: Some(Method::GET),
-        path: "/portal",
-        callers: ANYONE,
-        audience: Audience::Browser,
-        function: Function::Manage,
-        summary: "The portal, as people type its address",
-        body: RequestBody::None,
-        specific_problems: &[&[Code::NotFound]],
-    },
-    Route {
-        operation: Operation::PortalPage,
-        method: Some(Method::GET),
-        path: "/portal/{page+}",
-        callers: ANYONE,
-        audience: Audience::Browser,
-        function: Function::Manage,
-        summary: "A page of the portal, for an operator who is signed in there; else the sign-in page",
-        body: RequestBody::None,
-        specific_problems: &[PORTAL],
-    },
-    Route {
-        operation: Operation::PortalAction,
-        method: Some(Method::POST),
-        path: "/portal/{page+}",
-        callers: ANYONE,
-        audience: Audience::Browser,
-        function: Function::Manage,
-        summary: "A form of the portal, sent by an operator who is signed in there",
-        body: RequestBody::None,
-        specific_problems: &[PORTAL, FORM],
-    },
-];
+routes! {
+    PutIntegration = PUT "/integrations/{integration}" Json, OPERATOR, Api, Manage,
+        "Create or replace an integration", [];
+    ListIntegrations = GET "/integrations", OPERATOR, Api, Manage, "List the integrations", [DuplicateParameter];
+    GetIntegration = GET "/integrations/{integration}", OPERATOR, Api, Manage,
+        "Read an integration, with the redirect URI to register in Microsoft Entra ID", [IntegrationNotFound];
+    DeleteIntegration = DELETE "/integrations/{integration}", OPERATOR, Api, Manage,
+        "Delete an integration and its client credential", [IntegrationNotFound];
+    PutClientCredential = PUT "/integrations/{integration}/client-credential" Json, OPERATOR, Api, Manage,
+        "Replace an integration's client credential and nothing else of it", [IntegrationNotFound];
+    VerifyIntegration = POST "/integrations/{integration}/verify", OPERATOR, Api, Manage,
+        "Check an integration's set-up: one finding per check, each with the fix", [IntegrationNotFound];
+    PauseIntegration = POST "/integrations/{integration}/pause", OPERATOR, Api, Manage,
+        "Stop an integration: nothing is connected, called or renewed under it until it is resumed",
+        [IntegrationNotFound];
+    ResumeIntegration = POST "/integrations/{integration}/resume", OPERATOR, Api, Manage,
+        "Let a paused integration go on", [IntegrationNotFound];
+    CreateConnectSession = POST "/connect-sessions" Json, APPLICATION_OR_USER, Api, Manage,
+        "Create the link with which one user's browser starts connecting",
+        [
+            IntegrationNotFound, IntegrationNotReady, ServicePaused, ReturnToNotAllowed,
+            OrganizationNotAllowed, ScopeNotAllowed, UserMismatch
+        ];
+    Authorize = GET "/authorize", ANYONE, Browser, Authorize,
+        "Start an authorization request and go on to Microsoft Entra ID",
+        [
+            DuplicateParameter, SessionUnknown, SessionExpired, SessionUsedUp, IntegrationNotReady,
+            ServicePaused, OrganizationNotBackedByEntra, EntraUnavailable, EntraMisconfigured
+        ];
+    IntegrationCallback = GET "/integration-callback", ANYONE, Browser, Callback,
+        "Complete an authorization request and go back to the application", [; CALLBACK];
+    ConfirmConnection = POST "/connections/{connection}/confirm" Json, APPLICATION_OR_USER, Api, Manage,
+        "Confirm that the user who finished in the browser is the user it started for",
+        [
+            ConnectionNotFound, ConfirmationInvalid, ConfirmationExpired, ConfirmationUserMismatch,
+            UserMismatch, DifferentAccount
+        ];
+    ListConnections = GET "/connections", APPLICATION_OR_USER, Api, Manage,
+        "List connections; a user sees only its own", [DuplicateParameter, IntegrationNotFound, UserMismatch];
+    GetConnection = GET "/connections/{connection}", APPLICATION_OR_USER, Api, Manage,
+        "Read a connection: status, account, scopes, expiry, last use", [ConnectionNotFound];
+    DeleteConnection = DELETE "/connections/{connection}", APPLICATION_OR_USER, Api, Manage,
+        "Delete a connection and forget its tokens at once", [ConnectionNotFound];
+    RefreshConnection = POST "/connections/{connection}/refresh", APPLICATION, Api, Proxy,
+        "Renew a connection's tokens now", [; TOKEN];
+    HandOutToken = POST "/connections/{connection}/token", APPLICATION, Api, Proxy,
+        "Hand out the access token, where the integration allows it", [TokenHandoutDisabled; TOKEN];
+    Proxy = ANY "/proxy/{connection}/{host}/{path+}", APPLICATION_OR_USER, Api, Proxy,
+        "Call Azure DevOps with the user's token", [; CALL, TOKEN];
+    CreateApiKey = POST "/api-keys" Json, OPERATOR, Api, Manage,
+        "Create an API key; the key is shown this once", [IntegrationNotFound];
+    ListApiKeys = GET "/api-keys", OPERATOR, Api, Manage,
+        "List the API keys, without the keys themselves", [];
+    DeleteApiKey = DELETE "/api-keys/{key}", OPERATOR, Api, Manage,
+        "Delete an API key; it stops working at once", [ApiKeyNotFound];
+    GetService = GET "/service", OPERATOR, Api, Manage, "Whether the service is running or paused", [];
+    PauseService = POST "/service/pause", OPERATOR, Api, Manage,
+        "The kill switch: within five seconds nobody is connected, and no token is used or renewed", [];
+    ResumeService = POST "/service/resume", OPERATOR, Api, Manage, "Let a paused service go on", [];
+    Health = GET "/health", ANYONE, Api, Manage, "Whether the service is alive, and its version", [];
+    OpenApi = GET "/openapi.json", ANYONE, Api, Manage, "This contract as an OpenAPI 3.1 document", [];
+    Portal = GET "/", ANYONE, Browser, Manage,
+        "The portal's first page, for an operator who is signed in there; else the sign-in page",
+        [DuplicateParameter, NotFound];
+    PortalAddress = GET "/portal", ANYONE, Browser, Manage,
+        "The portal, as people type its address", [NotFound];
+    PortalPage = GET "/portal/{page+}", ANYONE, Browser, Manage,
+        "A page of the portal, for an operator who is signed in there; else the sign-in page", [; PORTAL];
+    PortalAction = POST "/portal/{page+}", ANYONE, Browser, Manage,
+        "A form of the portal, sent by an operator who is signed in there", [; PORTAL, FORM];
+}
 
 /// Problems of every page of the portal.
 const PORTAL: &[Code] = &[
