@@ -27,7 +27,7 @@ use crate::problem::{Code, Problem};
 use credentials::{Presented, Scheme};
 use jwt::{JwtVerifier, Refusal};
 
-/// What a caller may do.
+/// The rights of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {

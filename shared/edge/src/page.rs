@@ -25,7 +25,7 @@ pub use person::{Connected, Link, Page, PassOn};
 /// The one stylesheet of all pages, inline in each.
 pub const STYLE: &str = include_str!("page/style.css");
 
-/// What a page may load and run beside the one stylesheet; nothing by default.
+/// The resources that a page may use beside the one stylesheet; none by default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Allowed<'a> {
     /// One more inline style: exactly this text.

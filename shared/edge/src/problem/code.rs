@@ -256,7 +256,7 @@ codes! {
         "Name one integration in the header x-ado-connect-integration, or a connection in place of `me`.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS retry 2,
         "Too many calls for the limit that the operator has set",
-        "Try again after the time in the Retry-After header; the RateLimit header tells how many calls are left.";
+        "Try again after the time in the Retry-After header; the RateLimit header has the number of calls left.";
     ConcurrencyLimited = "concurrency_limited", TOO_MANY_REQUESTS retry 2,
         "Too many calls at the same time for the limit that the operator has set",
         "Try again when one of the calls under way has ended.";
