@@ -12,65 +12,84 @@ pub mod wire;
 use edge::caller::Caller;
 use edge::gateway::Request;
 use edge::log::RequestLog;
+use edge::parameters::{JSON_LIMIT, json_body};
 use edge::problem::{Code, Problem};
 use edge::routes::{Matched, Operation};
+use serde::Deserialize;
+use vault::connections::Connection;
+use vault::integrations::Integration;
 use vault::service::Status;
 
-use crate::{HttpResult, Manage};
+use crate::HttpResult;
+use crate::operations::Operations;
+
+/// An authenticated request, and the operations that answer it.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) operations: &'a Operations,
+    pub(crate) caller: &'a Caller,
+    pub(crate) matched: &'a Matched,
+    pub(crate) request: &'a Request,
+    pub(crate) log: &'a RequestLog,
+}
+
+impl<'a> Call<'a> {
+    /// Returns a path parameter.
+    fn parameter(&self, name: &str) -> &'a str {
+        self.matched.parameter(name).unwrap_or_default()
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// As [`json_body`].
+    fn body<T: Deserialize<'a>>(&self) -> Result<T, Problem> {
+        json_body(self.request, JSON_LIMIT)
+    }
+
+    /// Returns the integration in the path.
+    ///
+    /// # Errors
+    /// [`Code::IntegrationNotFound`].
+    async fn integration(&self) -> Result<Integration, Problem> {
+        self.operations.integrations.get(self.parameter("integration"), self.log).await
+    }
+
+    /// Returns the connection in the path.
+    ///
+    /// # Errors
+    /// [`Code::ConnectionNotFound`] if there is none, or the caller may not see it.
+    async fn connection(&self) -> Result<Connection, Problem> {
+        let id = self.parameter("connection");
+        self.operations.connections.get(self.caller, id, self.log).await
+    }
+}
 
 /// Answers an authenticated request.
 ///
 /// # Errors
 /// The route's problems.
-pub(crate) async fn answer(
-    manage: &Manage,
-    caller: &Caller,
-    matched: &Matched,
-    request: &Request,
-    log: &RequestLog,
-) -> HttpResult {
-    let id = |name| matched.parameter(name).unwrap_or_default();
-    let Manage { integrations, connect_sessions, connections, api_keys, service, .. } = manage;
-    match matched.route.operation {
-        Operation::PutIntegration => {
-            integrations::put(integrations, id("integration"), request, log).await
-        }
-        Operation::PutClientCredential => {
-            integrations::put_client_credential(integrations, id("integration"), request, log).await
-        }
-        Operation::ListIntegrations => integrations::list(integrations).await,
-        Operation::GetIntegration => integrations::get(integrations, id("integration"), log).await,
-        Operation::DeleteIntegration => {
-            integrations::delete(integrations, id("integration"), log).await
-        }
-        Operation::VerifyIntegration => {
-            integrations::verify(integrations, &manage.verifier, id("integration"), log).await
-        }
-        Operation::PauseIntegration => {
-            integrations::pause(integrations, id("integration"), log).await
-        }
-        Operation::ResumeIntegration => {
-            integrations::resume(integrations, id("integration"), log).await
-        }
-        Operation::GetService => service::get(service).await,
-        Operation::PauseService => service::turn(service, Status::Paused).await,
-        Operation::ResumeService => service::turn(service, Status::Running).await,
-        Operation::CreateConnectSession => {
-            connect_sessions::create(connect_sessions, caller, request, log).await
-        }
-        Operation::ListConnections => connections::list(connections, caller, request).await,
-        Operation::GetConnection => {
-            connections::get(connections, caller, id("connection"), log).await
-        }
-        Operation::DeleteConnection => {
-            connections::delete(connections, caller, id("connection"), log).await
-        }
-        Operation::ConfirmConnection => {
-            connections::confirm(connections, caller, id("connection"), request, log).await
-        }
-        Operation::CreateApiKey => api_keys::create(api_keys, request).await,
-        Operation::ListApiKeys => api_keys::list(api_keys).await,
-        Operation::DeleteApiKey => api_keys::delete(api_keys, id("key")).await,
+pub(crate) async fn answer(call: &Call<'_>) -> HttpResult {
+    match call.matched.route.operation {
+        Operation::PutIntegration => integrations::put(call).await,
+        Operation::PutClientCredential => integrations::put_client_credential(call).await,
+        Operation::ListIntegrations => integrations::list(call).await,
+        Operation::GetIntegration => integrations::get(call).await,
+        Operation::DeleteIntegration => integrations::delete(call).await,
+        Operation::VerifyIntegration => integrations::verify(call).await,
+        Operation::PauseIntegration => integrations::pause(call).await,
+        Operation::ResumeIntegration => integrations::resume(call).await,
+        Operation::GetService => service::get(call).await,
+        Operation::PauseService => service::turn(call, Status::Paused).await,
+        Operation::ResumeService => service::turn(call, Status::Running).await,
+        Operation::CreateConnectSession => connect_sessions::create(call).await,
+        Operation::ListConnections => connections::list(call).await,
+        Operation::GetConnection => connections::get(call).await,
+        Operation::DeleteConnection => connections::delete(call).await,
+        Operation::ConfirmConnection => connections::confirm(call).await,
+        Operation::CreateApiKey => api_keys::create(call).await,
+        Operation::ListApiKeys => api_keys::list(call).await,
+        Operation::DeleteApiKey => api_keys::delete(call).await,
         _ => Err(Problem::new(Code::NotFound)),
     }
 }

@@ -25,15 +25,9 @@ use edge::routes::{Function, Operation, matched};
 use edge::serve::HttpFunction;
 use ground::clock::Clock;
 use http::Response;
-use vault::service::Service;
-use vault::tallies::Tallies;
 
-use operations::api_keys::ApiKeyOperations;
-use operations::connect_sessions::ConnectSessionOperations;
-use operations::connections::ConnectionOperations;
-use operations::gateway_client::GatewayClient;
-use operations::integrations::IntegrationOperations;
-use operations::verify::Verifier;
+use api::Call;
+use operations::Operations;
 use portal::session::PortalSessions;
 
 /// An answer to a request.
@@ -44,18 +38,9 @@ pub struct Manage {
     public_url: PublicUrl,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
-    integrations: IntegrationOperations,
-    verifier: Verifier,
-    connect_sessions: ConnectSessionOperations,
-    connections: ConnectionOperations,
-    api_keys: ApiKeyOperations,
-    service: Service,
+    operations: Operations,
     portal_sessions: PortalSessions,
-    gateway: GatewayClient,
-    tallies: Tallies,
     has_portal: bool,
-    /// Shards of the refresh schedule.
-    refresh_shards: u32,
 }
 
 impl Manage {
@@ -65,72 +50,20 @@ impl Manage {
     /// When the environment lacks something; the error names everything that is missing.
     pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
         let deployment = Deployment::new(Config::from_environment()?).await?;
-        let config = &deployment.config;
-        let clock = || Arc::clone(&deployment.clock);
-        let (authenticator, service) = (deployment.authenticator(), deployment.service());
-        let credentials = deployment.client_credentials().await;
-        let connections = ConnectionOperations {
-            connections: deployment.connections(),
-            integrations: deployment.integrations(),
-            events: deployment.events(),
-            clock: clock(),
-            random: deployment.random.clone(),
-        };
-        let api_keys = ApiKeyOperations {
-            api_keys: deployment.api_keys(),
-            integrations: deployment.integrations(),
-            clock: clock(),
-            random: deployment.random.clone(),
-        };
+        let authenticator = deployment.authenticator();
         Ok(Self {
-            integrations: IntegrationOperations {
-                integrations: deployment.integrations(),
-                credentials: credentials.clone(),
-                connections: connections.clone(),
-                clock: clock(),
-                public_url: config.public_url.clone(),
-                authority: config.authority.clone(),
-            },
-            verifier: Verifier {
-                integrations: deployment.integrations(),
-                credentials,
-                metadata: deployment.metadata(),
-                entra: deployment.token_client(),
-                devops: deployment.devops(),
-                http: deployment.http.clone(),
-                authority: config.authority.clone(),
-                public_url: config.public_url.clone(),
-                clock: clock(),
-            },
-            connect_sessions: ConnectSessionOperations {
-                sessions: deployment.sessions(),
-                integrations: deployment.integrations(),
-                service: service.clone(),
-                public_url: config.public_url.clone(),
-                clock: clock(),
-                random: deployment.random.clone(),
-            },
+            operations: Operations::new(&deployment).await,
             portal_sessions: PortalSessions {
                 sessions: deployment.sessions(),
                 authenticator: authenticator.clone(),
-                public_url: config.public_url.clone(),
-                clock: clock(),
+                public_url: deployment.config.public_url.clone(),
+                clock: Arc::clone(&deployment.clock),
                 random: deployment.random.clone(),
             },
-            gateway: GatewayClient {
-                public_url: config.public_url.clone(),
-                http: deployment.http.clone(),
-                api_keys: api_keys.clone(),
-            },
-            connections,
-            api_keys,
-            service,
             authenticator,
-            tallies: deployment.tallies(),
-            has_portal: config.portal == PortalSetting::On,
-            refresh_shards: config.refresh_shards.get(),
-            clock: clock(),
-            public_url: config.public_url.clone(),
+            has_portal: deployment.config.portal == PortalSetting::On,
+            clock: deployment.clock,
+            public_url: deployment.config.public_url,
         })
     }
 }
@@ -151,7 +84,7 @@ impl HttpFunction for Manage {
     }
 
     async fn handle(&self, request: Request, log: RequestLog) -> HttpResult {
-        let Some(matched) = matched(&request).cloned() else {
+        let Some(matched) = matched(&request) else {
             return Err(Problem::new(Code::NotFound));
         };
         match matched.route.operation {
@@ -173,9 +106,10 @@ impl HttpFunction for Manage {
             }
             _ => {}
         }
-        let caller = self.authenticator.authenticate(request.headers()).await?;
+        let caller = &self.authenticator.authenticate(request.headers()).await?;
         log.caller(&caller.id);
         caller.require(matched.route.callers)?;
-        api::answer(self, &caller, &matched, &request, &log).await
+        let (operations, request, log) = (&self.operations, &request, &log);
+        api::answer(&Call { operations, caller, matched, request, log }).await
     }
 }

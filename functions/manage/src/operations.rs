@@ -10,7 +10,10 @@ pub(crate) mod integration_store;
 pub(crate) mod integrations;
 pub(crate) mod verify;
 
+use std::sync::Arc;
+
 use edge::caller::Caller;
+use edge::deployment::Deployment;
 use edge::problem::{Code, Problem};
 use serde::Serialize;
 use serde::de::value::{Error, StrDeserializer};
@@ -18,6 +21,89 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations};
 use vault::service::{Service, Status};
+use vault::tallies::Tallies;
+
+use api_keys::ApiKeyOperations;
+use connect_sessions::ConnectSessionOperations;
+use connections::ConnectionOperations;
+use gateway_client::GatewayClient;
+use integrations::IntegrationOperations;
+use verify::Verifier;
+
+/// All operations, made once per process.
+pub(crate) struct Operations {
+    pub(crate) integrations: IntegrationOperations,
+    pub(crate) verifier: Verifier,
+    pub(crate) connect_sessions: ConnectSessionOperations,
+    pub(crate) connections: ConnectionOperations,
+    pub(crate) api_keys: ApiKeyOperations,
+    pub(crate) service: Service,
+    pub(crate) gateway: GatewayClient,
+    pub(crate) tallies: Tallies,
+    /// Shards of the refresh schedule.
+    pub(crate) refresh_shards: u32,
+}
+
+impl Operations {
+    pub(crate) async fn new(deployment: &Deployment) -> Self {
+        let config = &deployment.config;
+        let clock = || Arc::clone(&deployment.clock);
+        let credentials = deployment.client_credentials().await;
+        let service = deployment.service();
+        let connections = ConnectionOperations {
+            connections: deployment.connections(),
+            integrations: deployment.integrations(),
+            events: deployment.events(),
+            clock: clock(),
+            random: deployment.random.clone(),
+        };
+        let api_keys = ApiKeyOperations {
+            api_keys: deployment.api_keys(),
+            integrations: deployment.integrations(),
+            clock: clock(),
+            random: deployment.random.clone(),
+        };
+        Self {
+            integrations: IntegrationOperations {
+                integrations: deployment.integrations(),
+                credentials: credentials.clone(),
+                connections: connections.clone(),
+                clock: clock(),
+                public_url: config.public_url.clone(),
+                authority: config.authority.clone(),
+            },
+            verifier: Verifier {
+                integrations: deployment.integrations(),
+                credentials,
+                metadata: deployment.metadata(),
+                entra: deployment.token_client(),
+                devops: deployment.devops(),
+                http: deployment.http.clone(),
+                authority: config.authority.clone(),
+                public_url: config.public_url.clone(),
+                clock: clock(),
+            },
+            connect_sessions: ConnectSessionOperations {
+                sessions: deployment.sessions(),
+                integrations: deployment.integrations(),
+                service: service.clone(),
+                public_url: config.public_url.clone(),
+                clock: clock(),
+                random: deployment.random.clone(),
+            },
+            gateway: GatewayClient {
+                public_url: config.public_url.clone(),
+                http: deployment.http.clone(),
+                api_keys: api_keys.clone(),
+            },
+            connections,
+            api_keys,
+            service,
+            tallies: deployment.tallies(),
+            refresh_shards: config.refresh_shards.get(),
+        }
+    }
+}
 
 /// Stops the service or lets it continue.
 pub(crate) async fn turn_service(service: &Service, status: Status) -> Result<(), Problem> {

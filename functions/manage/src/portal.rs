@@ -54,7 +54,7 @@ pub(crate) async fn answer(
     log: &RequestLog,
 ) -> HttpResult {
     let path = path.trim_end_matches('/');
-    let sessions = &manage.portal_sessions;
+    let Manage { operations, portal_sessions: sessions, clock, .. } = manage;
     let is_action = *request.method() == Method::POST;
     if is_action {
         csrf::require_same_site(request.headers())?;
@@ -65,44 +65,38 @@ pub(crate) async fn answer(
         (false, "sign-in") => return session::plain_sign_in(session::Reason::Asked),
         _ => {}
     }
-    let Some(operator) = sessions.operator(request).await? else {
+    let Some(operator) = &sessions.operator(request).await? else {
         return session::sign_in_first(request);
     };
     log.caller(&operator.caller.id);
     let segments: Vec<&str> = path.split('/').collect();
-    let visit = Visit { operator: &operator, request, log, clock: &*manage.clock };
+    let visit = Visit { operator, operations, sessions, request, log, clock: &**clock };
     let answered = if is_action {
         let form = Form::of(request)?;
         operator.require_own_form(&form)?;
-        act(manage, &visit, &segments, &form).await
+        act(&visit, &segments, &form).await
     } else {
-        page(manage, &visit, &segments).await
+        page(&visit, &segments).await
     };
     answered.or_else(|problem| frame::refused(&visit, &problem))
 }
 
-async fn page(manage: &Manage, visit: &Visit<'_>, segments: &[&str]) -> HttpResult {
-    let Manage { integrations, connections, api_keys, service, .. } = manage;
+async fn page(visit: &Visit<'_>, segments: &[&str]) -> HttpResult {
     match segments {
-        [""] => overview::page(visit, integrations, connections, api_keys, service).await,
-        ["integrations"] => integrations::list(visit, integrations).await,
-        ["integrations", "new"] => integration_edit::new_page(visit, integrations),
-        ["integrations", id] => integration::page(visit, integrations, id).await,
-        ["integrations", id, "edit"] => integration_edit::edit_page(visit, integrations, id).await,
-        ["integrations", id, "delete"] => integration::delete_page(visit, integrations, id).await,
-        ["connected"] => connect::finish_page(visit, connections).await,
-        ["connections"] => connections::list(visit, connections, integrations).await,
-        ["connections", id] => connections::page(visit, connections, id).await,
-        ["connections", id, "try"] => calls::try_page(visit, connections, integrations, id).await,
-        ["connections", id, "disconnect"] => {
-            connections::disconnect_page(visit, connections, id).await
-        }
-        ["api-keys"] => api_keys::page(visit, api_keys, integrations).await,
-        ["api-keys", id, "revoke"] => api_keys::revoke_page(visit, api_keys, id).await,
-        ["health"] => {
-            let (tallies, shards) = (&manage.tallies, manage.refresh_shards);
-            health::page(visit, service, tallies, integrations, connections, shards).await
-        }
+        [""] => overview::page(visit).await,
+        ["integrations"] => integrations::list(visit).await,
+        ["integrations", "new"] => integration_edit::new_page(visit),
+        ["integrations", id] => integration::page(visit, id).await,
+        ["integrations", id, "edit"] => integration_edit::edit_page(visit, id).await,
+        ["integrations", id, "delete"] => integration::delete_page(visit, id).await,
+        ["connected"] => connect::finish_page(visit).await,
+        ["connections"] => connections::list(visit).await,
+        ["connections", id] => connections::page(visit, id).await,
+        ["connections", id, "try"] => calls::try_page(visit, id).await,
+        ["connections", id, "disconnect"] => connections::disconnect_page(visit, id).await,
+        ["api-keys"] => api_keys::page(visit).await,
+        ["api-keys", id, "revoke"] => api_keys::revoke_page(visit, id).await,
+        ["health"] => health::page(visit).await,
         ["service", "pause"] => overview::stop_page(visit),
         // An address that a form was sent to, opened again: on to the form's page.
         ["integrations", id, "verify" | "connect" | "pause" | "resume"] => {
@@ -120,67 +114,47 @@ async fn page(manage: &Manage, visit: &Visit<'_>, segments: &[&str]) -> HttpResu
 /// The answer to a form, in progress.
 type Answering<'a> = Pin<Box<dyn Future<Output = HttpResult> + 'a>>;
 
-async fn act(manage: &Manage, visit: &Visit<'_>, segments: &[&str], form: &Form) -> HttpResult {
-    let Manage { integrations, connect_sessions, connections, api_keys, service, gateway, .. } =
-        manage;
-    let sessions = &manage.portal_sessions;
+async fn act(visit: &Visit<'_>, segments: &[&str], form: &Form) -> HttpResult {
     // Each action with its name in the log.
     let (action, answering): (_, Answering<'_>) = match segments {
         ["integrations", "new"] => {
-            let created = integration_edit::create(visit, integrations, sessions, form);
-            ("create_integration", Box::pin(created))
+            ("create_integration", Box::pin(integration_edit::create(visit, form)))
         }
         ["integrations", id, "edit"] => {
-            let saved = integration_edit::save(visit, integrations, sessions, id, form);
-            ("save_integration", Box::pin(saved))
+            ("save_integration", Box::pin(integration_edit::save(visit, id, form)))
         }
         ["integrations", id, "verify"] => {
-            let verifier = &manage.verifier;
-            let findings = integration::verify(visit, integrations, verifier, id);
-            ("verify_integration", Box::pin(findings))
+            ("verify_integration", Box::pin(integration::verify(visit, id)))
         }
         ["integrations", id, "pause"] => {
-            ("pause_integration", Box::pin(integration::pause(visit, integrations, id)))
+            ("pause_integration", Box::pin(integration::pause(visit, id)))
         }
         ["integrations", id, "resume"] => {
-            ("resume_integration", Box::pin(integration::resume(visit, integrations, id)))
+            ("resume_integration", Box::pin(integration::resume(visit, id)))
         }
         ["integrations", id, "delete"] => {
-            ("delete_integration", Box::pin(integration::delete(visit, integrations, id)))
+            ("delete_integration", Box::pin(integration::delete(visit, id)))
         }
         ["integrations", id, "connect"] => {
-            let link = connect::connect(visit, integrations, connect_sessions, id, form);
-            ("create_connect_link", Box::pin(link))
+            ("create_connect_link", Box::pin(connect::connect(visit, id, form)))
         }
-        ["connected"] => {
-            ("confirm_connection", Box::pin(connect::confirm(visit, connections, form)))
-        }
-        ["connected", "refuse"] => {
-            ("refuse_connection", Box::pin(connect::refuse(visit, connections, form)))
-        }
+        ["connected"] => ("confirm_connection", Box::pin(connect::confirm(visit, form))),
+        ["connected", "refuse"] => ("refuse_connection", Box::pin(connect::refuse(visit, form))),
         ["connections", id, "connect"] => {
-            let link = connect::reconnect(visit, connections, integrations, connect_sessions, id);
-            ("create_connect_link", Box::pin(link))
+            ("create_connect_link", Box::pin(connect::reconnect(visit, id)))
         }
         ["connections", id, "refresh"] => {
-            ("refresh_connection", Box::pin(calls::refresh(visit, connections, gateway, id)))
+            ("refresh_connection", Box::pin(calls::refresh(visit, id)))
         }
-        ["connections", id, "try"] => {
-            ("try_call", Box::pin(calls::try_call(visit, connections, gateway, id, form)))
-        }
+        ["connections", id, "try"] => ("try_call", Box::pin(calls::try_call(visit, id, form))),
         ["connections", id, "disconnect"] => {
-            ("delete_connection", Box::pin(connections::disconnect(visit, connections, id)))
+            ("delete_connection", Box::pin(connections::disconnect(visit, id)))
         }
-        ["api-keys"] => {
-            let created = api_keys::create(visit, api_keys, integrations, form);
-            ("create_api_key", Box::pin(created))
-        }
-        ["api-keys", id, "revoke"] => ("delete_api_key", Box::pin(api_keys::revoke(api_keys, id))),
-        ["service", "pause"] => {
-            ("pause_service", Box::pin(overview::turn(service, Status::Paused)))
-        }
+        ["api-keys"] => ("create_api_key", Box::pin(api_keys::create(visit, form))),
+        ["api-keys", id, "revoke"] => ("delete_api_key", Box::pin(api_keys::revoke(visit, id))),
+        ["service", "pause"] => ("pause_service", Box::pin(overview::turn(visit, Status::Paused))),
         ["service", "resume"] => {
-            ("resume_service", Box::pin(overview::turn(service, Status::Running)))
+            ("resume_service", Box::pin(overview::turn(visit, Status::Running)))
         }
         _ => return Err(Problem::new(Code::NotFound)),
     };

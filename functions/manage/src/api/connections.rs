@@ -1,75 +1,57 @@
 //! `/connections`: list, read, confirm, delete.
 
 use edge::caller::{Caller, Kind};
-use edge::gateway::Request;
-use edge::log::RequestLog;
-use edge::parameters::{JSON_LIMIT, Query, json_body};
+use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::StatusCode;
-use vault::connections::Cursor;
+use vault::connections::{Connection, Cursor};
 use vault::ids::UserId;
 
+use super::Call;
 use super::wire::{ConfirmConnection, ConnectionView, List};
 use crate::HttpResult;
 use crate::operations::connect_sessions::acting_user;
-use crate::operations::connections::{ConnectionOperations, ListFilter, ListedUser, connection_id};
+use crate::operations::connections::{ListFilter, ListedUser, connection_id};
 use crate::operations::from_word;
 
 /// Entries of a page if the caller names no `limit`.
 const PAGE: i32 = 50;
 const LARGEST_PAGE: i32 = 200;
 
-pub(super) async fn list(
-    connections: &ConnectionOperations,
-    caller: &Caller,
-    request: &Request,
-) -> HttpResult {
-    let filter = filter(caller, &Query::of(request)?)?;
-    let page = connections.list(caller, &filter).await?;
+pub(super) async fn list(call: &Call<'_>) -> HttpResult {
+    let filter = filter(call.caller, &Query::of(call.request)?)?;
+    let page = call.operations.connections.list(call.caller, &filter).await?;
     let items = page.connections.iter().map(ConnectionView::from).collect();
     let next_cursor = page.next.map(|cursor| cursor.encode());
     respond::json(StatusCode::OK, &List { items, next_cursor })
 }
 
-pub(super) async fn get(
-    connections: &ConnectionOperations,
-    caller: &Caller,
-    id: &str,
-    log: &RequestLog,
-) -> HttpResult {
-    let connection = connections.get(caller, id, log).await?;
-    respond::json(StatusCode::OK, &ConnectionView::from(&connection))
+pub(super) async fn get(call: &Call<'_>) -> HttpResult {
+    respond_with(&call.connection().await?)
 }
 
 /// `POST /connections/{connection}/confirm`: the application states who finished in the browser.
-pub(super) async fn confirm(
-    connections: &ConnectionOperations,
-    caller: &Caller,
-    id: &str,
-    request: &Request,
-    log: &RequestLog,
-) -> HttpResult {
-    let id = connection_id(id)?;
-    log.connection(&id);
-    let body: ConfirmConnection = json_body(request, JSON_LIMIT)?;
-    let user = acting_user(caller, body.user)?;
-    let connection = connections.confirm(caller, &id, &body.confirmation, &user).await?;
-    respond::json(StatusCode::OK, &ConnectionView::from(&connection))
+pub(super) async fn confirm(call: &Call<'_>) -> HttpResult {
+    let id = connection_id(call.parameter("connection"))?;
+    call.log.connection(&id);
+    let body: ConfirmConnection = call.body()?;
+    let user = acting_user(call.caller, body.user)?;
+    let connections = &call.operations.connections;
+    respond_with(&connections.confirm(call.caller, &id, &body.confirmation, &user).await?)
 }
 
-pub(super) async fn delete(
-    connections: &ConnectionOperations,
-    caller: &Caller,
-    id: &str,
-    log: &RequestLog,
-) -> HttpResult {
-    let connection = connections.get(caller, id, log).await?;
-    connections.delete(&connection.id).await?;
+pub(super) async fn delete(call: &Call<'_>) -> HttpResult {
+    let id = call.connection().await?.id;
+    call.operations.connections.delete(&id).await?;
     Ok(respond::no_content())
 }
 
-/// Reads which connections a caller asks for, narrowed to those that it may see.
+fn respond_with(connection: &Connection) -> HttpResult {
+    respond::json(StatusCode::OK, &ConnectionView::from(connection))
+}
+
+/// Returns the filter of the query, narrowed to the connections that the caller may see.
 fn filter(caller: &Caller, query: &Query) -> Result<ListFilter, Problem> {
     query.only(&["integration", "user", "status", "cursor", "limit"])?;
     let integration = query.parsed("integration")?;

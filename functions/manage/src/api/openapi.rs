@@ -54,11 +54,11 @@ pub fn document(public_url: &PublicUrl) -> Value {
 }
 
 fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
-    let described = describe(route.operation, generator);
+    let described = describe(route.operation);
     let mut operation = json!({
         "operationId": operation_id(route),
         "summary": route.summary,
-        "responses": responses(route, described.answers),
+        "responses": responses(route, &described.answers, generator),
     });
     if !route.callers.is_empty() {
         operation["security"] = json!([{"key": []}, {"password": []}]);
@@ -71,20 +71,20 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         operation["parameters"] = parameters.into();
     }
     if let Some(schema) = described.body {
-        let content = json!({"application/json": {"schema": schema}});
+        let content = json!({"application/json": {"schema": schema(generator)}});
         operation["requestBody"] = json!({"required": true, "content": content});
     }
     operation
 }
 
-fn responses(route: &Route, answers: Vec<(&'static str, &'static str, Option<Value>)>) -> Value {
+fn responses(route: &Route, answers: &[Answer], generator: &mut SchemaGenerator) -> Value {
     let mut responses: Map<String, Value> = Map::new();
     for (status, description, schema) in answers {
         let mut response = json!({"description": description});
         if let Some(schema) = schema {
-            response["content"] = json!({"application/json": {"schema": schema}});
+            response["content"] = json!({"application/json": {"schema": schema(generator)}});
         }
-        responses.insert(status.to_owned(), response);
+        responses.insert((*status).to_owned(), response);
     }
     for code in route.problems() {
         let status = code.status().as_str().to_owned();
@@ -99,13 +99,17 @@ fn responses(route: &Route, answers: Vec<(&'static str, &'static str, Option<Val
     responses.into()
 }
 
+type Schema = fn(&mut SchemaGenerator) -> Value;
+
+/// Status, meaning and schema of an answer that is not a problem.
+type Answer = (&'static str, &'static str, Option<Schema>);
+
 /// The part of an operation's description that its route does not have.
 #[derive(Default)]
 struct Described {
-    /// Status, meaning and schema of each answer that is not a problem.
-    answers: Vec<(&'static str, &'static str, Option<Value>)>,
+    answers: Vec<Answer>,
     /// The schema of the request's body.
-    body: Option<Value>,
+    body: Option<Schema>,
     /// The query parameters, and whether each is required.
     query: &'static [(&'static str, bool)],
     /// The request headers that the operation reads itself, with their meaning.
@@ -113,112 +117,109 @@ struct Described {
 }
 
 impl Described {
-    /// One answer.
-    fn answer(status: &'static str, meaning: &'static str, schema: Option<Value>) -> Self {
-        Self { answers: vec![(status, meaning, schema)], ..Self::default() }
-    }
-
-    fn and(mut self, status: &'static str, meaning: &'static str, schema: Option<Value>) -> Self {
-        self.answers.push((status, meaning, schema));
+    fn and(mut self, status: &'static str, meaning: &'static str) -> Self {
+        self.answers.push((status, meaning, None));
         self
-    }
-
-    fn body(self, schema: Value) -> Self {
-        Self { body: Some(schema), ..self }
-    }
-
-    fn query(self, query: &'static [(&'static str, bool)]) -> Self {
-        Self { query, ..self }
-    }
-
-    fn headers(self, headers: &'static [(&'static str, &'static str)]) -> Self {
-        Self { headers, ..self }
     }
 }
 
-fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described {
-    let one = Described::answer;
+/// An operation with one answer, whose body is JSON.
+fn json_answer(status: &'static str, meaning: &'static str, schema: Schema) -> Described {
+    Described { answers: vec![(status, meaning, Some(schema))], ..Described::default() }
+}
+
+/// An operation with one answer whose body is not JSON, or that has none.
+fn other_answer(status: &'static str, meaning: &'static str) -> Described {
+    Described::default().and(status, meaning)
+}
+
+fn describe(operation: Operation) -> Described {
     match operation {
-        Operation::PutIntegration => {
-            one("200", "Replaced", Some(schema::<wire::IntegrationView>(generator)))
-                .and("201", "Created", Some(schema::<wire::IntegrationView>(generator)))
-                .body(schema::<wire::PutIntegration>(generator))
-        }
+        Operation::PutIntegration => Described {
+            answers: vec![
+                ("200", "Replaced", Some(schema::<wire::IntegrationView>)),
+                ("201", "Created", Some(schema::<wire::IntegrationView>)),
+            ],
+            body: Some(schema::<wire::PutIntegration>),
+            ..Described::default()
+        },
         Operation::ListIntegrations => {
-            one("200", "All of them", Some(schema::<wire::List<wire::IntegrationView>>(generator)))
+            json_answer("200", "All of them", schema::<wire::List<wire::IntegrationView>>)
         }
-        Operation::PutClientCredential => {
-            one("200", "The integration", Some(schema::<wire::IntegrationView>(generator)))
-                .body(schema::<wire::ClientCredential>(generator))
-        }
+        Operation::PutClientCredential => Described {
+            body: Some(schema::<wire::ClientCredential>),
+            ..json_answer("200", "The integration", schema::<wire::IntegrationView>)
+        },
         Operation::GetIntegration | Operation::PauseIntegration | Operation::ResumeIntegration => {
-            one("200", "The integration", Some(schema::<wire::IntegrationView>(generator)))
+            json_answer("200", "The integration", schema::<wire::IntegrationView>)
         }
         Operation::VerifyIntegration => {
-            one("200", "The findings", Some(schema::<wire::Verification>(generator)))
+            json_answer("200", "The findings", schema::<wire::Verification>)
         }
-        Operation::CreateConnectSession => {
-            one("201", "The link", Some(schema::<wire::ConnectSessionView>(generator)))
-                .body(schema::<wire::CreateConnectSession>(generator))
-        }
-        Operation::ListConnections => {
-            one("200", "One page", Some(schema::<wire::List<wire::ConnectionView>>(generator)))
-                .query(&[
-                    ("integration", false),
-                    ("user", false),
-                    ("status", false),
-                    ("cursor", false),
-                    ("limit", false),
-                ])
-        }
-        Operation::ConfirmConnection => {
-            one("200", "The connection", Some(schema::<wire::ConnectionView>(generator)))
-                .body(schema::<wire::ConfirmConnection>(generator))
-        }
+        Operation::CreateConnectSession => Described {
+            body: Some(schema::<wire::CreateConnectSession>),
+            ..json_answer("201", "The link", schema::<wire::ConnectSessionView>)
+        },
+        Operation::ListConnections => Described {
+            query: &[
+                ("integration", false),
+                ("user", false),
+                ("status", false),
+                ("cursor", false),
+                ("limit", false),
+            ],
+            ..json_answer("200", "One page", schema::<wire::List<wire::ConnectionView>>)
+        },
+        Operation::ConfirmConnection => Described {
+            body: Some(schema::<wire::ConfirmConnection>),
+            ..json_answer("200", "The connection", schema::<wire::ConnectionView>)
+        },
         Operation::GetConnection | Operation::RefreshConnection => {
-            one("200", "The connection", Some(schema::<wire::ConnectionView>(generator)))
+            json_answer("200", "The connection", schema::<wire::ConnectionView>)
         }
-        Operation::HandOutToken => one("200", "The access token", Some(token_schema())),
-        Operation::CreateApiKey => {
-            one("201", "The key, shown this once", Some(schema::<wire::NewApiKeyView>(generator)))
-                .body(schema::<wire::CreateApiKey>(generator))
-        }
+        Operation::HandOutToken => json_answer("200", "The access token", token_schema),
+        Operation::CreateApiKey => Described {
+            body: Some(schema::<wire::CreateApiKey>),
+            ..json_answer("201", "The key, shown this once", schema::<wire::NewApiKeyView>)
+        },
         Operation::ListApiKeys => {
-            one("200", "All of them", Some(schema::<wire::List<wire::ApiKeyView>>(generator)))
+            json_answer("200", "All of them", schema::<wire::List<wire::ApiKeyView>>)
         }
         Operation::DeleteIntegration | Operation::DeleteConnection | Operation::DeleteApiKey => {
-            one("204", "Deleted", None)
+            other_answer("204", "Deleted")
         }
-        Operation::Authorize => {
-            one("302", "On to Microsoft Entra ID", None).query(&[("session", true)])
-        }
-        Operation::IntegrationCallback => {
-            one("200", "A page that says so, where the session has no return_to", None)
-                .and("303", "Back to the application", None)
-                .query(&[("state", true), ("code", false), ("error", false), ("iss", false)])
-        }
-        Operation::Proxy => {
-            one("default", "The answer of Azure DevOps, as it came", None).headers(&[
+        Operation::Authorize => Described {
+            query: &[("session", true)],
+            ..other_answer("302", "On to Microsoft Entra ID")
+        },
+        Operation::IntegrationCallback => Described {
+            query: &[("state", true), ("code", false), ("error", false), ("iss", false)],
+            ..other_answer("200", "A page that says so, where the session has no return_to")
+                .and("303", "Back to the application")
+        },
+        Operation::Proxy => Described {
+            headers: &[
                 ("x-ado-connect-dry", "`1`: describe the call and the limits, and call nothing"),
                 (
                     "x-ado-connect-integration",
                     "with `me`: the integration whose connection is meant",
                 ),
-            ])
-        }
+            ],
+            ..other_answer("default", "The answer of Azure DevOps, as it came")
+        },
         Operation::GetService | Operation::PauseService | Operation::ResumeService => {
-            one("200", "The service", Some(schema::<wire::ServiceView>(generator)))
+            json_answer("200", "The service", schema::<wire::ServiceView>)
         }
-        Operation::Health => one("200", "Alive", Some(json!({"type": "object"}))),
-        Operation::OpenApi => one("200", "This document", Some(json!({"type": "object"}))),
-        Operation::PortalAddress => one("303", "On to the first page", None),
+        Operation::Health => json_answer("200", "Alive", any_object),
+        Operation::OpenApi => json_answer("200", "This document", any_object),
+        Operation::PortalAddress => other_answer("303", "On to the first page"),
         Operation::Portal | Operation::PortalPage => {
-            one("200", "A page", None).and("401", "The sign-in page", None)
+            other_answer("200", "A page").and("401", "The sign-in page")
         }
         Operation::PortalAction => {
-            one("200", "A page with the result, or with what is wrong", None)
-                .and("303", "Done; on to a page that says so", None)
-                .and("401", "The sign-in page", None)
+            other_answer("200", "A page with the result, or with what is wrong")
+                .and("303", "Done; on to a page that says so")
+                .and("401", "The sign-in page")
         }
     }
 }
@@ -266,7 +267,11 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     generator.subschema_for::<T>().to_value()
 }
 
-fn token_schema() -> Value {
+fn any_object(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "object"})
+}
+
+fn token_schema(_: &mut SchemaGenerator) -> Value {
     json!({"type": "object", "required": ["access_token", "token_type", "expires_at"], "properties": {
         "access_token": {"type": "string"}, "token_type": {"const": "Bearer"}, "expires_at": {"type": "string", "format": "date-time"},
     }})

@@ -4,20 +4,20 @@ use edge::config::PublicUrl;
 use edge::respond;
 use http::StatusCode;
 use serde_json::json;
-use vault::service::{Service, Status};
+use vault::service::Status;
 
-use super::openapi;
 use super::wire::ServiceView;
+use super::{Call, openapi};
 use crate::HttpResult;
 use crate::operations::turn_service;
 
-pub(super) async fn get(service: &Service) -> HttpResult {
-    let settings = service.settings().await?;
+pub(super) async fn get(call: &Call<'_>) -> HttpResult {
+    let settings = call.operations.service.settings().await?;
     respond::json(StatusCode::OK, &ServiceView::from(settings.status))
 }
 
-pub(super) async fn turn(service: &Service, status: Status) -> HttpResult {
-    turn_service(service, status).await?;
+pub(super) async fn turn(call: &Call<'_>, status: Status) -> HttpResult {
+    turn_service(&call.operations.service, status).await?;
     respond::json(StatusCode::OK, &ServiceView::from(status))
 }
 

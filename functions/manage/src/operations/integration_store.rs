@@ -13,8 +13,7 @@
 use std::time::{Duration, Instant};
 
 use edge::problem::{Code, Problem};
-use vault::client_credentials::NewCredential;
-use vault::client_credentials::VersionId;
+use vault::client_credentials::{NewCredential, VersionId};
 use vault::ids::IntegrationId;
 use vault::integrations::{CredentialDescription, Integration, Status};
 
@@ -35,31 +34,33 @@ pub(crate) enum Stored {
     Replaced,
 }
 
-/// A concurrent change prevented the put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Overtaken {
-    /// Nothing is stored.
-    BeforeAnything,
-    /// The credential and its description are stored; the settings are not.
-    AfterCredential,
+/// The outcome of replacing an integration.
+pub(crate) enum Replaced {
+    /// It is stored as given.
+    Stored(Box<Integration>),
+    /// Somebody else changed or deleted it meanwhile, so the settings are not stored.
+    Overtaken {
+        /// Whether the given credential and its description are stored.
+        is_credential_stored: bool,
+    },
 }
 
 /// The outcome of storing a credential.
-enum Described {
+enum StoredCredential {
     /// It is the current one, and the integration describes it.
-    Ours(Integration),
+    Current(Integration),
     /// Another one has taken its place since, and its description is the other request's.
-    Theirs(Integration),
+    Overtaken(Integration),
     /// There is no such integration any more, and the credential is deleted.
-    Gone,
+    Deleted,
 }
 
-impl Described {
-    /// The integration afterwards.
+impl StoredCredential {
+    /// Returns the integration afterwards.
     fn integration(self) -> Option<Integration> {
         match self {
-            Self::Ours(integration) | Self::Theirs(integration) => Some(integration),
-            Self::Gone => None,
+            Self::Current(integration) | Self::Overtaken(integration) => Some(integration),
+            Self::Deleted => None,
         }
     }
 }
@@ -79,10 +80,10 @@ impl IntegrationOperations {
                     }
                 }
                 Some(seen) => match self.store_over(seen, &checked).await? {
-                    Ok(integration) => return Ok((Stored::Replaced, integration)),
+                    Replaced::Stored(integration) => return Ok((Stored::Replaced, *integration)),
                     // Storing it once more would push out the former one, which calls fall back on.
-                    Err(Overtaken::AfterCredential) => checked.credential = None,
-                    Err(Overtaken::BeforeAnything) => {}
+                    Replaced::Overtaken { is_credential_stored: true } => checked.credential = None,
+                    Replaced::Overtaken { is_credential_stored: false } => {}
                 },
             }
         }
@@ -115,20 +116,19 @@ impl IntegrationOperations {
             return Ok(Some(integration));
         }
         // Already changed or deleted, perhaps before its credential was there.
-        Ok(self.described(id, given, Some(version)).await?.integration())
+        Ok(self.finish_credential(id, given, Some(version)).await?.integration())
     }
 
-    /// Replaces `seen`, which was just read, and its credential if one is given. Returns [`Overtaken`] if somebody else
-    /// changes or deletes it meanwhile.
+    /// Replaces `seen`, which was just read, and its credential if one is given.
     pub(crate) async fn store_over(
         &self,
         mut seen: Integration,
         checked: &Checked,
-    ) -> Result<Result<Integration, Overtaken>, Problem> {
+    ) -> Result<Replaced, Problem> {
         let mut version = None;
         if let Some((credential, _)) = &checked.credential {
             let Some(claimed) = self.integrations.claim(&seen, self.clock.now()).await? else {
-                return Ok(Err(Overtaken::BeforeAnything));
+                return Ok(Replaced::Overtaken { is_credential_stored: false });
             };
             version = Some(self.credentials.put(&claimed.id, credential).await?);
             seen = claimed;
@@ -140,29 +140,25 @@ impl IntegrationOperations {
             };
             let integration = self.integration_from(Some(&seen), &seen.id, checked, description);
             if self.integrations.put(integration.clone(), Some(&seen)).await? {
-                return Ok(Ok(integration));
+                return Ok(Replaced::Stored(Box::new(integration)));
             }
             match self.integrations.get(&seen.id).await? {
                 // Only the status changed, which is not overwritten.
                 Some(there) if there.updated_at == seen.updated_at => seen = there,
-                _ => return Ok(Err(self.overtaken(&seen.id, checked, version).await?)),
+                _ => {
+                    let is_credential_stored = match &checked.credential {
+                        // If another one has taken its place: as if that request had come after this one.
+                        Some(given) => {
+                            let stored = self.finish_credential(&seen.id, given, version).await?;
+                            matches!(stored, StoredCredential::Current(_))
+                        }
+                        None => false,
+                    };
+                    return Ok(Replaced::Overtaken { is_credential_stored });
+                }
             }
         }
         Err(others_keep_changing_it())
-    }
-
-    async fn overtaken(
-        &self,
-        id: &IntegrationId,
-        checked: &Checked,
-        version: Option<VersionId>,
-    ) -> Result<Overtaken, Problem> {
-        let Some(given) = &checked.credential else { return Ok(Overtaken::BeforeAnything) };
-        Ok(match self.described(id, given, version).await? {
-            Described::Ours(_) => Overtaken::AfterCredential,
-            // As if the other request had come after this one.
-            Described::Theirs(_) | Described::Gone => Overtaken::BeforeAnything,
-        })
     }
 
     /// Stores only a credential. Returns `None` if there is no such integration.
@@ -171,22 +167,22 @@ impl IntegrationOperations {
         id: &IntegrationId,
         given: &(NewCredential, CredentialDescription),
     ) -> Result<Option<Integration>, Problem> {
-        Ok(self.described(id, given, None).await?.integration())
+        Ok(self.finish_credential(id, given, None).await?.integration())
     }
 
     /// Stores a credential, unless it is stored already as `version`, and its description in the integration.
-    async fn described(
+    async fn finish_credential(
         &self,
         id: &IntegrationId,
         (credential, description): &(NewCredential, CredentialDescription),
         mut version: Option<VersionId>,
-    ) -> Result<Described, Problem> {
+    ) -> Result<StoredCredential, Problem> {
         for _ in 0..TRIES {
             let Some(seen) = self.integrations.get(id).await? else {
                 // The integration may have been deleted before the credential was stored.
                 self.credentials.delete(id).await?;
                 if self.integrations.get(id).await?.is_none() {
-                    return Ok(Described::Gone);
+                    return Ok(StoredCredential::Deleted);
                 }
                 // Created again meanwhile, and the delete above may have taken its credential.
                 version = None;
@@ -195,7 +191,7 @@ impl IntegrationOperations {
             if let Some(version) = &version
                 && !self.credentials.is_current(id, version).await?
             {
-                return Ok(Described::Theirs(seen));
+                return Ok(StoredCredential::Overtaken(seen));
             }
             let claimed = self.integrations.claim(&seen, self.clock.now()).await?;
             let Some(claimed) = claimed else { continue };
@@ -205,7 +201,7 @@ impl IntegrationOperations {
             let now = self.clock.now();
             if self.integrations.put_credential(&claimed, description, now).await? {
                 let integration = self.integrations.get(id).await?;
-                return Ok(integration.map_or(Described::Gone, Described::Ours));
+                return Ok(integration.map_or(StoredCredential::Deleted, StoredCredential::Current));
             }
         }
         Err(others_keep_changing_it())
@@ -237,7 +233,7 @@ impl IntegrationOperations {
 
     /// Deletes connections, credential and integration, in this order. After the time limit, repeating the request
     /// goes on.
-    pub(crate) async fn forget_integration(&self, id: &IntegrationId) -> Result<(), Problem> {
+    pub(crate) async fn delete_integration(&self, id: &IntegrationId) -> Result<(), Problem> {
         let deadline = Instant::now() + DELETING_FOR;
         self.integrations.pause(id).await?;
         if !self.connections.delete_of(id, deadline).await? {

@@ -11,8 +11,6 @@ use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::shown::When;
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::api_keys::ApiKeyOperations;
-use crate::operations::integrations::IntegrationOperations;
 use crate::operations::{from_word, to_word};
 
 #[derive(Template)]
@@ -62,13 +60,9 @@ impl Row {
 }
 
 impl ApiKeysPage {
-    async fn new(
-        visit: &Visit<'_>,
-        api_keys: &ApiKeyOperations,
-        integrations: &IntegrationOperations,
-    ) -> Result<Self, Problem> {
-        let integrations = integrations.list().await?;
-        let keys = api_keys.list_lasting().await?;
+    async fn new(visit: &Visit<'_>) -> Result<Self, Problem> {
+        let integrations = visit.operations.integrations.list().await?;
+        let keys = visit.operations.api_keys.list_lasting().await?;
         let now = visit.now();
         Ok(Self {
             frame: Frame::new(visit, Section::ApiKeys, "API keys"),
@@ -90,21 +84,12 @@ impl ApiKeysPage {
 }
 
 /// Shows the table and the form for a new key.
-pub(super) async fn page(
-    visit: &Visit<'_>,
-    api_keys: &ApiKeyOperations,
-    integrations: &IntegrationOperations,
-) -> HttpResult {
-    ApiKeysPage::new(visit, api_keys, integrations).await?.shown()
+pub(super) async fn page(visit: &Visit<'_>) -> HttpResult {
+    ApiKeysPage::new(visit).await?.shown()
 }
 
 /// Creates a key, and shows it.
-pub(super) async fn create(
-    visit: &Visit<'_>,
-    api_keys: &ApiKeyOperations,
-    integrations: &IntegrationOperations,
-    form: &Form,
-) -> HttpResult {
+pub(super) async fn create(visit: &Visit<'_>, form: &Form) -> HttpResult {
     let entered = Entered {
         name: form.text("name").to_owned(),
         role: form.text("role").to_owned(),
@@ -112,8 +97,8 @@ pub(super) async fn create(
         expires_at: form.text("expires_at").to_owned(),
     };
     // Loaded first, so that no later failure can hide the new key, which is shown this once.
-    let mut page = ApiKeysPage::new(visit, api_keys, integrations).await?;
-    match create_from(&entered, api_keys).await {
+    let mut page = ApiKeysPage::new(visit).await?;
+    match create_from(visit, &entered).await {
         Ok(new) => {
             page.key = Some(new.key.expose_secret().to_owned());
             page.rows.push(Row::of(new.description, visit.now()));
@@ -127,7 +112,7 @@ pub(super) async fn create(
     page.shown()
 }
 
-async fn create_from(entered: &Entered, api_keys: &ApiKeyOperations) -> Result<NewApiKey, Problem> {
+async fn create_from(visit: &Visit<'_>, entered: &Entered) -> Result<NewApiKey, Problem> {
     let role = from_word(&entered.role);
     let expires_at = form::day(&entered.expires_at);
     let request = ApiKeyRequest {
@@ -136,16 +121,13 @@ async fn create_from(entered: &Entered, api_keys: &ApiKeyOperations) -> Result<N
         integration: form::integration(&entered.integration)?,
         expires_at: expires_at.map_err(|expected| Problem::field("expires_at", expected))?,
     };
-    api_keys.create(request).await
+    visit.operations.api_keys.create(request).await
 }
 
 /// Asks whether an operator is certain that a key is to be revoked.
-pub(super) async fn revoke_page(
-    visit: &Visit<'_>,
-    api_keys: &ApiKeyOperations,
-    id: &str,
-) -> HttpResult {
-    let key = api_keys.list_lasting().await?.into_iter().find(|key| key.id.as_str() == id);
+pub(super) async fn revoke_page(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let keys = visit.operations.api_keys.list_lasting().await?;
+    let key = keys.into_iter().find(|key| key.id.as_str() == id);
     let key = key.ok_or_else(|| Problem::new(Code::ApiKeyNotFound))?;
     let is_own = visit.operator.caller.id == format!("key:{}", key.id);
     let question = Question {
@@ -164,7 +146,7 @@ pub(super) async fn revoke_page(
 }
 
 /// Revokes a key.
-pub(super) async fn revoke(api_keys: &ApiKeyOperations, id: &str) -> HttpResult {
-    api_keys.revoke(id).await?;
+pub(super) async fn revoke(visit: &Visit<'_>, id: &str) -> HttpResult {
+    visit.operations.api_keys.revoke(id).await?;
     go_on("/portal/api-keys", Notice::Revoked)
 }

@@ -10,9 +10,7 @@ use super::form::{Form, Refusal};
 use super::frame::{Frame, Notice, Section, go_on, shown};
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::connections::ConnectionOperations;
-use crate::operations::gateway_client::{GatewayClient, Received};
-use crate::operations::integrations::IntegrationOperations;
+use crate::operations::gateway_client::Received;
 
 /// Bytes of a body that a page shows.
 const SHOWN: usize = 24 * 1024;
@@ -65,53 +63,36 @@ impl From<Received> for ShownAnswer {
 }
 
 /// Renews a connection's tokens.
-pub(super) async fn refresh(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    gateway: &GatewayClient,
-    id: &str,
-) -> HttpResult {
-    let caller = &visit.operator.caller;
-    let connection = connections.get(caller, id, visit.log).await?;
-    let received = gateway.refresh(&connection).await?;
+pub(super) async fn refresh(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let connection = visit.connection(id).await?;
+    let received = visit.operations.gateway.refresh(&connection).await?;
     if received.as_ref().is_some_and(|received| received.status.is_success()) {
         return go_on(&format!("/portal/connections/{}", connection.id), Notice::Renewed);
     }
     // The attempt may have changed the connection.
-    let connection = connections.get(caller, id, visit.log).await?;
-    connections::show(visit, connections, connection, Some(refusal_in(received))).await
+    let connection = visit.connection(id).await?;
+    connections::show(visit, connection, Some(refusal_in(received))).await
 }
 
 /// Shows the form for a call, with an address that finds something in any organization.
-pub(super) async fn try_page(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    integrations: &IntegrationOperations,
-    id: &str,
-) -> HttpResult {
-    let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
-    let organization = integrations.first_organization(&connection).await?;
+pub(super) async fn try_page(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let connection = visit.connection(id).await?;
+    let organization = visit.operations.integrations.first_organization(&connection).await?;
     let name = organization.map_or_else(|| "{organization}".to_owned(), |name| name.to_string());
     let address = format!("https://dev.azure.com/{name}/_apis/projects?api-version=7.1");
     show_try(visit, &connection, address, None, None)
 }
 
 /// Sends a GET with the user's token, and shows the answer.
-pub(super) async fn try_call(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    gateway: &GatewayClient,
-    id: &str,
-    form: &Form,
-) -> HttpResult {
-    let caller = &visit.operator.caller;
-    let connection = connections.get(caller, id, visit.log).await?;
+pub(super) async fn try_call(visit: &Visit<'_>, id: &str, form: &Form) -> HttpResult {
+    let gateway = &visit.operations.gateway;
+    let connection = visit.connection(id).await?;
     let entered = form.text("address").to_owned();
     let Some(url) = gateway.proxied(&connection, &entered) else {
         return show_try(visit, &connection, entered, Some(Trouble::Address), None);
     };
     tracing::info!(
-        audit = "portal_call", caller = %caller.id, connection = %connection.id,
+        audit = "portal_call", caller = %visit.operator.caller.id, connection = %connection.id,
         "an operator tries a call for a user",
     );
     match gateway.get(&connection, url).await? {

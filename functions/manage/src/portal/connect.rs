@@ -4,6 +4,7 @@ use askama::Template;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use http::StatusCode;
+use secrecy::SecretString;
 use url::form_urlencoded;
 use vault::connections::{Account, Connection};
 use vault::ids::InvalidId;
@@ -14,9 +15,7 @@ use super::frame::{Frame, Notice, Section, go_on, shown, to};
 use super::integration::{self, ConnectForm};
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::connect_sessions::{ConnectSessionOperations, CreateConnectSession};
-use crate::operations::connections::ConnectionOperations;
-use crate::operations::integrations::IntegrationOperations;
+use crate::operations::connect_sessions::CreateConnectSession;
 
 #[derive(Template)]
 #[template(path = "link.html")]
@@ -69,42 +68,26 @@ enum Outcome {
 }
 
 /// Shows a link for a user of an integration.
-pub(super) async fn connect(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    sessions: &ConnectSessionOperations,
-    id: &str,
-    form: &Form,
-) -> HttpResult {
-    let integration = integrations.get(id, visit.log).await?;
+pub(super) async fn connect(visit: &Visit<'_>, id: &str, form: &Form) -> HttpResult {
+    let integration = visit.integration(id).await?;
     let mut entered = ConnectForm {
         user: form.text("user").to_owned(),
         organization: form.text("organization").to_owned(),
         return_to: form.text("return_to").to_owned(),
         refusal: None,
     };
-    match link(visit, sessions, &integration, &entered).await {
-        Ok(page) => Ok(page),
-        Err(problem) => match Refusal::of(&problem) {
-            None => Err(problem),
-            refusal => {
-                entered.refusal = refusal;
-                integration::show(visit, integrations, integration, None, entered)
-            }
-        },
+    let answered = link(visit, &integration, &entered).await;
+    entered.refusal = answered.as_ref().err().and_then(Refusal::of);
+    if entered.refusal.is_none() {
+        return answered;
     }
+    integration::show(visit, integration, None, entered)
 }
 
 /// Shows a link with which the user of a connection connects again, or the form for one.
-pub(super) async fn reconnect(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    integrations: &IntegrationOperations,
-    sessions: &ConnectSessionOperations,
-    id: &str,
-) -> HttpResult {
-    let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
-    let integration = integrations.get(connection.integration.as_str(), visit.log).await?;
+pub(super) async fn reconnect(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let connection = visit.connection(id).await?;
+    let integration = visit.integration(connection.integration.as_str()).await?;
     let organization = connection.organization.as_ref().map(ToString::to_string);
     let organization = organization.unwrap_or_default();
     let user = connection.user.to_string();
@@ -114,7 +97,7 @@ pub(super) async fn reconnect(
     }
     if integration.settings.confirmation == Confirmation::None {
         let again = ConnectForm { user, organization, ..ConnectForm::default() };
-        return link(visit, sessions, &integration, &again).await;
+        return link(visit, &integration, &again).await;
     }
     // The operator enters where the user returns to.
     let filled = form_urlencoded::Serializer::new(String::new())
@@ -124,12 +107,7 @@ pub(super) async fn reconnect(
     to(&format!("/portal/integrations/{}?{filled}#connect", integration.id))
 }
 
-async fn link(
-    visit: &Visit<'_>,
-    sessions: &ConnectSessionOperations,
-    integration: &Integration,
-    entered: &ConnectForm,
-) -> HttpResult {
+async fn link(visit: &Visit<'_>, integration: &Integration, entered: &ConnectForm) -> HttpResult {
     let user = entered.user.parse();
     let user = user.map_err(|error: InvalidId| Problem::field("user", error.to_string()))?;
     let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -141,7 +119,7 @@ async fn link(
         login_hint: None,
         scopes: None,
     };
-    let caller = &visit.operator.caller;
+    let (sessions, caller) = (&visit.operations.connect_sessions, &visit.operator.caller);
     let (link, finish) = match (entered.return_to.as_str(), integration.settings.confirmation) {
         ("", Confirmation::Required) => {
             (sessions.create_for_portal(caller, request).await?, Finish::Portal)
@@ -157,10 +135,7 @@ async fn link(
 }
 
 /// Shows who has signed in with a link of the portal, and asks the operator to confirm it.
-pub(super) async fn finish_page(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-) -> HttpResult {
+pub(super) async fn finish_page(visit: &Visit<'_>) -> HttpResult {
     let query = Query::of(visit.request)?;
     let outcome = if let Some(word) = query.get("error") {
         let code = Code::ALL.iter().find(|code| code.as_str() == word);
@@ -168,7 +143,7 @@ pub(super) async fn finish_page(
         Outcome::Refused { title: code.title(), advice: code.advice() }
     } else {
         let id = query.required("connection_id")?;
-        let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
+        let connection = visit.connection(id).await?;
         match connection.pending.as_ref().map(|pending| pending.account.clone()) {
             None => Outcome::Nothing { connection: Box::new(connection) },
             Some(account) => Outcome::Finished {
@@ -183,27 +158,22 @@ pub(super) async fn finish_page(
 }
 
 /// Confirms a connection: the operator vouches for the user whom the page named.
-pub(super) async fn confirm(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    form: &Form,
-) -> HttpResult {
-    let caller = &visit.operator.caller;
-    let connection = connections.get(caller, form.text("connection_id"), visit.log).await?;
-    let confirmation = form.secret("confirmation").unwrap_or_default();
+pub(super) async fn confirm(visit: &Visit<'_>, form: &Form) -> HttpResult {
+    let (connection, confirmation) = sent(visit, form).await?;
+    let (connections, caller) = (&visit.operations.connections, &visit.operator.caller);
     connections.confirm(caller, &connection.id, &confirmation, &connection.user).await?;
     go_on(&format!("/portal/connections/{}", connection.id), Notice::Connected)
 }
 
 /// Erases the tokens of a sign-in, because the operator sees that somebody else has signed in.
-pub(super) async fn refuse(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    form: &Form,
-) -> HttpResult {
-    let caller = &visit.operator.caller;
-    let connection = connections.get(caller, form.text("connection_id"), visit.log).await?;
-    let confirmation = form.secret("confirmation").unwrap_or_default();
-    connections.refuse(&connection, &confirmation).await?;
+pub(super) async fn refuse(visit: &Visit<'_>, form: &Form) -> HttpResult {
+    let (connection, confirmation) = sent(visit, form).await?;
+    visit.operations.connections.refuse(&connection, &confirmation).await?;
     go_on("/portal/connections", Notice::Refused)
+}
+
+/// Reads the connection and its confirmation from the form of [`finish_page`].
+async fn sent(visit: &Visit<'_>, form: &Form) -> Result<(Connection, SecretString), Problem> {
+    let connection = visit.connection(form.text("connection_id")).await?;
+    Ok((connection, form.secret("confirmation").unwrap_or_default()))
 }

@@ -13,9 +13,8 @@ use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::shown::{self as words, Tag, When};
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::connections::{ConnectionOperations, ListFilter, ListedUser};
+use crate::operations::connections::{ListFilter, ListedUser};
 use crate::operations::from_word;
-use crate::operations::integrations::IntegrationOperations;
 
 /// Rows of a page.
 const PAGE: i32 = 25;
@@ -90,18 +89,15 @@ impl ConnectionPage {
 }
 
 /// Shows the table.
-pub(super) async fn list(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    integrations: &IntegrationOperations,
-) -> HttpResult {
+pub(super) async fn list(visit: &Visit<'_>) -> HttpResult {
     let query = Query::of(visit.request)?;
     query.only(&["integration", "user", "status", "cursor", "notice"])?;
     let filter = Filter::of(&query);
     let cursor = query.get("cursor");
-    let found = connections.list(&visit.operator.caller, &filter.parsed(cursor)?).await?;
+    let (connections, caller) = (&visit.operations.connections, &visit.operator.caller);
+    let found = connections.list(caller, &filter.parsed(cursor)?).await?;
     let now = visit.now();
-    let integrations = integrations.list().await?;
+    let integrations = visit.operations.integrations.list().await?;
     shown(
         StatusCode::OK,
         &ConnectionsPage {
@@ -116,23 +112,18 @@ pub(super) async fn list(
 }
 
 /// Shows the connection with this id.
-pub(super) async fn page(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    id: &str,
-) -> HttpResult {
-    let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
-    show(visit, connections, connection, None).await
+pub(super) async fn page(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let connection = visit.connection(id).await?;
+    show(visit, connection, None).await
 }
 
 /// Shows a connection, with the refusal of a form on its page.
 pub(super) async fn show(
     visit: &Visit<'_>,
-    connections: &ConnectionOperations,
     connection: Connection,
     refusal: Option<Refusal>,
 ) -> HttpResult {
-    let history = connections.history(&connection).await?;
+    let history = visit.operations.connections.history(&connection).await?;
     let now = visit.now();
     shown(
         status_with(refusal.as_ref()),
@@ -151,12 +142,8 @@ pub(super) async fn show(
 }
 
 /// Asks whether an operator is certain that a connection is to be deleted.
-pub(super) async fn disconnect_page(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    id: &str,
-) -> HttpResult {
-    let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
+pub(super) async fn disconnect_page(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let connection = visit.connection(id).await?;
     let question = Question {
         title: format!("Disconnect {}", connection.user),
         consequence: "The tokens and the history of this connection are erased at once. The user can connect again.",
@@ -169,13 +156,9 @@ pub(super) async fn disconnect_page(
 }
 
 /// Deletes a connection.
-pub(super) async fn disconnect(
-    visit: &Visit<'_>,
-    connections: &ConnectionOperations,
-    id: &str,
-) -> HttpResult {
-    let connection = connections.get(&visit.operator.caller, id, visit.log).await?;
-    connections.delete(&connection.id).await?;
+pub(super) async fn disconnect(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let id = visit.connection(id).await?.id;
+    visit.operations.connections.delete(&id).await?;
     go_on("/portal/connections", Notice::Disconnected)
 }
 

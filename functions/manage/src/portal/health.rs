@@ -4,8 +4,8 @@ use askama::Template;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use vault::integrations;
-use vault::service::{Service, Status};
-use vault::tallies::{Counter, Hour, Tallies};
+use vault::service::Status;
+use vault::tallies::{Counter, Hour};
 
 use super::chart::Chart;
 use super::frame::{Frame, Section, shown};
@@ -13,8 +13,7 @@ use super::integrations::Row;
 use super::shown::When;
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::connections::{self, ConnectionOperations};
-use crate::operations::integrations::IntegrationOperations;
+use crate::operations::{Operations, connections};
 
 /// Hours of the charts.
 const HOURS: u8 = 24;
@@ -64,18 +63,13 @@ const fn breaker(status: integrations::Status) -> &'static str {
     }
 }
 
-pub(super) async fn page(
-    visit: &Visit<'_>,
-    service: &Service,
-    tallies: &Tallies,
-    integrations: &IntegrationOperations,
-    connections: &ConnectionOperations,
-    refresh_shards: u32,
-) -> HttpResult {
+pub(super) async fn page(visit: &Visit<'_>) -> HttpResult {
+    let Operations { service, tallies, integrations, connections, refresh_shards, .. } =
+        visit.operations;
     let settings = service.settings().await?;
     let hours = tallies.last_hours(HOURS).await?;
     let integrations = integrations.list().await?;
-    let backlog = connections.backlog(settings.refresh_shards.max(refresh_shards)).await?;
+    let backlog = connections.backlog(settings.refresh_shards.max(*refresh_shards)).await?;
     let now = visit.now();
     let row = |one| (Row::of(one, now), breaker(one.status));
     shown(

@@ -12,8 +12,7 @@ use super::integrations::Row;
 use super::shown::Tag;
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::integrations::IntegrationOperations;
-use crate::operations::verify::{FindingStatus, Verification, Verifier};
+use crate::operations::verify::{FindingStatus, Verification};
 
 #[derive(Template)]
 #[template(path = "integration.html")]
@@ -69,41 +68,32 @@ impl IntegrationPage {
 }
 
 /// Shows the integration with this id. The query fills in the form for connecting a user.
-pub(super) async fn page(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    id: &str,
-) -> HttpResult {
-    let integration = integrations.get(id, visit.log).await?;
+pub(super) async fn page(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let integration = visit.integration(id).await?;
     let query = Query::of(visit.request)?;
     let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let (user, organization) = (text("user"), text("organization"));
     let connect = ConnectForm { user, organization, ..ConnectForm::default() };
-    show(visit, integrations, integration, None, connect)
+    show(visit, integration, None, connect)
 }
 
 /// Verifies an integration, and shows the findings on its page.
-pub(super) async fn verify(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    verifier: &Verifier,
-    id: &str,
-) -> HttpResult {
-    let integration = integrations.get(id, visit.log).await?;
-    let verification = verifier.verify(&integration).await;
+pub(super) async fn verify(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let integration = visit.integration(id).await?;
+    let verification = visit.operations.verifier.verify(&integration).await;
     // The verification may have changed its status.
-    let integration = integrations.get(id, visit.log).await?;
-    show(visit, integrations, integration, Some(verification), ConnectForm::default())
+    let integration = visit.integration(id).await?;
+    show(visit, integration, Some(verification), ConnectForm::default())
 }
 
 /// Shows an integration.
 pub(super) fn show(
     visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
     integration: Integration,
     verification: Option<Verification>,
     connect: ConnectForm,
 ) -> HttpResult {
+    let integrations = &visit.operations.integrations;
     shown(
         status_with(connect.refusal.as_ref()),
         &IntegrationPage {
@@ -119,43 +109,27 @@ pub(super) fn show(
 }
 
 /// Pauses an integration.
-pub(super) async fn pause(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    id: &str,
-) -> HttpResult {
-    let id = integrations.pause(id, visit.log).await?.id;
+pub(super) async fn pause(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let id = visit.operations.integrations.pause(id, visit.log).await?.id;
     go_on(&format!("/portal/integrations/{id}"), Notice::Paused)
 }
 
 /// Resumes an integration.
-pub(super) async fn resume(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    id: &str,
-) -> HttpResult {
-    let id = integrations.resume(id, visit.log).await?.id;
+pub(super) async fn resume(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let id = visit.operations.integrations.resume(id, visit.log).await?.id;
     go_on(&format!("/portal/integrations/{id}"), Notice::Resumed)
 }
 
 /// Asks whether an operator is certain that an integration is to be deleted.
-pub(super) async fn delete_page(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    id: &str,
-) -> HttpResult {
-    let id = integrations.get(id, visit.log).await?.id;
+pub(super) async fn delete_page(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let id = visit.integration(id).await?.id;
     ask(visit, Section::Integrations, &deleting(&id, false))
 }
 
 /// Deletes an integration.
-pub(super) async fn delete(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    id: &str,
-) -> HttpResult {
-    let id = integrations.get(id, visit.log).await?.id;
-    match integrations.forget_integration(&id).await {
+pub(super) async fn delete(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let id = visit.integration(id).await?.id;
+    match visit.operations.integrations.delete_integration(&id).await {
         Ok(()) => go_on("/portal/integrations", Notice::Deleted),
         // Too many connections for one request; the integration is paused until the next one.
         Err(problem) if problem.code() == Code::ServiceUnavailable => {

@@ -3,18 +3,16 @@
 use askama::Template;
 use edge::problem::{Code, Problem};
 use http::StatusCode;
-use vault::ids::IntegrationId;
+use vault::ids::{IntegrationId, InvalidId};
 use vault::integrations::Integration;
 
 use super::form::Form;
 use super::frame::{Frame, Notice, Section, go_on, shown};
 use super::integration_form::{Credential, IntegrationForm, version};
-use super::session::PortalSessions;
 use super::shown as words;
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::integration_store::Overtaken;
-use crate::operations::integrations::IntegrationOperations;
+use crate::operations::integration_store::Replaced;
 
 const TAKEN: &str = "there is an integration of this name; edit that one";
 const CHANGED: &str =
@@ -41,30 +39,26 @@ struct Editing {
 }
 
 /// Shows the form for a new integration.
-pub(super) fn new_page(visit: &Visit<'_>, integrations: &IntegrationOperations) -> HttpResult {
+pub(super) fn new_page(visit: &Visit<'_>) -> HttpResult {
     let draft = visit.draft().as_ref().map(IntegrationForm::of_draft);
     let form = draft.unwrap_or_else(IntegrationForm::empty);
-    form_page(visit, integrations, None, form)
+    form_page(visit, None, form)
 }
 
 /// Shows the form of an integration.
-pub(super) async fn edit_page(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    id: &str,
-) -> HttpResult {
-    let integration = integrations.get(id, visit.log).await?;
+pub(super) async fn edit_page(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let integration = visit.integration(id).await?;
     let draft = visit.draft().as_ref().map(IntegrationForm::of_draft);
     let form = draft.unwrap_or_else(|| IntegrationForm::of_stored(&integration));
-    form_page(visit, integrations, Some(&integration), form)
+    form_page(visit, Some(&integration), form)
 }
 
 fn form_page(
     visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
     editing: Option<&Integration>,
     form: IntegrationForm,
 ) -> HttpResult {
+    let integrations = &visit.operations.integrations;
     let title = match editing {
         Some(integration) => format!("Edit {}", integration.id),
         None => "Create an integration".to_owned(),
@@ -91,99 +85,84 @@ fn form_page(
 }
 
 /// Creates an integration from a form.
-pub(super) async fn create(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    sessions: &PortalSessions,
-    form: &Form,
-) -> HttpResult {
+pub(super) async fn create(visit: &Visit<'_>, form: &Form) -> HttpResult {
     let sent = IntegrationForm::of_sent(form);
-    match create_from(integrations, &sent, form, visit).await {
+    match create_from(visit, &sent, form).await {
         Ok(id) => {
-            sessions.drop_draft(visit.operator).await;
+            visit.sessions.drop_draft(visit.operator).await;
             go_on(&format!("/portal/integrations/{id}"), Notice::Created)
         }
-        Err(problem) => refused_form(visit, integrations, None, sent, problem),
+        Err(problem) => refused_form(visit, None, sent, problem),
     }
 }
 
 async fn create_from(
-    integrations: &IntegrationOperations,
+    visit: &Visit<'_>,
     sent: &IntegrationForm,
     form: &Form,
-    visit: &Visit<'_>,
 ) -> Result<IntegrationId, Problem> {
-    let id = new_id(integrations, sent.text("integration")).await?;
-    let checked = sent.checked(form, integrations.can_federate());
-    match (id, checked) {
-        (Ok(id), Ok(checked)) => {
-            visit.log.integration(&id);
-            let stored = integrations.store_new(&id, &checked).await?;
-            stored.map(|_| id).ok_or_else(|| Problem::field("integration", TAKEN))
-        }
-        (Ok(_), Err(problem)) => Err(problem),
-        (Err(message), checked) => {
-            let problem = Problem::field("integration", message);
-            Err(checked.err().iter().fold(problem, Problem::errors_of))
-        }
-    }
+    let integrations = &visit.operations.integrations;
+    let id: Result<IntegrationId, InvalidId> = sent.text("integration").parse();
+    let id = match id {
+        Ok(id) if integrations.find(&id).await?.is_some() => Err(TAKEN.to_owned()),
+        id => id.map_err(|error| error.to_string()),
+    };
+    let id = id.map_err(|message| Problem::field("integration", message));
+    let (id, checked) = both(id, sent.checked(form, integrations.can_federate()))?;
+    visit.log.integration(&id);
+    let stored = integrations.store_new(&id, &checked).await?;
+    stored.map(|_| id).ok_or_else(|| Problem::field("integration", TAKEN))
 }
 
-/// Parses the id of a new integration. Returns the refusal if it is no id, or taken.
-async fn new_id(
-    integrations: &IntegrationOperations,
-    text: &str,
-) -> Result<Result<IntegrationId, String>, Problem> {
-    let id: IntegrationId = match text.parse() {
-        Ok(id) => id,
-        Err(error) => return Ok(Err(ToString::to_string(&error))),
-    };
-    Ok(match integrations.find(&id).await? {
-        Some(_) => Err(TAKEN.to_owned()),
-        None => Ok(id),
-    })
+/// Returns both values, or one problem with the errors of both.
+fn both<A, B>(first: Result<A, Problem>, second: Result<B, Problem>) -> Result<(A, B), Problem> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(problem), Err(other)) => Err(problem.errors_of(&other)),
+        (Err(problem), Ok(_)) | (Ok(_), Err(problem)) => Err(problem),
+    }
 }
 
 /// Saves a form over the integration that it shows.
-pub(super) async fn save(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    sessions: &PortalSessions,
-    id: &str,
-    form: &Form,
-) -> HttpResult {
-    let integration = integrations.get(id, visit.log).await?;
+pub(super) async fn save(visit: &Visit<'_>, id: &str, form: &Form) -> HttpResult {
+    let mut integration = visit.integration(id).await?;
     let mut sent = IntegrationForm::of_sent(form);
-    let checked = sent.checked(form, integrations.can_federate());
-    let conflict =
-        (sent.version != version(&integration)).then(|| Problem::field("updated_at", CHANGED));
-    let stored = match (checked, conflict) {
-        (Ok(checked), None) => integrations.store_over(integration.clone(), &checked).await,
-        (Err(problem), None) | (Ok(_), Some(problem)) => Err(problem),
-        (Err(problem), Some(conflict)) => Err(conflict.errors_of(&problem)),
-    };
-    match stored {
-        Ok(Ok(_)) => {
-            sessions.drop_draft(visit.operator).await;
-            go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved)
+    let problem = match save_over(visit, &integration, &sent, form).await {
+        Ok(Replaced::Stored(_)) => {
+            visit.sessions.drop_draft(visit.operator).await;
+            return go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved);
         }
-        Ok(Err(overtaken)) => {
-            let integration = integrations.get(id, visit.log).await?;
-            let mut problem = Problem::field("updated_at", CHANGED);
-            if overtaken == Overtaken::AfterCredential {
-                problem = problem.error("client_credential", CREDENTIAL_IS_STORED);
+        Ok(Replaced::Overtaken { is_credential_stored }) => {
+            integration = visit.integration(id).await?;
+            let problem = Problem::field("updated_at", CHANGED);
+            if is_credential_stored {
                 sent.credential = Credential::Keep;
+                problem.error("client_credential", CREDENTIAL_IS_STORED)
+            } else {
+                problem
             }
-            refused_form(visit, integrations, Some(&integration), sent, problem)
         }
-        Err(problem) => refused_form(visit, integrations, Some(&integration), sent, problem),
-    }
+        Err(problem) => problem,
+    };
+    refused_form(visit, Some(&integration), sent, problem)
+}
+
+async fn save_over(
+    visit: &Visit<'_>,
+    integration: &Integration,
+    sent: &IntegrationForm,
+    form: &Form,
+) -> Result<Replaced, Problem> {
+    let integrations = &visit.operations.integrations;
+    let is_current = sent.version == version(integration);
+    let current = is_current.then_some(()).ok_or_else(|| Problem::field("updated_at", CHANGED));
+    let ((), checked) = both(current, sent.checked(form, integrations.can_federate()))?;
+    integrations.store_over(integration.clone(), &checked).await
 }
 
 /// Shows the form as it was sent, with the errors beside the fields.
 fn refused_form(
     visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
     editing: Option<&Integration>,
     mut sent: IntegrationForm,
     problem: Problem,
@@ -196,5 +175,5 @@ fn refused_form(
     if editing.is_none() && sent.credential == Credential::Keep {
         sent.credential = Credential::ClientSecret;
     }
-    form_page(visit, integrations, editing, sent)
+    form_page(visit, editing, sent)
 }

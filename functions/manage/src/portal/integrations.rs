@@ -9,7 +9,6 @@ use super::frame::{Frame, Section, shown};
 use super::shown::{self as words, Tag, When};
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::integrations::IntegrationOperations;
 
 #[derive(Template)]
 #[template(path = "integrations.html")]
@@ -48,9 +47,9 @@ impl Row {
 }
 
 /// Shows the table.
-pub(super) async fn list(visit: &Visit<'_>, integrations: &IntegrationOperations) -> HttpResult {
+pub(super) async fn list(visit: &Visit<'_>) -> HttpResult {
     let now = visit.now();
-    let integrations = integrations.list().await?;
+    let integrations = visit.operations.integrations.list().await?;
     let rows = integrations.iter().map(|integration| Row::of(integration, now)).collect();
     let frame = Frame::new(visit, Section::Integrations, "Integrations");
     shown(StatusCode::OK, &IntegrationsPage { frame, rows })

@@ -4,15 +4,12 @@ use askama::Template;
 use http::StatusCode;
 use vault::api_keys::Role;
 use vault::integrations::Integration;
-use vault::service::{Service, Status};
+use vault::service::Status;
 
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::api_keys::ApiKeyOperations;
-use crate::operations::connections::ConnectionOperations;
-use crate::operations::integrations::IntegrationOperations;
-use crate::operations::turn_service;
+use crate::operations::{Operations, turn_service};
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -31,13 +28,8 @@ struct Step {
     is_done: bool,
 }
 
-pub(super) async fn page(
-    visit: &Visit<'_>,
-    integrations: &IntegrationOperations,
-    connections: &ConnectionOperations,
-    api_keys: &ApiKeyOperations,
-    service: &Service,
-) -> HttpResult {
+pub(super) async fn page(visit: &Visit<'_>) -> HttpResult {
+    let Operations { integrations, connections, api_keys, service, .. } = visit.operations;
     let now = visit.now();
     let integrations = integrations.list().await?;
     let is_connected = connections.exist_for(integrations.iter().map(|one| &one.id)).await?;
@@ -103,8 +95,8 @@ pub(super) fn stop_page(visit: &Visit<'_>) -> HttpResult {
 }
 
 /// Stops the service or lets it continue.
-pub(super) async fn turn(service: &Service, status: Status) -> HttpResult {
-    turn_service(service, status).await?;
+pub(super) async fn turn(visit: &Visit<'_>, status: Status) -> HttpResult {
+    turn_service(&visit.operations.service, status).await?;
     match status {
         Status::Paused => go_on("/", Notice::Stopped),
         Status::Running => go_on("/", Notice::Started),

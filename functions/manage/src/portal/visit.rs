@@ -7,10 +7,14 @@ use edge::problem::{Code, Problem};
 use ground::clock::Clock;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use vault::connections::Connection;
+use vault::integrations::Integration;
 use vault::sessions::Draft;
 
 use super::csrf;
 use super::form::Form;
+use super::session::PortalSessions;
+use crate::operations::Operations;
 
 /// An operator who is signed in.
 pub(super) struct Operator {
@@ -34,9 +38,11 @@ impl Operator {
     }
 }
 
-/// A request of an operator.
+/// A request of an operator, and the operations that answer it.
 pub(super) struct Visit<'a> {
     pub(super) operator: &'a Operator,
+    pub(super) operations: &'a Operations,
+    pub(super) sessions: &'a PortalSessions,
     pub(super) request: &'a Request,
     pub(super) log: &'a RequestLog,
     pub(super) clock: &'a dyn Clock,
@@ -46,5 +52,21 @@ impl Visit<'_> {
     /// Returns the time, to which pages relate others.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Returns the integration with this id.
+    ///
+    /// # Errors
+    /// [`Code::IntegrationNotFound`].
+    pub(super) async fn integration(&self, id: &str) -> Result<Integration, Problem> {
+        self.operations.integrations.get(id, self.log).await
+    }
+
+    /// Returns the connection with this id.
+    ///
+    /// # Errors
+    /// [`Code::ConnectionNotFound`].
+    pub(super) async fn connection(&self, id: &str) -> Result<Connection, Problem> {
+        self.operations.connections.get(&self.operator.caller, id, self.log).await
     }
 }
