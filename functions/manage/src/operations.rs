@@ -9,17 +9,15 @@ pub(crate) mod integration_fields;
 pub(crate) mod integration_store;
 pub(crate) mod integrations;
 pub(crate) mod verify;
+mod visible;
 
 use std::sync::Arc;
 
-use edge::caller::Caller;
 use edge::deployment::Deployment;
-use edge::problem::{Code, Problem};
+use edge::problem::Problem;
 use serde::Serialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
-use vault::ids::IntegrationId;
-use vault::integrations::{Integration, Integrations};
 use vault::service::{Service, Status};
 use vault::tallies::Tallies;
 
@@ -110,19 +108,6 @@ pub(crate) async fn turn_service(service: &Service, status: Status) -> Result<()
     service.turn(status).await?;
     tracing::warn!(?status, "the operator turned the kill switch");
     Ok(())
-}
-
-/// Returns an integration, if the caller may see it.
-///
-/// # Errors
-/// [`Code::IntegrationNotFound`] otherwise.
-async fn visible_integration(
-    integrations: &Integrations,
-    caller: &Caller,
-    id: &IntegrationId,
-) -> Result<Integration, Problem> {
-    let integration = if caller.sees_integration(id) { integrations.get(id).await? } else { None };
-    integration.ok_or_else(|| Problem::new(Code::IntegrationNotFound))
 }
 
 /// Returns the variant of an enum that is written as `word`, such as `active`, or `None` if there is none.

@@ -70,7 +70,8 @@ pub(crate) async fn answer(
     };
     log.caller(&operator.caller.id);
     let segments: Vec<&str> = path.split('/').collect();
-    let visit = Visit { operator, operations, sessions, request, log, clock: &**clock };
+    let (sessions, clock) = (&sessions.sessions, &**clock);
+    let visit = Visit { operator, operations, sessions, request, log, clock };
     let answered = if is_action {
         let form = Form::of(request)?;
         operator.require_own_form(&form)?;

@@ -19,7 +19,7 @@ use vault::integrations::{Confirmation, Integration, Integrations, Organizations
 use vault::service::Service;
 use vault::sessions::{ConnectSession, Sessions};
 
-use super::visible_integration;
+use super::visible::visible_integration;
 
 /// Longest return address, in bytes: it travels through a query string later.
 const LONGEST_RETURN_TO: usize = 2048;

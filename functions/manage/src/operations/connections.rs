@@ -17,7 +17,7 @@ use vault::events::{ConnectionDetail, Event, Events};
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 use vault::integrations::Integrations;
 
-use super::visible_integration;
+use super::visible::visible_integration;
 
 /// Entries read in one query if only some of them match.
 const READ_AT_ONCE: i32 = 100;

@@ -67,6 +67,16 @@ impl Visit<'_> {
         (uri.query() == Some(DRAFT) && uri.path() == draft.path)
             .then(|| Form::parsed(draft.fields.as_bytes()))
     }
+
+    /// Drops the operator's draft, after a form was saved.
+    pub(super) async fn drop_draft(&self) {
+        if self.operator.draft.is_none() {
+            return;
+        }
+        if let Err(error) = self.sessions.drop_draft(&self.operator.session).await {
+            tracing::warn!("a saved form is still shown as a draft: {error}");
+        }
+    }
 }
 
 /// Returns whether the form at this path takes long enough to fill in.

@@ -89,7 +89,7 @@ pub(super) async fn create(visit: &Visit<'_>, form: &Form) -> HttpResult {
     let sent = IntegrationForm::of_sent(form);
     match create_from(visit, &sent, form).await {
         Ok(id) => {
-            visit.sessions.drop_draft(visit.operator).await;
+            visit.drop_draft().await;
             go_on(&format!("/portal/integrations/{id}"), Notice::Created)
         }
         Err(problem) => refused_form(visit, None, sent, problem),
@@ -129,7 +129,7 @@ pub(super) async fn save(visit: &Visit<'_>, id: &str, form: &Form) -> HttpResult
     let mut sent = IntegrationForm::of_sent(form);
     let problem = match save_over(visit, &integration, &sent, form).await {
         Ok(Replaced::Stored(_)) => {
-            visit.sessions.drop_draft(visit.operator).await;
+            visit.drop_draft().await;
             return go_on(&format!("/portal/integrations/{}", integration.id), Notice::Saved);
         }
         Ok(Replaced::Overtaken { is_credential_stored }) => {

@@ -152,16 +152,6 @@ impl PortalSessions {
         Ok(response)
     }
 
-    /// Drops an operator's draft, after a form was saved.
-    pub(super) async fn drop_draft(&self, operator: &Operator) {
-        if operator.draft.is_none() {
-            return;
-        }
-        if let Err(error) = self.sessions.drop_draft(&operator.session).await {
-            tracing::warn!("a saved form is still shown as a draft: {error}");
-        }
-    }
-
     /// Ends the session that a request carries.
     pub(super) async fn sign_out(&self, request: &Request) -> HttpResult {
         let cookie = cookies::portal();

@@ -9,11 +9,10 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use vault::connections::Connection;
 use vault::integrations::Integration;
-use vault::sessions::Draft;
+use vault::sessions::{Draft, Sessions};
 
 use super::csrf;
 use super::form::Form;
-use super::session::PortalSessions;
 use crate::operations::Operations;
 
 /// An operator who is signed in.
@@ -42,7 +41,8 @@ impl Operator {
 pub(super) struct Visit<'a> {
     pub(super) operator: &'a Operator,
     pub(super) operations: &'a Operations,
-    pub(super) sessions: &'a PortalSessions,
+    /// For the operator's draft.
+    pub(super) sessions: &'a Sessions,
     pub(super) request: &'a Request,
     pub(super) log: &'a RequestLog,
     pub(super) clock: &'a dyn Clock,
