@@ -1,6 +1,7 @@
 //! Embedded AWS: DynamoDB, Secrets Manager, KMS, SQS and EventBridge in this process, behind their real
 //! wire protocols on loopback.
 
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use winterbaume_core::{MockRequest, MockService};
 
 use crate::aws_request::needed;
-use crate::front::text_response;
+use crate::front::{self, text_response};
 use crate::names::{self, REGION};
 use crate::permissions::Permissions;
 use crate::secrets_manager::SecretsManager;
@@ -79,20 +80,12 @@ impl Aws {
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
         let config = |endpoint: &str| {
-            let credentials = aws_sdk_dynamodb::config::Credentials::new(
-                administrator.clone(),
-                "local",
-                None,
-                None,
-                "local",
-            );
+            let credentials = Credentials::new(administrator.clone(), "local", None, None, "local");
             aws_config::SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())
                 .region(aws_config::Region::from_static(REGION))
                 .endpoint_url(endpoint)
-                .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
-                    credentials,
-                ))
+                .credentials_provider(SharedCredentialsProvider::new(credentials))
                 .build()
         };
         let services = config(&services_url);
@@ -108,7 +101,6 @@ impl Aws {
             dynamodb_stops,
             servers: [dynamodb_server, services_server],
         };
-        tables::make(&aws.dynamodb).await?;
         aws.make_key().await?;
         aws.make_queue().await?;
         make_bus(&services).await?;
@@ -181,6 +173,7 @@ async fn start_dynamodb(stops: Arc<Notify>) -> Result<(String, JoinHandle<()>), 
     let url = format!("http://{}", listener.local_addr()?);
     let database = dynoxide::Database::memory()
         .map_err(|e| StartError::Aws { operation: "DynamoDB", message: e.to_string() })?;
+    tables::make(&database)?;
     let server = tokio::spawn(async move {
         let stopped = async move { stops.notified().await };
         let served = dynoxide::server::serve_with_shutdown(listener, database, stopped);
@@ -266,13 +259,7 @@ async fn start_services(
         access,
     });
     let app = Router::new().fallback(serve).with_state(services);
-    let server = tokio::spawn(async move {
-        let served = axum::serve(listener, app);
-        if let Err(error) = served.with_graceful_shutdown(std::future::pending()).await {
-            eprintln!("the embedded AWS services stopped: {error}");
-        }
-    });
-    Ok((url, server))
+    Ok((url, front::serve(app, listener, "embedded AWS services")))
 }
 
 async fn serve(State(services): State<Arc<Services>>, request: Request) -> Response<Body> {
@@ -280,11 +267,7 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let target = target.unwrap_or_default().to_owned();
     let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
-        return text_response(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "text/plain",
-            "the request is too large",
-        );
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
     };
     let caller = access_key_id(&parts.headers).unwrap_or_default();
     if target.is_empty() {
@@ -294,27 +277,16 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     if let Some(denied) = services.access.forbidden(caller, &target, &body) {
         eprintln!("{denied}");
         let body = json!({"__type": "AccessDeniedException", "Message": denied, "message": denied});
-        return text_response(
-            StatusCode::BAD_REQUEST,
-            "application/x-amz-json-1.1",
-            body.to_string(),
-        );
+        let body = body.to_string();
+        return text_response(StatusCode::BAD_REQUEST, "application/x-amz-json-1.1", body);
     }
     if target.starts_with("DynamoDB_") {
         return services.dynamodb(parts, body).await.unwrap_or_else(|error| {
-            text_response(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "text/plain",
-                format!("the embedded DynamoDB: {error}"),
-            )
+            refused(StatusCode::SERVICE_UNAVAILABLE, format!("the embedded DynamoDB: {error}"))
         });
     }
     let Some(service) = services.named(&target) else {
-        return text_response(
-            StatusCode::BAD_REQUEST,
-            "text/plain",
-            "no service of this name is embedded",
-        );
+        return refused(StatusCode::BAD_REQUEST, "no service of this name is embedded");
     };
     let request = MockRequest {
         method: parts.method.to_string(),
@@ -327,6 +299,10 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     *response.status_mut() = answered.status.try_into().unwrap_or_default();
     *response.headers_mut() = answered.headers;
     response
+}
+
+fn refused(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
+    text_response(status, "text/plain", text)
 }
 
 /// `AWS4-HMAC-SHA256 Credential=<access key id>/<date>/…`; the signature is not verified.

@@ -67,19 +67,11 @@ pub(crate) fn from_request(
 
 /// The headers by lower-case names, repeated ones joined by commas, without cookies.
 fn headers(headers: &HeaderMap, host: &str) -> BTreeMap<String, String> {
-    let mut joined: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in headers {
-        if name == COOKIE || name == HOST {
-            continue;
-        }
-        let value = String::from_utf8_lossy(value.as_bytes());
-        joined
-            .entry(name.as_str().to_owned())
-            .and_modify(|known| {
-                known.push(',');
-                known.push_str(&value);
-            })
-            .or_insert_with(|| value.into_owned());
+    let mut joined = BTreeMap::new();
+    for name in headers.keys().filter(|name| **name != COOKIE && **name != HOST) {
+        let values = headers.get_all(name).iter();
+        let values: Vec<_> = values.map(|one| String::from_utf8_lossy(one.as_bytes())).collect();
+        joined.insert(name.to_string(), values.join(","));
     }
     joined.insert("host".to_owned(), host.to_owned());
     joined.insert("x-forwarded-for".to_owned(), "127.0.0.1".to_owned());

@@ -1,6 +1,8 @@
 //! The parts that all listeners of this process share: Lambda's limit, serving on the loopback addresses of one port, and
 //! responses of text.
 
+use std::fmt::Display;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
@@ -11,21 +13,17 @@ use tokio::task::JoinHandle;
 /// Largest event that Lambda takes, in bytes; binary bodies are in it as base64.
 pub(crate) const LARGEST_EVENT: usize = 6 * 1024 * 1024;
 
-/// Serves on these listeners until the tasks are aborted; `name` is for the message if it cannot.
+/// Serves on a listener until the task is aborted; `name` is for the message if it cannot.
 pub(crate) fn serve(
-    app: &Router,
-    listeners: Vec<TcpListener>,
-    name: &'static str,
-) -> Vec<JoinHandle<()>> {
-    let serve = |listener| {
-        let app = app.clone();
-        tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
-                eprintln!("the {name} stopped: {error}");
-            }
-        })
-    };
-    listeners.into_iter().map(serve).collect()
+    app: Router,
+    listener: TcpListener,
+    name: impl Display + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, app).await {
+            eprintln!("the {name} stopped: {error}");
+        }
+    })
 }
 
 /// A response whose body is a text of this type.

@@ -1,5 +1,6 @@
 //! The start: creates an integration and an application key, and prints the addresses and three commands to try.
 
+use askama::Template;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -17,6 +18,14 @@ pub(crate) struct Greeting {
     application_key: String,
     organization: String,
     demo_url: String,
+}
+
+#[derive(Template)]
+#[template(path = "greeting.txt")]
+struct Text<'a> {
+    greeting: &'a Greeting,
+    stack: &'a Stack,
+    integration: &'a str,
 }
 
 /// Creates the integration and the application key through the API, as an operator would.
@@ -72,44 +81,6 @@ impl Greeting {
 
     /// Prints the addresses and keys, and three commands to paste.
     pub(crate) fn print(&self, stack: &Stack) {
-        let (gateway, key) = (stack.public_url(), &self.application_key);
-        println!();
-        println!(
-            "  gateway            {gateway}   (in a browser: the portal, with the operator key)"
-        );
-        println!("  streaming proxy    {}", stack.streaming_url());
-        if let Some(entra) = stack.entra() {
-            println!("  Entra ID           {}   (stand-in)", entra.base_url());
-        }
-        if let Some(devops) = stack.azure_devops() {
-            println!("  Azure DevOps       {}   (stand-in)", devops.base_url());
-        }
-        println!("  demo application   {}", self.demo_url);
-        println!("  operator key       {}", stack.operator_key());
-        println!("  application key    {key}");
-        println!();
-        println!("1. Create a connect session, and open its connect_url in a browser:");
-        println!();
-        println!(
-            "curl -s {gateway}/connect-sessions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"integration\":\"{INTEGRATION}\",\"user\":\"ada\",\"return_to\":\"{}/connected\"}}'",
-            self.demo_url
-        );
-        println!();
-        println!(
-            "2. List the connections (the demo application confirms yours if you are signed in to it as ada):"
-        );
-        println!();
-        println!(
-            "curl -s '{gateway}/connections?integration={INTEGRATION}' -H 'Authorization: Bearer {key}'"
-        );
-        println!();
-        println!("3. List projects through the proxy, with the id of a connection:");
-        println!();
-        println!(
-            "curl -s \"{gateway}/proxy/$CONNECTION_ID/dev.azure.com/{}/_apis/projects?api-version=7.1\" -H 'Authorization: Bearer {key}'",
-            self.organization
-        );
-        println!();
-        println!("ready: {gateway}");
+        println!("{}", Text { greeting: self, stack, integration: INTEGRATION });
     }
 }

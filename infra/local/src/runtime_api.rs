@@ -17,6 +17,8 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::front;
+
 /// Largest answer that is read, in bytes. Lambda's limit is 6 MB, which the gateway enforces with a proper response.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 
@@ -97,12 +99,7 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .with_state(Arc::clone(&shared));
-        let function = function.to_owned();
-        let server = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
-                eprintln!("the Runtime API of {function} stopped: {error}");
-            }
-        });
+        let server = front::serve(app, listener, format!("Runtime API of {function}"));
         Ok(Self { address, invocations, shared, server })
     }
 

@@ -37,7 +37,8 @@ impl StreamingFront {
     /// Serves on these listeners.
     pub(crate) fn serve(self, listeners: Vec<TcpListener>) -> Vec<JoinHandle<()>> {
         let app = Router::new().fallback(answer).with_state(Arc::new(self));
-        front::serve(&app, listeners, "streaming front")
+        let serve = |listener| front::serve(app.clone(), listener, "streaming front");
+        listeners.into_iter().map(serve).collect()
     }
 }
 

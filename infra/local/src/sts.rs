@@ -25,6 +25,8 @@ use crate::permissions::{FEDERATION, Permissions};
 /// The account's issuer.
 pub const ISSUER: &str = "https://00000000-0000-4000-8000-000000000000.tokens.sts.global.api.aws";
 
+const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
 /// One key for all stacks of a process, because generating one takes a tenth of a second.
 static KEY: LazyLock<Result<(EncodingKey, String), String>> = LazyLock::new(|| {
     let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|e| e.to_string())?;
@@ -120,31 +122,27 @@ impl Sts {
                     return denied(caller, action, "*");
                 }
                 if let Some(refusal) = settings.refusal {
-                    return fault(
-                        StatusCode::BAD_REQUEST,
-                        refusal,
-                        "this account issues no tokens",
-                    );
+                    return bad_request(refusal, "this account issues no tokens");
                 }
                 let expires_at = now + SignedDuration::from_secs(seconds);
                 if session_end(headers).is_none_or(|end| end < expires_at) {
                     let message = "the token would outlive the session";
-                    return fault(StatusCode::BAD_REQUEST, "SessionDurationEscalation", message);
+                    return bad_request("SessionDurationEscalation", message);
                 }
-                let told = settings.token.map_or(expires_at, |token| now + token);
+                let expiration = settings.token.map_or(expires_at, |token| now + token);
                 match token(audience, expires_at) {
-                    Ok(token) => respond(
-                        action,
-                        &format!(
-                            "<WebIdentityToken>{token}</WebIdentityToken><Expiration>{told:.0}</Expiration>"
-                        ),
-                    ),
+                    Ok(token) => {
+                        let result = format!(
+                            "<WebIdentityToken>{token}</WebIdentityToken><Expiration>{expiration:.0}</Expiration>"
+                        );
+                        respond(action, &result)
+                    }
                     Err(error) => {
                         fault(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", &error)
                     }
                 }
             }
-            _ => fault(StatusCode::BAD_REQUEST, "InvalidAction", "this is not embedded"),
+            _ => bad_request("InvalidAction", "this is not embedded"),
         }
     }
 }
@@ -176,14 +174,11 @@ fn token(audience: &str, expires_at: Timestamp) -> Result<String, String> {
 }
 
 fn respond(action: &str, result: &str) -> Response<Body> {
-    text_response(
-        StatusCode::OK,
-        "text/xml",
-        format!(
-            "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
-            Uuid::new_v4()
-        ),
-    )
+    let request_id = Uuid::new_v4();
+    let text = format!(
+        "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
+    );
+    text_response(StatusCode::OK, "text/xml", text)
 }
 
 fn denied(caller: &str, action: &str, resource: &str) -> Response<Body> {
@@ -194,13 +189,14 @@ fn denied(caller: &str, action: &str, resource: &str) -> Response<Body> {
     fault(StatusCode::FORBIDDEN, "AccessDenied", &message)
 }
 
+fn bad_request(code: &str, message: &str) -> Response<Body> {
+    fault(StatusCode::BAD_REQUEST, code, message)
+}
+
 fn fault(status: StatusCode, code: &str, message: &str) -> Response<Body> {
-    text_response(
-        status,
-        "text/xml",
-        format!(
-            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
-            Uuid::new_v4()
-        ),
-    )
+    let request_id = Uuid::new_v4();
+    let text = format!(
+        "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    );
+    text_response(status, "text/xml", text)
 }

@@ -34,6 +34,11 @@ impl Cloud {
         }
     }
 
+    /// The DynamoDB.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Serves a request of an SDK.
     pub async fn perform(&self, request: &HttpRequest) -> HttpResponse {
         let target = target(request);
@@ -50,14 +55,6 @@ impl Cloud {
     fn dynamodb(&self, operation: &str, body: &[u8]) -> (u16, String) {
         let database = &self.database;
         match operation {
-            "CreateTable" => {
-                run(body, |r: actions::create_table::CreateTableRequest| database.create_table(r))
-            }
-            "UpdateTimeToLive" => {
-                run(body, |r: actions::update_time_to_live::UpdateTimeToLiveRequest| {
-                    database.update_time_to_live(r)
-                })
-            }
             "GetItem" => run(body, |r: actions::get_item::GetItemRequest| database.get_item(r)),
             "PutItem" => run(body, |r: actions::put_item::PutItemRequest| database.put_item(r)),
             "UpdateItem" => {
