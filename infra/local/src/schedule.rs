@@ -28,6 +28,10 @@ struct BatchResponse {
 
 /// Deliveries after which a message goes to the dead-letter queue, as in the template.
 const MOST_RECEIVES: u32 = 5;
+/// The source of the refresh schedule's events.
+pub(crate) const SCHEDULE: &str = "ado-connect.schedule";
+/// The source of the daily sweep's events.
+pub(crate) const SWEEP: &str = "ado-connect.sweep";
 /// The period of the sweep.
 const DAY: Duration = Duration::from_hours(24);
 
@@ -41,10 +45,10 @@ impl Schedule {
             let mut swept_at = Instant::now();
             loop {
                 ticks.tick().await;
-                let mut ran = self.tick().await;
+                let mut ran = self.run(SCHEDULE).await;
                 if ran.is_ok() && swept_at.elapsed() >= DAY {
                     swept_at = Instant::now();
-                    ran = self.sweep().await;
+                    ran = self.run(SWEEP).await;
                 }
                 if let Err(error) = ran {
                     eprintln!("the refresh schedule: {error}");
@@ -53,17 +57,8 @@ impl Schedule {
         })
     }
 
-    /// Runs the schedule once, and the queue until it is empty.
-    pub(crate) async fn tick(&self) -> Result<(), String> {
-        self.run("ado-connect.schedule").await
-    }
-
-    /// Runs the daily sweep once, and the queue until it is empty.
-    pub(crate) async fn sweep(&self) -> Result<(), String> {
-        self.run("ado-connect.sweep").await
-    }
-
-    async fn run(&self, source: &str) -> Result<(), String> {
+    /// Invokes `refresh` with the event of this source, and runs the queue until it is empty.
+    pub(crate) async fn run(&self, source: &str) -> Result<(), String> {
         let event = json!({"source": source}).to_string().into_bytes();
         self.refresh.invoke(event).await.map_err(|e| e.to_string())?;
         loop {

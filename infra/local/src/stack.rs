@@ -20,7 +20,7 @@ use crate::gateway::Gateway;
 use crate::names;
 use crate::routes::Routes;
 use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
-use crate::schedule::Schedule;
+use crate::schedule::{SCHEDULE, SWEEP, Schedule};
 use crate::streaming_front::StreamingFront;
 use crate::template::{Template, TemplateFunction};
 
@@ -223,7 +223,7 @@ impl Stack {
     /// # Errors
     /// The error of the function or the queue.
     pub async fn tick(&self) -> Result<(), String> {
-        self.schedule.tick().await
+        self.schedule.run(SCHEDULE).await
     }
 
     /// Runs the daily sweep once.
@@ -231,7 +231,7 @@ impl Stack {
     /// # Errors
     /// The error of the function or the queue.
     pub async fn sweep(&self) -> Result<(), String> {
-        self.schedule.sweep().await
+        self.schedule.run(SWEEP).await
     }
 
     /// Kills all processes of a function with SIGKILL, including those in the middle of an invocation.

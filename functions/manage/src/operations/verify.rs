@@ -135,14 +135,7 @@ impl Verifier {
                 ),
                 None,
             ),
-            Err(_) => (
-                warning(
-                    check,
-                    format!("Azure DevOps did not answer for {name}"),
-                    "Verify again in a minute.",
-                ),
-                None,
-            ),
+            Err(_) => (unanswered(check, format!("Azure DevOps did not answer for {name}")), None),
         }
     }
 
@@ -160,7 +153,7 @@ impl Verifier {
             }
         };
         let Ok(metadata) = self.metadata.get(&tenant).await else {
-            return warning(check, "Entra did not answer".to_owned(), "Verify again in a minute.");
+            return unanswered(check, "Entra did not answer".to_owned());
         };
         // Only the newest: calls may still use the former one, but it is about to be removed.
         let credential = match self.credentials.newest(&integration.id).await {
@@ -179,9 +172,7 @@ impl Verifier {
                     "Run `aws iam enable-outbound-web-identity-federation` once in the account, and verify again.",
                 );
             }
-            Err(error) => {
-                return warning(check, error.to_string(), "Verify again in a minute.");
-            }
+            Err(error) => return unanswered(check, error.to_string()),
         };
         let scope = format!("{}/.default", devops::scopes::RESOURCE_ID);
         let client_id = &integration.settings.client_id;
@@ -204,7 +195,7 @@ impl Verifier {
         kind: CredentialKind,
         error: &TokenError,
     ) -> Finding {
-        let said = error.reason();
+        let reason = error.reason();
         let audience = self.credentials.federated_audience().unwrap_or_default();
         let fix = match kind {
             CredentialKind::ClientSecret => {
@@ -221,19 +212,17 @@ impl Verifier {
             kind == CredentialKind::Federated && error.codes.contains(&NO_FEDERATED_CREDENTIAL);
         match error.class {
             _ if is_unknown_federated => {
-                failed(check, format!("Entra does not know it, or not yet ({said})"), &fix)
+                failed(check, format!("Entra does not know it, or not yet ({reason})"), &fix)
             }
-            ErrorClass::Transient | ErrorClass::Throttled => warning(
-                check,
-                "Entra did not give a usable answer".to_owned(),
-                "Verify again in a minute.",
-            ),
+            ErrorClass::Transient | ErrorClass::Throttled => {
+                unanswered(check, "Entra did not give a usable answer".to_owned())
+            }
             ErrorClass::ApplicationBroken if error.error.as_deref() == Some("invalid_client") => {
-                failed(check, format!("Entra rejects it ({said})"), &fix)
+                failed(check, format!("Entra rejects it ({reason})"), &fix)
             }
             _ => failed(
                 check,
-                format!("Entra does not know the app in this tenant ({said})"),
+                format!("Entra does not know the app in this tenant ({reason})"),
                 "Compare client_id with the Application (client) ID. If that is right, somebody in the tenant has to consent to the app once: connect the first user, or let an administrator consent.",
             ),
         }
@@ -241,21 +230,17 @@ impl Verifier {
 
     async fn check_clock(&self) -> Finding {
         let check = "clock";
-        let Some(entra_s) = self.entra_date().await else {
-            return warning(
-                check,
-                "Entra's time could not be read".to_owned(),
-                "Verify again in a minute.",
-            );
+        let Some(entra_time) = self.entra_date().await else {
+            return unanswered(check, "Entra's time could not be read".to_owned());
         };
-        let off = self.clock.now().duration_since(entra_s).abs();
+        let difference = self.clock.now().duration_since(entra_time).abs();
         // The Date header has whole seconds, and the answer took time to arrive.
-        if off <= CLOCK_TOLERANCE {
+        if difference <= CLOCK_TOLERANCE {
             ok(check, "it agrees with Entra's clock".to_owned())
         } else {
             failed(
                 check,
-                format!("it differs from Entra's by {} s", off.as_secs()),
+                format!("it differs from Entra's by {} s", difference.as_secs()),
                 "Synchronize the machine's clock; otherwise the service misjudges when tokens expire.",
             )
         }
@@ -314,6 +299,11 @@ fn ok(check: &'static str, detail: String) -> Finding {
 
 fn warning(check: &'static str, detail: String, fix: &str) -> Finding {
     Finding { check, status: FindingStatus::Warning, detail, fix: Some(fix.to_owned()) }
+}
+
+/// A check that could not be made now.
+fn unanswered(check: &'static str, detail: String) -> Finding {
+    warning(check, detail, "Verify again in a minute.")
 }
 
 fn failed(check: &'static str, detail: String, fix: &str) -> Finding {

@@ -5,6 +5,7 @@ use edge::problem::{Code, Problem};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use vault::api_keys::{ApiKey, ApiKeyRequest, NewApiKey};
+use vault::ids::IntegrationId;
 
 use super::form::{self, Form, Refusal, status_with};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
@@ -36,8 +37,7 @@ struct Entered {
 
 /// A key in the table.
 struct Row {
-    id: String,
-    name: String,
+    key: ApiKey,
     role: String,
     integration: String,
     created: When,
@@ -49,12 +49,11 @@ impl Row {
     fn of(key: ApiKey, now: Timestamp) -> Self {
         Self {
             works: key.works(now),
-            id: key.id.to_string(),
-            name: key.name,
             role: to_word(&key.role),
-            integration: key.integration.map_or_else(|| "all".to_owned(), |id| id.to_string()),
+            integration: key.integration.as_ref().map_or("all", IntegrationId::as_str).to_owned(),
             created: When::new(key.created_at, now),
             expires: When::of(key.expires_at, now),
+            key,
         }
     }
 }

@@ -43,11 +43,6 @@ impl LinkPage {
     fn is_session(&self) -> bool {
         !matches!(self.finish, Finish::ApplicationsPage)
     }
-
-    fn of_application(visit: &Visit<'_>, user: String, link: String) -> Self {
-        let frame = Frame::new(visit, Section::Connections, "Connect link");
-        Self { frame, user, link, finish: Finish::ApplicationsPage }
-    }
 }
 
 #[derive(Template)]
@@ -93,7 +88,7 @@ pub(super) async fn reconnect(visit: &Visit<'_>, id: &str) -> HttpResult {
     let user = connection.user.to_string();
     if let Some(link) = integration.reconnect_url(&connection.id) {
         // The application's own page makes the link.
-        return shown(StatusCode::OK, &LinkPage::of_application(visit, user, link.to_string()));
+        return show_link(visit, user, link.into(), Finish::ApplicationsPage);
     }
     if integration.settings.confirmation == Confirmation::None {
         let again = ConnectForm { user, organization, ..ConnectForm::default() };
@@ -129,8 +124,11 @@ async fn link(visit: &Visit<'_>, integration: &Integration, entered: &ConnectFor
             (sessions.create(caller, request).await?, Finish::Application(page.to_owned()))
         }
     };
+    show_link(visit, entered.user.clone(), link.url.into(), finish)
+}
+
+fn show_link(visit: &Visit<'_>, user: String, link: String, finish: Finish) -> HttpResult {
     let frame = Frame::new(visit, Section::Connections, "Connect link");
-    let (user, link) = (entered.user.clone(), link.url.into());
     shown(StatusCode::OK, &LinkPage { frame, user, link, finish })
 }
 

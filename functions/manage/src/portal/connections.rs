@@ -39,11 +39,7 @@ struct Filter {
 
 /// A connection in the table.
 struct Row {
-    id: String,
-    integration: String,
-    user: String,
-    name: String,
-    username: String,
+    connection: Connection,
     organization: String,
     status: Tag,
     expires: Option<When>,
@@ -52,22 +48,24 @@ struct Row {
 }
 
 impl Row {
-    fn of(connection: &Connection, now: Timestamp) -> Self {
+    fn of(connection: Connection, now: Timestamp) -> Self {
+        let organization = connection.organization.as_ref().map(ToString::to_string);
         Self {
-            id: connection.id.to_string(),
-            integration: connection.integration.to_string(),
-            user: connection.user.to_string(),
-            name: connection.account.name.clone().unwrap_or_default(),
-            username: connection.account.username.clone().unwrap_or_default(),
-            organization: connection
-                .organization
-                .as_ref()
-                .map_or_else(|| "as the integration".to_owned(), ToString::to_string),
+            organization: organization.unwrap_or_else(|| "as the integration".to_owned()),
             status: words::connection_status(connection.status),
             expires: When::of(connection.token_expires_at, now),
             last_used: When::of(connection.last_used_at, now),
-            last_error: words::last_error(connection),
+            last_error: words::last_error(&connection),
+            connection,
         }
+    }
+
+    fn name(&self) -> &str {
+        self.connection.account.name.as_deref().unwrap_or_default()
+    }
+
+    fn username(&self) -> &str {
+        self.connection.account.username.as_deref().unwrap_or_default()
     }
 }
 
@@ -75,7 +73,6 @@ impl Row {
 #[template(path = "connection.html")]
 struct ConnectionPage {
     frame: Frame,
-    connection: Connection,
     row: Row,
     plans: Vec<(When, &'static str)>,
     history: Vec<(When, String)>,
@@ -84,7 +81,7 @@ struct ConnectionPage {
 
 impl ConnectionPage {
     fn is_active(&self) -> bool {
-        self.connection.status == Status::Active
+        self.row.connection.status == Status::Active
     }
 }
 
@@ -103,7 +100,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> HttpResult {
         &ConnectionsPage {
             frame: Frame::new(visit, Section::Connections, "Connections"),
             integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
-            rows: found.connections.iter().map(|one| Row::of(one, now)).collect(),
+            rows: found.connections.into_iter().map(|one| Row::of(one, now)).collect(),
             is_first: cursor.is_none(),
             next: found.next.map(|cursor| filter.address(&cursor)),
             filter,
@@ -129,13 +126,12 @@ pub(super) async fn show(
         status_with(refusal.as_ref()),
         &ConnectionPage {
             frame: Frame::new(visit, Section::Connections, connection.user.as_str()),
-            row: Row::of(&connection, now),
             plans: plans(&connection, now),
             history: history
                 .iter()
                 .map(|entry| (When::new(entry.at, now), words::happening(&entry.what)))
                 .collect(),
-            connection,
+            row: Row::of(connection, now),
             refusal,
         },
     )

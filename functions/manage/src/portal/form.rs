@@ -18,6 +18,7 @@ const SECRETS: [&str; 3] =
     ["key", "client_credential.client_secret", "client_credential.private_key_pem"];
 
 /// The fields of a form, in order; a name can occur several times. Wiped on drop, because some hold secrets.
+#[derive(Default)]
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Drop for Form {

@@ -6,10 +6,12 @@ use edge::page::{self, Allowed, Forms};
 use edge::problem::{Code, Problem};
 use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use super::csrf;
 use super::visit::Visit;
 use crate::HttpResult;
+use crate::operations::{from_word, to_word};
 
 /// The portal's script. Everything works without it, some of it more slowly.
 pub(super) const SCRIPT: &str = include_str!("../../templates/portal.js");
@@ -53,26 +55,15 @@ impl Frame {
         }
     }
 
-    /// Returns the stylesheet.
-    #[expect(clippy::unused_self, reason = "templates call methods of their values")]
-    pub(super) fn style(&self) -> &'static str {
-        page::STYLE
-    }
-
-    /// Returns the script.
-    #[expect(clippy::unused_self, reason = "templates call methods of their values")]
-    pub(super) fn script(&self) -> &'static str {
-        SCRIPT
-    }
-
     /// Returns address and text of each part, and whether this page belongs to it.
     pub(super) fn sections(&self) -> [(&'static str, &'static str, bool); 5] {
         Section::ALL.map(|(section, href, text)| (href, text, section == self.section))
     }
 }
 
-/// The result of the form that led to a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of the form that led to a page. Its word is in the page's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Notice {
     Created,
     Saved,
@@ -89,49 +80,32 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 12] = [
-        (Self::Created, "created", "The integration is created. Verify it next."),
-        (Self::Saved, "saved", "The integration is saved."),
-        (
-            Self::Paused,
-            "paused",
-            "The integration is paused: nothing is connected, called or renewed under it.",
-        ),
-        (Self::Resumed, "resumed", "The integration goes on."),
-        (
-            Self::Deleted,
-            "deleted",
-            "The integration is deleted, with its connections and its credential.",
-        ),
-        (Self::Connected, "connected", "The connection is confirmed and can be used."),
-        (
-            Self::Refused,
-            "refused",
-            "The sign-in is refused, and its tokens are erased. What was connected before goes on.",
-        ),
-        (Self::Renewed, "renewed", "The access token is renewed."),
-        (Self::Disconnected, "disconnected", "The connection is deleted; its tokens are erased."),
-        (Self::Revoked, "revoked", "The API key is revoked."),
-        (
-            Self::Stopped,
-            "stopped",
-            "The service is stopped: no token is used or renewed, and nobody is sent to Entra.",
-        ),
-        (Self::Started, "started", "The service goes on."),
-    ];
-
-    fn text(self) -> &'static str {
-        Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(_, _, text)| text)
-    }
-
-    fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(_, word, _)| word)
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Created => "The integration is created. Verify it next.",
+            Self::Saved => "The integration is saved.",
+            Self::Paused => {
+                "The integration is paused: nothing is connected, called or renewed under it."
+            }
+            Self::Resumed => "The integration goes on.",
+            Self::Deleted => "The integration is deleted, with its connections and its credential.",
+            Self::Connected => "The connection is confirmed and can be used.",
+            Self::Refused => {
+                "The sign-in is refused, and its tokens are erased. What was connected before goes on."
+            }
+            Self::Renewed => "The access token is renewed.",
+            Self::Disconnected => "The connection is deleted; its tokens are erased.",
+            Self::Revoked => "The API key is revoked.",
+            Self::Stopped => {
+                "The service is stopped: no token is used or renewed, and nobody is sent to Entra."
+            }
+            Self::Started => "The service goes on.",
+        }
     }
 
     fn asked_for(request: &Request) -> Option<Self> {
-        let asked =
-            request.uri().query()?.split('&').find_map(|pair| pair.strip_prefix("notice="))?;
-        Self::ALL.iter().find(|(_, word, _)| *word == asked).map(|(notice, ..)| *notice)
+        let mut pairs = request.uri().query()?.split('&');
+        from_word(pairs.find_map(|pair| pair.strip_prefix("notice="))?)
     }
 }
 
@@ -150,7 +124,7 @@ pub(super) fn shown(status: StatusCode, page: &impl Template) -> HttpResult {
 /// # Errors
 /// As [`to`].
 pub(super) fn go_on(path: &str, notice: Notice) -> HttpResult {
-    to(&format!("{path}?notice={}", notice.word()))
+    to(&format!("{path}?notice={}", to_word(&notice)))
 }
 
 /// Redirects to another page of the portal. The location is relative: the browser stays at the address of its cookie.

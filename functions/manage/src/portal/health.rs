@@ -2,7 +2,7 @@
 
 use askama::Template;
 use http::StatusCode;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use vault::integrations;
 use vault::service::Status;
 use vault::tallies::{Counter, Hour};
@@ -13,7 +13,8 @@ use super::integrations::Row;
 use super::shown::When;
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::{Operations, connections};
+use crate::operations::Operations;
+use crate::operations::connections::Backlog;
 
 /// Hours of the charts.
 const HOURS: u8 = 24;
@@ -26,30 +27,12 @@ struct HealthPage {
     frame: Frame,
     is_paused: bool,
     backlog: Backlog,
+    oldest_due: Option<When>,
+    is_late: bool,
     calls: Chart,
     renewals: Chart,
     failures: [(&'static str, u64); 6],
     integrations: Vec<(Row, &'static str)>,
-}
-
-/// The connections that are due to be renewed.
-struct Backlog {
-    count: usize,
-    /// Whether there are more than were counted.
-    is_more: bool,
-    oldest: Option<When>,
-    is_late: bool,
-}
-
-impl Backlog {
-    fn of(backlog: &connections::Backlog, now: Timestamp) -> Self {
-        Self {
-            count: backlog.count,
-            is_more: backlog.is_more,
-            is_late: backlog.oldest.is_some_and(|time| now.duration_since(time) > LATE),
-            oldest: When::of(backlog.oldest, now),
-        }
-    }
 }
 
 /// Describes the circuit breaker of an integration: whether its connections are renewed.
@@ -77,7 +60,9 @@ pub(super) async fn page(visit: &Visit<'_>) -> HttpResult {
         &HealthPage {
             frame: Frame::new(visit, Section::Health, "Health"),
             is_paused: settings.status == Status::Paused,
-            backlog: Backlog::of(&backlog, now),
+            oldest_due: When::of(backlog.oldest, now),
+            is_late: backlog.oldest.is_some_and(|time| now.duration_since(time) > LATE),
+            backlog,
             calls: Chart::of(
                 "Calls of Azure DevOps in each hour",
                 ["calls", "failed"],

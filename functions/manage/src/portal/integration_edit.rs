@@ -21,21 +21,13 @@ const CREDENTIAL_IS_STORED: &str = "the credential that you entered is stored al
 
 #[derive(Template)]
 #[template(path = "integration_form.html")]
-struct FormPage {
+struct FormPage<'a> {
     frame: Frame,
     /// The edited integration, or `None` for a new one.
-    editing: Option<Editing>,
+    editing: Option<&'a Integration>,
     form: IntegrationForm,
-    /// Where the form is sent to.
-    action: String,
     redirect_uri: String,
     can_federate: bool,
-}
-
-/// Facts of the edited integration that the form cannot change.
-struct Editing {
-    id: String,
-    credential: &'static str,
 }
 
 /// Shows the form for a new integration.
@@ -69,15 +61,8 @@ fn form_page(
         status,
         &FormPage {
             frame: Frame::new(visit, Section::Integrations, title),
-            editing: editing.map(|integration| Editing {
-                id: integration.id.to_string(),
-                credential: words::credential_kind(integration.credential.kind),
-            }),
+            editing,
             form,
-            action: match editing {
-                Some(integration) => format!("/portal/integrations/{}/edit", integration.id),
-                None => "/portal/integrations/new".to_owned(),
-            },
             redirect_uri: integrations.redirect_uri().to_string(),
             can_federate: integrations.can_federate(),
         },

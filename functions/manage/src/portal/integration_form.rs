@@ -4,6 +4,7 @@
 use edge::problem::{FieldError, Problem};
 use ground::fields::{Fields, Object, is_within};
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use vault::integrations::{Integration, Settings};
 
@@ -11,6 +12,7 @@ use super::call_rules;
 use super::form::{self, Form};
 use super::scopes::{self, Line};
 use crate::api::wire::ClientCredential;
+use crate::operations::from_word;
 use crate::operations::integration_fields::Checked;
 
 /// How the inputs of [`Settings`] become JSON, but for `organizations`, `scopes` and `confirmation`.
@@ -63,16 +65,19 @@ impl Input {
     }
 }
 
-/// What is done about the client credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The choice of a client credential.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Credential {
     Keep,
+    #[default]
     ClientSecret,
     Certificate,
     Federated,
 }
 
 /// The form as it is shown.
+#[derive(Default)]
 pub(super) struct IntegrationForm {
     /// Secrets are not among them, so they are never shown again.
     inputs: Form,
@@ -87,8 +92,8 @@ pub(super) struct IntegrationForm {
 impl IntegrationForm {
     /// The beginning of a new integration.
     pub(super) fn empty() -> Self {
-        let defaults = [("tenant", "auto"), ("confirmation", "yes")];
-        Self::showing(Form::of_pairs(defaults))
+        let inputs = Form::of_pairs([("tenant", "auto"), ("confirmation", "yes")]);
+        Self { inputs, ..Self::default() }
     }
 
     /// The form of a stored integration.
@@ -96,7 +101,8 @@ impl IntegrationForm {
         Self {
             version: version(integration),
             credential: Credential::Keep,
-            ..Self::showing(Form::of_pairs(shown(&integration.settings)))
+            inputs: Form::of_pairs(shown(&integration.settings)),
+            ..Self::default()
         }
     }
 
@@ -104,29 +110,15 @@ impl IntegrationForm {
     pub(super) fn of_sent(form: &Form) -> Self {
         Self {
             version: form.text("updated_at").to_owned(),
-            credential: match form.text("client_credential") {
-                "keep" => Credential::Keep,
-                "certificate" => Credential::Certificate,
-                "federated" => Credential::Federated,
-                _ => Credential::ClientSecret,
-            },
-            ..Self::showing(Form::of_pairs(form.without_secrets()))
+            credential: from_word(form.text("client_credential")).unwrap_or_default(),
+            inputs: Form::of_pairs(form.without_secrets()),
+            ..Self::default()
         }
     }
 
     /// The form as it was filled in before a session ended.
     pub(super) fn of_draft(draft: &Form) -> Self {
         Self { is_interrupted: true, ..Self::of_sent(draft) }
-    }
-
-    fn showing(inputs: Form) -> Self {
-        Self {
-            inputs,
-            version: String::new(),
-            credential: Credential::ClientSecret,
-            errors: Vec::new(),
-            is_interrupted: false,
-        }
     }
 
     /// The integration that the form describes. `form` has the secrets, too.
@@ -279,9 +271,9 @@ fn show(name: &str, value: &Value, inputs: &mut Vec<(String, String)>) {
             add(name, &entries.iter().map(line).collect::<Vec<_>>().join("\n"));
         }
         (_, Value::Object(fields)) => {
-            fields
-                .iter()
-                .for_each(|(below, value)| show(&format!("{name}.{below}"), value, inputs));
+            for (below, value) in fields {
+                show(&format!("{name}.{below}"), value, inputs);
+            }
         }
     }
 }
@@ -336,7 +328,7 @@ mod tests {
         for (name, _) in &inputs {
             assert!(TEMPLATE.contains(&format!("\"{name}\"")), "no input {name} in the template");
         }
-        let form = IntegrationForm::showing(Form::of_pairs(inputs));
+        let form = IntegrationForm { inputs: Form::of_pairs(inputs), ..Default::default() };
         assert_eq!(form.json(), json);
         let other = json!({
             "client_id": "3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01",
@@ -345,7 +337,8 @@ mod tests {
             "confirmation": "none",
         });
         let other: Settings = serde_json::from_value(other).unwrap();
-        let form = IntegrationForm::showing(Form::of_pairs(shown(&other)));
+        let inputs = Form::of_pairs(shown(&other));
+        let form = IntegrationForm { inputs, ..Default::default() };
         assert_eq!(serde_json::from_value::<Settings>(form.json()).unwrap(), other);
     }
 

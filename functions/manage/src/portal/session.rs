@@ -51,7 +51,6 @@ pub(super) enum Reason {
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignInPage<'a> {
-    style: &'static str,
     reason: Reason,
     /// The page after the sign-in.
     next: &'a str,
@@ -75,7 +74,7 @@ impl SignInPage<'_> {
 /// # Errors
 /// [`Code::InternalError`] when the template fails.
 pub(super) fn plain_sign_in(reason: Reason) -> HttpResult {
-    SignInPage { style: page::STYLE, reason, next: "", kept: KeptFields::default() }.shown()
+    SignInPage { reason, next: "", kept: KeptFields::default() }.shown()
 }
 
 /// Shows the sign-in page to a request without a session; it leads on to the requested page.
@@ -94,7 +93,7 @@ pub(super) fn sign_in_first(request: &Request) -> HttpResult {
         (_, "/") => (Reason::Asked, KeptFields::default()),
         _ => (Reason::Needed, KeptFields::default()),
     };
-    SignInPage { style: page::STYLE, reason, next, kept }.shown()
+    SignInPage { reason, next, kept }.shown()
 }
 
 /// Returns path and query of a request.
@@ -132,7 +131,7 @@ impl PortalSessions {
             log.problem(&Problem::new(Code::InvalidCredentials).cause("not an operator's key"));
             tracing::warn!(audit = "portal_sign_in_refused", "no operator key was presented");
             let reason = Reason::WrongKey;
-            return SignInPage { style: page::STYLE, reason, next, kept }.shown();
+            return SignInPage { reason, next, kept }.shown();
         };
         log.caller(&caller.id);
         // The new cookie overwrites its own, so nobody could end it later.

@@ -66,7 +66,7 @@ pub struct IntegrationView {
     updated_at: String,
 }
 
-/// What is told of a client credential.
+/// A client credential without its secret.
 #[derive(Serialize, JsonSchema)]
 pub struct CredentialView {
     #[schemars(with = "String")]
