@@ -2,15 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rand::rand_core::UnwrapErr;
+use rand::rand_core::impls::{next_u32_via_fill, next_u64_via_fill};
 use rand::rngs::{OsRng, StdRng};
 use rand::{CryptoRng, RngCore, SeedableRng as _, TryRngCore as _};
-
-/// The operating system's generator. It holds no state, so it may cross threads and awaits.
-fn system() -> UnwrapErr<OsRng> {
-    // Without randomness from the operating system nothing can go on: the handler catches the panic.
-    OsRng.unwrap_err()
-}
 
 /// The source of randomness, as a parameter.
 #[derive(Debug, Clone, Default)]
@@ -31,20 +25,17 @@ impl Random {
 
 impl RngCore for Random {
     fn next_u32(&mut self) -> u32 {
-        let mut bytes = [0; 4];
-        self.fill_bytes(&mut bytes);
-        u32::from_le_bytes(bytes)
+        next_u32_via_fill(self)
     }
 
     fn next_u64(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.fill_bytes(&mut bytes);
-        u64::from_le_bytes(bytes)
+        next_u64_via_fill(self)
     }
 
     fn fill_bytes(&mut self, destination: &mut [u8]) {
         match self {
-            Self::System => system().fill_bytes(destination),
+            // Without randomness from the operating system nothing can go on: the handler catches the panic.
+            Self::System => OsRng.unwrap_err().fill_bytes(destination),
             Self::Seeded(generator) => {
                 generator.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(destination);
             }
