@@ -27,14 +27,11 @@ impl<E> From<E> for AskError<E> {
     }
 }
 
-/// The result of a failed request.
+/// The use of a stale answer instead of a failure.
 #[derive(Debug, Clone, Copy)]
-enum WhenFailing {
-    /// The caller gets the failure.
-    Fail,
-    /// The caller gets the stale answer if it is not older than `usable_for`. The other side is asked again after
-    /// `ask_again_after`.
-    Stale { usable_for: SignedDuration, ask_again_after: SignedDuration },
+struct Stale {
+    usable_for: SignedDuration,
+    ask_again_after: SignedDuration,
 }
 
 struct Slot<V> {
@@ -67,7 +64,7 @@ struct Slots<K, V> {
 pub struct Remembered<K, V> {
     clock: Arc<dyn Clock>,
     fresh_for: SignedDuration,
-    when_failing: WhenFailing,
+    stale: Option<Stale>,
     most: usize,
     slots: Arc<Mutex<Slots<K, V>>>,
 }
@@ -77,20 +74,14 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
     /// are remembered.
     pub fn new(clock: Arc<dyn Clock>, fresh_for: SignedDuration) -> Self {
         let slots = Slots { by_key: HashMap::new(), uses: 0 };
-        Self {
-            clock,
-            fresh_for,
-            when_failing: WhenFailing::Fail,
-            most: MOST_KEYS,
-            slots: Arc::new(Mutex::new(slots)),
-        }
+        Self { clock, fresh_for, stale: None, most: MOST_KEYS, slots: Arc::new(Mutex::new(slots)) }
     }
 
     /// Uses a stale answer that is at most `usable_for` old while requests fail, and asks the other side again after
     /// `ask_again_after`.
     #[must_use]
     pub fn or_stale(mut self, usable_for: SignedDuration, ask_again_after: SignedDuration) -> Self {
-        self.when_failing = WhenFailing::Stale { usable_for, ask_again_after };
+        self.stale = Some(Stale { usable_for, ask_again_after });
         self
     }
 
@@ -129,14 +120,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
             }
             Err(AskError::Unavailable(error)) => {
                 slot.failed_at = Some(now);
-                match (self.when_failing, &slot.value) {
-                    (WhenFailing::Stale { usable_for, .. }, Some(value))
-                        if since(now, slot.had_at) < usable_for =>
-                    {
-                        Ok(value.clone())
-                    }
-                    _ => Err(error),
-                }
+                let age = since(now, slot.had_at);
+                let is_usable = self.stale.is_some_and(|stale| age < stale.usable_for);
+                slot.value.clone().filter(|_| is_usable).ok_or(error)
             }
         }
     }
@@ -163,12 +149,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
 
     fn usable_unasked(&self, slot: &Slot<V>, now: Timestamp) -> Option<V> {
         let age = since(now, slot.had_at);
-        let pauses = match (self.when_failing, slot.failed_at) {
-            (WhenFailing::Stale { usable_for, ask_again_after }, Some(failed_at)) => {
-                age < usable_for && since(now, failed_at) < ask_again_after
-            }
-            _ => false,
-        };
+        let pauses = self.stale.zip(slot.failed_at).is_some_and(|(stale, failed_at)| {
+            age < stale.usable_for && since(now, failed_at) < stale.ask_again_after
+        });
         slot.value.clone().filter(|_| age < self.fresh_for || pauses)
     }
 
