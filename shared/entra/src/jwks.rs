@@ -42,6 +42,7 @@ struct Document {
     keys: Vec<Value>,
 }
 
+#[derive(Default)]
 struct Slot {
     keys: HashMap<String, SigningKey>,
     read_at: Option<Timestamp>,
@@ -88,24 +89,22 @@ impl KeyCache {
         if fresh && let Some(key) = slot.keys.get(kid) {
             return Ok(Some(key.clone()));
         }
-        let may_look = since(slot.looked_at).is_none_or(|age| age >= LOOK_AGAIN_AFTER);
-        let looked = if may_look { Some(self.fetch(jwks_uri).await) } else { None };
-        if looked.is_some() {
+        let mut failure = FetchError::NoAnswer;
+        if since(slot.looked_at).is_none_or(|age| age >= LOOK_AGAIN_AFTER) {
+            let looked = self.fetch(jwks_uri).await;
             slot.looked_at = Some(now);
-        }
-        let failure = match looked {
-            Some(Ok(keys)) => {
-                slot.keys = keys;
-                slot.read_at = Some(now);
-                None
+            match looked {
+                Ok(keys) => {
+                    slot.keys = keys;
+                    slot.read_at = Some(now);
+                }
+                Err(error) => failure = error,
             }
-            Some(Err(error)) => Some(error),
-            None => None,
-        };
+        }
         if since(slot.read_at).is_some_and(|age| age < USABLE_FOR) {
             return Ok(slot.keys.get(kid).cloned());
         }
-        Err(failure.unwrap_or(FetchError::NoAnswer))
+        Err(failure)
     }
 
     async fn slot(&self, jwks_uri: &Url) -> Arc<Mutex<Slot>> {
@@ -113,8 +112,7 @@ impl KeyCache {
         if slots.len() >= MOST_ADDRESSES && !slots.contains_key(jwks_uri) {
             slots.clear();
         }
-        let empty = || Slot { keys: HashMap::new(), read_at: None, looked_at: None };
-        Arc::clone(slots.entry(jwks_uri.clone()).or_insert_with(|| Arc::new(Mutex::new(empty()))))
+        Arc::clone(slots.entry(jwks_uri.clone()).or_default())
     }
 
     async fn fetch(&self, jwks_uri: &Url) -> Result<HashMap<String, SigningKey>, FetchError> {
