@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -118,27 +118,17 @@ impl CertificateCredential {
         token_endpoint: &str,
         now: Timestamp,
     ) -> Result<SecretString, CredentialError> {
-        #[derive(Serialize)]
-        struct Claims<'a> {
-            aud: &'a str,
-            iss: &'a ClientId,
-            sub: &'a ClientId,
-            jti: Uuid,
-            iat: i64,
-            nbf: i64,
-            exp: i64,
-        }
         let mut header = Header::new(Algorithm::PS256);
         header.x5t_s256 = Some(self.thumbprint.clone());
-        let claims = Claims {
-            aud: token_endpoint,
-            iss: client_id,
-            sub: client_id,
-            jti: Uuid::new_v4(),
-            iat: now.as_second(),
-            nbf: now.as_second(),
-            exp: (now + ASSERTION_LIFETIME).as_second(),
-        };
+        let claims = json!({
+            "aud": token_endpoint,
+            "iss": client_id,
+            "sub": client_id,
+            "jti": Uuid::new_v4(),
+            "iat": now.as_second(),
+            "nbf": now.as_second(),
+            "exp": (now + ASSERTION_LIFETIME).as_second(),
+        });
         jsonwebtoken::encode(&header, &claims, &self.key)
             .map(SecretString::from)
             .map_err(|_| CredentialError::Signing)
@@ -146,14 +136,14 @@ impl CertificateCredential {
 }
 
 fn key_pair(private_key: &SecretString) -> Result<rsa::KeyPair, CredentialError> {
-    let unreadable = |_| CredentialError::PrivateKey;
     let pem = pem::parse(private_key.expose_secret()).map_err(|_| CredentialError::PrivateKey)?;
     let der = zeroize::Zeroizing::new(pem.contents().to_vec());
-    match pem.tag() {
-        "PRIVATE KEY" => rsa::KeyPair::from_pkcs8(&der).map_err(unreadable),
-        "RSA PRIVATE KEY" => rsa::KeyPair::from_der(&der).map_err(unreadable),
-        _ => Err(CredentialError::PrivateKey),
-    }
+    let pair = match pem.tag() {
+        "PRIVATE KEY" => rsa::KeyPair::from_pkcs8(&der),
+        "RSA PRIVATE KEY" => rsa::KeyPair::from_der(&der),
+        _ => return Err(CredentialError::PrivateKey),
+    };
+    pair.map_err(|_| CredentialError::PrivateKey)
 }
 
 #[cfg(test)]

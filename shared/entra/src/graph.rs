@@ -27,12 +27,16 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const LARGEST_ANSWER: usize = 100_000;
 
 /// A password that Entra created.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Password {
     /// The id for its removal.
     pub key_id: Uuid,
     /// The client secret itself.
+    #[serde(rename = "secretText")]
     pub secret: SecretString,
     /// The time at which Entra stops accepting it.
+    #[serde(rename = "endDateTime")]
     pub expires_at: Timestamp,
 }
 
@@ -78,14 +82,6 @@ pub struct Graph {
     /// Without a slash at the end.
     base: String,
     resource: &'static str,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PasswordCredential {
-    key_id: Uuid,
-    secret_text: SecretString,
-    end_date_time: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -140,17 +136,11 @@ impl Graph {
         name: &str,
         expires_at: Timestamp,
     ) -> Result<Password, GraphError> {
-        let wish = json!({
+        let parameters = json!({
             "passwordCredential": {"displayName": name, "endDateTime": format!("{expires_at:.0}")},
         });
-        let body = self.post(token, client_id, "addPassword", &wish).await?;
-        let made: PasswordCredential =
-            serde_json::from_slice(&body).map_err(|_| GraphError::Malformed)?;
-        Ok(Password {
-            key_id: made.key_id,
-            secret: made.secret_text,
-            expires_at: made.end_date_time,
-        })
+        let body = self.post(token, client_id, "addPassword", &parameters).await?;
+        serde_json::from_slice(&body).map_err(|_| GraphError::Malformed)
     }
 
     /// Removes a password from an app registration.
@@ -163,8 +153,8 @@ impl Graph {
         client_id: &ClientId,
         key_id: Uuid,
     ) -> Result<(), GraphError> {
-        let wish = json!({"keyId": key_id});
-        self.post(token, client_id, "removePassword", &wish).await.map(drop)
+        let parameters = json!({"keyId": key_id});
+        self.post(token, client_id, "removePassword", &parameters).await.map(drop)
     }
 
     async fn post(
@@ -172,11 +162,11 @@ impl Graph {
         token: &BearerToken,
         client_id: &ClientId,
         action: &str,
-        wish: &Value,
+        parameters: &Value,
     ) -> Result<Vec<u8>, GraphError> {
         let request = Request::post(format!("{}/{action}", self.application(client_id)));
         let request = request.header("content-type", "application/json");
-        self.send(token, request, wish.to_string().into_bytes()).await
+        self.send(token, request, parameters.to_string().into_bytes()).await
     }
 
     fn application(&self, client_id: &ClientId) -> String {
