@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn token_error(class: ErrorClass) -> TokenError {
-        TokenError { class, ..TokenError::unreachable() }
+        TokenError { class, ..TokenError::no_answer() }
     }
 
     #[test]

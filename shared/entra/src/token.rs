@@ -127,7 +127,8 @@ pub struct TokenError {
 }
 
 impl TokenError {
-    fn without_answer() -> Self {
+    /// Returns the error of a request without a usable answer before the deadline.
+    pub fn no_answer() -> Self {
         Self {
             class: ErrorClass::Transient,
             error: None,
@@ -140,14 +141,32 @@ impl TokenError {
         }
     }
 
-    /// Returns the error of a request without an answer before the deadline.
-    pub fn timeout() -> Self {
-        Self::without_answer()
-    }
-
-    /// Returns the error of a request without any answer.
-    pub fn unreachable() -> Self {
-        Self::without_answer()
+    /// Returns the error in an answer that is not a token response.
+    fn in_answer(answer: &HttpResponse) -> Self {
+        #[derive(Deserialize)]
+        struct Description {
+            error_description: String,
+        }
+        let mut body: Option<ErrorBody> = serde_json::from_slice(answer.body()).ok();
+        if let Some(body) = &mut body
+            && body.error_codes.is_empty()
+            && let Ok(description) = serde_json::from_slice::<Description>(answer.body())
+        {
+            body.error_codes.extend(aadsts(&description.error_description));
+        }
+        let retry_after = retry_after(answer.headers());
+        let class = classify(Some(answer.status().as_u16()), body.as_ref(), retry_after);
+        let body = body.unwrap_or_default();
+        Self {
+            class,
+            error: Some(body.error).filter(|error| !error.is_empty()),
+            suberror: body.suberror,
+            codes: body.error_codes,
+            claims: body.claims,
+            retry_after,
+            correlation_id: body.correlation_id,
+            trace_id: body.trace_id,
+        }
     }
 
     /// Returns the error in a few words that administrators can look up, such as `invalid_grant (AADSTS700082)`.
@@ -265,7 +284,7 @@ impl TokenClient {
                 .map_err(|_| TokenError {
                     class: ErrorClass::ApplicationBroken,
                     error: Some("unsigned_assertion".to_owned()),
-                    ..TokenError::without_answer()
+                    ..TokenError::no_answer()
                 })?,
         };
         Ok(vec![
@@ -282,12 +301,12 @@ impl TokenClient {
 
     fn finish(
         &self,
-        answer: Result<Answer, RequestTokenError<Refused, OauthError>>,
+        answer: Result<Answer, RequestTokenError<TokenError, OauthError>>,
     ) -> Result<TokenResponse, TokenError> {
         match answer {
             Ok(answer) => Ok(TokenResponse {
                 access_token: BearerToken::try_from(secret(answer.access_token.secret()))
-                    .map_err(|_| TokenError::without_answer())?,
+                    .map_err(|_| TokenError::no_answer())?,
                 refresh_token: answer.refresh_token.as_ref().map(|token| secret(token.secret())),
                 id_token: answer.id_token.as_ref().map(|token| secret(token.secret())),
                 expires_in: Duration::from_secs(answer.expires_in.0),
@@ -295,41 +314,35 @@ impl TokenClient {
                 scopes: answer.scope.split_whitespace().map(str::to_owned).collect(),
                 received_at: self.clock.now(),
             }),
-            Err(RequestTokenError::Request(refused)) => Err(refused.into()),
+            Err(RequestTokenError::Request(error)) => Err(error),
             // A 200 that is not a token response.
-            Err(_) => Err(TokenError::without_answer()),
+            Err(_) => Err(TokenError::no_answer()),
         }
     }
 }
 
-type Exchanging = Pin<Box<dyn Future<Output = Result<HttpResponse, Refused>> + Send>>;
+type Exchanging = Pin<Box<dyn Future<Output = Result<HttpResponse, TokenError>> + Send>>;
 
 /// Sends a request of `oauth2`. Every status but 200 is an error here, so that status, `Retry-After` and body can be
 /// classified together.
-async fn send(transport: Transport, mut request: HttpRequest) -> Result<HttpResponse, Refused> {
+async fn send(transport: Transport, mut request: HttpRequest) -> Result<HttpResponse, TokenError> {
     let id = Uuid::new_v4().to_string();
     for (name, value) in [
         ("x-ms-lib-capability", "retry-after, h429"),
         ("client-request-id", &id),
         ("return-client-request-id", "true"),
     ] {
-        let value = HeaderValue::from_str(value).map_err(|_| Refused::NoAnswer)?;
+        let value = HeaderValue::from_str(value).map_err(|_| TokenError::no_answer())?;
         request.headers_mut().insert(HeaderName::from_static(name), value);
     }
     let answered = tokio::time::timeout(DEADLINE, transport.send(request, LARGEST_ANSWER)).await;
-    let answer = answered.map_err(|_| Refused::NoAnswer)?.map_err(|_| Refused::NoAnswer)?;
-    let status = answer.status();
-    let retry_after = retry_after(answer.headers());
-    let body = answer.into_body();
-    if status == http::StatusCode::OK {
-        return Ok(HttpResponse::new(body));
+    match answered.ok().and_then(Result::ok) {
+        Some(answer) if answer.status() == http::StatusCode::OK => {
+            Ok(HttpResponse::new(answer.into_body()))
+        }
+        Some(answer) => Err(TokenError::in_answer(&answer)),
+        None => Err(TokenError::no_answer()),
     }
-    Err(Refused::Answer {
-        status: status.as_u16(),
-        body: serde_json::from_slice(&body).ok(),
-        description: serde_json::from_slice(&body).ok(),
-        retry_after,
-    })
 }
 
 fn client(metadata: &Metadata, client_id: &ClientId, credential: &ClientCredential) -> OauthClient {
@@ -434,59 +447,6 @@ impl TryFrom<NumberOrText> for Seconds {
 struct OauthError {}
 
 impl oauth2::ErrorResponse for OauthError {}
-
-/// A response that is not a token response.
-#[derive(Debug, thiserror::Error)]
-enum Refused {
-    #[error("no answer")]
-    NoAnswer,
-    #[error("status {status}")]
-    Answer {
-        status: u16,
-        body: Option<ErrorBody>,
-        description: Option<Description>,
-        retry_after: Option<Duration>,
-    },
-}
-
-/// The description, kept only until its number is read.
-#[derive(Deserialize)]
-struct Description {
-    #[serde(default)]
-    error_description: String,
-}
-
-impl fmt::Debug for Description {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Description").finish_non_exhaustive()
-    }
-}
-
-impl From<Refused> for TokenError {
-    fn from(refused: Refused) -> Self {
-        let Refused::Answer { status, body, description, retry_after } = refused else {
-            return Self::without_answer();
-        };
-        let mut body = body;
-        if let (Some(body), Some(description)) = (&mut body, description)
-            && body.error_codes.is_empty()
-        {
-            body.error_codes.extend(aadsts(&description.error_description));
-        }
-        let class = classify(Some(status), body.as_ref(), retry_after);
-        let body = body.unwrap_or_default();
-        Self {
-            class,
-            error: Some(body.error).filter(|error| !error.is_empty()),
-            suberror: body.suberror,
-            codes: body.error_codes,
-            claims: body.claims,
-            retry_after,
-            correlation_id: body.correlation_id,
-            trace_id: body.trace_id,
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

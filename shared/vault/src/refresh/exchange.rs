@@ -25,10 +25,8 @@ impl Refresher {
         claims: Option<&str>,
     ) -> Result<TokenResponse, Failure> {
         let asked = self.ask(connection, integration, refresh_token, claims);
-        match tokio::time::timeout(DEADLINE, asked).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::Entra(TokenError::timeout())),
-        }
+        let asked = tokio::time::timeout(DEADLINE, asked).await;
+        asked.unwrap_or_else(|_| Err(Failure::Entra(TokenError::no_answer())))
     }
 
     async fn ask(
@@ -44,7 +42,7 @@ impl Refresher {
             .metadata
             .get(&tenant)
             .await
-            .map_err(|_| Failure::Entra(TokenError::unreachable()))?;
+            .map_err(|_| Failure::Entra(TokenError::no_answer()))?;
         let scopes = devops::scopes::request(&connection.scopes);
         let (metadata, scopes) = (&metadata, &scopes);
         let asked = self
