@@ -40,7 +40,6 @@ pub mod operator_key;
 pub mod refresh;
 pub mod schedule;
 pub mod sealing;
-mod seconds;
 pub mod secret_token;
 pub mod service;
 pub mod sessions;
@@ -49,3 +48,5 @@ pub mod tallies;
 pub mod tokens;
 
 pub use error::Error;
+/// Times as seconds since 1970, so that conditions and indexes can compare them.
+pub(crate) use jiff::fmt::serde::timestamp::second as seconds;

@@ -35,19 +35,19 @@ pub struct Connection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
     /// When the access token expires.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub token_expires_at: Option<Timestamp>,
     /// When it last served a proxied call; written at most hourly.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub last_used_at: Option<Timestamp>,
     /// When its tokens were last renewed.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub last_refreshed_at: Option<Timestamp>,
     /// When the user first finished in the browser.
     #[serde(with = "crate::seconds::required")]
     pub created_at: Timestamp,
     /// When it was last connected or reconnected.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub connected_at: Option<Timestamp>,
     /// A finished flow that is not confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,13 +67,13 @@ pub struct Connection {
     #[serde(default)]
     pub failures: u32,
     /// The earliest time of the next refresh.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub retry_at: Option<Timestamp>,
     /// How the last refresh failed, until one succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<RefreshFailure>,
     /// When Entra first refused the grant, while that is being confirmed.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub refused_since: Option<Timestamp>,
     /// How often Entra has refused it since.
     #[serde(default)]
@@ -82,13 +82,13 @@ pub struct Connection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_version: Option<u64>,
     /// Until when a rejection of that version causes no refresh.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub rejected_until: Option<Timestamp>,
     /// The earliest time of the next call, as Azure DevOps asked.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub call_after: Option<Timestamp>,
     /// When the schedule looks at it next; `None`: never.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub due_at: Option<Timestamp>,
     /// The partition of the due index; present together with `due_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
