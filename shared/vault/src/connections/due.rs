@@ -2,22 +2,26 @@
 
 use entra::identifiers::TenantId;
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::{Connection, Connections, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
-use crate::table::{Condition, Item, n, to_value};
+use crate::table::{Condition, Item, from_item, n, to_value};
 
 /// A row of the due index: enough to schedule a connection without reading it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Due {
     /// The connection.
+    #[serde(rename = "pk")]
     pub connection: ConnectionId,
     /// Since when it is due.
+    #[serde(with = "crate::seconds::required")]
     pub due_at: Timestamp,
     /// Its integration.
     pub integration: IntegrationId,
     /// The Entra tenant that renews its tokens.
+    #[serde(rename = "tenant_id")]
     pub tenant: TenantId,
 }
 
@@ -60,7 +64,8 @@ impl Connections {
             .send()
             .await
             .map_err(|e| Error::sdk("dynamodb", "Query", &e))?;
-        let rows = answer.items.unwrap_or_default().iter().filter_map(row).collect();
+        let items = answer.items.unwrap_or_default().into_iter();
+        let rows = items.filter_map(|item| from_item(WHAT, item).ok()).collect();
         Ok(DuePage { rows, next: answer.last_evaluated_key.map(DueCursor) })
     }
 
@@ -98,15 +103,4 @@ impl Connections {
         };
         update.attempt(&self.client).await.map(drop)
     }
-}
-
-fn row(item: &Item) -> Option<Due> {
-    let text = |name: &str| item.get(name)?.as_s().ok();
-    let due_at: i64 = item.get("due_at")?.as_n().ok()?.parse().ok()?;
-    Some(Due {
-        connection: text("pk")?.parse().ok()?,
-        due_at: Timestamp::from_second(due_at).ok()?,
-        integration: text("integration")?.parse().ok()?,
-        tenant: text("tenant_id")?.parse().ok()?,
-    })
 }

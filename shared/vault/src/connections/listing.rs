@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Connection, Connections, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId, UserId};
-use crate::table::{Item, from_item, s};
+use crate::table::{Item, from_item, s, to_item};
 
 /// The end of a page; opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,7 @@ use crate::table::{Item, from_item, s};
 pub struct Cursor {
     integration: IntegrationId,
     user: UserId,
+    #[serde(rename = "pk")]
     connection: ConnectionId,
 }
 
@@ -94,25 +95,22 @@ impl Connections {
             .index_name("by_user")
             .expression_attribute_names("#integration", "integration")
             .expression_attribute_values(":integration", s(integration.as_str()))
+            .set_exclusive_start_key(cursor.map(|cursor| to_item(WHAT, cursor)).transpose()?)
             .limit(limit);
-        query = match user {
-            UserFilter::Any => query.key_condition_expression("#integration = :integration"),
-            UserFilter::Exactly(user) => query
-                .key_condition_expression("#integration = :integration AND #user = :user")
-                .expression_attribute_names("#user", "user")
-                .expression_attribute_values(":user", s(user.as_str())),
-            UserFilter::StartingWith(prefix) => query
-                .key_condition_expression(
-                    "#integration = :integration AND begins_with(#user, :prefix)",
-                )
-                .expression_attribute_names("#user", "user")
-                .expression_attribute_values(":prefix", s(prefix)),
+        let (condition, user) = match user {
+            UserFilter::Any => ("#integration = :integration", None),
+            UserFilter::Exactly(user) => {
+                ("#integration = :integration AND #user = :user", Some(user.as_str()))
+            }
+            UserFilter::StartingWith(prefix) => {
+                ("#integration = :integration AND begins_with(#user, :user)", Some(prefix))
+            }
         };
-        if let Some(cursor) = cursor {
+        query = query.key_condition_expression(condition);
+        if let Some(user) = user {
             query = query
-                .exclusive_start_key("integration", s(cursor.integration.as_str()))
-                .exclusive_start_key("user", s(cursor.user.as_str()))
-                .exclusive_start_key("pk", s(cursor.connection.as_str()));
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_values(":user", s(user));
         }
         let answer = query.send().await.map_err(|e| Error::sdk("dynamodb", "Query", &e))?;
         let ids: Vec<ConnectionId> = answer
@@ -121,7 +119,7 @@ impl Connections {
             .iter()
             .filter_map(|item| item.get("pk")?.as_s().ok()?.parse().ok())
             .collect();
-        let next = answer.last_evaluated_key.as_ref().and_then(cursor_of);
+        let next = answer.last_evaluated_key.map(|key| from_item(WHAT, key)).transpose()?;
         Ok(Page { connections: self.get_all(&ids).await?, next })
     }
 
@@ -159,15 +157,6 @@ impl Connections {
         found.sort_by_key(|connection| position(&connection.id));
         Ok(found)
     }
-}
-
-fn cursor_of(key: &Item) -> Option<Cursor> {
-    let text = |name: &str| key.get(name)?.as_s().ok();
-    Some(Cursor {
-        integration: text("integration")?.parse().ok()?,
-        user: text("user")?.parse().ok()?,
-        connection: text("pk")?.parse().ok()?,
-    })
 }
 
 #[cfg(test)]
