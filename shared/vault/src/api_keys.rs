@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::ids::{ApiKeyId, IntegrationId};
 use crate::secret_token::{self, SecretHash};
-use crate::table::{Write, from_item, put_new, read, s};
+use crate::table::{Write, put_new, read, scan};
 
 const PREFIX: &str = "api_key#";
 const WHAT: &str = "API key";
@@ -124,20 +124,8 @@ impl ApiKeys {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn list(&self) -> Result<Vec<ApiKey>, Error> {
-        let mut pages = self
-            .client
-            .scan()
-            .table_name(&self.table)
-            .filter_expression("begins_with(pk, :prefix)")
-            .expression_attribute_values(":prefix", s(PREFIX))
-            .into_paginator()
-            .items()
-            .send();
-        let mut keys = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|e| Error::sdk("dynamodb", "Scan", &e))?;
-            keys.push(from_item::<Record>(WHAT, item)?.key);
-        }
+        let records: Vec<Record> = scan(&self.client, &self.table, PREFIX, WHAT).await?;
+        let mut keys: Vec<_> = records.into_iter().map(|record| record.key).collect();
         keys.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
         Ok(keys)
     }

@@ -132,26 +132,16 @@ impl GrantId {
 impl ApiKeyId {
     /// A new id of 16 random lower-case hexadecimal digits.
     pub fn mint(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
-        let mut bytes = [0; 8];
-        rng.fill_bytes(&mut bytes);
-        Self(bytes.iter().fold(String::with_capacity(16), |mut text, byte| {
-            use fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+        Self(format!("{:016x}", rng.next_u64()))
     }
 }
 
 /// The key of the item that makes a connection unique for (integration, user): a digest, so that the user's name does
 /// not become a table key.
 pub(crate) fn owner_key(integration: &IntegrationId, user: &UserId) -> String {
-    let mut text = Vec::with_capacity(integration.as_str().len() + 1 + user.as_str().len());
-    text.extend_from_slice(integration.as_str().as_bytes());
     // An integration id contains no NUL, so different pairs give different texts.
-    text.push(0);
-    text.extend_from_slice(user.as_str().as_bytes());
-    format!("owner#{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, &text)))
+    let text = [integration.as_str(), user.as_str()].join("\0");
+    format!("owner#{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes())))
 }
 
 fn uuid_v7(now: Timestamp, rng: &mut (impl CryptoRng + ?Sized)) -> Uuid {

@@ -42,6 +42,26 @@ pub(crate) async fn read<T: DeserializeOwned>(
     answer.item.map(|item| from_item(what, item)).transpose()
 }
 
+/// The records whose keys begin with this prefix, in no particular order.
+pub(crate) async fn scan<T: DeserializeOwned>(
+    client: &Client,
+    table: &str,
+    prefix: &str,
+    what: &'static str,
+) -> Result<Vec<T>, Error> {
+    let items = client
+        .scan()
+        .table_name(table)
+        .filter_expression("begins_with(pk, :prefix)")
+        .expression_attribute_values(":prefix", s(prefix))
+        .into_paginator()
+        .items()
+        .send();
+    let items = items.collect::<Result<Vec<_>, _>>().await;
+    let items = items.map_err(|e| Error::sdk("dynamodb", "Scan", &e))?;
+    items.into_iter().map(|item| from_item(what, item)).collect()
+}
+
 /// Stores a record, unless another one has its key.
 pub(crate) async fn put_new<T: Serialize>(
     client: &Client,

@@ -1,5 +1,8 @@
 //! Integrations: one Entra app registration each, with the operator's settings.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use aws_sdk_dynamodb::Client;
 use entra::identifiers::Tenant;
 use entra::token::TokenError;
@@ -10,7 +13,7 @@ use url::Url;
 use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
 use crate::schedule::Warmth;
-use crate::table::{from_item, read, s};
+use crate::table::{read, scan};
 
 mod branding;
 mod changes;
@@ -43,7 +46,7 @@ pub struct Integration {
     /// Whether it can be used.
     pub status: Status,
     /// When a rejected credential was last tried.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub probed_at: Option<Timestamp>,
     /// When it was first put.
     pub created_at: Timestamp,
@@ -147,34 +150,19 @@ impl Integrations {
     /// # Errors
     /// As [`Self::get`].
     pub async fn list(&self) -> Result<Vec<Integration>, Error> {
-        let mut pages = self
-            .client
-            .scan()
-            .table_name(&self.table)
-            .filter_expression("begins_with(pk, :prefix)")
-            .expression_attribute_values(":prefix", s(PREFIX))
-            .into_paginator()
-            .items()
-            .send();
-        let mut integrations = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|e| Error::sdk("dynamodb", "Scan", &e))?;
-            integrations.push(from_item::<Record>(WHAT, item)?.integration);
-        }
+        let records: Vec<Record> = scan(&self.client, &self.table, PREFIX, WHAT).await?;
+        let mut integrations: Vec<_> =
+            records.into_iter().map(|record| record.integration).collect();
         integrations.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(integrations)
     }
 }
 
 /// The entries in their order, each once.
-fn without_repetitions<T: PartialEq>(entries: Vec<T>) -> Vec<T> {
-    let mut kept = Vec::with_capacity(entries.len());
-    for entry in entries {
-        if !kept.contains(&entry) {
-            kept.push(entry);
-        }
-    }
-    kept
+fn without_repetitions<T: Clone + Eq + Hash>(mut entries: Vec<T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    entries.retain(|entry| seen.insert(entry.clone()));
+    entries
 }
 
 fn key(id: &IntegrationId) -> String {
