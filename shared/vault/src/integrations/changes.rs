@@ -42,7 +42,7 @@ impl Integrations {
         seen: &Integration,
         now: Timestamp,
     ) -> Result<Option<Integration>, Error> {
-        self.change(self.update(&seen.id), seen, now).await
+        self.change(self.unchanged(seen), now).await
     }
 
     /// Records the credential stored after [`Self::claim`], and clears `credential_rejected`, which was about the old one.
@@ -56,8 +56,8 @@ impl Integrations {
         credential: &CredentialDescription,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let update = self.update(&claimed.id).set("credential", to_value(WHAT, credential)?);
-        let described = self.change(update, claimed, now).await?.is_some();
+        let update = self.unchanged(claimed).set("credential", to_value(WHAT, credential)?);
+        let described = self.change(update, now).await?.is_some();
         self.accept_credential(&claimed.id).await?;
         Ok(described)
     }
@@ -72,16 +72,14 @@ impl Integrations {
         delete.attempt(&self.client).await
     }
 
-    /// Updates an integration that was not changed since `seen`. Returns the new one.
-    async fn change(
-        &self,
-        update: Write,
-        seen: &Integration,
-        now: Timestamp,
-    ) -> Result<Option<Integration>, Error> {
-        let update = update
-            .when("updated_at", Condition::Is(s(seen.updated_at.to_string())))
-            .set("updated_at", s(now.to_string()));
+    /// An update that is refused if the integration was changed since `seen`.
+    pub(super) fn unchanged(&self, seen: &Integration) -> Write {
+        self.update(&seen.id).when("updated_at", Condition::Is(s(seen.updated_at.to_string())))
+    }
+
+    /// Sends an update that bumps `updated_at`. Returns the new integration, or `None` if it was refused.
+    async fn change(&self, update: Write, now: Timestamp) -> Result<Option<Integration>, Error> {
+        let update = update.set("updated_at", s(now.to_string()));
         let item = match update.send(&self.client).await? {
             Updated::Written(item) | Updated::Refused(item) => item,
             Updated::Absent => return Ok(None),

@@ -53,9 +53,8 @@ impl Integrations {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let update = self
-            .update(&seen.id)
+            .unchanged(seen)
             .when("status", is(Status::Ready)?)
-            .when("updated_at", Condition::Is(s(seen.updated_at.to_string())))
             .set("status", to_value(WHAT, &Status::CredentialRejected)?)
             .set("probed_at", n(now.as_second()));
         update.attempt(&self.client).await
@@ -85,8 +84,7 @@ impl Integrations {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let update = self
-            .update(&seen.id)
-            .when("updated_at", Condition::Is(s(seen.updated_at.to_string())))
+            .unchanged(seen)
             .when("client_id", Condition::Is(s(client_id.to_string())))
             .when("credential.kind", Condition::Is(to_value(WHAT, &CredentialKind::ClientSecret)?))
             .when("credential.expires_at", Condition::IsNot(s(expires_at.to_string())))
