@@ -5,7 +5,6 @@
 //! One item a day in the table `sessions`: `tally#2026-11-28`, with an attribute `16_calls` for each hour and counter.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -177,8 +176,7 @@ impl Tallies {
             end = *hour;
         }
         let update = update.set("expires_at", n((end + KEPT_FOR).as_second()));
-        update.attempt(&self.client).await?;
-        Ok(())
+        update.attempt(&self.client).await.map(drop)
     }
 
     /// The last `number` hours, the oldest first; the last one is the current hour.
@@ -187,28 +185,21 @@ impl Tallies {
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn last_hours(&self, number: u8) -> Result<Vec<Hour>, Error> {
         let last = hour_of(self.clock.now());
-        let hours: Vec<Timestamp> = (0..i64::from(number))
-            .rev()
-            .map(|back| last - SignedDuration::from_hours(back))
-            .collect();
-        let mut days: BTreeMap<String, Item> = BTreeMap::new();
-        for hour in &hours {
-            if let Entry::Vacant(day) = days.entry(key(*hour)) {
-                let item = self.day(day.key()).await?;
-                day.insert(item);
+        let mut hours = Vec::with_capacity(number.into());
+        let (mut day, mut item) = (String::new(), Item::new());
+        for back in (0..i64::from(number)).rev() {
+            let begins = last - SignedDuration::from_hours(back);
+            if day != key(begins) {
+                day = key(begins);
+                item = self.day(&day).await?;
             }
+            let counts = Counter::ALL.into_iter().filter_map(|counter| {
+                let number = item.get(&attribute(begins, counter))?.as_n().ok()?.parse().ok()?;
+                Some((counter, number))
+            });
+            hours.push(Hour { begins, counts: counts.collect() });
         }
-        let counts = |hour: Timestamp| {
-            let day = days.get(&key(hour));
-            Counter::ALL
-                .into_iter()
-                .filter_map(|counter| {
-                    let number = day?.get(&attribute(hour, counter))?.as_n().ok()?.parse().ok()?;
-                    Some((counter, number))
-                })
-                .collect()
-        };
-        Ok(hours.into_iter().map(|begins| Hour { begins, counts: counts(begins) }).collect())
+        Ok(hours)
     }
 
     async fn day(&self, key: &str) -> Result<Item, Error> {
