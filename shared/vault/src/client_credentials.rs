@@ -21,13 +21,15 @@ use ground::clock::Clock;
 use ground::remembered::{AskError, Remembered};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::federation::Federation;
 use crate::ids::IntegrationId;
+
+const WHAT: &str = "client credential";
 
 /// Operators are warned this long before a credential expires.
 pub const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -41,6 +43,7 @@ const DELETED_WITHIN: Duration = Duration::from_secs(5);
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
 /// A client credential as the operator entered it.
+#[derive(Clone)]
 pub enum NewCredential {
     /// A client secret's value.
     ClientSecret(SecretString),
@@ -88,28 +91,53 @@ pub enum CredentialUseError {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Stored {
     ClientSecret {
-        client_secret: Zeroizing<String>,
+        #[serde(serialize_with = "exposed")]
+        client_secret: SecretString,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made: Option<Made>,
     },
     Certificate {
         certificate_pem: String,
-        private_key_pem: Zeroizing<String>,
+        #[serde(serialize_with = "exposed")]
+        private_key_pem: SecretString,
     },
     Federated {},
 }
 
 impl From<Stored> for NewCredential {
     fn from(stored: Stored) -> Self {
-        let secret = |text: Zeroizing<String>| SecretString::from(text.as_str());
         match stored {
-            Stored::ClientSecret { client_secret, .. } => Self::ClientSecret(secret(client_secret)),
+            Stored::ClientSecret { client_secret, .. } => Self::ClientSecret(client_secret),
             Stored::Certificate { certificate_pem, private_key_pem } => {
-                Self::Certificate { certificate_pem, private_key_pem: secret(private_key_pem) }
+                Self::Certificate { certificate_pem, private_key_pem }
             }
             Stored::Federated {} => Self::Federated,
         }
     }
+}
+
+impl From<&NewCredential> for Stored {
+    fn from(credential: &NewCredential) -> Self {
+        match credential.clone() {
+            NewCredential::ClientSecret(client_secret) => {
+                Self::ClientSecret { client_secret, made: None }
+            }
+            NewCredential::Certificate { certificate_pem, private_key_pem } => {
+                Self::Certificate { certificate_pem, private_key_pem }
+            }
+            NewCredential::Federated => Self::Federated {},
+        }
+    }
+}
+
+impl Stored {
+    fn json(&self) -> Result<Zeroizing<String>, Error> {
+        serde_json::to_string(self).map(Zeroizing::new).map_err(|e| Error::corrupt(WHAT, e))
+    }
+}
+
+fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose_secret())
 }
 
 /// A credential as it is cached.
@@ -162,7 +190,7 @@ impl ClientCredentials {
         id: &IntegrationId,
         credential: &NewCredential,
     ) -> Result<VersionId, Error> {
-        let value = Zeroizing::new(serialize(credential)?);
+        let value = Stored::from(credential).json()?;
         let stored = self.create_or_replace(id, &value).await;
         // Even a failed call may have stored it.
         self.remembered.forget(id).await;
@@ -179,7 +207,7 @@ impl ClientCredentials {
                 return Ok(version);
             }
             if Instant::now() > give_up_at {
-                return Err(Error::Contended { what: "client credential" });
+                return Err(Error::Contended { what: WHAT });
             }
             tokio::time::sleep(BETWEEN_TRIES).await;
         }
@@ -206,15 +234,14 @@ impl ClientCredentials {
             .await;
         match created {
             Ok(created) => Ok(Some(VersionId::new(created.version_id.unwrap_or_default()))),
-            Err(error) => match error.as_service_error() {
-                Some(refused)
-                    if refused.is_resource_exists_exception()
-                        || refused.is_invalid_request_exception() =>
-                {
-                    Ok(None)
-                }
-                _ => Err(Error::sdk("secretsmanager", "CreateSecret", &error)),
-            },
+            Err(e)
+                if e.as_service_error().is_some_and(|e| {
+                    e.is_resource_exists_exception() || e.is_invalid_request_exception()
+                }) =>
+            {
+                Ok(None)
+            }
+            Err(e) => Err(Error::sdk("secretsmanager", "CreateSecret", &e)),
         }
     }
 
@@ -223,15 +250,14 @@ impl ClientCredentials {
         let put = self.client.put_secret_value().secret_id(self.name(id)).secret_string(value);
         match put.send().await {
             Ok(put) => Ok(Some(VersionId::new(put.version_id.unwrap_or_default()))),
-            Err(error) => match error.as_service_error() {
-                Some(refused)
-                    if refused.is_resource_not_found_exception()
-                        || refused.is_invalid_request_exception() =>
-                {
-                    Ok(None)
-                }
-                _ => Err(Error::sdk("secretsmanager", "PutSecretValue", &error)),
-            },
+            Err(e)
+                if e.as_service_error().is_some_and(|e| {
+                    e.is_resource_not_found_exception() || e.is_invalid_request_exception()
+                }) =>
+            {
+                Ok(None)
+            }
+            Err(e) => Err(Error::sdk("secretsmanager", "PutSecretValue", &e)),
         }
     }
 
@@ -267,9 +293,10 @@ impl ClientCredentials {
     /// [`Error::Unavailable`] when nothing is cached and Secrets Manager does not answer;
     /// [`Error::Corrupt`] for a secret that is not a credential.
     pub async fn get(&self, id: &IntegrationId) -> Result<Option<Arc<ClientCredential>>, Error> {
-        match self.cached(id).await? {
-            Some(cached) => self.ready(cached).await.map(Some),
-            None => Ok(None),
+        match self.cached(id).await {
+            Ok(cached) => self.ready(cached).await.map(Some),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
         }
     }
 
@@ -285,7 +312,8 @@ impl ClientCredentials {
         }
     }
 
-    async fn cached(&self, id: &IntegrationId) -> Result<Option<Cached>, Error> {
+    /// The cached credential. The error is `None` if the integration has no secret.
+    async fn cached(&self, id: &IntegrationId) -> Result<Cached, Option<Error>> {
         let read = || async {
             match self.read(id, Stage::Current).await {
                 Ok(Some(cached)) => Ok(cached),
@@ -294,11 +322,7 @@ impl ClientCredentials {
                 Err(error) => Err(AskError::Final(Some(error))),
             }
         };
-        match self.remembered.get(id, read).await {
-            Ok(cached) => Ok(Some(cached)),
-            Err(None) => Ok(None),
-            Err(Some(error)) => Err(error),
-        }
+        self.remembered.get(id, read).await
     }
 
     /// The credential itself, fetched if it is federated.
@@ -309,7 +333,7 @@ impl ClientCredentials {
                 federation.assertion().await.map(ClientCredential::Assertion).map(Arc::new)
             }
             (Cached::Federated, None) => Err(Error::corrupt(
-                "client credential",
+                WHAT,
                 "it is federated, and this deployment has no role for that",
             )),
         }
@@ -348,7 +372,8 @@ impl ClientCredentials {
                 Err(error) => return Err(CredentialUseError::Entra(error)),
                 Ok(answer) => {
                     tracing::warn!(integration = %id, "Entra refuses the cached credential and accepts another version of it");
-                    self.prefer(id, cached).await;
+                    // The next call tries this version first.
+                    self.remembered.put(id, cached).await;
                     return Ok(answer);
                 }
             }
@@ -369,16 +394,9 @@ impl ClientCredentials {
         Ok(versions)
     }
 
-    /// Caches the version that Entra accepted, so that the next call tries it first.
-    async fn prefer(&self, id: &IntegrationId, cached: Cached) {
-        self.remembered.put(id, cached).await;
-    }
-
     async fn read(&self, id: &IntegrationId, stage: Stage) -> Result<Option<Cached>, Error> {
         let Some((_, stored)) = self.stored(id, stage).await? else { return Ok(None) };
-        let parsed = NewCredential::from(stored)
-            .parse()
-            .map_err(|e| Error::corrupt("client credential", e))?;
+        let parsed = NewCredential::from(stored).parse().map_err(|e| Error::corrupt(WHAT, e))?;
         Ok(Some(parsed.map_or(Cached::Federated, |one| Cached::Credential(Arc::new(one)))))
     }
 
@@ -409,28 +427,12 @@ impl ClientCredentials {
             Err(e) => return Err(Error::sdk("secretsmanager", "GetSecretValue", &e)),
         };
         // The parser's message could quote the secret.
-        let stored = serde_json::from_str(&text).map_err(|e| {
-            Error::corrupt("client credential", format!("not its JSON, line {}", e.line()))
-        })?;
+        let stored = serde_json::from_str(&text)
+            .map_err(|e| Error::corrupt(WHAT, format!("not its JSON, line {}", e.line())))?;
         Ok(Some((version_id, stored)))
     }
 
     fn name(&self, id: &IntegrationId) -> String {
         format!("{}integrations/{id}", self.prefix)
     }
-}
-
-fn serialize(credential: &NewCredential) -> Result<String, Error> {
-    let secret = |secret: &SecretString| Zeroizing::new(secret.expose_secret().to_owned());
-    let stored = match credential {
-        NewCredential::ClientSecret(value) => {
-            Stored::ClientSecret { client_secret: secret(value), made: None }
-        }
-        NewCredential::Certificate { certificate_pem, private_key_pem } => Stored::Certificate {
-            certificate_pem: certificate_pem.clone(),
-            private_key_pem: secret(private_key_pem),
-        },
-        NewCredential::Federated => Stored::Federated {},
-    };
-    serde_json::to_string(&stored).map_err(|e| Error::corrupt("client credential", e))
 }

@@ -15,16 +15,12 @@
 use entra::credential::ClientCredential;
 use entra::graph::Password;
 use entra::identifiers::ClientId;
-use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::versions::{Made, Stage, VersionId};
 use super::{ClientCredentials, Stored};
 use crate::Error;
 use crate::ids::IntegrationId;
-
-const WHAT: &str = "client credential";
 
 /// How far a rotation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +105,7 @@ impl ClientCredentials {
     ) -> Result<Option<ClientSecretVersion>, Error> {
         let Some((version_id, stored)) = self.stored(id, stage).await? else { return Ok(None) };
         let Stored::ClientSecret { client_secret, made } = stored else { return Ok(None) };
-        let secret = SecretString::from(client_secret.as_str());
-        let credential = ClientCredential::Secret(secret);
+        let credential = ClientCredential::Secret(client_secret);
         Ok(Some(ClientSecretVersion { version_id, credential, made }))
     }
 
@@ -127,7 +122,7 @@ impl ClientCredentials {
         replaces: &VersionId,
     ) -> Result<(), Error> {
         let stored = Stored::ClientSecret {
-            client_secret: Zeroizing::new(password.secret.expose_secret().to_owned()),
+            client_secret: password.secret.clone(),
             made: Some(Made {
                 key_id: password.key_id,
                 expires_at: password.expires_at,
@@ -135,13 +130,11 @@ impl ClientCredentials {
                 replaces: replaces.clone(),
             }),
         };
-        let text = serde_json::to_string(&stored).map_err(|e| Error::corrupt(WHAT, e))?;
-        let text = Zeroizing::new(text);
         self.client
             .put_secret_value()
             .secret_id(self.name(id))
             .client_request_token(version.as_str())
-            .secret_string(text.as_str())
+            .secret_string(stored.json()?.as_str())
             .version_stages(Stage::Pending.as_str())
             .send()
             .await
@@ -159,16 +152,7 @@ impl ClientCredentials {
         from: &VersionId,
         to: &VersionId,
     ) -> Result<(), Error> {
-        self.client
-            .update_secret_version_stage()
-            .secret_id(self.name(id))
-            .version_stage(Stage::Current.as_str())
-            .remove_from_version_id(from.as_str())
-            .move_to_version_id(to.as_str())
-            .send()
-            .await
-            .map(drop)
-            .map_err(|e| Error::sdk("secretsmanager", "UpdateSecretVersionStage", &e))
+        self.move_stage(id, Stage::Current, from, Some(to)).await
     }
 
     /// Takes the stage off a pending version, so that another rotation can begin.
@@ -176,11 +160,22 @@ impl ClientCredentials {
     /// # Errors
     /// [`Error::Unavailable`] when Secrets Manager is.
     pub async fn give_up(&self, id: &IntegrationId, version: &VersionId) -> Result<(), Error> {
+        self.move_stage(id, Stage::Pending, version, None).await
+    }
+
+    async fn move_stage(
+        &self,
+        id: &IntegrationId,
+        stage: Stage,
+        from: &VersionId,
+        to: Option<&VersionId>,
+    ) -> Result<(), Error> {
         self.client
             .update_secret_version_stage()
             .secret_id(self.name(id))
-            .version_stage(Stage::Pending.as_str())
-            .remove_from_version_id(version.as_str())
+            .version_stage(stage.as_str())
+            .remove_from_version_id(from.as_str())
+            .set_move_to_version_id(to.map(VersionId::to_string))
             .send()
             .await
             .map(drop)
