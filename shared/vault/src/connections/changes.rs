@@ -10,7 +10,7 @@ use super::history::Happening;
 use super::{Connection, Connections, Pending, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, UserId, owner_key};
-use crate::schedule::{self, Lifetime, Warmth};
+use crate::schedule::Lifetime;
 use crate::table::{Condition, Write, n};
 use crate::tokens;
 
@@ -80,16 +80,16 @@ impl Connections {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Connection {
         let lifetime = Lifetime { expires_at: pending.token_expires_at, refresh_at: None };
-        let mut next = Connection { revision: known.revision + 1, ..known.clone() };
-        next.account = pending.account;
-        next.organization = pending.organization;
-        next.scopes = pending.scopes;
-        next.grant = Some(pending.grant);
-        next.pending = None;
-        next.become_active(lifetime.expires_at, now);
-        next.due_at =
-            Some(schedule::next_renewal(lifetime, Warmth::WhileUsed(Some(now)), now, rng));
-        next.due_shard = Some(schedule::shard(&next.id, self.shards));
+        let mut next = Connection {
+            revision: known.revision + 1,
+            account: pending.account,
+            organization: pending.organization,
+            scopes: pending.scopes,
+            grant: Some(pending.grant),
+            pending: None,
+            ..known.clone()
+        };
+        self.become_active(&mut next, lifetime, now, rng);
         next
     }
 

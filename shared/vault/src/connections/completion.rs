@@ -124,25 +124,29 @@ impl Connections {
             Some(known) => Connection { revision: known.revision + 1, ..known.clone() },
             None => first(completion, id.clone(), now),
         };
-        match &confirmation {
-            Some(code) => {
-                self.await_confirmation(&mut next, completion, grant, code, now);
-            }
-            None => self.activate(&mut next, completion, grant, now, rng),
+        if next.grant.is_none() || confirmation.is_none() {
+            next.account = completion.account.clone();
+            next.scopes.clone_from(&completion.scopes);
+            next.organization.clone_from(&completion.organization);
         }
+        let completed = if let Some(confirmation) = confirmation {
+            self.await_confirmation(&mut next, completion, grant, &confirmation, now);
+            Completed::Pending { connection: id, confirmation }
+        } else {
+            next.grant = Some(grant);
+            next.pending = None;
+            self.become_active(&mut next, completion.lifetime, now, rng);
+            Completed::Active { connection: id }
+        };
 
         let mut writes = vec![self.consume_session(completion.session_key, now)?];
-        writes.extend(self.put_connection(existing, &next)?);
+        writes.extend(self.put_connection(existing, &next, Happening::of(&completed))?);
         writes.push(Write::put(tokens.table(), tokens_item).in_transaction()?);
         for old in existing.iter().flat_map(|known| known.grants()) {
             if !next.grants().any(|kept| kept == old) {
-                writes.push(self.delete_tokens(&id, old)?);
+                writes.push(self.delete_tokens(&next.id, old)?);
             }
         }
-        let completed = match confirmation {
-            Some(confirmation) => Completed::Pending { connection: id, confirmation },
-            None => Completed::Active { connection: id },
-        };
         Ok((writes, completed))
     }
 
@@ -164,36 +168,33 @@ impl Connections {
             scopes: completion.scopes.clone(),
             token_expires_at: completion.lifetime.expires_at,
         });
-        if next.grant.is_none() {
-            next.account = completion.account.clone();
-            next.scopes.clone_from(&completion.scopes);
-            next.organization.clone_from(&completion.organization);
-        }
         // The schedule then erases it, unless it is confirmed.
         next.due_at = Some(next.due_at.map_or(expires_at, |due| due.min(expires_at)));
         next.due_shard = Some(schedule::shard(&next.id, self.shards));
     }
 
-    fn activate(
+    /// Sets the state and the schedule of a connection whose user has just signed in.
+    pub(super) fn become_active(
         &self,
         next: &mut Connection,
-        completion: &Completion<'_>,
-        grant: GrantId,
+        lifetime: Lifetime,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) {
-        next.account = completion.account.clone();
-        next.scopes.clone_from(&completion.scopes);
-        next.organization.clone_from(&completion.organization);
-        next.grant = Some(grant);
-        next.pending = None;
-        next.become_active(completion.lifetime.expires_at, now);
-        next.due_at = Some(schedule::next_renewal(
-            completion.lifetime,
-            Warmth::WhileUsed(Some(now)),
-            now,
-            rng,
-        ));
+        next.status = Status::Active;
+        next.reason = None;
+        next.claims_challenge = None;
+        next.token_expires_at = Some(lifetime.expires_at);
+        next.connected_at = Some(now);
+        next.failures = 0;
+        next.failure = None;
+        next.retry_at = None;
+        next.refused_since = None;
+        next.refusals = 0;
+        next.rejected_version = None;
+        next.rejected_until = None;
+        let warmth = Warmth::WhileUsed(Some(now));
+        next.due_at = Some(schedule::next_renewal(lifetime, warmth, now, rng));
         next.due_shard = Some(schedule::shard(&next.id, self.shards));
     }
 
@@ -212,13 +213,10 @@ impl Connections {
         &self,
         existing: Option<&Connection>,
         next: &Connection,
+        what: Happening,
     ) -> Result<Vec<TransactWriteItem>, Error> {
         let Some(known) = existing else {
             let pk = owner_key(&next.integration, &next.user);
-            let what = match next.status {
-                Status::Active => Happening::Connected,
-                _ => Happening::SignedIn,
-            };
             let history = vec![HistoryEntry { at: next.created_at, what }];
             let owner = OwnerItem { pk, connection: next.id.clone(), history };
             let new = |item| Write::put(&self.table, item).when("pk", Condition::Absent);
@@ -263,23 +261,20 @@ impl Connections {
         let outcome =
             self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         let Err(error) = outcome else { return Ok(Transaction::Done) };
-        match error.as_service_error() {
+        let first = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                let refused =
-                    |code| matches!(code, Some("ConditionalCheckFailed" | "TransactionConflict"));
-                let codes: Vec<_> =
-                    canceled.cancellation_reasons().iter().map(|reason| reason.code()).collect();
-                if codes.iter().any(|code| refused(*code)) {
-                    let first = codes.first() == Some(&Some("ConditionalCheckFailed"));
-                    return Ok(Transaction::Refused { first });
-                }
-                Err(Error::sdk("dynamodb", "TransactWriteItems", &error))
+                let reasons = canceled.cancellation_reasons().iter();
+                let codes: Vec<_> = reasons.map(|reason| reason.code()).collect();
+                let refused = [Some("ConditionalCheckFailed"), Some("TransactionConflict")];
+                let is_refused = codes.iter().any(|code| refused.contains(code));
+                is_refused.then(|| codes.first() == Some(&Some("ConditionalCheckFailed")))
             }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
-                Ok(Transaction::Refused { first: false })
-            }
-            _ => Err(Error::sdk("dynamodb", "TransactWriteItems", &error)),
-        }
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Some(false),
+            _ => None,
+        };
+        first
+            .map(|first| Transaction::Refused { first })
+            .ok_or_else(|| Error::sdk("dynamodb", "TransactWriteItems", &error))
     }
 }
 
@@ -308,22 +303,6 @@ impl Connection {
     /// The grants whose tokens are stored for this connection.
     pub(super) fn grants(&self) -> impl Iterator<Item = &GrantId> {
         self.grant.iter().chain(self.pending.iter().map(|pending| &pending.grant))
-    }
-
-    /// Sets the state of a connection whose user has just signed in.
-    pub(super) fn become_active(&mut self, token_expires_at: Timestamp, now: Timestamp) {
-        self.status = Status::Active;
-        self.reason = None;
-        self.claims_challenge = None;
-        self.token_expires_at = Some(token_expires_at);
-        self.connected_at = Some(now);
-        self.failures = 0;
-        self.failure = None;
-        self.retry_at = None;
-        self.refused_since = None;
-        self.refusals = 0;
-        self.rejected_version = None;
-        self.rejected_until = None;
     }
 }
 
