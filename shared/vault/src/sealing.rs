@@ -103,13 +103,7 @@ impl Sealer {
         sealed.map_err(|_| Error::corrupt(context.field, "too long to seal"))?;
         let wrapped_len = u16::try_from(wrapped.len())
             .map_err(|_| Error::corrupt("wrapped data key", "longer than 65,535 bytes"))?;
-        let mut value = Vec::with_capacity(3 + wrapped.len() + NONCE_BYTES + text.len());
-        value.push(FORMAT);
-        value.extend_from_slice(&wrapped_len.to_be_bytes());
-        value.extend_from_slice(&wrapped);
-        value.extend_from_slice(&nonce);
-        value.extend_from_slice(&text);
-        Ok(value)
+        Ok([&[FORMAT][..], &wrapped_len.to_be_bytes(), &wrapped, &nonce, &text].concat())
     }
 
     /// Opens a value that was sealed for exactly this context.

@@ -134,10 +134,11 @@ impl Subject {
     }
 
     fn key(&self) -> String {
-        match self {
-            Self::Connection(id) => format!("limit#connection#{id}"),
-            Self::Integration(id) => format!("limit#integration#{id}"),
-        }
+        let id = match self {
+            Self::Connection(id) => id.as_str(),
+            Self::Integration(id) => id.as_str(),
+        };
+        format!("limit#{}#{id}", self.kind())
     }
 }
 

@@ -116,7 +116,7 @@ impl Drain {
         let mut run = Run {
             drain: self,
             shard,
-            due_before: self.refresher.clock.now(),
+            due_before: self.refresher.parts.clock.now(),
             lanes: Lanes::default(),
             known: HashMap::new(),
             position: Position::Beginning,
@@ -274,7 +274,7 @@ impl Run<'_> {
     async fn action(&mut self, row: &Due) -> Result<Option<Action>, Error> {
         let refresher = &self.drain.refresher;
         let Some(known) = self.known.get_mut(&row.integration) else { return Ok(None) };
-        let now = refresher.clock.now();
+        let now = refresher.parts.clock.now();
         let action = match &known.integration {
             None => Action::Delete,
             Some(found) => match found.status {
@@ -283,7 +283,7 @@ impl Run<'_> {
                 Status::CredentialRejected if known.probe_at > now => Action::PutOff,
                 Status::CredentialRejected => {
                     known.probe_at = now + PROBE_INTERVAL;
-                    if refresher.integrations.claim_probe(&found.id, now).await? {
+                    if refresher.parts.integrations.claim_probe(&found.id, now).await? {
                         Action::Renew(Arc::clone(found))
                     } else {
                         Action::PutOff
@@ -308,7 +308,7 @@ impl Run<'_> {
             Position::At(cursor) => Some(cursor),
             Position::End => return Ok(()),
         };
-        let connections = &self.drain.refresher.connections;
+        let connections = &self.drain.refresher.parts.connections;
         let page = connections.due_in_shard(self.shard, self.due_before, from, PAGE).await?;
         for row in page.rows {
             self.lanes.push(row);
@@ -319,9 +319,9 @@ impl Run<'_> {
 
     async fn look_at(&mut self, id: &IntegrationId) -> Result<(), Error> {
         let refresher = &self.drain.refresher;
-        let integration = refresher.integrations.get(id).await?.map(Arc::new);
+        let integration = refresher.parts.integrations.get(id).await?.map(Arc::new);
         let probed_at = integration.as_ref().and_then(|found| found.probed_at);
-        let now = refresher.clock.now();
+        let now = refresher.parts.clock.now();
         let known = self.known.entry(id.clone()).or_insert_with(|| Known {
             fresh_until: Instant::now(),
             integration: None,
@@ -406,30 +406,24 @@ async fn handle(refresher: &Refresher, row: Due, action: Action) -> Handled {
             Action::Delete => refresher.delete_orphan(&row.connection).await,
         }
     };
-    let outcome = match AssertUnwindSafe(handling).catch_unwind().await {
-        Ok(Ok(outcome)) => Ok(outcome),
+    let failure = match AssertUnwindSafe(handling).catch_unwind().await {
+        Ok(Ok(outcome)) => return Handled { row, outcome: Ok(outcome) },
         Ok(Err(error @ (Error::Unavailable { .. } | Error::Contended { .. }))) => {
             tracing::error!(connection = %row.connection, "a due connection could not be handled: {error}");
-            Err(Fault::Unavailable(error))
+            return Handled { row, outcome: Err(Fault::Unavailable(error)) };
         }
-        Ok(Err(error)) => {
-            tracing::error!(connection = %row.connection, "a due connection is put aside: {error}");
-            put_aside(refresher, &row).await;
-            Err(Fault::Unusable)
-        }
-        Err(_panic) => {
-            tracing::error!(connection = %row.connection, "a due connection is put aside: its handling panicked");
-            put_aside(refresher, &row).await;
-            Err(Fault::Unusable)
-        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_panic) => "its handling panicked".to_owned(),
     };
-    Handled { row, outcome }
+    tracing::error!(connection = %row.connection, "a due connection is put aside: {failure}");
+    put_aside(refresher, &row).await;
+    Handled { row, outcome: Err(Fault::Unusable) }
 }
 
 /// Puts a connection off for an hour, so that it does not stay at the head of its shard for ever.
 async fn put_aside(refresher: &Refresher, row: &Due) {
-    let until = refresher.clock.now() + UNUSABLE_FOR;
-    if let Err(error) = refresher.connections.postpone(row, until).await {
+    let until = refresher.parts.clock.now() + UNUSABLE_FOR;
+    if let Err(error) = refresher.parts.connections.postpone(row, until).await {
         tracing::error!(connection = %row.connection, "it could not be put aside: {error}");
     }
 }

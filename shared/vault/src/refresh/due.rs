@@ -42,9 +42,9 @@ impl Refresher {
         row: &Due,
         integration: &Integration,
     ) -> Result<DueOutcome, Error> {
-        let now = self.clock.now();
-        let rng = &mut self.random.clone();
-        match self.connections.acquire_due(&row.connection, now, rng).await? {
+        let now = self.parts.clock.now();
+        let rng = &mut self.parts.random.clone();
+        match self.parts.connections.acquire_due(&row.connection, now, rng).await? {
             Acquired::Gone => Ok(DueOutcome::Nothing),
             Acquired::Leased(lease, connection) => {
                 let renewal =
@@ -61,21 +61,21 @@ impl Refresher {
         connection: Connection,
         integration: &Integration,
     ) -> Result<DueOutcome, Error> {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         if connection.due_at.is_none_or(|due| due > now) {
             return Ok(DueOutcome::Nothing);
         }
         if connection.pending.as_ref().is_some_and(|pending| pending.expires_at <= now) {
-            self.connections.erase_pending(&connection, now).await?;
+            self.parts.connections.erase_pending(&connection, now).await?;
             return Ok(DueOutcome::Erased);
         }
         let (Status::Active, Some(grant)) = (connection.status, &connection.grant) else {
             let waits_until = connection.pending.as_ref().map(|pending| pending.expires_at);
-            self.connections.reschedule(&connection, waits_until).await?;
+            self.parts.connections.reschedule(&connection, waits_until).await?;
             return Ok(DueOutcome::Nothing);
         };
-        let rng = &mut self.random.clone();
-        match self.connections.acquire(&connection.id, grant, now, rng).await? {
+        let rng = &mut self.parts.random.clone();
+        match self.parts.connections.acquire(&connection.id, grant, now, rng).await? {
             Acquired::Leased(lease, leased) => {
                 outcome(self.renew_leased(&lease, &leased, integration, &Cause::Due).await)
             }
@@ -88,22 +88,22 @@ impl Refresher {
     /// # Errors
     /// [`Error`] when our own side failed; the connection stays due.
     pub async fn put_off(&self, row: &Due) -> Result<DueOutcome, Error> {
-        let wait = schedule::postponement(&mut self.random.clone());
-        if self.connections.postpone(row, self.clock.now() + wait).await? {
+        let wait = schedule::postponement(&mut self.parts.random.clone());
+        if self.parts.connections.postpone(row, self.parts.clock.now() + wait).await? {
             return Ok(DueOutcome::PutOff);
         }
         // An unconfirmed flow is erased in time, even if its integration cannot be used.
-        let now = self.clock.now();
-        let Some(connection) = self.connections.get(&row.connection).await? else {
+        let now = self.parts.clock.now();
+        let Some(connection) = self.parts.connections.get(&row.connection).await? else {
             return Ok(DueOutcome::Nothing);
         };
         match &connection.pending {
             Some(pending) if pending.expires_at <= now => {
-                self.connections.erase_pending(&connection, now).await?;
+                self.parts.connections.erase_pending(&connection, now).await?;
                 Ok(DueOutcome::Erased)
             }
             Some(pending) => {
-                self.connections.reschedule(&connection, Some(pending.expires_at)).await?;
+                self.parts.connections.reschedule(&connection, Some(pending.expires_at)).await?;
                 Ok(DueOutcome::PutOff)
             }
             None => Ok(DueOutcome::Nothing),
@@ -115,14 +115,14 @@ impl Refresher {
     /// # Errors
     /// [`Error`] when our own side failed; the connection stays due.
     pub async fn delete_orphan(&self, id: &ConnectionId) -> Result<DueOutcome, Error> {
-        if let Some(deleted) = self.connections.delete(id).await? {
+        if let Some(deleted) = self.parts.connections.delete(id).await? {
             let detail = ConnectionDetail {
                 connection: &deleted.id,
                 integration: &deleted.integration,
                 user: &deleted.user,
                 reason: Some("integration_deleted"),
             };
-            self.events.send(&Event::ConnectionDeleted(detail)).await;
+            self.parts.events.send(&Event::ConnectionDeleted(detail)).await;
         }
         Ok(DueOutcome::Erased)
     }

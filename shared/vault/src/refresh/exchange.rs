@@ -39,6 +39,7 @@ impl Refresher {
         // Always the tenant that issued the tokens; the user may have signed in through `organizations`.
         let tenant = Tenant::Id(connection.account.tenant_id.clone());
         let metadata = self
+            .parts
             .metadata
             .get(&tenant)
             .await
@@ -46,9 +47,10 @@ impl Refresher {
         let scopes = devops::scopes::request(&connection.scopes);
         let (metadata, scopes) = (&metadata, &scopes);
         let asked = self
+            .parts
             .credentials
             .with_live(&integration.id, |credential| async move {
-                self.meter.asked();
+                self.meter.count(|counts| counts.token_requests += 1);
                 let request = RefreshRequest {
                     client_id: &integration.settings.client_id,
                     credential: &credential,
@@ -56,7 +58,7 @@ impl Refresher {
                     scopes,
                     claims,
                 };
-                self.entra.refresh(metadata, request).await
+                self.parts.entra.refresh(metadata, request).await
             })
             .await;
         match asked {
@@ -76,7 +78,7 @@ impl Refresher {
     /// Entra accepts the credential again, so the integration becomes ready without an operator.
     async fn accepted(&self, integration: &Integration) {
         if integration.status == integrations::Status::CredentialRejected
-            && let Err(error) = self.integrations.accept_credential(&integration.id).await
+            && let Err(error) = self.parts.integrations.accept_credential(&integration.id).await
         {
             tracing::warn!(integration = %integration.id, "the integration stays marked as rejected: {error}");
         }

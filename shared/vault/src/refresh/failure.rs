@@ -100,6 +100,9 @@ impl Failure {
 
 impl Refresher {
     /// Ends the lease after a failure. Returns the error for the caller.
+    ///
+    /// # Errors
+    /// [`Error`] if our own side fails meanwhile.
     pub(super) async fn give_up(
         &self,
         lease: &Lease,
@@ -107,20 +110,8 @@ impl Refresher {
         integration: &Integration,
         cause: &Cause,
         failure: Failure,
-    ) -> RefreshError {
-        let given_up = self.release_after(lease, connection, integration, cause, failure).await;
-        given_up.unwrap_or_else(RefreshError::Vault)
-    }
-
-    async fn release_after(
-        &self,
-        lease: &Lease,
-        connection: &Connection,
-        integration: &Integration,
-        cause: &Cause,
-        failure: Failure,
     ) -> Result<RefreshError, Error> {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let (release, error) = match failure {
             Failure::Vault(error) => (self.postponed(now), RefreshError::Vault(error)),
             Failure::NoCredential => {
@@ -138,9 +129,9 @@ impl Refresher {
                 self.judge(connection, integration, cause, &error, now).await?
             }
         };
-        let is_ours = self.connections.release(lease, &release, now).await?;
+        let is_ours = self.parts.connections.release(lease, &release, now).await?;
         if is_ours && let Some(what) = worth_noting(connection, &release) {
-            self.connections.note(connection, what, now).await;
+            self.parts.connections.note(connection, what, now).await;
         }
         if let Release::ReauthorizationRequired { reason, .. } = &release {
             let detail = ConnectionDetail {
@@ -149,7 +140,7 @@ impl Refresher {
                 user: &connection.user,
                 reason: Some(reason),
             };
-            self.events.send(&Event::ConnectionReauthorizationRequired(detail)).await;
+            self.parts.events.send(&Event::ConnectionReauthorizationRequired(detail)).await;
         }
         Ok(error)
     }
@@ -163,7 +154,7 @@ impl Refresher {
         now: Timestamp,
     ) -> Result<(Release, RefreshError), Error> {
         let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
-        let rng = &mut self.random.clone();
+        let rng = &mut self.parts.random.clone();
         let failures = connection.failures + 1;
         Ok(match error.class {
             ErrorClass::Transient => {
@@ -198,16 +189,16 @@ impl Refresher {
         reason: &str,
         now: Timestamp,
     ) -> Result<(Release, RefreshError), Error> {
-        if self.integrations.reject_credential(integration, now).await? {
+        if self.parts.integrations.reject_credential(integration, now).await? {
             let event =
                 Event::IntegrationCredentialRejected { integration: &integration.id, reason };
-            self.events.send(&event).await;
+            self.parts.events.send(&event).await;
         }
         Ok((self.postponed(now), RefreshError::CredentialRejected))
     }
 
     fn postponed(&self, now: Timestamp) -> Release {
-        Release::Postponed { due_at: now + schedule::postponement(&mut self.random.clone()) }
+        Release::Postponed { due_at: now + schedule::postponement(&mut self.parts.random.clone()) }
     }
 }
 

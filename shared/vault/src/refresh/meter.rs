@@ -1,14 +1,10 @@
 //! Counters of refreshing, for metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Counters of one process.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
-    token_requests: AtomicU64,
-    renewals: AtomicU64,
-    unsaved_tokens: AtomicU64,
-}
+pub(super) struct Meter(Mutex<Metered>);
 
 /// The counts since the last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,22 +20,10 @@ pub struct Metered {
 impl Meter {
     /// Returns the counts and resets them.
     pub(super) fn take(&self) -> Metered {
-        Metered {
-            token_requests: self.token_requests.swap(0, Ordering::Relaxed),
-            renewals: self.renewals.swap(0, Ordering::Relaxed),
-            unsaved_tokens: self.unsaved_tokens.swap(0, Ordering::Relaxed),
-        }
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn asked(&self) {
-        self.token_requests.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn renewed(&self) {
-        self.renewals.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn unsaved(&self) {
-        self.unsaved_tokens.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count(&self, add: impl FnOnce(&mut Metered)) {
+        add(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -31,6 +31,7 @@ use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
 use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
+use ground::random::Random;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -42,7 +43,6 @@ use crate::ids::GrantId;
 use crate::integrations::{self, Integration, Integrations};
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
 use crate::tokens::{Owner, SealedTokens, StoreOutcome, TokenPair, TokenStore};
-use ground::random::Random;
 use meter::Meter;
 
 /// The first and the longest pause of a waiting caller between two looks at the lease.
@@ -54,6 +54,7 @@ const WAIT_FOR_HOLDER: Duration = Duration::from_secs(10);
 const STORE_FOR: Duration = Duration::from_secs(10);
 
 /// The stores and clients that a [`Refresher`] is made of.
+#[derive(Clone)]
 pub struct Parts {
     /// The connections: lease, status, schedule.
     pub connections: Connections,
@@ -78,15 +79,7 @@ pub struct Parts {
 /// Renews tokens. Clones share one meter.
 #[derive(Clone)]
 pub struct Refresher {
-    connections: Connections,
-    tokens: TokenStore,
-    integrations: Integrations,
-    credentials: ClientCredentials,
-    entra: TokenClient,
-    metadata: MetadataCache,
-    events: Events,
-    clock: Arc<dyn Clock>,
-    random: Random,
+    parts: Parts,
     meter: Arc<Meter>,
 }
 
@@ -176,18 +169,7 @@ enum Renewal {
 
 impl From<Parts> for Refresher {
     fn from(parts: Parts) -> Self {
-        Self {
-            connections: parts.connections,
-            tokens: parts.tokens,
-            integrations: parts.integrations,
-            credentials: parts.credentials,
-            entra: parts.entra,
-            metadata: parts.metadata,
-            events: parts.events,
-            clock: parts.clock,
-            random: parts.random,
-            meter: Arc::default(),
-        }
+        Self { parts, meter: Arc::default() }
     }
 }
 
@@ -209,8 +191,8 @@ impl Refresher {
     ) -> Result<AccessToken, RefreshError> {
         let grant = usable_grant(connection)?;
         let owner = owner(connection, grant);
-        let sealed = self.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
-        if Cause::Expired.is_met_by(&sealed, connection, self.clock.now()) {
+        let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
+        if Cause::Expired.is_met_by(&sealed, connection, self.parts.clock.now()) {
             return Ok(self.open(owner, &sealed, false).await?);
         }
         self.renew(connection.clone(), integration, Cause::Expired, deadline).await
@@ -221,7 +203,7 @@ impl Refresher {
     /// # Errors
     /// [`RefreshError`] when the connection has no current tokens.
     pub async fn stored_version(&self, connection: &Connection) -> Result<u64, RefreshError> {
-        let sealed = self.tokens.get(owner(connection, usable_grant(connection)?)).await?;
+        let sealed = self.parts.tokens.get(owner(connection, usable_grant(connection)?)).await?;
         sealed.map(|sealed| sealed.version).ok_or(RefreshError::Gone)
     }
 
@@ -241,10 +223,11 @@ impl Refresher {
         loop {
             let grant = usable_grant(&connection)?.clone();
             self.may_ask(&connection, integration).await?;
-            let now = self.clock.now();
+            let now = self.parts.clock.now();
             match self
+                .parts
                 .connections
-                .acquire(&connection.id, &grant, now, &mut self.random.clone())
+                .acquire(&connection.id, &grant, now, &mut self.parts.random.clone())
                 .await?
             {
                 Acquired::Gone => return Err(RefreshError::Gone),
@@ -279,7 +262,7 @@ impl Refresher {
         connection: &Connection,
         integration: &Integration,
     ) -> Result<(), RefreshError> {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         if let (Some(retry_at), Some(failure)) = (connection.retry_at, connection.failure)
             && retry_at > now
         {
@@ -289,7 +272,7 @@ impl Refresher {
             integrations::Status::Ready => Ok(()),
             integrations::Status::Paused => Err(RefreshError::IntegrationPaused),
             integrations::Status::CredentialRejected => {
-                if self.integrations.claim_probe(&integration.id, now).await? {
+                if self.parts.integrations.claim_probe(&integration.id, now).await? {
                     Ok(())
                 } else {
                     Err(RefreshError::CredentialRejected)
@@ -307,16 +290,14 @@ impl Refresher {
         cause: &Cause,
     ) -> Result<Renewal, RefreshError> {
         let owner = owner(connection, &lease.grant);
-        let Some(sealed) = self.tokens.get(owner).await? else {
-            return Err(RefreshError::Gone);
-        };
-        let now = self.clock.now();
+        let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
+        let now = self.parts.clock.now();
         if cause.is_met_by(&sealed, connection, now) {
             let release = self.untouched(connection, integration, &sealed, now);
-            self.connections.release(lease, &release, now).await?;
+            self.parts.connections.release(lease, &release, now).await?;
             return Ok(Renewal::Token(self.open(owner, &sealed, true).await?));
         }
-        let refresh_token = self.tokens.open_refresh(owner, &sealed).await?;
+        let refresh_token = self.parts.tokens.open_refresh(owner, &sealed).await?;
         let asked = self.ask_entra(connection, integration, &refresh_token, cause.claims()).await;
         let tokens = match asked {
             Ok(tokens) => tokens,
@@ -324,7 +305,7 @@ impl Refresher {
                 if failure.blames_the_grant() && self.is_superseded(owner, &sealed).await? {
                     return Ok(Renewal::Superseded);
                 }
-                return Err(self.give_up(lease, connection, integration, cause, failure).await);
+                return Err(self.give_up(lease, connection, integration, cause, failure).await?);
             }
         };
         let lifetime = Lifetime::of(&tokens);
@@ -338,14 +319,14 @@ impl Refresher {
             tracing::info!(connection = %connection.id, "renewed tokens were superseded and dropped");
             return Ok(Renewal::Superseded);
         }
-        self.meter.renewed();
-        let now = self.clock.now();
+        self.meter.count(|counts| counts.renewals += 1);
+        let now = self.parts.clock.now();
         let warmth = integration.warmth(connection.last_used_at);
-        let due_at = schedule::next_renewal(lifetime, warmth, now, &mut self.random.clone());
+        let due_at = schedule::next_renewal(lifetime, warmth, now, &mut self.parts.random.clone());
         let release = Release::Renewed { token_expires_at: lifetime.expires_at, due_at };
-        let is_ours = self.connections.release(lease, &release, now).await?;
+        let is_ours = self.parts.connections.release(lease, &release, now).await?;
         if is_ours && let Some(what) = cause.worth_noting(connection) {
-            self.connections.note(connection, what, now).await;
+            self.parts.connections.note(connection, what, now).await;
         }
         Ok(Renewal::Token(AccessToken {
             bearer: tokens.access_token,
@@ -366,14 +347,19 @@ impl Refresher {
         let give_up_at = Instant::now() + STORE_FOR;
         let mut pause = POLL_FIRST;
         loop {
-            match self.tokens.replace(owner, read, fence, pair, &mut self.random.clone()).await {
+            match self
+                .parts
+                .tokens
+                .replace(owner, read, fence, pair, &mut self.parts.random.clone())
+                .await
+            {
                 Err(Error::Unavailable { .. }) if Instant::now() + pause < give_up_at => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(POLL_LONGEST);
                 }
                 Err(error) => {
                     tracing::error!(connection = %owner.connection, "unsaved_token: {error}");
-                    self.meter.unsaved();
+                    self.meter.count(|counts| counts.unsaved_tokens += 1);
                     return Err(error);
                 }
                 stored => return stored,
@@ -383,7 +369,7 @@ impl Refresher {
 
     /// Whether newer tokens were stored after `read`: then Entra refused only the old ones.
     async fn is_superseded(&self, owner: Owner<'_>, read: &SealedTokens) -> Result<bool, Error> {
-        let now = self.tokens.get(owner).await?;
+        let now = self.parts.tokens.get(owner).await?;
         Ok(now.is_none_or(|stored| stored.version != read.version))
     }
 
@@ -398,8 +384,8 @@ impl Refresher {
             return Ok(None);
         }
         let owner = owner(seen, grant);
-        let Some(sealed) = self.tokens.get(owner).await? else { return Ok(None) };
-        let valid = sealed.access_expires_at() > self.clock.now();
+        let Some(sealed) = self.parts.tokens.get(owner).await? else { return Ok(None) };
+        let valid = sealed.access_expires_at() > self.parts.clock.now();
         let rejected = cause.rejected_version().is_some_and(|version| sealed.version <= version);
         if valid && !rejected {
             return Ok(Some(self.open(owner, &sealed, sealed.version > 1).await?));
@@ -415,8 +401,9 @@ impl Refresher {
         deadline: Instant,
     ) -> Result<Connection, RefreshError> {
         loop {
-            let seen = self.connections.get(&connection.id).await?.ok_or(RefreshError::Gone)?;
-            if !seen.is_leased(self.clock.now()) {
+            let seen =
+                self.parts.connections.get(&connection.id).await?.ok_or(RefreshError::Gone)?;
+            if !seen.is_leased(self.parts.clock.now()) {
                 return Ok(seen);
             }
             if Instant::now() + *pause >= deadline {
@@ -434,8 +421,8 @@ impl Refresher {
         cause: &Cause,
     ) -> Result<Option<AccessToken>, RefreshError> {
         let owner = owner(seen, usable_grant(seen)?);
-        let Some(sealed) = self.tokens.get(owner).await? else { return Ok(None) };
-        if cause.is_met_by(&sealed, seen, self.clock.now()) {
+        let Some(sealed) = self.parts.tokens.get(owner).await? else { return Ok(None) };
+        if cause.is_met_by(&sealed, seen, self.parts.clock.now()) {
             return Ok(Some(self.open(owner, &sealed, true).await?));
         }
         Ok(None)
@@ -454,8 +441,9 @@ impl Refresher {
         let warmth = integration.warmth(connection.last_used_at);
         Release::Untouched {
             token_expires_at: lifetime.expires_at,
-            due_at: overdue
-                .then(|| schedule::next_renewal(lifetime, warmth, now, &mut self.random.clone())),
+            due_at: overdue.then(|| {
+                schedule::next_renewal(lifetime, warmth, now, &mut self.parts.random.clone())
+            }),
         }
     }
 
@@ -466,7 +454,7 @@ impl Refresher {
         renewed: bool,
     ) -> Result<AccessToken, Error> {
         Ok(AccessToken {
-            bearer: self.tokens.open_access(owner, sealed).await?,
+            bearer: self.parts.tokens.open_access(owner, sealed).await?,
             version: sealed.version,
             expires_at: sealed.access_expires_at(),
             renewed,
