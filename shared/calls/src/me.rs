@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use devops::address::Address;
 use edge::caller::Caller;
 use edge::problem::{Code, Problem};
 use futures_util::future::try_join_all;
@@ -57,22 +56,22 @@ async fn ids(integrations: &Integrations) -> Result<Vec<IntegrationId>, AskError
 pub(crate) fn pick(
     connections: Vec<(Connection, Integration)>,
     destination: &Destination<'_>,
-) -> Result<(Connection, Integration, Address), Problem> {
+) -> Result<(Connection, Integration), Problem> {
     let mut reaching = Vec::new();
     let mut refusal = None;
     for (connection, integration) in connections {
         match destination.address(&connection, &integration) {
-            Ok(address) => reaching.push((connection, integration, address)),
+            Ok(_) => reaching.push((connection, integration)),
             Err(problem) => refusal = Some(problem),
         }
     }
-    if reaching.iter().filter(|(connection, ..)| is_active(connection)).count() == 1 {
-        reaching.retain(|(connection, ..)| is_active(connection));
+    if reaching.iter().filter(|(connection, _)| is_active(connection)).count() == 1 {
+        reaching.retain(|(connection, _)| is_active(connection));
     }
     let Some(picked) = reaching.pop() else {
         return Err(refusal.unwrap_or_else(|| not_found("You have no connection yet.")));
     };
-    if let Some((_, other, _)) = reaching.first() {
+    if let Some((_, other)) = reaching.first() {
         let (one, other) = (&picked.1.id, &other.id);
         let detail = format!("Among others, those under {other} and {one} reach it.");
         return Err(Problem::new(Code::ConnectionAmbiguous).detail(detail));

@@ -1,36 +1,36 @@
 //! Errors of other crates as the problems that callers see.
 
-use std::time::Duration;
-
 use devops::address::AddressError;
 use edge::problem::{Code, Problem};
 use jiff::SignedDuration;
 use vault::refresh::RefreshError;
 
+/// The shortest `Retry-After`: 0 would invite a loop.
+const SHORTEST_WAIT: SignedDuration = SignedDuration::from_secs(1);
+
 /// Returns the problem of a refresh that gave no token.
 #[must_use]
 pub fn of_refresh(error: RefreshError) -> Problem {
-    match error {
-        RefreshError::Gone => Problem::new(Code::ConnectionNotFound),
-        RefreshError::Pending => Problem::new(Code::ConnectionPending),
+    let (code, retry_after) = match error {
+        RefreshError::Gone => (Code::ConnectionNotFound, None),
+        RefreshError::Pending => (Code::ConnectionPending, None),
         RefreshError::ReauthorizationRequired { .. } => {
-            Problem::new(Code::ConnectionReauthorizationRequired)
+            (Code::ConnectionReauthorizationRequired, None)
         }
-        RefreshError::Refused { retry_after } => {
-            Problem::new(Code::RefreshRefused).retry_after(seconds(retry_after))
-        }
-        RefreshError::InProgress => {
-            Problem::new(Code::RefreshInProgress).retry_after(Duration::from_secs(1))
-        }
+        RefreshError::Refused { retry_after } => (Code::RefreshRefused, Some(retry_after)),
+        RefreshError::InProgress => (Code::RefreshInProgress, Some(SHORTEST_WAIT)),
         RefreshError::EntraUnavailable { retry_after } => {
-            Problem::new(Code::EntraUnavailable).retry_after(seconds(retry_after))
+            (Code::EntraUnavailable, Some(retry_after))
         }
-        RefreshError::EntraThrottled { retry_after } => {
-            Problem::new(Code::EntraThrottled).retry_after(seconds(retry_after))
-        }
-        RefreshError::CredentialRejected => Problem::new(Code::CredentialRejected),
-        RefreshError::IntegrationPaused => Problem::new(Code::IntegrationNotReady),
-        RefreshError::Vault(error) => error.into(),
+        RefreshError::EntraThrottled { retry_after } => (Code::EntraThrottled, Some(retry_after)),
+        RefreshError::CredentialRejected => (Code::CredentialRejected, None),
+        RefreshError::IntegrationPaused => (Code::IntegrationNotReady, None),
+        RefreshError::Vault(error) => return error.into(),
+    };
+    let problem = Problem::new(code);
+    match retry_after {
+        Some(wait) => problem.retry_after(wait.max(SHORTEST_WAIT).unsigned_abs()),
+        None => problem,
     }
 }
 
@@ -42,9 +42,4 @@ pub(crate) fn of_address(error: &AddressError) -> Problem {
         AddressError::AmbiguousPath(_) => Code::AmbiguousPath,
     };
     Problem::new(code).detail(error.to_string())
-}
-
-fn seconds(wait: SignedDuration) -> Duration {
-    // At least one second: 0 would invite a loop.
-    Duration::try_from(wait).unwrap_or_default().max(Duration::from_secs(1))
 }

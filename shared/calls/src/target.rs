@@ -46,23 +46,18 @@ pub(crate) async fn find(
     destination: &Destination<'_>,
     log: &RequestLog,
 ) -> Result<Target, Problem> {
-    let (connection, integration, address) = match destination.connection {
-        Named::Id(id) => {
-            let (connection, integration) = visible(stores, caller, id, log).await?;
-            require_usable(&connection, &integration)?;
-            let address = destination.address(&connection, &integration)?;
-            (connection, integration, address)
-        }
+    let (connection, integration) = match destination.connection {
+        Named::Id(id) => visible(stores, caller, id, log).await?,
         Named::Own { integration } => {
             let candidates = me::connections(stores, known_integrations, caller, integration);
-            let candidates = candidates.await?;
-            let (connection, integration, address) = me::pick(candidates, destination)?;
+            let (connection, integration) = me::pick(candidates.await?, destination)?;
             log.connection(&connection.id);
             log.integration(&connection.integration);
-            require_usable(&connection, &integration)?;
-            (connection, integration, address)
+            (connection, integration)
         }
     };
+    require_usable(&connection, &integration)?;
+    let address = destination.address(&connection, &integration)?;
     log.host(address.host());
     require_known(destination.method)?;
     let method = destination.method.clone();
