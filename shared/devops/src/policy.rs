@@ -55,11 +55,6 @@ pub struct CallRule {
 }
 
 impl CallPolicy {
-    /// Returns its rules, in the given order.
-    pub fn rules(&self) -> &[CallRule] {
-        &self.rules
-    }
-
     /// Returns whether a call is allowed.
     pub fn allows(&self, method: &Method, address: &Address) -> bool {
         if self.rules.is_empty() {
