@@ -54,12 +54,11 @@ impl OrganizationTenants {
     async fn backing(&self, organization: &OrganizationName) -> Result<Tenant, Problem> {
         let ask = || async {
             match self.devops.resource_tenant(organization).await {
-                Ok(OrganizationTenant::Entra(id)) => match id.to_string().parse() {
-                    Ok(id) => Ok(Tenant::Id(id)),
-                    Err(error) => {
-                        Err(AskError::from(Some(Problem::new(Code::InternalError).cause(error))))
-                    }
-                },
+                Ok(OrganizationTenant::Entra(id)) => {
+                    id.to_string().parse().map(Tenant::Id).map_err(|error| {
+                        AskError::from(Some(Problem::new(Code::InternalError).cause(error)))
+                    })
+                }
                 Ok(OrganizationTenant::PersonalMicrosoftAccounts) => {
                     Err(AskError::from(Some(Problem::new(Code::OrganizationNotBackedByEntra))))
                 }
@@ -67,10 +66,8 @@ impl OrganizationTenants {
                 Ok(OrganizationTenant::Unknown) | Err(_) => Err(AskError::from(None)),
             }
         };
-        self.known.get(organization, ask).await.or_else(|problem: Option<Problem>| match problem {
-            Some(problem) => Err(problem),
-            None => Ok(Tenant::Organizations),
-        })
+        let known = self.known.get(organization, ask).await;
+        known.or_else(|problem| problem.map_or(Ok(Tenant::Organizations), Err))
     }
 }
 

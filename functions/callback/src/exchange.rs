@@ -8,6 +8,7 @@ use entra::identifiers::Tenant;
 use entra::token::{CodeRequest, TokenError, TokenResponse};
 use secrecy::SecretString;
 use vault::client_credentials::CredentialUseError;
+use vault::events::Event;
 use vault::integrations::Integration;
 use vault::sessions::{AuthorizationFlow, FlowSecrets};
 
@@ -58,9 +59,7 @@ impl Callback {
             Err(
                 CredentialUseError::Missing
                 | CredentialUseError::Vault(vault::Error::NotFederated { .. }),
-            ) => {
-                return Err(Problem::new(Code::IntegrationNotReady));
-            }
+            ) => return Err(Problem::new(Code::IntegrationNotReady)),
             Err(CredentialUseError::Vault(error)) => return Err(error.into()),
             Err(CredentialUseError::Entra(error)) => {
                 return Err(self.exchange_refused(integration, &error).await);
@@ -129,11 +128,9 @@ impl Callback {
         error: &TokenError,
     ) -> Result<(), vault::Error> {
         if self.integrations.reject_credential(integration, self.clock.now()).await? {
+            let integration = &integration.id;
             let reason = error.error.as_deref().unwrap_or("invalid_client");
-            let event = vault::events::Event::IntegrationCredentialRejected {
-                integration: &integration.id,
-                reason,
-            };
+            let event = Event::IntegrationCredentialRejected { integration, reason };
             self.events.send(&event).await;
         }
         Ok(())

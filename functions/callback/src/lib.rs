@@ -133,10 +133,7 @@ impl HttpFunction for Callback {
             }
         };
         log.integration(&flow.session.integration);
-        let outcome = match self.finish(&flow, &secrets, &query).await {
-            Ok(outcome) => outcome,
-            Err(problem) => Outcome::Refused(problem),
-        };
+        let outcome = self.finish(&flow, &secrets, &query).await.unwrap_or_else(Outcome::Refused);
         if let Outcome::Pending { connection, .. } | Outcome::Active { connection, .. } = &outcome {
             log.connection(connection);
         }

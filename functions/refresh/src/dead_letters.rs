@@ -11,16 +11,20 @@ use crate::Refresh;
 use crate::queue::Message;
 
 /// The delay of a connection whose worker crashed.
-const PUT_ASIDE_FOR: SignedDuration = SignedDuration::from_hours(1);
+const POSTPONED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Due rows read in one call.
 const PAGE: i32 = 200;
 
 impl Refresh {
     /// Postpones the connections of the message's shard whose lease expired without being released: their worker
     /// crashed. Changes only their due time.
-    pub(crate) async fn bury(&self, message: &Message, deadline: Instant) -> Result<(), Error> {
+    pub(crate) async fn handle_dead_letter(
+        &self,
+        message: &Message,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
-        let mut put_aside = 0;
+        let mut postponed = 0;
         if let Message::DueShard(shard) = message {
             let connections = &self.connections;
             let mut cursor = None;
@@ -32,8 +36,8 @@ impl Refresh {
                     };
                     if was_abandoned(&connection, now) {
                         tracing::error!(connection = %connection.id, "a worker ended while it renewed this; it is put aside");
-                        let until = now + PUT_ASIDE_FOR;
-                        put_aside += u64::from(connections.postpone(row, until).await?);
+                        let until = now + POSTPONED_FOR;
+                        postponed += u64::from(connections.postpone(row, until).await?);
                     }
                 }
                 cursor = page.next;
@@ -44,7 +48,7 @@ impl Refresh {
         }
         let mut metrics = Metrics::new("refresh");
         metrics.add("DeadLetters", Unit::Count, 1);
-        metrics.add("DeadLettersPutAside", Unit::Count, put_aside);
+        metrics.add("DeadLettersPutAside", Unit::Count, postponed);
         edge::log::write_metrics(&metrics, now);
         Ok(())
     }

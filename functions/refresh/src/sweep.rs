@@ -27,7 +27,7 @@ impl Refresh {
     /// Sends a message for each segment of the table, and reports client credentials that expire soon.
     pub(crate) async fn begin_sweep(&self) -> Result<Begun, Error> {
         let now = self.clock.now();
-        let expiring_credentials = self.tell_expiring_credentials(now).await?;
+        let expiring_credentials = self.report_expiring_credentials(now).await?;
         let segments = self.service.refresh_shards(self.shards).await?;
         for number in 0..segments {
             let message = Message::Sweep(Segment { number, of: segments, after: None });
@@ -36,8 +36,8 @@ impl Refresh {
         Ok(Begun { segments, expiring_credentials })
     }
 
-    async fn tell_expiring_credentials(&self, now: Timestamp) -> Result<u32, Error> {
-        let mut told = 0;
+    async fn report_expiring_credentials(&self, now: Timestamp) -> Result<u32, Error> {
+        let mut expiring = 0;
         let mut metrics = Metrics::new("refresh");
         let mut fewest_days: Option<u64> = None;
         for integration in self.integrations.list().await? {
@@ -46,21 +46,19 @@ impl Refresh {
             let days = u64::try_from(left.as_hours() / 24).unwrap_or_default();
             fewest_days = Some(fewest_days.map_or(days, |known| known.min(days)));
             if left < EXPIRES_SOON {
-                let event = Event::IntegrationCredentialExpiring {
-                    integration: &integration.id,
-                    expires_at,
-                };
+                let integration = &integration.id;
+                let event = Event::IntegrationCredentialExpiring { integration, expires_at };
                 self.events.send(&event).await;
-                tracing::warn!(integration = %integration.id, days, "the client credential expires soon");
-                told += 1;
+                tracing::warn!(%integration, days, "the client credential expires soon");
+                expiring += 1;
             }
         }
-        metrics.add("CredentialsExpiring", Unit::Count, told.into());
+        metrics.add("CredentialsExpiring", Unit::Count, expiring.into());
         if let Some(days) = fewest_days {
             metrics.add("CredentialDaysLeft", Unit::Count, days);
         }
         edge::log::write_metrics(&metrics, now);
-        Ok(told)
+        Ok(expiring)
     }
 
     /// Scans a segment until its end or the deadline. The rest goes back to the queue.

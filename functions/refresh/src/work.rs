@@ -44,7 +44,7 @@ impl Refresh {
         };
         let dead = self.dead_letters_arn.as_ref().is_some_and(|arn| *arn == record.source);
         let done = match &message {
-            _ if dead => self.bury(&message, deadline).await,
+            _ if dead => self.handle_dead_letter(&message, deadline).await,
             Message::DueShard(shard) => self.drain_shard(*shard, deadline).await,
             Message::Sweep(segment) => self.sweep(segment, deadline).await,
         };
@@ -65,10 +65,8 @@ impl Refresh {
             self.queue.send_rest(&Message::DueShard(shard), self.clock.now()).await?;
         }
         // A shard that cannot even be read fails, too.
-        self.tallies.count(
-            Counter::OwnFailures,
-            u64::from(drained.failure.is_some() && drained.tally.failed == 0),
-        );
+        let is_unread = drained.failure.is_some() && drained.tally.failed == 0;
+        self.tallies.count(Counter::OwnFailures, u64::from(is_unread));
         self.count(&drained.tally).await;
         drained.failure.map_or(Ok(()), |error| Err(error.into()))
     }
