@@ -6,20 +6,25 @@ use edge::problem::{Code, Problem};
 use vault::connections::{Connection, Status};
 use vault::integrations::{self, Integration};
 
-use crate::Stores;
+use crate::Calls;
 
-/// Returns the connection and its integration; absent and foreign ones look the same.
-pub(crate) async fn visible(
-    stores: &Stores,
-    caller: &Caller,
-    id: &str,
-    log: &RequestLog,
-) -> Result<(Connection, Integration), Problem> {
-    let connection = caller.connection(&stores.connections, id, log).await?;
-    log.integration(&connection.integration);
-    let integration = stores.integrations.get(&connection.integration).await?;
-    let integration = integration.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
-    Ok((connection, integration))
+impl Calls {
+    /// Returns the connection with this id and its integration, if the caller may know of them.
+    ///
+    /// # Errors
+    /// [`Code::ConnectionNotFound`] for an absent connection and for another's alike.
+    pub async fn connection(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<(Connection, Integration), Problem> {
+        let connection = caller.connection(&self.stores.connections, id, log).await?;
+        log.integration(&connection.integration);
+        let integration = self.stores.integrations.get(&connection.integration).await?;
+        let integration = integration.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
+        Ok((connection, integration))
+    }
 }
 
 /// Refuses a connection that cannot be used, with the place where its user can sign in again.

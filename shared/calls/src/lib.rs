@@ -34,16 +34,16 @@ use edge::metrics::Unit;
 use edge::problem::Problem;
 use ground::clock::Clock;
 use ground::random::Random;
+use ground::remembered::Remembered;
 use http::{HeaderMap, StatusCode};
 use vault::connections::{Connection, Connections};
-use vault::integrations::{Integration, Integrations};
-use vault::limits::{LimitLedger, Standing};
+use vault::integrations::Integrations;
+use vault::limits::LimitLedger;
 use vault::refresh::Refresher;
 use vault::tallies::{Counter, Tallies};
 
 pub use crate::destination::{Destination, Named};
-use crate::limits::Places;
-use crate::me::{KnownIntegrations, known_integrations};
+use crate::me::KnownIntegrations;
 pub use crate::send::{Call, Reading};
 use crate::target::Target;
 pub use crate::upstream::{Body, Upstream};
@@ -91,21 +91,8 @@ impl Calls {
         clock: Arc<dyn Clock>,
         random: Random,
     ) -> Self {
-        let known_integrations = known_integrations(Arc::clone(&clock));
+        let known_integrations = Remembered::new(Arc::clone(&clock), me::KNOWN_FOR);
         Self { stores, known_integrations, refresher, devops, clock, random }
-    }
-
-    /// Returns the connection with this id and its integration, if the caller may know of them.
-    ///
-    /// # Errors
-    /// [`edge::problem::Code::ConnectionNotFound`] for an absent connection and for another's alike.
-    pub async fn connection(
-        &self,
-        caller: &Caller,
-        id: &str,
-        log: &RequestLog,
-    ) -> Result<(Connection, Integration), Problem> {
-        connection::visible(&self.stores, caller, id, log).await
     }
 
     /// Finds the connection and the address that a caller names, and counts the call: in the hourly tally each target
@@ -121,21 +108,12 @@ impl Calls {
         log: &RequestLog,
     ) -> Result<Target, Problem> {
         self.stores.tallies.count(Counter::Calls, 1);
-        let known = &self.known_integrations;
-        let target = target::find(&self.stores, known, caller, destination, log).await;
+        let target = self.find(caller, destination, log).await;
         if let Err(problem) = &target {
             self.stores.tallies.write().await;
             self.count_failure(problem.code().status()).await;
         }
         target
-    }
-
-    /// Returns the state of each of the operator's limits that a call of this target would meet.
-    ///
-    /// # Errors
-    /// [`edge::problem::Code::ServiceUnavailable`] if DynamoDB does not answer.
-    pub async fn standings(&self, target: &Target) -> Result<Vec<Standing>, Problem> {
-        limits::standings(&self.stores.limits, target, self.clock.now()).await
     }
 
     /// Calls a target. Returns the answer of Azure DevOps, whatever its status.
@@ -188,13 +166,6 @@ impl Calls {
                 Err(problem)
             }
         }
-    }
-
-    async fn take_places(&self, target: &Target, call: &Call) -> Result<Places, Problem> {
-        let now = self.clock.now();
-        let until = now + call.deadlines.time_left();
-        let rng = &mut self.random.clone();
-        Places::take(&self.stores.limits, target, until, now, rng).await
     }
 
     async fn note(&self, connection: &Connection, headers: &HeaderMap) {

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use edge::problem::{Code, Problem};
-use ground::random::Random;
 use http::{HeaderName, HeaderValue};
-use jiff::Timestamp;
 use vault::limits::{Exceeded, Limit, LimitLedger, Place, Standing, Subject, Taken};
 
 use crate::target::Target;
+use crate::{Call, Calls};
 
 /// "`RateLimit` header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers).
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -21,19 +20,21 @@ pub(crate) struct Places {
     pub(crate) standings: Vec<Standing>,
 }
 
-impl Places {
+impl Calls {
     /// Takes a place under each limit, or none.
     ///
     /// # Errors
     /// [`Code::RateLimited`] or [`Code::ConcurrencyLimited`] if a limit is reached.
-    pub(crate) async fn take(
-        limits: &LimitLedger,
+    pub(crate) async fn take_places(
+        &self,
         target: &Target,
-        until: Timestamp,
-        now: Timestamp,
-        rng: &mut Random,
-    ) -> Result<Self, Problem> {
-        let mut held = Self { limits: limits.clone(), taken: Vec::new(), standings: Vec::new() };
+        call: &Call,
+    ) -> Result<Places, Problem> {
+        let limits = &self.stores.limits;
+        let now = self.clock.now();
+        let until = now + call.deadlines.time_left();
+        let rng = &mut self.random.clone();
+        let mut held = Places { limits: limits.clone(), taken: Vec::new(), standings: Vec::new() };
         for (subject, limit) in limits_of(target) {
             match limits.take(&subject, limit, until, now, rng).await? {
                 Taken::Place(place, standing) => {
@@ -51,6 +52,20 @@ impl Places {
         Ok(held)
     }
 
+    /// Returns the state of each of the operator's limits that a call of this target would meet.
+    ///
+    /// # Errors
+    /// [`Code::ServiceUnavailable`] if DynamoDB does not answer.
+    pub async fn standings(&self, target: &Target) -> Result<Vec<Standing>, Problem> {
+        let mut standings = Vec::new();
+        for (subject, limit) in limits_of(target) {
+            standings.push(self.stores.limits.look(&subject, limit, self.clock.now()).await?);
+        }
+        Ok(standings)
+    }
+}
+
+impl Places {
     /// Gives the places back, when the call is over.
     pub(crate) async fn release(&self) {
         for place in &self.taken {
@@ -59,19 +74,6 @@ impl Places {
             }
         }
     }
-}
-
-/// Returns the state of each limit, without taking a place.
-pub(crate) async fn standings(
-    limits: &LimitLedger,
-    target: &Target,
-    now: Timestamp,
-) -> Result<Vec<Standing>, Problem> {
-    let mut standings = Vec::new();
-    for (subject, limit) in limits_of(target) {
-        standings.push(limits.look(&subject, limit, now).await?);
-    }
-    Ok(standings)
 }
 
 fn limits_of(target: &Target) -> impl Iterator<Item = (Subject, Limit)> {

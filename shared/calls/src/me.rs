@@ -1,51 +1,44 @@
 //! `me`: the calling user's own connection that reaches an address, so that a user's program needs no id.
 
-use std::sync::Arc;
-
 use edge::caller::Caller;
 use edge::problem::{Code, Problem};
 use futures_util::future::try_join_all;
-use ground::clock::Clock;
 use ground::remembered::{AskError, Remembered};
 use jiff::SignedDuration;
 use vault::connections::{self, Connection};
 use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations};
 
-use crate::Stores;
 use crate::destination::Destination;
+use crate::{Calls, Stores};
 
 /// How long the ids of integrations are remembered. The integrations themselves are read for each call.
-const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// The ids of all integrations, read once a minute.
 pub(crate) type KnownIntegrations = Remembered<(), Vec<IntegrationId>>;
 
-/// Remembers no ids yet.
-pub(crate) fn known_integrations(clock: Arc<dyn Clock>) -> KnownIntegrations {
-    Remembered::new(clock, KNOWN_FOR)
-}
-
-/// Returns the calling user's connections, under one integration or under all.
-pub(crate) async fn connections(
-    stores: &Stores,
-    known: &KnownIntegrations,
-    caller: &Caller,
-    integration: Option<&str>,
-) -> Result<Vec<(Connection, Integration)>, Problem> {
-    let user =
-        caller.user().ok_or_else(|| not_found("`me` is for callers with a user's own token."))?;
-    let Stores { connections, integrations, .. } = stores;
-    let ids = match integration {
-        Some(id) => id.parse().into_iter().collect(),
-        None => known.get(&(), || ids(integrations)).await?,
-    };
-    let found = ids.iter().map(|id| async move {
-        let Some(connection) = connections.find(id, user).await? else { return Ok(None) };
-        let integration = integrations.get(id).await?;
-        Ok::<_, vault::Error>(integration.map(|integration| (connection, integration)))
-    });
-    Ok(try_join_all(found).await?.into_iter().flatten().collect())
+impl Calls {
+    /// Returns the calling user's connections, under one integration or under all.
+    pub(crate) async fn own_connections(
+        &self,
+        caller: &Caller,
+        integration: Option<&str>,
+    ) -> Result<Vec<(Connection, Integration)>, Problem> {
+        let not_a_user = || not_found("`me` is for callers with a user's own token.");
+        let user = caller.user().ok_or_else(not_a_user)?;
+        let Stores { connections, integrations, .. } = &self.stores;
+        let ids = match integration {
+            Some(id) => id.parse().into_iter().collect(),
+            None => self.known_integrations.get(&(), || ids(integrations)).await?,
+        };
+        let found = ids.iter().map(|id| async move {
+            let Some(connection) = connections.find(id, user).await? else { return Ok(None) };
+            let integration = integrations.get(id).await?;
+            Ok::<_, vault::Error>(integration.map(|integration| (connection, integration)))
+        });
+        Ok(try_join_all(found).await?.into_iter().flatten().collect())
+    }
 }
 
 async fn ids(integrations: &Integrations) -> Result<Vec<IntegrationId>, AskError<vault::Error>> {

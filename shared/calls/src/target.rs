@@ -9,10 +9,9 @@ use http::Method;
 use vault::connections::Connection;
 use vault::integrations::Integration;
 
-use crate::Stores;
-use crate::connection::{require_usable, visible};
+use crate::connection::require_usable;
 use crate::destination::{Destination, Named};
-use crate::me::{self, KnownIntegrations};
+use crate::{Calls, me};
 
 /// A connection that may call an address. Made by [`crate::Calls::target`] only, which counts it.
 #[non_exhaustive]
@@ -38,30 +37,30 @@ impl Target {
     }
 }
 
-/// Finds the target of a call.
-pub(crate) async fn find(
-    stores: &Stores,
-    known_integrations: &KnownIntegrations,
-    caller: &Caller,
-    destination: &Destination<'_>,
-    log: &RequestLog,
-) -> Result<Target, Problem> {
-    let (connection, integration) = match destination.connection {
-        Named::Id(id) => visible(stores, caller, id, log).await?,
-        Named::Own { integration } => {
-            let candidates = me::connections(stores, known_integrations, caller, integration);
-            let (connection, integration) = me::pick(candidates.await?, destination)?;
-            log.connection(&connection.id);
-            log.integration(&connection.integration);
-            (connection, integration)
-        }
-    };
-    require_usable(&connection, &integration)?;
-    let address = destination.address(&connection, &integration)?;
-    log.host(address.host());
-    require_known(destination.method)?;
-    let method = destination.method.clone();
-    Ok(Target { connection, integration, method, address })
+impl Calls {
+    pub(crate) async fn find(
+        &self,
+        caller: &Caller,
+        destination: &Destination<'_>,
+        log: &RequestLog,
+    ) -> Result<Target, Problem> {
+        let (connection, integration) = match destination.connection {
+            Named::Id(id) => self.connection(caller, id, log).await?,
+            Named::Own { integration } => {
+                let candidates = self.own_connections(caller, integration).await?;
+                let (connection, integration) = me::pick(candidates, destination)?;
+                log.connection(&connection.id);
+                log.integration(&connection.integration);
+                (connection, integration)
+            }
+        };
+        require_usable(&connection, &integration)?;
+        let address = destination.address(&connection, &integration)?;
+        log.host(address.host());
+        require_known(destination.method)?;
+        let method = destination.method.clone();
+        Ok(Target { connection, integration, method, address })
+    }
 }
 
 /// Refuses methods that Azure DevOps' API does not have (S-36).
