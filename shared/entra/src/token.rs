@@ -1,6 +1,5 @@
 //! The token endpoint: code, refresh token and client credentials grants.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +78,7 @@ pub struct ClientCredentialsRequest<'a> {
 }
 
 /// The tokens of a token response. None of them can be printed.
+#[derive(Debug)]
 pub struct TokenResponse {
     /// The access token for Azure DevOps; opaque to us.
     pub access_token: BearerToken,
@@ -94,14 +94,6 @@ pub struct TokenResponse {
     pub scopes: Vec<String>,
     /// The time of the response, by our clock.
     pub received_at: Timestamp,
-}
-
-impl fmt::Debug for TokenResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenResponse")
-            .field("expires_in", &self.expires_in)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The reasons why there are no tokens. Entra's description is left out, because it may name people.
@@ -372,7 +364,7 @@ fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
 }
 
 /// A token response (RFC 6749 section 5.1), with Entra's additions.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Answer {
     access_token: AccessToken,
     token_type: BasicTokenType,
@@ -386,12 +378,6 @@ struct Answer {
     id_token: Option<AccessToken>,
     #[serde(default)]
     scope: String,
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").finish_non_exhaustive()
-    }
 }
 
 impl oauth2::TokenResponse for Answer {
