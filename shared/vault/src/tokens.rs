@@ -66,7 +66,6 @@ pub struct SealedTokens {
     pub fence: u64,
     access_expires_at: i64,
     /// Seconds since 1970; only until the connection is confirmed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
 

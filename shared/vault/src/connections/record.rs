@@ -19,12 +19,10 @@ pub struct Connection {
     /// The application's user.
     pub user: UserId,
     /// The organization it is pinned to; `None`: those that the integration names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrganizationName>,
     /// Whether it can be used.
     pub status: Status,
     /// Entra's error, when the user must sign in again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Who signed in at Entra. Its fields are attributes of the item, so that the due index can hold the tenant.
     #[serde(flatten)]
@@ -32,7 +30,6 @@ pub struct Connection {
     /// The scopes that Entra granted, without the resource's prefix.
     pub scopes: Vec<String>,
     /// The current grant; `None` before the first confirmation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
     /// When the access token expires.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
@@ -50,10 +47,8 @@ pub struct Connection {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub connected_at: Option<Timestamp>,
     /// A finished flow that is not confirmed yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     /// Entra's claims challenge for the next authorize URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims_challenge: Option<String>,
     /// Counts structural changes: complete, confirm, erase.
     pub revision: u64,
@@ -70,7 +65,6 @@ pub struct Connection {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub retry_at: Option<Timestamp>,
     /// How the last refresh failed, until one succeeds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<RefreshFailure>,
     /// When Entra first refused the grant, while that is being confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
@@ -79,7 +73,6 @@ pub struct Connection {
     #[serde(default)]
     pub refusals: u32,
     /// A version of the tokens that Azure DevOps rejected although it was fresh.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_version: Option<u64>,
     /// Until when a rejection of that version causes no refresh.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
@@ -91,7 +84,6 @@ pub struct Connection {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub due_at: Option<Timestamp>,
     /// The partition of the due index; present together with `due_at`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_shard: Option<u32>,
 }
 

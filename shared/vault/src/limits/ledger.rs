@@ -146,8 +146,7 @@ impl LimitLedger {
     /// [`Error::Unavailable`] when DynamoDB is; the place then becomes free at the call's `until`.
     pub async fn give_back(&self, place: &Place) -> Result<(), Error> {
         let Some(name) = &place.name else { return Ok(()) };
-        let update = self
-            .update(&place.key)
+        let update = Write::update(&self.table, &place.key)
             .when("pk", Condition::Exists)
             .remove(&format!("under_way.{name}"));
         update.attempt(&self.client).await.map(drop)
@@ -158,8 +157,9 @@ impl LimitLedger {
     /// # Errors
     /// As [`Self::give_back`].
     pub async fn undo(&self, place: &Place) -> Result<(), Error> {
-        let update =
-            self.update(&place.key).when("pk", Condition::Exists).add("full_at", n(-place.cost));
+        let update = Write::update(&self.table, &place.key)
+            .when("pk", Condition::Exists)
+            .add("full_at", n(-place.cost));
         update.attempt(&self.client).await?;
         self.give_back(place).await
     }
@@ -178,10 +178,6 @@ impl LimitLedger {
         Ok(state.unwrap_or_default().standing(subject, limit, now))
     }
 
-    fn update(&self, key: &str) -> Write {
-        Write::update(&self.table, key)
-    }
-
     /// Tries to count a call, if the item is as believed.
     async fn count(
         &self,
@@ -191,8 +187,8 @@ impl LimitLedger {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Updated, Error> {
-        let update =
-            self.update(&place.key).set("expires_at", n((until.max(now) + KEPT_FOR).as_second()));
+        let update = Write::update(&self.table, &place.key)
+            .set("expires_at", n((until.max(now) + KEPT_FOR).as_second()));
         let update = with_rate(update, place, limit, believed, now.as_microsecond());
         with_concurrency(update, place, limit, believed, until.as_millisecond())
             .send(&self.client)
@@ -203,7 +199,8 @@ impl LimitLedger {
     async fn clear(&self, key: &str, overdue: &[(&String, i64)]) -> Result<(), Error> {
         for (name, until) in overdue {
             let path = format!("under_way.{name}");
-            let update = self.update(key).when(&path, Condition::Is(n(until))).remove(&path);
+            let update =
+                Write::update(&self.table, key).when(&path, Condition::Is(n(until))).remove(&path);
             update.attempt(&self.client).await?;
         }
         Ok(())

@@ -45,13 +45,10 @@ pub struct ConnectSession {
     /// The application's user.
     pub user: UserId,
     /// The organization, if the application named one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrganizationName>,
     /// Where the browser goes afterwards; checked against the integration when the session was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_to: Option<Url>,
     /// The account to suggest on Entra's sign-in page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_hint: Option<String>,
     /// The scopes to ask for: the integration's, or fewer.
     pub scopes: Vec<String>,

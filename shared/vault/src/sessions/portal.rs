@@ -55,7 +55,6 @@ pub struct PortalSession {
 struct Record {
     pk: String,
     key: PortalKey,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     draft: Option<Draft>,
     /// Seconds since 1970.
     used_at: i64,
