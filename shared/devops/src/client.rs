@@ -11,6 +11,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub use answers::ConnectionData;
+use answers::ConnectionDataAnswer;
 
 use crate::address::Address;
 use crate::host::Family;
@@ -117,7 +118,21 @@ impl DevopsClient {
         let path = format!("/{organization}/_apis/connectionData");
         let address = own_address(Family::Core.host(), &path, organization)
             .ok_or(ConnectionDataError::Unavailable)?;
-        let answer = self.get_connection_data(&address, token).await?;
+        let sent = self
+            .request(&address, Method::GET)
+            .header(AUTHORIZATION, token.authorization())
+            .header(ACCEPT, "application/json;api-version=7.1-preview.1")
+            .timeout(TIMEOUT)
+            .send()
+            .await;
+        let answer = sent.map_err(|_| ConnectionDataError::Unavailable)?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = ground::http::read(answer, LARGEST)
+            .await
+            .map_err(|_| ConnectionDataError::Unavailable)?;
+        judge(&address, status, &headers, &body)?;
+        let answer: ConnectionDataAnswer =
+            answers::read(&body).ok_or(ConnectionDataError::Unavailable)?;
         // Organizations with public access answer everybody, with a public identity instead of a 401.
         answer.user().ok_or(ConnectionDataError::Unauthorized)
     }
@@ -146,27 +161,6 @@ impl DevopsClient {
             Some(id) => OrganizationTenant::Entra(id),
             None => OrganizationTenant::Unknown,
         })
-    }
-
-    async fn get_connection_data(
-        &self,
-        address: &Address,
-        token: &BearerToken,
-    ) -> Result<answers::ConnectionDataAnswer, ConnectionDataError> {
-        let sent = self
-            .request(address, Method::GET)
-            .header(AUTHORIZATION, token.authorization())
-            .header(ACCEPT, "application/json;api-version=7.1-preview.1")
-            .timeout(TIMEOUT)
-            .send()
-            .await;
-        let answer = sent.map_err(|_| ConnectionDataError::Unavailable)?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = ground::http::read(answer, LARGEST)
-            .await
-            .map_err(|_| ConnectionDataError::Unavailable)?;
-        judge(address, status, &headers, &body)?;
-        answers::read(&body).ok_or(ConnectionDataError::Unavailable)
     }
 }
 

@@ -31,20 +31,11 @@ impl Scope {
     pub fn parse(name: &str) -> Option<&'static Self> {
         CATALOGUE.iter().find(|scope| scope.name == name)
     }
-
-    /// Returns the name with the resource's prefix, as Entra requires it.
-    pub fn qualified(&self) -> String {
-        qualified(self.name)
-    }
-}
-
-fn qualified(name: &str) -> String {
-    format!("{RESOURCE_ID}/{name}")
 }
 
 /// Returns configured scopes in the spelling of a request to Entra.
 pub fn request(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| qualified(name)).collect()
+    names.iter().map(|name| format!("{RESOURCE_ID}/{name}")).collect()
 }
 
 /// Returns the scopes that Entra granted, without the resource's prefix and without those of OpenID Connect.
