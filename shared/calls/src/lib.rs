@@ -153,7 +153,7 @@ impl Calls {
         // When Azure DevOps wants to be called next: a short wait is waited here, a long one by the caller.
         pace::wait(&target.connection, &call.deadlines, &*self.clock).await?;
         // The operator's limits. The places under them are held until the answer's body has left.
-        let places = self.take_places(target, call).await?;
+        let places = self.take_places(target, &call.deadlines).await?;
         // Token, call and verdict; with a renewed token once more if Azure DevOps rejects this one.
         match self.send_judged(target, call, log).await {
             Ok(upstream) => {

@@ -6,8 +6,9 @@ use edge::problem::{Code, Problem};
 use http::{HeaderName, HeaderValue};
 use vault::limits::{Exceeded, Limit, LimitLedger, Place, Standing, Subject, Taken};
 
+use crate::Calls;
+use crate::deadlines::Deadlines;
 use crate::target::Target;
-use crate::{Call, Calls};
 
 /// "`RateLimit` header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers).
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -28,11 +29,11 @@ impl Calls {
     pub(crate) async fn take_places(
         &self,
         target: &Target,
-        call: &Call,
+        deadlines: &Deadlines,
     ) -> Result<Places, Problem> {
         let limits = &self.stores.limits;
         let now = self.clock.now();
-        let until = now + call.deadlines.time_left();
+        let until = now + deadlines.time_left();
         let rng = &mut self.random.clone();
         let mut held = Places { limits: limits.clone(), taken: Vec::new(), standings: Vec::new() };
         for (subject, limit) in limits_of(target) {
@@ -59,7 +60,7 @@ impl Calls {
     pub async fn standings(&self, target: &Target) -> Result<Vec<Standing>, Problem> {
         let mut standings = Vec::new();
         for (subject, limit) in limits_of(target) {
-            standings.push(self.stores.limits.look(&subject, limit, self.clock.now()).await?);
+            standings.push(self.stores.limits.standing(&subject, limit, self.clock.now()).await?);
         }
         Ok(standings)
     }
@@ -69,7 +70,7 @@ impl Places {
     /// Gives the places back, when the call is over.
     pub(crate) async fn release(&self) {
         for place in &self.taken {
-            if let Err(error) = self.limits.give_back(place).await {
+            if let Err(error) = self.limits.release(place).await {
                 tracing::warn!("a place could not be released, it expires later: {error}");
             }
         }

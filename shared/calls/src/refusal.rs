@@ -34,7 +34,6 @@ pub fn of_refresh(error: RefreshError) -> Problem {
     }
 }
 
-/// Returns the problem of an address that is not called.
 pub(crate) fn of_address(error: &AddressError) -> Problem {
     let code = match error {
         AddressError::UnknownHost => Code::UnknownHost,

@@ -114,7 +114,6 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Why there is no answer.
 #[derive(Debug)]
 enum NoAnswer {
     /// The connection was not made, or broke; `sent` if something of the request may have arrived.

@@ -45,7 +45,6 @@ pub struct Place {
     cost: i64,
 }
 
-/// An item.
 #[derive(Debug, Default, Deserialize)]
 struct State {
     /// When the bucket is full again, in microseconds since 1970.
@@ -144,7 +143,7 @@ impl LimitLedger {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; the place then becomes free at the call's `until`.
-    pub async fn give_back(&self, place: &Place) -> Result<(), Error> {
+    pub async fn release(&self, place: &Place) -> Result<(), Error> {
         let Some(name) = &place.name else { return Ok(()) };
         let update = Write::update(&self.table, &place.key)
             .when("pk", Condition::Exists)
@@ -155,20 +154,20 @@ impl LimitLedger {
     /// Gives everything back, because the call was not made.
     ///
     /// # Errors
-    /// As [`Self::give_back`].
+    /// As [`Self::release`].
     pub async fn undo(&self, place: &Place) -> Result<(), Error> {
         let update = Write::update(&self.table, &place.key)
             .when("pk", Condition::Exists)
             .add("full_at", n(-place.cost));
         update.attempt(&self.client).await?;
-        self.give_back(place).await
+        self.release(place).await
     }
 
     /// The state of a limit, without taking anything.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
-    pub async fn look(
+    pub async fn standing(
         &self,
         subject: &Subject,
         limit: Limit,
