@@ -22,6 +22,7 @@ use serde::Serialize;
 use vault::api_keys::{self, ApiKeys};
 use vault::ids::{IntegrationId, UserId};
 use vault::operator_key::OperatorKey;
+use vault::secret_token::SecretHash;
 
 use crate::problem::{Code, Problem};
 use credentials::{Presented, Scheme};
@@ -187,7 +188,7 @@ impl Authenticator {
     }
 
     async fn operator_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
-        if self.operator_key.matches(secret).await? {
+        if self.operator_key.matches(&SecretHash::of(secret)).await? {
             Ok(Caller::operator())
         } else {
             Err(refused("neither an API key, nor a token, nor the operator key"))

@@ -29,19 +29,11 @@ impl OperatorKey {
         Self { client, secret_name, remembered: Remembered::new(clock, FRESH_FOR) }
     }
 
-    /// Whether `key` is the operator key, compared in constant time.
+    /// Whether this is the hash of the operator key, compared in constant time.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the secret cannot be read and none was read in the last five minutes.
-    pub async fn matches(&self, key: &SecretString) -> Result<bool, Error> {
-        self.matches_hash(&SecretHash::of(key)).await
-    }
-
-    /// The same for the hash of a key.
-    ///
-    /// # Errors
-    /// As [`Self::matches`].
-    pub async fn matches_hash(&self, key: &SecretHash) -> Result<bool, Error> {
+    pub async fn matches(&self, key: &SecretHash) -> Result<bool, Error> {
         let read = || async { Ok(SecretHash::of(&self.read().await?)) };
         Ok(self.remembered.get(&(), read).await?.is(key))
     }

@@ -25,7 +25,7 @@ impl Authenticator {
             }
         }
         let hash = SecretHash::of(presented);
-        let matches = self.operator_key.matches_hash(&hash).await?;
+        let matches = self.operator_key.matches(&hash).await?;
         Ok(matches.then(|| (PortalKey::OperatorKey(hash), Caller::operator())))
     }
 
@@ -40,7 +40,7 @@ impl Authenticator {
                 key.map(|key| Caller::of_key(&key)).filter(|caller| caller.kind == Kind::Operator)
             }
             PortalKey::OperatorKey(hash) => {
-                self.operator_key.matches_hash(hash).await?.then(Caller::operator)
+                self.operator_key.matches(hash).await?.then(Caller::operator)
             }
         })
     }
