@@ -36,8 +36,8 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::service::Service;
 use vault::sessions::{
-    AuthorizationFlow, Binding, ConnectSession, FlowSecrets, NewAuthorizationFlow,
-    REQUEST_LIFETIME, SessionKey, SessionToken, Sessions, Start,
+    AuthorizationFlow, Binding, ConnectSession, FlowSecrets, REQUEST_LIFETIME, SessionKey,
+    SessionToken, Sessions, Start,
 };
 
 /// Everything that the function needs, created once per process.
@@ -136,8 +136,7 @@ impl Authorize {
 
         let rng = &mut self.random.clone();
         let (state, binding) = (State::mint(rng), Binding::mint(rng));
-        let verifier = PkceVerifier::mint(rng);
-        let nonce = Nonce::mint(rng);
+        let (verifier, nonce) = (PkceVerifier::mint(rng), Nonce::mint(rng));
         let known = self.connections.find(&session.integration, &session.user).await?;
         let claims = known.and_then(|connection| connection.claims_challenge);
         let location = AuthorizationRequest {
@@ -159,9 +158,7 @@ impl Authorize {
             tenant,
         };
         let secrets = FlowSecrets { code_verifier: verifier.into_secret(), nonce };
-        let new =
-            NewAuthorizationFlow { flow, state: &state, binding: &binding, secrets: &secrets };
-        self.sessions.open_flow(new, now).await?;
+        self.sessions.open_flow(flow, &state, &binding, &secrets, now).await?;
 
         let mut response = respond::found(&location)?;
         let lifetime = Duration::try_from(REQUEST_LIFETIME).unwrap_or_default();

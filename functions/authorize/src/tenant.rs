@@ -16,7 +16,6 @@ use vault::integrations::{Organizations, TenantSetting};
 
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// Finds and remembers the tenants that back organizations.
 pub(crate) struct OrganizationTenants {
     devops: DevopsClient,
     known: Remembered<OrganizationName, Tenant>,

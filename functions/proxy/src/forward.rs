@@ -28,7 +28,6 @@ const ME: &str = "me";
 /// Picks an integration where several connections of a user would do.
 const INTEGRATION: &str = "x-ado-connect-integration";
 
-/// Forwards calls.
 pub(crate) struct Forwarder {
     calls: Arc<Calls>,
     response_mode: ResponseMode,

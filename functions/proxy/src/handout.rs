@@ -17,12 +17,11 @@ use serde_json::json;
 use tokio::time::Instant;
 use vault::connections::{Connection, Connections};
 use vault::integrations::Integration;
-use vault::refresh::{AccessToken, Cause, RefreshError, Refresher};
+use vault::refresh::{AccessToken, RefreshError, Refresher};
 
 /// How long one of these requests waits for Entra, or for another request that asks Entra.
 const BUDGET: Duration = Duration::from_secs(20);
 
-/// Renews and hands out tokens.
 pub(crate) struct Handout {
     pub(crate) calls: Arc<Calls>,
     pub(crate) connections: Connections,
@@ -38,7 +37,8 @@ impl Handout {
     ) -> Result<Response<Body>, Problem> {
         let (connection, integration) = self.calls.connection(caller, id, log).await?;
         require_usable(&connection, &integration)?;
-        let renewed = self.renew(&connection, &integration).await;
+        let deadline = Instant::now() + BUDGET;
+        let renewed = self.refresher.renew_now(&connection, &integration, deadline).await;
         self.token(renewed, &connection, &integration, log)?;
         let renewed = self.connections.get(&connection.id).await?;
         let renewed = renewed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
@@ -69,17 +69,6 @@ impl Handout {
             "expires_at": rfc3339(token.expires_at),
         });
         respond::json(StatusCode::OK, &body)
-    }
-
-    async fn renew(
-        &self,
-        connection: &Connection,
-        integration: &Integration,
-    ) -> Result<AccessToken, RefreshError> {
-        let deadline = Instant::now() + BUDGET;
-        let version = self.refresher.stored_version(connection).await?;
-        let cause = Cause::Requested { version };
-        self.refresher.renew(connection.clone(), integration, cause, deadline).await
     }
 
     /// Returns the token, or the problem of a failed renewal. Adds the renewal to the request's metrics either way.

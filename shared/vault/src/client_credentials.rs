@@ -140,7 +140,6 @@ fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok,
     serializer.serialize_str(secret.expose_secret())
 }
 
-/// A credential as it is cached.
 #[derive(Clone)]
 enum Cached {
     Credential(Arc<ClientCredential>),
@@ -170,14 +169,9 @@ impl ClientCredentials {
         Self { client, prefix, federation, remembered }
     }
 
-    /// Whether this deployment can use federated credentials.
-    pub fn can_federate(&self) -> bool {
-        self.federation.is_some()
-    }
-
     /// The audience of the tokens from AWS, if this deployment has federated credentials.
     pub fn federated_audience(&self) -> Option<&'static str> {
-        self.federation.as_ref().map(Federation::audience)
+        self.federation.as_ref().map(|federation| federation.audience)
     }
 
     /// Stores a credential as a new version, which it returns; the former one becomes `AWSPREVIOUS`.

@@ -25,7 +25,7 @@ const ALGORITHM: &str = "RS256";
 #[derive(Clone)]
 pub struct Federation {
     sts: Client,
-    audience: &'static str,
+    pub(crate) audience: &'static str,
     clock: Arc<dyn Clock>,
     held: Arc<Mutex<Option<Held>>>,
 }
@@ -39,11 +39,6 @@ impl Federation {
     /// Tokens for this audience; `sts` must act as the role that Entra trusts.
     pub fn new(sts: Client, audience: &'static str, clock: Arc<dyn Clock>) -> Self {
         Self { sts, audience, clock, held: Arc::default() }
-    }
-
-    /// The audience of the tokens.
-    pub fn audience(&self) -> &'static str {
-        self.audience
     }
 
     /// A token that is valid for at least another minute.

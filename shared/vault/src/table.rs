@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 
-/// A DynamoDB item.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// A record as an item; absent options become absent attributes, so that sparse indexes stay sparse.
@@ -78,12 +77,10 @@ pub(crate) async fn put_new<T: Serialize>(
     }
 }
 
-/// An item as a record.
 pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, Error> {
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|e| Error::corrupt(what, e))
 }
 
-/// A value of an attribute.
 pub(crate) fn to_value<T: Serialize>(
     what: &'static str,
     value: &T,
@@ -91,12 +88,10 @@ pub(crate) fn to_value<T: Serialize>(
     serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(value).map_err(|e| Error::corrupt(what, e))
 }
 
-/// A string attribute.
 pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-/// A number attribute.
 pub(crate) fn n(number: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }

@@ -89,7 +89,7 @@ pub enum StoreOutcome {
 #[derive(Clone)]
 pub struct TokenStore {
     client: Client,
-    table: String,
+    pub(crate) table: String,
     sealer: Sealer,
 }
 
@@ -97,11 +97,6 @@ impl TokenStore {
     /// Tokens in the given table, sealed by `sealer`.
     pub fn new(client: Client, table: String, sealer: Sealer) -> Self {
         Self { client, table, sealer }
-    }
-
-    /// The table's name, for transactions.
-    pub(crate) fn table(&self) -> &str {
-        &self.table
     }
 
     /// The item for a new grant, to be put in a transaction. It expires at `unconfirmed_until`, if given, unless it is

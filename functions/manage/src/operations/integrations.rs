@@ -96,6 +96,6 @@ impl IntegrationOperations {
 
     /// Returns whether this deployment has a role for federated credentials.
     pub(crate) fn can_federate(&self) -> bool {
-        self.credentials.can_federate()
+        self.credentials.federated_audience().is_some()
     }
 }

@@ -141,7 +141,7 @@ impl Connections {
 
         let mut writes = vec![self.consume_session(completion.session_key, now)?];
         writes.extend(self.put_connection(existing, &next, Happening::of(&completed))?);
-        writes.push(Write::put(tokens.table(), tokens_item).in_transaction()?);
+        writes.push(Write::put(&tokens.table, tokens_item).in_transaction()?);
         for old in existing.iter().flat_map(|known| known.grants()) {
             if !next.grants().any(|kept| kept == old) {
                 writes.push(self.delete_tokens(&next.id, old)?);
@@ -279,7 +279,6 @@ impl Connections {
 }
 
 impl Happening {
-    /// The history entry of a completed authorization.
     fn of(completed: &Completed) -> Self {
         match completed {
             Completed::Active { .. } => Self::Connected,
@@ -288,7 +287,6 @@ impl Happening {
     }
 }
 
-/// The result of a transaction.
 pub(super) enum Transaction {
     /// All of it was written.
     Done,

@@ -74,7 +74,6 @@ impl Integration {
         error.error.as_deref() == Some("unauthorized_client") && self.serves_any_tenant()
     }
 
-    /// Whether its users come from any tenant.
     fn serves_any_tenant(&self) -> bool {
         self.settings.organizations == Organizations::Any
             && !matches!(self.settings.tenant, TenantSetting::Fixed(Tenant::Id(_)))
@@ -158,7 +157,6 @@ impl Integrations {
     }
 }
 
-/// The entries in their order, each once.
 fn without_repetitions<T: Clone + Eq + Hash>(mut entries: Vec<T>) -> Vec<T> {
     let mut seen = HashSet::new();
     entries.retain(|entry| seen.insert(entry.clone()));

@@ -128,14 +128,12 @@ impl Drain {
     }
 }
 
-/// How far the due index was read.
 enum Position {
     Beginning,
     At(DueCursor),
     End,
 }
 
-/// A worker's view of an integration.
 struct Known {
     /// When to read it again.
     fresh_until: Instant,
@@ -147,20 +145,17 @@ struct Known {
     probe_at: Timestamp,
 }
 
-/// What to do with a row.
 enum Action {
     Renew(Arc<Integration>),
     PutOff,
     Delete,
 }
 
-/// A row and its outcome.
 struct Handled {
     row: Due,
     outcome: Result<DueOutcome, Fault>,
 }
 
-/// Why a row could not be handled.
 enum Fault {
     /// An AWS service did not answer; the row stays due.
     Unavailable(Error),
@@ -198,7 +193,7 @@ impl Run<'_> {
                     Err(error) => self.drained.failure = Some(error),
                 }
             }
-            let left = self.lanes.waiting() > 0 || !matches!(self.position, Position::End);
+            let left = self.lanes.waiting > 0 || !matches!(self.position, Position::End);
             if under_way.is_empty() && (!left || !self.may_begin(deadline)) {
                 self.drained.finished = !left;
                 return;
@@ -223,8 +218,8 @@ impl Run<'_> {
     /// The next row and what to do with it, or the time until which there is none.
     async fn next_action(&mut self) -> Result<Begin, Error> {
         loop {
-            if self.lanes.waiting() <= PAGE_ROWS / 2 {
-                self.read_on().await?;
+            if self.lanes.waiting <= PAGE_ROWS / 2 {
+                self.read_page().await?;
             }
             match self.next() {
                 Next::Row(row) => {
@@ -233,10 +228,10 @@ impl Run<'_> {
                     }
                     self.lanes.push(row);
                 }
-                Next::LookAt(integration) => self.look_at(&integration).await?,
+                Next::Read(integration) => self.read_integration(&integration).await?,
                 // The waiting rows are held back by their tenants or integrations; rows of others may follow.
-                Next::Nothing(_) if self.may_read_on() => self.read_on().await?,
-                Next::Nothing(time) => return Ok(Begin::At(time)),
+                Next::Wait(_) if self.may_read_page() => self.read_page().await?,
+                Next::Wait(time) => return Ok(Begin::At(time)),
             }
         }
     }
@@ -297,12 +292,12 @@ impl Run<'_> {
         Ok(Some(action))
     }
 
-    fn may_read_on(&self) -> bool {
-        let room = self.lanes.waiting() + PAGE_ROWS <= MOST_WAITING;
+    fn may_read_page(&self) -> bool {
+        let room = self.lanes.waiting + PAGE_ROWS <= MOST_WAITING;
         room && !matches!(self.position, Position::End)
     }
 
-    async fn read_on(&mut self) -> Result<(), Error> {
+    async fn read_page(&mut self) -> Result<(), Error> {
         let from = match &self.position {
             Position::Beginning => None,
             Position::At(cursor) => Some(cursor),
@@ -317,7 +312,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn look_at(&mut self, id: &IntegrationId) -> Result<(), Error> {
+    async fn read_integration(&mut self, id: &IntegrationId) -> Result<(), Error> {
         let refresher = &self.drain.refresher;
         let integration = refresher.parts.integrations.get(id).await?.map(Arc::new);
         let probed_at = integration.as_ref().and_then(|found| found.probed_at);

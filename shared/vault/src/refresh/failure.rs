@@ -77,15 +77,12 @@ impl RefreshError {
     }
 }
 
-/// How asking Entra failed.
 pub(super) enum Failure {
     /// Entra answered with an error, or did not answer.
     Entra(TokenError),
     /// Our own side failed before Entra could be asked.
     Vault(Error),
-    /// The integration has no credential.
     NoCredential,
-    /// AWS gives no token for Entra.
     NotFederated,
 }
 

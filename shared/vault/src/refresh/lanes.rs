@@ -28,17 +28,16 @@ impl Paces {
     }
 }
 
-/// The waiting rows.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     rows: HashMap<Lane, VecDeque<Due>>,
     order: VecDeque<Lane>,
-    waiting: usize,
+    /// The number of waiting rows.
+    pub(super) waiting: usize,
 }
 
 /// Whether the first row of a lane may go.
 pub(super) enum Turn {
-    /// It may go.
     Now,
     /// Not before this.
     At(Instant),
@@ -48,14 +47,11 @@ pub(super) enum Turn {
     Unknown,
 }
 
-/// The next step.
 pub(super) enum Next {
-    /// Handle this row.
     Row(Due),
-    /// Read this integration.
-    LookAt(IntegrationId),
+    Read(IntegrationId),
     /// Wait until a refresh under way is finished, or until this time.
-    Nothing(Option<Instant>),
+    Wait(Option<Instant>),
 }
 
 impl Lanes {
@@ -67,11 +63,6 @@ impl Lanes {
         }
         rows.push_back(row);
         self.waiting += 1;
-    }
-
-    /// The number of waiting rows.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting
     }
 
     /// Asks each lane in turn, and returns the next step.
@@ -89,7 +80,7 @@ impl Lanes {
                 Turn::Unknown => {
                     let integration = lane.0.clone();
                     self.order.push_front(lane);
-                    return Next::LookAt(integration);
+                    return Next::Read(integration);
                 }
                 Turn::At(time) => {
                     earliest = Some(earliest.map_or(time, |known| known.min(time)));
@@ -98,7 +89,7 @@ impl Lanes {
             }
             self.order.push_back(lane);
         }
-        Next::Nothing(earliest)
+        Next::Wait(earliest)
     }
 
     fn take(&mut self, lane: Lane) -> Option<Due> {

@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Counters of one process.
 #[derive(Debug, Default)]
 pub(super) struct Meter(Mutex<Metered>);
 
@@ -18,7 +17,6 @@ pub struct Metered {
 }
 
 impl Meter {
-    /// Returns the counts and resets them.
     pub(super) fn take(&self) -> Metered {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -160,7 +160,6 @@ impl Cause {
     }
 }
 
-/// The result of a renewal under the lease.
 enum Renewal {
     Token(AccessToken),
     /// The grant was replaced or deleted: look again.
@@ -198,13 +197,20 @@ impl Refresher {
         self.renew(connection.clone(), integration, Cause::Expired, deadline).await
     }
 
-    /// The version of the stored tokens, for [`Cause::Requested`].
+    /// Renews the tokens although they are fresh, because a caller asks for it.
     ///
     /// # Errors
-    /// [`RefreshError`] when the connection has no current tokens.
-    pub async fn stored_version(&self, connection: &Connection) -> Result<u64, RefreshError> {
-        let sealed = self.parts.tokens.get(owner(connection, usable_grant(connection)?)).await?;
-        sealed.map(|sealed| sealed.version).ok_or(RefreshError::Gone)
+    /// As [`Self::renew`].
+    pub async fn renew_now(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+        deadline: Instant,
+    ) -> Result<AccessToken, RefreshError> {
+        let owner = owner(connection, usable_grant(connection)?);
+        let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
+        let cause = Cause::Requested { version: sealed.version };
+        self.renew(connection.clone(), integration, cause, deadline).await
     }
 
     /// Renews the tokens, or waits for another caller that does.

@@ -33,7 +33,6 @@ impl Pace {
         Self { rate: START.min(cap), cap, next: now, slowed_at: None }
     }
 
-    /// When the next request may go.
     pub(super) fn ready_at(&self) -> Instant {
         self.next
     }
@@ -43,13 +42,11 @@ impl Pace {
         self.next = self.next.max(now) + Duration::from_secs_f64(1.0 / self.rate);
     }
 
-    /// Raises the rate after an answer.
     pub(super) fn answered(&mut self) {
         // Divided by the rate, so that a second of answers adds the same at any rate.
         self.rate = (self.rate + self.cap / (RISE * self.rate)).min(self.cap);
     }
 
-    /// Halves the rate after a throttled answer.
     pub(super) fn throttled(&mut self, now: Instant) {
         if self.slowed_at.is_some_and(|at| now - at < ONE_SIGN) {
             return;

@@ -28,18 +28,6 @@ pub struct AuthorizationFlow {
     pub tenant: Tenant,
 }
 
-/// An authorization flow about to be stored.
-pub struct NewAuthorizationFlow<'a> {
-    /// What to store.
-    pub flow: AuthorizationFlow,
-    /// The `state`, which names it; stored as a hash.
-    pub state: &'a State,
-    /// The binding cookie's value; stored as a hash.
-    pub binding: &'a Binding,
-    /// PKCE verifier and nonce.
-    pub secrets: &'a FlowSecrets,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Record {
     pk: String,
@@ -76,21 +64,25 @@ pub enum TakenFlow {
 }
 
 impl Sessions {
-    /// Stores an authorization flow for ten minutes.
+    /// Stores an authorization flow for ten minutes: `state`, which names it, and the binding cookie's value as hashes,
+    /// its secrets encrypted.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn open_flow(
         &self,
-        new: NewAuthorizationFlow<'_>,
+        flow: AuthorizationFlow,
+        state: &State,
+        binding: &Binding,
+        secrets: &FlowSecrets,
         now: Timestamp,
     ) -> Result<(), Error> {
         let record = Record {
-            pk: key(new.state),
-            binding_hash: SecretHash::of(new.binding.secret()),
+            pk: key(state),
+            binding_hash: SecretHash::of(binding.secret()),
             expires_at: (now + REQUEST_LIFETIME).as_second(),
-            sealed: new.secrets.seal(new.state, new.binding)?,
-            flow: new.flow,
+            sealed: secrets.seal(state, binding)?,
+            flow,
         };
         put_new(&self.client, &self.table, WHAT, &record).await
     }

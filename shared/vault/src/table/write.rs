@@ -17,7 +17,6 @@ use aws_sdk_dynamodb::types::{
 use super::{Item, s};
 use crate::Error;
 
-/// The result of a write.
 #[derive(Debug)]
 pub(crate) enum Updated {
     /// It was written. After an update this is the new item, after a delete the old one; after a put it is empty.
