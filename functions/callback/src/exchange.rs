@@ -15,7 +15,6 @@ use vault::sessions::{AuthorizationFlow, FlowSecrets};
 use crate::Callback;
 use crate::refusal::{self, RETRY_AFTER};
 
-/// The result of redeeming a code.
 pub(crate) struct Redeemed {
     pub(crate) tokens: TokenResponse,
     pub(crate) identity: Identity,

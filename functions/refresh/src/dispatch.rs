@@ -13,12 +13,10 @@ use crate::queue::Message;
 /// Shards that are read at the same time.
 const AT_ONCE: usize = 16;
 
-/// The result of a dispatcher run.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Dispatched {
     /// Shards with a due connection.
     shards: u32,
-    /// Whether the operator paused the service.
     paused: bool,
 }
 
@@ -69,7 +67,6 @@ impl Refresh {
         Ok(page.rows.first().map(|row| row.due_at))
     }
 
-    /// Counts the stopped integrations, by status.
     async fn count_stopped_integrations(&self, metrics: &mut Metrics) -> Result<(), Error> {
         let integrations = self.integrations.list().await?;
         for (name, status) in [

@@ -62,11 +62,11 @@ enum Event {
         #[serde(rename = "Records")]
         records: Vec<Record>,
     },
-    /// From a schedule.
-    Schedule { source: String },
+    Schedule {
+        source: String,
+    },
 }
 
-/// An event from neither a schedule nor a queue.
 #[derive(Debug, thiserror::Error)]
 #[error("the event is neither a schedule's nor a queue's")]
 struct UnknownEvent;

@@ -29,7 +29,6 @@ pub(crate) struct BatchItemFailure {
     pub(crate) item_identifier: String,
 }
 
-/// The body of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Message {
@@ -39,7 +38,6 @@ pub(crate) enum Message {
     Sweep(Segment),
 }
 
-/// A part of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Segment {
     pub(crate) number: u32,
@@ -59,7 +57,6 @@ impl Message {
     }
 }
 
-/// Sends messages to the queue.
 pub(crate) struct Queue {
     client: aws_sdk_sqs::Client,
     url: String,

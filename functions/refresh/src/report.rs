@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use vault::refresh::Metered;
 use vault::refresh::drain::Drained;
 
-/// Logs the work done in a shard and emits its metrics.
 pub(crate) fn report(shard: u32, drained: &Drained, metered: Metered, now: Timestamp) {
     let tally = drained.tally;
     tracing::info!(

@@ -16,7 +16,6 @@ use crate::queue::{Message, Segment};
 /// A connection that is due for longer than this is reported.
 const LONG_OVERDUE: SignedDuration = SignedDuration::from_hours(2);
 
-/// The result of starting a sweep.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Begun {
     segments: u32,

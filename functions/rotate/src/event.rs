@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-/// One step of one rotation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct RotationEvent {
@@ -13,7 +12,6 @@ pub(crate) struct RotationEvent {
     pub(crate) client_request_token: String,
 }
 
-/// The steps, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) enum Step {
     #[serde(rename = "createSecret")]

@@ -27,19 +27,14 @@ const SETTLES_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// Attempts while concurrent changes keep interfering.
 const TRIES: usize = 5;
 
-/// The reasons why a step could not be done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RotationError {
-    /// The secret belongs to no existing integration.
     #[error("this is not the secret of an integration")]
     NotOurs,
-    /// The integration's credential is a certificate, or federated.
     #[error("the integration has no client secret to renew")]
     NoClientSecret,
-    /// Secrets Manager has not started this rotation.
     #[error("Secrets Manager has begun no such rotation")]
     NotBegun,
-    /// A later step came before `createSecret`.
     #[error("there is no pending version yet")]
     NotPending,
     /// Since the rotation began, the operator has set another app or another client secret, or has removed the new one
@@ -48,21 +43,16 @@ pub(crate) enum RotationError {
         "the client secret was changed by somebody else; this rotation was given up, begin another"
     )]
     GivenUp,
-    /// Entra's metadata is unavailable.
     #[error("Entra's metadata: {0}")]
     Metadata(#[from] MetadataError),
-    /// Entra refuses the app's sign-in.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Microsoft Graph refuses or fails.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// Secrets Manager or DynamoDB fails.
     #[error(transparent)]
     Vault(#[from] vault::Error),
 }
 
-/// The subject of a step.
 pub(crate) struct Rotation {
     pub(crate) integration: Integration,
     version: VersionId,
