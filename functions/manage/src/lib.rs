@@ -93,16 +93,11 @@ impl HttpFunction for Manage {
             Operation::Portal
             | Operation::PortalAddress
             | Operation::PortalPage
-            | Operation::PortalAction
-                if !self.has_portal =>
-            {
-                return Err(Problem::new(Code::NotFound));
-            }
-            Operation::Portal => return portal::answer(self, &request, "", &log).await,
-            Operation::PortalAddress => return portal::first_page(),
-            Operation::PortalPage | Operation::PortalAction => {
-                let page = matched.parameter("page").unwrap_or_default();
-                return portal::answer(self, &request, page, &log).await;
+            | Operation::PortalAction => {
+                if !self.has_portal {
+                    return Err(Problem::new(Code::NotFound));
+                }
+                return portal::answer(self, &request, matched, &log).await;
             }
             _ => {}
         }

@@ -35,6 +35,7 @@ use std::pin::Pin;
 use edge::gateway::Request;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
+use edge::routes::{Matched, Operation};
 use http::Method;
 use vault::service::Status;
 
@@ -42,7 +43,7 @@ use crate::{HttpResult, Manage};
 use form::Form;
 use visit::Visit;
 
-/// Answers for the page at `path`, without the leading `/portal/`; the first page's is empty.
+/// Answers a request for a page or from a form. The page's path is a parameter, or absent for the first page.
 ///
 /// # Errors
 /// [`Code::FormRefused`] for a form that is not the operator's own, and the problems of signing in. Problems of a page
@@ -50,10 +51,13 @@ use visit::Visit;
 pub(crate) async fn answer(
     manage: &Manage,
     request: &Request,
-    path: &str,
+    matched: &Matched,
     log: &RequestLog,
 ) -> HttpResult {
-    let path = path.trim_end_matches('/');
+    if matched.route.operation == Operation::PortalAddress {
+        return frame::to("/");
+    }
+    let path = matched.parameter("page").unwrap_or_default().trim_end_matches('/');
     let Manage { operations, portal_sessions: sessions, clock, .. } = manage;
     let is_action = *request.method() == Method::POST;
     if is_action {
@@ -162,9 +166,4 @@ async fn act(visit: &Visit<'_>, segments: &[&str], form: &Form) -> HttpResult {
     let caller = &visit.operator.caller.id;
     tracing::info!(audit = "portal_action", %caller, action, "an operator sends a form");
     answering.await
-}
-
-/// Redirects to the first page.
-pub(crate) fn first_page() -> HttpResult {
-    frame::to("/")
 }

@@ -89,12 +89,13 @@ impl Aws {
                 .build()
         };
         let services = config(&services_url);
-        let mut aws = Self {
+        let sqs = aws_sdk_sqs::Client::new(&services);
+        let aws = Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config(&dynamodb_url)),
             secrets_manager: aws_sdk_secretsmanager::Client::new(&services),
             kms: aws_sdk_kms::Client::new(&services),
-            sqs: aws_sdk_sqs::Client::new(&services),
-            queue_url: String::new(),
+            queue_url: make_queue(&sqs).await?,
+            sqs,
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             sts,
             administrator,
@@ -102,7 +103,6 @@ impl Aws {
             servers: [dynamodb_server, services_server],
         };
         aws.make_key().await?;
-        aws.make_queue().await?;
         make_bus(&services).await?;
         aws.secrets_manager
             .create_secret()
@@ -143,19 +143,17 @@ impl Aws {
             .map(drop)
             .map_err(|e| StartError::aws("CreateAlias", &e))
     }
+}
 
-    async fn make_queue(&mut self) -> Result<(), StartError> {
-        let made = self
-            .sqs
-            .create_queue()
-            .queue_name(names::QUEUE)
-            .attributes(aws_sdk_sqs::types::QueueAttributeName::FifoQueue, "true")
-            .send()
-            .await
-            .map_err(|e| StartError::aws("CreateQueue", &e))?;
-        self.queue_url = made.queue_url.unwrap_or_default();
-        Ok(())
-    }
+async fn make_queue(sqs: &aws_sdk_sqs::Client) -> Result<String, StartError> {
+    let made = sqs
+        .create_queue()
+        .queue_name(names::QUEUE)
+        .attributes(aws_sdk_sqs::types::QueueAttributeName::FifoQueue, "true")
+        .send()
+        .await
+        .map_err(|e| StartError::aws("CreateQueue", &e))?;
+    Ok(made.queue_url.unwrap_or_default())
 }
 
 async fn make_bus(config: &aws_config::SdkConfig) -> Result<(), StartError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::StartError;
 use crate::template::Template;
@@ -12,19 +12,6 @@ use crate::template::Template;
 /// The paths of the functions' executables.
 #[derive(Debug, Clone)]
 pub struct Binaries(HashMap<String, PathBuf>);
-
-#[derive(Deserialize)]
-struct CargoMessage {
-    #[serde(default)]
-    target: Option<CargoTarget>,
-    #[serde(default)]
-    executable: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct CargoTarget {
-    name: String,
-}
 
 impl Binaries {
     /// Builds the functions of the template, in the profile that this process was built in. Quick when nothing changed.
@@ -77,8 +64,11 @@ impl Binaries {
         }
         let messages = built.stdout.split(|byte| *byte == b'\n');
         let executables: HashMap<_, _> = messages
-            .filter_map(|line| serde_json::from_slice::<CargoMessage>(line).ok())
-            .filter_map(|message| Some((message.target?.name, message.executable?)))
+            .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+            .filter_map(|message| {
+                let name = message["target"]["name"].as_str()?.to_owned();
+                Some((name, PathBuf::from(message["executable"].as_str()?)))
+            })
             .collect();
         match functions.iter().find(|function| !executables.contains_key(**function)) {
             Some(missing) => {

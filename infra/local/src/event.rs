@@ -12,17 +12,12 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::routes::Matched;
 
 /// The event for a request. `host` takes the place of the caller's `Host`, as a custom domain would.
-pub(crate) fn from_request(
-    parts: &Parts,
-    body: &[u8],
-    matched: &Matched<'_>,
-    host: &str,
-    request_id: &str,
-) -> Value {
+pub(crate) fn from_request(parts: &Parts, body: &[u8], matched: &Matched<'_>, host: &str) -> Value {
     let path = parts.uri.path();
     let (body, is_base64_encoded) = body_text(&parts.headers, body);
     let now = Timestamp::now();
@@ -44,7 +39,7 @@ pub(crate) fn from_request(
                 "sourceIp": "127.0.0.1",
                 "userAgent": text(&parts.headers, "user-agent"),
             },
-            "requestId": request_id,
+            "requestId": Uuid::new_v4(),
             "routeKey": matched.route.key,
             "stage": "$default",
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
@@ -154,7 +149,7 @@ mod tests {
         let (parts, body) = request.into_parts();
         let routes = Routes::of_template().unwrap();
         let matched = routes.find(parts.method.as_str(), parts.uri.path()).unwrap();
-        from_request(&parts, body, &matched, "localhost:8080", "request-1")
+        from_request(&parts, body, &matched, "localhost:8080")
     }
 
     #[test]

@@ -77,8 +77,7 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         return message(StatusCode::NOT_FOUND, "Not Found");
     };
     let host = gateway.public_url.split("://").nth(1).unwrap_or_default();
-    let event = event::from_request(&parts, &body, &matched, host, &Uuid::new_v4().to_string());
-    let event = event.to_string().into_bytes();
+    let event = event::from_request(&parts, &body, &matched, host).to_string().into_bytes();
     if event.len() > LARGEST_EVENT {
         return gateway.too_large();
     }

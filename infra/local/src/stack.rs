@@ -44,6 +44,15 @@ pub enum Upstream {
     Microsoft,
 }
 
+impl Upstream {
+    fn url(&self) -> Option<String> {
+        match self {
+            Self::Url(url) => Some(url.to_string()),
+            Self::Emulator | Self::Microsoft => None,
+        }
+    }
+}
+
 /// The options of a stack.
 #[derive(Clone)]
 pub struct StackOptions {
@@ -107,9 +116,21 @@ impl Stack {
         let streaming = listen(port_after(4)).await?;
         let streaming_url = format!("http://localhost:{}", streaming.local_addr()?.port());
         let callback = format!("{public_url}/integration-callback");
-        let (entra, entra_url) = start_entra(&options.entra, port_after(1), callback).await?;
-        let (azure_devops, devops_url) =
-            start_devops(&options.devops, port_after(2), entra.as_ref()).await?;
+        let entra = match options.entra {
+            Upstream::Emulator => Some(start_entra(port_after(1), callback).await?),
+            _ => None,
+        };
+        let azure_devops = match (&options.devops, &entra) {
+            // The emulator of Azure DevOps accepts only tokens of the emulator of Entra.
+            (Upstream::Emulator, Some(entra)) => {
+                let listener = listen(port_after(2)).await?;
+                Some(AzureDevOps::start(listener, entra, AzureDevOpsOptions::default())?)
+            }
+            _ => None,
+        };
+        let entra_url = options.entra.url().or_else(|| Some(entra.as_ref()?.base_url().to_owned()));
+        let devops_url =
+            options.devops.url().or_else(|| Some(azure_devops.as_ref()?.base_url().to_owned()));
         let operator_key = options.operator_key.clone().unwrap_or_else(fresh_operator_key);
         let aws = Aws::start(&operator_key).await?;
 
@@ -297,44 +318,15 @@ fn fresh_operator_key() -> String {
     format!("adoc_operator_{}", URL_SAFE_NO_PAD.encode(secret))
 }
 
-async fn start_entra(
-    upstream: &Upstream,
-    port: Option<u16>,
-    callback: String,
-) -> Result<(Option<Entra>, Option<String>), StartError> {
-    match upstream {
-        Upstream::Microsoft => Ok((None, None)),
-        Upstream::Url(url) => Ok((None, Some(url.to_string()))),
-        Upstream::Emulator => {
-            let listener = listen(port).await?;
-            // The same host name as the gateway's, because browsers separate cookies and windows by host name.
-            let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
-            let options = EntraOptions {
-                base_url: Some(base_url.clone()),
-                redirect_uris: vec![callback],
-                ..EntraOptions::default()
-            };
-            Ok((Some(Entra::start(listener, options)?), Some(base_url)))
-        }
-    }
-}
-
-async fn start_devops(
-    upstream: &Upstream,
-    port: Option<u16>,
-    entra: Option<&Entra>,
-) -> Result<(Option<AzureDevOps>, Option<String>), StartError> {
-    match (upstream, entra) {
-        (Upstream::Url(url), _) => Ok((None, Some(url.to_string()))),
-        (Upstream::Emulator, Some(entra)) => {
-            let listener = listen(port).await?;
-            let devops = AzureDevOps::start(listener, entra, AzureDevOpsOptions::default())?;
-            let url = devops.base_url().to_owned();
-            Ok((Some(devops), Some(url)))
-        }
-        // The emulator of Azure DevOps accepts only tokens of the emulator of Entra.
-        (Upstream::Emulator | Upstream::Microsoft, _) => Ok((None, None)),
-    }
+async fn start_entra(port: Option<u16>, callback: String) -> Result<Entra, StartError> {
+    let listener = listen(port).await?;
+    let options = EntraOptions {
+        // The same host name as the gateway's, because browsers separate cookies and windows by host name.
+        base_url: Some(format!("http://localhost:{}", listener.local_addr()?.port())),
+        redirect_uris: vec![callback],
+        ..EntraOptions::default()
+    };
+    Ok(Entra::start(listener, options)?)
 }
 
 /// A listener on the IPv4 loopback address: on this port, or on a free one.

@@ -14,7 +14,6 @@ use axum::http::{Response, StatusCode};
 use futures_util::{StreamExt as _, stream};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
 use crate::event;
 use crate::front::{self, LARGEST_EVENT};
@@ -48,8 +47,7 @@ async fn answer(State(front): State<Arc<StreamingFront>>, request: Request) -> R
     let Ok(body) = to_bytes(body, LARGEST_EVENT).await else { return too_large() };
     let route = Route { key: "$default".to_owned(), function: "proxy".to_owned() };
     let matched = Matched { route: &route, parameters: BTreeMap::new() };
-    let request_id = Uuid::new_v4().to_string();
-    let event = event::from_request(&parts, &body, &matched, &front.host, &request_id).to_string();
+    let event = event::from_request(&parts, &body, &matched, &front.host).to_string();
     if event.len() > LARGEST_EVENT {
         return too_large();
     }

@@ -6,13 +6,13 @@ use edge::problem::{Code, Problem};
 use edge::respond;
 use http::StatusCode;
 use vault::connections::{Connection, Cursor};
-use vault::ids::UserId;
+use vault::ids::{ConnectionId, UserId};
 
 use super::Call;
 use super::wire::{ConfirmConnection, ConnectionView, List};
 use crate::HttpResult;
 use crate::operations::connect_sessions::acting_user;
-use crate::operations::connections::{ListFilter, ListedUser, connection_id};
+use crate::operations::connections::{ListFilter, ListedUser};
 use crate::operations::from_word;
 
 /// Entries of a page if the caller names no `limit`.
@@ -33,7 +33,8 @@ pub(super) async fn get(call: &Call<'_>) -> HttpResult {
 
 /// `POST /connections/{connection}/confirm`: the application states who finished in the browser.
 pub(super) async fn confirm(call: &Call<'_>) -> HttpResult {
-    let id = connection_id(call.parameter("connection"))?;
+    let id: Result<ConnectionId, _> = call.parameter("connection").parse();
+    let id = id.map_err(|_| Problem::new(Code::ConnectionNotFound))?;
     call.log.connection(&id);
     let body: ConfirmConnection = call.body()?;
     let user = acting_user(call.caller, body.user)?;

@@ -268,11 +268,3 @@ fn detail(connection: &Connection) -> ConnectionDetail<'_> {
         reason: None,
     }
 }
-
-/// Parses the path parameter `{connection}`. A text that is no id names no connection.
-///
-/// # Errors
-/// [`Code::ConnectionNotFound`].
-pub(crate) fn connection_id(text: &str) -> Result<ConnectionId, Problem> {
-    text.parse().map_err(|_| Problem::new(Code::ConnectionNotFound))
-}

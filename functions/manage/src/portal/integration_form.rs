@@ -3,7 +3,6 @@
 
 use edge::problem::{FieldError, Problem};
 use ground::fields::{Fields, Object, is_within};
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use vault::integrations::{Integration, Settings};
@@ -176,13 +175,17 @@ impl IntegrationForm {
                 None
             }
             Credential::ClientSecret => {
-                const FIELD: &str = "client_credential.client_secret";
-                let expires_at = end_of(form.text("client_credential.expires_at"), fields);
-                let secret = form.secret(FIELD);
+                const SECRET: &str = "client_credential.client_secret";
+                const EXPIRES_AT: &str = "client_credential.expires_at";
+                let expires_at = fields.checked(EXPIRES_AT, form::day(form.text(EXPIRES_AT)));
+                let secret = form.secret(SECRET);
                 if secret.is_none() {
-                    fields.refuse(FIELD, "the secret's Value as the Azure portal shows it once");
+                    fields.refuse(SECRET, "the secret's Value as the Azure portal shows it once");
                 }
-                Some(ClientCredential::ClientSecret { client_secret: secret?, expires_at })
+                Some(ClientCredential::ClientSecret {
+                    client_secret: secret?,
+                    expires_at: expires_at.flatten(),
+                })
             }
             Credential::Certificate => Some(ClientCredential::Certificate {
                 certificate_pem: form.text("client_credential.certificate_pem").to_owned(),
@@ -276,11 +279,6 @@ fn show(name: &str, value: &Value, inputs: &mut Vec<(String, String)>) {
             }
         }
     }
-}
-
-/// The day on which Entra says that the secret expires.
-fn end_of(day: &str, fields: &mut Fields<Object<'_>>) -> Option<Timestamp> {
-    fields.checked("client_credential.expires_at", form::day(day)).flatten()
 }
 
 /// When an integration was last saved, exactly.

@@ -14,6 +14,7 @@ use edge::problem::{Code, Problem};
 use ground::clock::Clock;
 use ground::random::Random;
 use http::header::SET_COOKIE;
+use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 use url::{Position, Url};
 use vault::sessions::{PORTAL_LIFETIME, Sessions};
@@ -82,7 +83,7 @@ pub(super) fn plain_sign_in(reason: Reason) -> HttpResult {
 /// # Errors
 /// [`Code::InternalError`] when the template fails; [`Code::DuplicateParameter`] as [`cookies::HostCookie::read`].
 pub(super) fn sign_in_first(request: &Request) -> HttpResult {
-    let next = &address(request);
+    let next = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
     let (reason, kept) = match (request.method(), request.uri().path()) {
         (&Method::POST, path) => {
             let session = cookies::portal().read(request.headers())?;
@@ -94,15 +95,6 @@ pub(super) fn sign_in_first(request: &Request) -> HttpResult {
         _ => (Reason::Needed, KeptFields::default()),
     };
     SignInPage { reason, next, kept }.shown()
-}
-
-/// Returns path and query of a request.
-fn address(request: &Request) -> String {
-    let uri = request.uri();
-    match uri.query() {
-        Some(query) => format!("{}?{query}", uri.path()),
-        None => uri.path().to_owned(),
-    }
 }
 
 impl PortalSessions {
