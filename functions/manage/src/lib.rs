@@ -6,7 +6,7 @@
 //!  portal ──┘    HTML: one file a subject, one template a page
 //! ```
 //!
-//! An operation knows neither requests nor pages. Nothing here opens a token, and this function may not use the key
+//! An operation handles neither requests nor pages. Nothing here opens a token, and this function may not use the key
 //! that seals them: deleting and confirming a connection only names the tokens' item.
 
 pub mod api;

@@ -1,4 +1,4 @@
-//! What the management API and the portal do. An operation takes and returns domain values or a [`Problem`]; requests,
+//! The operations behind the management API and the portal. An operation takes and returns domain values or a [`Problem`]; requests,
 //! responses and pages are its callers' business.
 
 pub(crate) mod api_keys;

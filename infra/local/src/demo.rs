@@ -277,7 +277,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// What the page shows.
+/// The content of the page.
 enum View<'a> {
     SignedOut,
     NotConnected { user: &'a str },

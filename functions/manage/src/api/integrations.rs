@@ -40,7 +40,7 @@ pub(super) async fn put(call: &Call<'_>) -> HttpResult {
     respond_with(call, status, &integration)
 }
 
-/// Replaces the credential alone, for callers that do not know the other fields.
+/// Replaces the credential alone, for callers that have no copy of the other fields.
 pub(super) async fn put_client_credential(call: &Call<'_>) -> HttpResult {
     let integrations = &call.operations.integrations;
     let id = call.integration().await?.id;

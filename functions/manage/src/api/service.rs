@@ -21,7 +21,7 @@ pub(super) async fn turn(call: &Call<'_>, status: Status) -> HttpResult {
     respond::json(StatusCode::OK, &ServiceView::from(status))
 }
 
-/// Liveness and version, and nothing about what is behind the function (S-43).
+/// Liveness and version, and nothing about the services behind the function (S-43).
 pub(crate) fn health() -> HttpResult {
     respond::json(StatusCode::OK, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
 }

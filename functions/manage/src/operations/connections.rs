@@ -168,7 +168,7 @@ impl ConnectionOperations {
         Ok(false)
     }
 
-    /// Counts what is due now in so many shards of the refresh schedule.
+    /// Counts the connections that are due now in so many shards of the refresh schedule.
     pub(crate) async fn backlog(&self, shards: u32) -> Result<Backlog, Problem> {
         let now = self.clock.now();
         let mut backlog = Backlog::default();

@@ -25,7 +25,7 @@ pub(crate) struct GatewayClient {
     pub(crate) api_keys: ApiKeyOperations,
 }
 
-/// What the gateway answered.
+/// An answer of the gateway.
 pub(crate) struct Received {
     pub(crate) status: StatusCode,
     /// Names and values, in the order of arrival.

@@ -54,13 +54,13 @@ pub struct Verification {
 /// One check.
 #[derive(Serialize, JsonSchema)]
 pub struct Finding {
-    /// What was checked, as a stable name.
+    /// The stable name of the check.
     pub check: &'static str,
     /// `ok`, `warning` or `failed`.
     pub status: FindingStatus,
-    /// What was found.
+    /// The result.
     pub detail: String,
-    /// What to do about it.
+    /// The way to correct it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }

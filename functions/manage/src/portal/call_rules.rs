@@ -3,7 +3,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-/// `GET,POST /_apis/projects /*/_apis/git`; `*` in the place of methods stands for all.
+/// `GET,POST /_apis/projects /*/_apis/git`; `*` in the place of methods means all.
 pub(super) fn line(rule: &Value) -> String {
     let texts = |name: &str| rule[name].as_array().into_iter().flatten().filter_map(Value::as_str);
     let methods: Vec<&str> = texts("methods").collect();

@@ -1,4 +1,4 @@
-//! Connecting a user from the portal: the link, and confirming what it started.
+//! Connecting a user from the portal: the link, and confirming the connection that it started.
 
 use askama::Template;
 use edge::parameters::Query;

@@ -170,7 +170,7 @@ struct CertainPage<'a> {
 pub(super) struct Question<'a> {
     /// The heading: the action.
     pub(super) title: String,
-    /// What that means, in a sentence.
+    /// Its consequence, in a sentence.
     pub(super) consequence: &'a str,
     /// Where the form is sent to.
     pub(super) action: String,

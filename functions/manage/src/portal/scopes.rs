@@ -1,4 +1,4 @@
-//! The checklist of scopes: what each grants, and which others it includes.
+//! The checklist of scopes: the rights that each grants, and the scopes that it includes.
 
 use devops::scopes::{CATALOGUE, EVERYTHING, Scope};
 

@@ -11,7 +11,7 @@ pub struct Role {
     pub id: String,
     /// Who may assume it: `lambda.amazonaws.com`, `ProxyRole.Arn`.
     pub trusts: Vec<String>,
-    /// What it allows.
+    /// Its permissions.
     pub statements: Vec<Statement>,
 }
 
