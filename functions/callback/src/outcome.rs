@@ -10,13 +10,17 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use vault::ids::ConnectionId;
 
-/// The result of a flow with a valid state.
 pub(crate) enum Outcome {
     /// Stored; the application must confirm it.
-    Pending { connection: ConnectionId, confirmation: SecretString },
+    Pending {
+        connection: ConnectionId,
+        confirmation: SecretString,
+    },
     /// Stored and usable.
-    Active { connection: ConnectionId, connected: Connected },
-    /// Not stored.
+    Active {
+        connection: ConnectionId,
+        connected: Connected,
+    },
     Refused(Problem),
 }
 

@@ -13,7 +13,6 @@ use vault::limits::Standing;
 
 const DRY: &str = "x-ado-connect-dry";
 
-/// Returns whether a request asks for it.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> Result<bool, Problem> {
     match headers.get(DRY) {
         None => Ok(false),

@@ -44,7 +44,6 @@ pub struct Rotate {
     entra: TokenClient,
     graph: Graph,
     tenant: Tenant,
-    /// The requested lifetime of a new client secret.
     valid_for: SignedDuration,
 }
 

@@ -67,7 +67,6 @@ impl Calls {
 }
 
 impl Places {
-    /// Gives the places back, when the call is over.
     pub(crate) async fn release(&self) {
         for place in &self.taken {
             if let Err(error) = self.limits.release(place).await {

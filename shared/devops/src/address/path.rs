@@ -67,7 +67,6 @@ impl Path {
         self.segments.iter().map(String::as_str)
     }
 
-    /// Returns the same path below an organization.
     pub(super) fn below(&self, organization: &OrganizationName) -> String {
         if self.segments.is_empty() && !self.slash_at_end {
             format!("/{organization}")

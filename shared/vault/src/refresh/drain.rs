@@ -135,7 +135,6 @@ enum Position {
 }
 
 struct Known {
-    /// When to read it again.
     fresh_until: Instant,
     integration: Option<Arc<Integration>>,
     /// How many of its connections may be refreshed at the same time.
