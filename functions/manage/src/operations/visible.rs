@@ -1,0 +1,19 @@
+//! The integrations that a caller may see.
+
+use edge::caller::Caller;
+use edge::problem::{Code, Problem};
+use vault::ids::IntegrationId;
+use vault::integrations::{Integration, Integrations};
+
+/// Returns an integration, if the caller may see it.
+///
+/// # Errors
+/// [`Code::IntegrationNotFound`] otherwise.
+pub(super) async fn visible_integration(
+    integrations: &Integrations,
+    caller: &Caller,
+    id: &IntegrationId,
+) -> Result<Integration, Problem> {
+    let integration = if caller.sees_integration(id) { integrations.get(id).await? } else { None };
+    integration.ok_or_else(|| Problem::new(Code::IntegrationNotFound))
+}
