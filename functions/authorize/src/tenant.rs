@@ -1,7 +1,8 @@
 //! The tenant that a user signs in at.
 //!
 //! A guest must sign in at the organization's tenant, so with `auto` Azure DevOps is asked which tenant backs the
-//! organization. Answers are remembered for a day, because organizations rarely move.
+//! organization: at every sign-in, because an organization can move to another tenant, and a user who is sent to the old
+//! one does not come back to report it. The last answer serves while Azure DevOps does not answer.
 
 use std::sync::Arc;
 
@@ -14,7 +15,9 @@ use ground::remembered::{AskError, Remembered};
 use jiff::SignedDuration;
 use vault::integrations::{Organizations, TenantSetting};
 
-const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// How long the last answer is used while Azure DevOps does not answer, and how soon it is asked again.
+const USED_UNANSWERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 pub(crate) struct OrganizationTenants {
     devops: DevopsClient,
@@ -23,7 +26,9 @@ pub(crate) struct OrganizationTenants {
 
 impl OrganizationTenants {
     pub(crate) fn new(devops: DevopsClient, clock: Arc<dyn Clock>) -> Self {
-        Self { devops, known: Remembered::new(clock, REMEMBERED_FOR) }
+        let known = Remembered::new(clock, SignedDuration::ZERO)
+            .or_stale(USED_UNANSWERED_FOR, ASKED_AGAIN_AFTER);
+        Self { devops, known }
     }
 
     /// Returns the tenant to sign in at: the configured one, or the one that backs the session's organization.
@@ -55,14 +60,15 @@ impl OrganizationTenants {
             match self.devops.resource_tenant(organization).await {
                 Ok(OrganizationTenant::Entra(id)) => {
                     id.to_string().parse().map(Tenant::Id).map_err(|error| {
-                        AskError::from(Some(Problem::new(Code::InternalError).cause(error)))
+                        AskError::Final(Some(Problem::new(Code::InternalError).cause(error)))
                     })
                 }
                 Ok(OrganizationTenant::PersonalMicrosoftAccounts) => {
-                    Err(AskError::from(Some(Problem::new(Code::OrganizationNotBackedByEntra))))
+                    Err(AskError::Final(Some(Problem::new(Code::OrganizationNotBackedByEntra))))
                 }
                 // Azure DevOps names no tenant: members can still sign in at their own, though guests cannot.
-                Ok(OrganizationTenant::Unknown) | Err(_) => Err(AskError::from(None)),
+                Ok(OrganizationTenant::Unknown) => Err(AskError::Final(None)),
+                Err(_) => Err(AskError::Unavailable(None)),
             }
         };
         let known = self.known.get(organization, ask).await;

@@ -1,16 +1,21 @@
 //! Checks whether the user who signed in has access to the organization.
 
+use std::time::Duration;
+
 use devops::client::ConnectionDataError;
 use devops::organization::OrganizationName;
 use edge::problem::{Code, Problem};
+use futures_util::stream::{self, StreamExt as _};
 use ground::bearer_token::BearerToken;
 use vault::integrations::Integration;
 use vault::sessions::ConnectSession;
 
 use crate::Callback;
 
-/// The most organizations tried if the session names none; access to one is enough.
-const MOST_TRIED: usize = 5;
+/// The number of organizations that are asked at a time if the session names none; access to one is enough.
+const ASKED_AT_A_TIME: usize = 20;
+/// The time for all of them together. It leaves room within the function's 28 s for Entra and for storing.
+const DEADLINE: Duration = Duration::from_secs(12);
 
 impl Callback {
     /// Checks access. Returns the organization to pin the connection to: the session's or the only one, or `None` if
@@ -23,17 +28,29 @@ impl Callback {
     ) -> Result<Option<OrganizationName>, Problem> {
         let reachable = integration.settings.organizations.reachable(session.organization.as_ref());
         let mut refusal = Problem::new(Code::OrganizationAccessDenied);
-        for organization in reachable.iter().take(MOST_TRIED) {
-            match self.devops.connection_data(organization, access_token).await {
-                Ok(_) => return Ok(session.organization.clone().or_else(|| only(&reachable))),
-                Err(ConnectionDataError::PolicyBlocked) => {
-                    refusal = Problem::new(Code::PolicyBlocked);
+        let asked = tokio::time::timeout(DEADLINE, async {
+            let mut answers = stream::iter(&reachable)
+                .map(|organization| self.devops.connection_data(organization, access_token))
+                .buffer_unordered(ASKED_AT_A_TIME);
+            while let Some(answer) = answers.next().await {
+                match answer {
+                    Ok(_) => return true,
+                    Err(ConnectionDataError::NotAMember | ConnectionDataError::Unauthorized) => {}
+                    // Another organization may admit the user later, so this passes before a policy does.
+                    Err(_) if refusal.code() == Code::DevopsUnavailable => {}
+                    Err(ConnectionDataError::PolicyBlocked) => {
+                        refusal = Problem::new(Code::PolicyBlocked);
+                    }
+                    Err(error) => refusal = Problem::new(Code::DevopsUnavailable).cause(error),
                 }
-                Err(ConnectionDataError::NotAMember | ConnectionDataError::Unauthorized) => {}
-                Err(error) => refusal = Problem::new(Code::DevopsUnavailable).cause(error),
             }
+            false
+        });
+        match asked.await {
+            Ok(true) => Ok(session.organization.clone().or_else(|| only(&reachable))),
+            Ok(false) => Err(refusal),
+            Err(late) => Err(Problem::new(Code::DevopsUnavailable).cause(late)),
         }
-        Err(refusal)
     }
 }
 

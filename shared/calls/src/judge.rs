@@ -25,7 +25,7 @@ impl Calls {
         let token = self.refresher.access_token(connection, integration, until).await;
         let token = token.map_err(refusal::of_refresh)?;
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
-        let upstream = send(&self.devops, target, call, &token.bearer).await?;
+        let upstream = send(&self.devops, target, call, &token.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
         let Some(rejected) = rejection(target, call, &upstream) else { return Ok(upstream) };
 
@@ -38,7 +38,7 @@ impl Calls {
         let renewed = self.refresher.renew(connection.clone(), integration, cause, until).await;
         let renewed = renewed.map_err(refusal::of_refresh)?;
         log.refresh("renewed_after_rejection");
-        let upstream = send(&self.devops, target, call, &renewed.bearer).await?;
+        let upstream = send(&self.devops, target, call, &renewed.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
         if rejection(target, call, &upstream).is_some() {
             // The cause is not the token. Recorded for a while, so that not every call costs a refresh.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use devops::rate_limit::RateLimit;
 use edge::problem::{Code, Problem};
 use ground::clock::Clock;
+use ground::retry_after;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use vault::connections::Connection;
@@ -37,7 +37,7 @@ pub(crate) async fn wait(
 
 /// Returns when Azure DevOps wants to be called next, if an answer names a time. Successful answers do, too.
 pub(crate) fn call_after(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    let wait = RateLimit::from_headers(headers).retry_after?.min(LONGEST_WAIT);
+    let wait = retry_after::of(headers, now)?.min(LONGEST_WAIT);
     let wait = SignedDuration::try_from(wait).unwrap_or_default();
     // Times are stored in whole seconds: rounded up, so that the next call is never too early.
     (!wait.is_zero()).then(|| now + wait + SignedDuration::from_millis(999))

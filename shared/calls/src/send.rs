@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use devops::client::{AGENT, DevopsClient};
-use devops::rate_limit::RateLimit;
 use edge::problem::{Code, Problem};
 use ground::bearer_token::BearerToken;
+use ground::clock::Clock;
 use ground::http::{ReadError, read};
+use ground::retry_after;
 use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
+use jiff::Timestamp;
 
 use crate::deadlines::{Deadlines, LARGEST_ANSWER};
 use crate::target::Target;
@@ -45,14 +47,17 @@ pub(crate) async fn send(
     target: &Target,
     call: &Call,
     token: &BearerToken,
+    clock: &dyn Clock,
 ) -> Result<Upstream, Problem> {
     let mut broken = false;
     loop {
         match send_once(devops, target, call, token).await {
-            Ok(upstream) => match pause_before_retry(&upstream, &target.method, call) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Ok(upstream),
-            },
+            Ok(upstream) => {
+                match pause_before_retry(&upstream, &target.method, call, clock.now()) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Ok(upstream),
+                }
+            }
             // Without a connection nothing was sent. A broken one may have carried the call: only a safe method is
             // sent again, and once.
             Err(NoAnswer::Broken { sent }) if !broken && (!sent || is_safe(&target.method)) => {
@@ -100,12 +105,17 @@ fn with_token_and_agent(theirs: &HeaderMap, token: &BearerToken) -> HeaderMap {
 }
 
 /// Returns how long to wait before a throttled call is sent again, or `None` if it is not.
-fn pause_before_retry(upstream: &Upstream, method: &Method, call: &Call) -> Option<Duration> {
+fn pause_before_retry(
+    upstream: &Upstream,
+    method: &Method,
+    call: &Call,
+    now: Timestamp,
+) -> Option<Duration> {
     let throttled = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
     if !throttled.contains(&upstream.status) || !is_safe(method) {
         return None;
     }
-    let pause = RateLimit::from_headers(&upstream.headers).retry_after?;
+    let pause = retry_after::of(&upstream.headers, now)?;
     call.deadlines.leave_room_after(pause).then_some(pause)
 }
 
@@ -171,7 +181,7 @@ mod tests {
         let status = status.try_into().unwrap();
         let body = Body::Whole(Bytes::new());
         let upstream = Upstream { status, headers, body, standings: Vec::new() };
-        pause_before_retry(&upstream, method, &call())
+        pause_before_retry(&upstream, method, &call(), Timestamp::UNIX_EPOCH)
     }
 
     #[tokio::test(start_paused = true)]
@@ -182,6 +192,7 @@ mod tests {
         assert_eq!(pause(429, &Method::POST, "3"), None);
         assert_eq!(pause(429, &Method::GET, "24"), None, "no time is left for the call");
         assert_eq!(pause(429, &Method::GET, "soon"), None);
+        assert_eq!(pause(429, &Method::GET, "Thu, 01 Jan 1970 00:00:03 GMT"), three_seconds);
         assert_eq!(pause(500, &Method::GET, "3"), None);
     }
 

@@ -16,7 +16,6 @@ use answers::ConnectionDataAnswer;
 use crate::address::Address;
 use crate::host::Family;
 use crate::organization::OrganizationName;
-use crate::rate_limit::RateLimit;
 use crate::rejection::Rejection;
 
 /// The time for one call.
@@ -47,10 +46,7 @@ pub enum ConnectionDataError {
     PolicyBlocked,
     /// Too many calls for this user.
     #[error("Azure DevOps asks to call later")]
-    Throttled {
-        /// The wait, if the answer has a `Retry-After`.
-        retry_after: Option<Duration>,
-    },
+    Throttled,
     /// Azure DevOps gives no usable answer.
     #[error("Azure DevOps does not answer as it should")]
     Unavailable,
@@ -154,13 +150,20 @@ impl DevopsClient {
         if turned_away || answer.status().is_server_error() {
             return Err(Unavailable);
         }
-        let header = answer.headers().get("x-vss-resourcetenant");
-        let id = header.and_then(|value| Uuid::parse_str(value.to_str().ok()?.trim()).ok());
-        Ok(match id {
-            Some(id) if id.is_nil() => OrganizationTenant::PersonalMicrosoftAccounts,
-            Some(id) => OrganizationTenant::Entra(id),
-            None => OrganizationTenant::Unknown,
-        })
+        Ok(backing(answer.headers()))
+    }
+}
+
+/// Returns the tenant that backs an organization. The header may come several times, or as a list, with the id of no
+/// tenant beside that of one.
+fn backing(headers: &HeaderMap) -> OrganizationTenant {
+    let values = headers.get_all("x-vss-resourcetenant").iter();
+    let listed = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let ids: Vec<Uuid> = listed.filter_map(|id| Uuid::parse_str(id.trim()).ok()).collect();
+    match ids.iter().find(|id| !id.is_nil()) {
+        Some(id) => OrganizationTenant::Entra(*id),
+        None if ids.is_empty() => OrganizationTenant::Unknown,
+        None => OrganizationTenant::PersonalMicrosoftAccounts,
     }
 }
 
@@ -182,10 +185,7 @@ fn judge(
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
             Err(ConnectionDataError::NotAMember)
         }
-        StatusCode::TOO_MANY_REQUESTS => {
-            let retry_after = RateLimit::from_headers(headers).retry_after;
-            Err(ConnectionDataError::Throttled { retry_after })
-        }
+        StatusCode::TOO_MANY_REQUESTS => Err(ConnectionDataError::Throttled),
         _ => Err(ConnectionDataError::Unavailable),
     }
 }

@@ -6,7 +6,6 @@
 //!         ──> headers     the headers that pass up and down
 //!         ──> rejection   answers that reject the token
 //!         ──> rewrite     addresses in answers that must point back at the proxy
-//!         ──> rate_limit  the time to wait
 //!   callback, authorize, manage ──> client   the user of a token, the tenant that backs an organization
 //!   everyone ──> organization, scopes
 //! ```
@@ -19,7 +18,6 @@ pub mod headers;
 pub mod host;
 pub mod organization;
 pub mod policy;
-pub mod rate_limit;
 pub mod rejection;
 pub mod rewrite;
 pub mod scopes;

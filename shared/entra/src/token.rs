@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use oauth2::basic::{
     BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -16,7 +16,9 @@ use oauth2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use url::Url;
 use uuid::Uuid;
 
@@ -30,12 +32,17 @@ use crate::metadata::Metadata;
 use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
 use ground::transport::Transport;
+use ground::{retry_after, seconds};
 
 /// The time for one exchange: connect, send, wait, read. A lease lasts longer: 30 s.
 const DEADLINE: Duration = Duration::from_secs(8);
 const LARGEST_ANSWER: usize = 1_000_000;
-/// The longest accepted `Retry-After` (as in MSAL).
-const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+/// U+FEFF in UTF-8, which some servers put before JSON.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The lifetime of an access token whose answer names none: the shortest of Entra's own
+/// (<https://learn.microsoft.com/entra/identity-platform/access-tokens#token-lifetime>). If the token dies earlier, Azure
+/// DevOps rejects it and it is renewed then.
+const UNNAMED_LIFETIME: Duration = Duration::from_hours(1);
 
 /// Redeems a code.
 pub struct CodeRequest<'a> {
@@ -90,7 +97,7 @@ pub struct TokenResponse {
     pub expires_in: Duration,
     /// The time after which Entra wants the token renewed, counted from the response.
     pub refresh_in: Option<Duration>,
-    /// The granted scopes, in Entra's spelling.
+    /// The granted scopes, in Entra's spelling; the requested ones if the response names none (RFC 6749 section 5.1).
     pub scopes: Vec<String>,
     /// The time of the response, by our clock.
     pub received_at: Timestamp,
@@ -134,7 +141,7 @@ impl TokenError {
     }
 
     /// Returns the error in an answer that is not a token response.
-    fn in_answer(answer: &HttpResponse) -> Self {
+    fn in_answer(answer: &HttpResponse, now: Timestamp) -> Self {
         #[derive(Deserialize)]
         struct Description {
             error_description: String,
@@ -146,7 +153,7 @@ impl TokenError {
         {
             body.error_codes.extend(aadsts(&description.error_description));
         }
-        let retry_after = retry_after(answer.headers());
+        let retry_after = retry_after::of(answer.headers(), now);
         let class = classify(Some(answer.status().as_u16()), body.as_ref(), retry_after);
         let body = body.unwrap_or_default();
         Self {
@@ -218,7 +225,7 @@ impl TokenClient {
         for (name, value) in self.assertion(metadata, request.client_id, request.credential)? {
             exchange = exchange.add_extra_param(name, value);
         }
-        self.finish(exchange.request_async(&self.transport()).await)
+        self.finish(exchange.request_async(&self.transport()).await, request.scopes)
     }
 
     /// Renews tokens (RFC 6749 section 6).
@@ -241,7 +248,7 @@ impl TokenClient {
         for (name, value) in self.assertion(metadata, request.client_id, request.credential)? {
             exchange = exchange.add_extra_param(name, value);
         }
-        self.finish(exchange.request_async(&self.transport()).await)
+        self.finish(exchange.request_async(&self.transport()).await, request.scopes)
     }
 
     /// Requests a token of the app itself (RFC 6749 section 4.4).
@@ -259,7 +266,8 @@ impl TokenClient {
         for (name, value) in self.assertion(metadata, request.client_id, request.credential)? {
             exchange = exchange.add_extra_param(name, value);
         }
-        self.finish(exchange.request_async(&self.transport()).await)
+        let scopes = [request.scope.to_owned()];
+        self.finish(exchange.request_async(&self.transport()).await, &scopes)
     }
 
     fn assertion(
@@ -287,13 +295,14 @@ impl TokenClient {
 
     /// Returns the HTTP client in the form that `oauth2` takes. It owns its fields, so that its futures are `Send`.
     fn transport(&self) -> impl Fn(HttpRequest) -> Exchanging + use<> {
-        let transport = self.transport.clone();
-        move |request| Box::pin(send(transport.clone(), request))
+        let (transport, clock) = (self.transport.clone(), Arc::clone(&self.clock));
+        move |request| Box::pin(send(transport.clone(), Arc::clone(&clock), request))
     }
 
     fn finish(
         &self,
         answer: Result<Answer, RequestTokenError<TokenError, OauthError>>,
+        requested: &[String],
     ) -> Result<TokenResponse, TokenError> {
         match answer {
             Ok(answer) => Ok(TokenResponse {
@@ -301,9 +310,9 @@ impl TokenClient {
                     .map_err(|_| TokenError::no_answer())?,
                 refresh_token: answer.refresh_token.as_ref().map(|token| secret(token.secret())),
                 id_token: answer.id_token.as_ref().map(|token| secret(token.secret())),
-                expires_in: Duration::from_secs(answer.expires_in.0),
-                refresh_in: answer.refresh_in.map(|seconds| Duration::from_secs(seconds.0)),
-                scopes: answer.scope.split_whitespace().map(str::to_owned).collect(),
+                expires_in: answer.expires_in.unwrap_or(UNNAMED_LIFETIME),
+                refresh_in: answer.refresh_in,
+                scopes: answer.scopes.unwrap_or_else(|| requested.to_vec()),
                 received_at: self.clock.now(),
             }),
             Err(RequestTokenError::Request(error)) => Err(error),
@@ -317,7 +326,11 @@ type Exchanging = Pin<Box<dyn Future<Output = Result<HttpResponse, TokenError>> 
 
 /// Sends a request of `oauth2`. Every status but 200 is an error here, so that status, `Retry-After` and body can be
 /// classified together.
-async fn send(transport: Transport, mut request: HttpRequest) -> Result<HttpResponse, TokenError> {
+async fn send(
+    transport: Transport,
+    clock: Arc<dyn Clock>,
+    mut request: HttpRequest,
+) -> Result<HttpResponse, TokenError> {
     let id = Uuid::new_v4().to_string();
     for (name, value) in [
         ("x-ms-lib-capability", "retry-after, h429"),
@@ -330,9 +343,11 @@ async fn send(transport: Transport, mut request: HttpRequest) -> Result<HttpResp
     let answered = tokio::time::timeout(DEADLINE, transport.send(request, LARGEST_ANSWER)).await;
     match answered.ok().and_then(Result::ok) {
         Some(answer) if answer.status() == http::StatusCode::OK => {
-            Ok(HttpResponse::new(answer.into_body()))
+            let body = answer.into_body();
+            let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
+            Ok(HttpResponse::new(body.to_vec()))
         }
-        Some(answer) => Err(TokenError::in_answer(&answer)),
+        Some(answer) => Err(TokenError::in_answer(&answer, clock.now())),
         None => Err(TokenError::no_answer()),
     }
 }
@@ -358,26 +373,56 @@ fn secret(text: &str) -> SecretString {
     SecretString::from(text)
 }
 
-fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
-}
-
-/// A token response (RFC 6749 section 5.1), with Entra's additions.
+/// A token response (RFC 6749 section 5.1), with Entra's additions. Only the access token is required, so that no odd
+/// spelling of another member loses a rotated refresh token. `token_type` is not read: we ask for nothing but bearer
+/// tokens.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(try_from = "Members")]
 struct Answer {
     access_token: AccessToken,
-    token_type: BasicTokenType,
-    expires_in: Seconds,
-    #[serde(default)]
-    refresh_in: Option<Seconds>,
-    #[serde(default)]
+    expires_in: Option<Duration>,
+    refresh_in: Option<Duration>,
     refresh_token: Option<RefreshToken>,
     // Not an access token: the type hides it, because an ID token must not be printed either.
-    #[serde(default)]
     id_token: Option<AccessToken>,
-    #[serde(default)]
-    scope: String,
+    scopes: Option<Vec<String>>,
+}
+
+/// The members of a JSON object. If one comes twice, the last one counts.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Members(HashMap<String, Box<RawValue>>);
+
+impl Members {
+    /// Returns a member that is a text and not blank.
+    fn text(&self, name: &str) -> Option<String> {
+        let text: String = serde_json::from_str(self.0.get(name)?.get()).ok()?;
+        Some(text).filter(|text| !text.trim().is_empty())
+    }
+
+    fn seconds(&self, name: &str) -> Option<Duration> {
+        seconds::from_json(self.0.get(name)?)
+    }
+
+    fn scopes(&self) -> Option<Vec<String>> {
+        let scopes = self.text("scope")?;
+        Some(scopes.split_whitespace().map(str::to_owned).collect())
+    }
+}
+
+impl TryFrom<Members> for Answer {
+    type Error = &'static str;
+
+    fn try_from(members: Members) -> Result<Self, Self::Error> {
+        Ok(Self {
+            access_token: AccessToken::new(members.text("access_token").ok_or("no access token")?),
+            expires_in: members.seconds("expires_in"),
+            refresh_in: members.seconds("refresh_in"),
+            refresh_token: members.text("refresh_token").map(RefreshToken::new),
+            id_token: members.text("id_token").map(AccessToken::new),
+            scopes: members.scopes(),
+        })
+    }
 }
 
 impl oauth2::TokenResponse for Answer {
@@ -388,11 +433,11 @@ impl oauth2::TokenResponse for Answer {
     }
 
     fn token_type(&self) -> &BasicTokenType {
-        &self.token_type
+        &BasicTokenType::Bearer
     }
 
     fn expires_in(&self) -> Option<Duration> {
-        Some(Duration::from_secs(self.expires_in.0))
+        self.expires_in
     }
 
     fn refresh_token(&self) -> Option<&RefreshToken> {
@@ -401,29 +446,6 @@ impl oauth2::TokenResponse for Answer {
 
     fn scopes(&self) -> Option<&Vec<Scope>> {
         None
-    }
-}
-
-/// A number of seconds, which Entra writes as a number or as text.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "NumberOrText")]
-struct Seconds(u64);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NumberOrText {
-    Number(u64),
-    Text(String),
-}
-
-impl TryFrom<NumberOrText> for Seconds {
-    type Error = std::num::ParseIntError;
-
-    fn try_from(value: NumberOrText) -> Result<Self, Self::Error> {
-        match value {
-            NumberOrText::Number(seconds) => Ok(Self(seconds)),
-            NumberOrText::Text(text) => text.trim().parse().map(Self),
-        }
     }
 }
 

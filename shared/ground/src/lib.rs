@@ -9,6 +9,8 @@
 //!   http         the one HTTP client, bounded bodies, the addresses that may receive a secret
 //!   bearer_token an access token that is valid in a header
 //!   transport    one request and its whole response, as a function that a simulation can replace
+//!   retry_after  the wait that an answer asks for
+//!   seconds      numbers of seconds in answers, read leniently
 //!   fields       named values, read with every fault at once
 //!   fetch        a public JSON document, bounded in time and size
 //!   remembered   answers that stay fresh for a while
@@ -25,4 +27,6 @@ pub mod http;
 pub mod minted;
 pub mod random;
 pub mod remembered;
+pub mod retry_after;
+pub mod seconds;
 pub mod transport;

@@ -21,6 +21,11 @@ pub const DISPATCHED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 pub const HOT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// An access token counts as expired this long before it is, because a request must still reach Azure DevOps.
 pub const EXPIRY_MARGIN: SignedDuration = SignedDuration::from_secs(60);
+/// A shorter lifetime, even one of zero seconds, counts as this one, so that calls ask Entra for a connection's tokens at
+/// most once a minute. If the token is dead earlier, Azure DevOps rejects it, which has its own bound.
+const SHORTEST_LIFETIME: SignedDuration = SignedDuration::from_secs(120);
+/// The soonest renewal: later than everything that a running worker takes.
+const SOONEST_RENEWAL: SignedDuration = SignedDuration::from_secs(1);
 /// `last_used_at` is written at most this often.
 pub const USE_RECORDED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
@@ -43,13 +48,19 @@ pub struct Lifetime {
 impl Lifetime {
     /// The lifetime of new tokens, by our own clock.
     pub fn of(tokens: &TokenResponse) -> Self {
-        let after = |duration: std::time::Duration| {
-            SignedDuration::try_from(duration)
-                .ok()
-                .and_then(|duration| tokens.received_at.checked_add(duration).ok())
-                .unwrap_or(Timestamp::MAX)
+        let after =
+            |wait: SignedDuration| tokens.received_at.checked_add(wait).unwrap_or(Timestamp::MAX);
+        let signed = |wait| SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+        let expires_in = signed(tokens.expires_in);
+        let refresh_in = if expires_in < SHORTEST_LIFETIME {
+            Some(SignedDuration::ZERO)
+        } else {
+            tokens.refresh_in.map(signed)
         };
-        Self { expires_at: after(tokens.expires_in), refresh_at: tokens.refresh_in.map(after) }
+        Self {
+            expires_at: after(expires_in.max(SHORTEST_LIFETIME)),
+            refresh_at: refresh_in.map(after),
+        }
     }
 }
 
@@ -71,21 +82,24 @@ impl Warmth {
     }
 }
 
-/// The time of the next renewal after tokens with this lifetime were stored.
+/// The time of the next renewal after tokens with this lifetime were stored: in the future, and no later than that of an
+/// idle connection, however long the tokens live.
 pub fn next_renewal(
     lifetime: Lifetime,
     warmth: Warmth,
     now: Timestamp,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Timestamp {
+    let idle = now + SignedDuration::from_secs(rng.random_range(IDLE_RENEWAL));
     if !warmth.is_hot(now) {
-        return now + SignedDuration::from_secs(rng.random_range(IDLE_RENEWAL));
+        return idle;
     }
     let left = lifetime.expires_at.duration_since(now).max(SignedDuration::ZERO);
     let early = SignedDuration::from_secs(rng.random_range(RENEWED_BEFORE_EXPIRY));
     // A short-lived token is renewed no earlier than at half its life.
     let before_expiry = lifetime.expires_at - early.min(left / 2);
-    lifetime.refresh_at.map_or(before_expiry, |asked| asked.clamp(now, before_expiry))
+    let due_at = lifetime.refresh_at.map_or(before_expiry, |asked| asked.min(before_expiry));
+    due_at.max(now + SOONEST_RENEWAL).min(idle)
 }
 
 /// Full-jitter exponential backoff after `failures` failures in a row: base 2 s, at most 15 min, but at least
@@ -131,9 +145,23 @@ mod tests {
         ) {
             let lifetime = Lifetime { expires_at: at(life), refresh_at: refresh_in.map(at) };
             let due = next_renewal(lifetime, Warmth::WhileUsed(Some(at(-60))), at(0), &mut ground::random::Random::System);
-            prop_assert!(due >= at(0) && due <= at(life));
+            prop_assert!(due >= at(1) && due <= at(life));
             if life > 2400 && refresh_in.is_none() {
                 prop_assert!((600..=1200).contains(&at(life).duration_since(due).as_secs()));
+            }
+        }
+
+        #[test]
+        fn tokens_of_any_lifetime_are_usable_for_a_minute_and_due_within_eight_days(
+            seconds in any::<u64>(), asked in proptest::option::of(any::<u64>()),
+        ) {
+            for (expires_in, refresh_in) in [(seconds, asked), (seconds % 300, asked.map(|asked| asked % 300))] {
+                let lifetime = Lifetime::of(&tokens(expires_in, refresh_in));
+                prop_assert!(lifetime.expires_at - EXPIRY_MARGIN >= at(60));
+                for warmth in [Warmth::Always, Warmth::WhileUsed(None)] {
+                    let due = next_renewal(lifetime, warmth, at(0), &mut ground::random::Random::System);
+                    prop_assert!(due >= at(1) && due < at(8 * 86_400));
+                }
             }
         }
 
@@ -159,6 +187,30 @@ mod tests {
             let wait = backoff(failures, least.map(SignedDuration::from_secs), &mut ground::random::Random::System);
             prop_assert!(wait >= SignedDuration::from_secs(least.unwrap_or(1)));
             prop_assert!(wait <= SignedDuration::from_secs(least.map_or(900, |least| least + 60)));
+        }
+    }
+
+    fn tokens(expires_in: u64, refresh_in: Option<u64>) -> TokenResponse {
+        let seconds = std::time::Duration::from_secs;
+        TokenResponse {
+            access_token: secrecy::SecretString::from("opaque").try_into().unwrap(),
+            refresh_token: None,
+            id_token: None,
+            expires_in: seconds(expires_in),
+            refresh_in: refresh_in.map(seconds),
+            scopes: Vec::new(),
+            received_at: at(0),
+        }
+    }
+
+    #[test]
+    fn tokens_that_expire_at_once_are_due_at_once() {
+        for (expires_in, refresh_in) in [(0, Some(0)), (0, None), (1, Some(3600)), (3600, Some(0))]
+        {
+            let lifetime = Lifetime::of(&tokens(expires_in, refresh_in));
+            let due =
+                next_renewal(lifetime, Warmth::Always, at(0), &mut ground::random::Random::System);
+            assert_eq!(due, at(1), "{expires_in} {refresh_in:?}");
         }
     }
 

@@ -86,6 +86,11 @@
 //! or the password of `Basic`. The bare repository is created at first use from the content of the REST routes at that
 //! time, with its own ids; [`AzureDevOps::git_folder`] returns its folder, so that a test can add a history.
 //!
+//! **Odd spellings**: [`EntraSettings::token_members`] and [`EntraSettings::token_members_left_out`] change the answers of
+//! the token endpoint; [`AzureDevOpsSettings::nil_resource_tenant_first`] repeats the header that names a tenant; a fault's
+//! [`Fault::header`] sets a `Retry-After` that is a date. [`AzureDevOps::move_organization`] moves an organization to
+//! another tenant.
+//!
 //! **Load**: [`AzureDevOpsSettings::throttling`] counts requests per user against a budget. Answers have rate-limit
 //! headers from half of the budget on, are delayed beyond it (`X-RateLimit-Delay`, `Retry-After` on 200), and end in
 //! 429 TF400733. The window ends by the emulated clock (`Entra::advance_clock`) or by [`AzureDevOps::reset_usage`].

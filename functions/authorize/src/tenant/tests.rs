@@ -105,14 +105,31 @@ async fn the_account_decides_while_azure_devops_does_not_answer() {
 }
 
 #[tokio::test]
-async fn the_tenant_of_an_organization_is_asked_for_once_a_day() {
+async fn an_organization_that_moved_is_found_at_the_next_sign_in() {
     let world = world().await;
     let served = named(&["contoso"]);
+    assert_eq!(world.automatic(&served, None).await.unwrap(), id(TENANT_B));
+    world.devops.move_organization("contoso", TENANT_A).unwrap();
+    assert_eq!(world.automatic(&served, None).await.unwrap(), id(TENANT_A));
+}
+
+#[tokio::test]
+async fn the_last_tenant_is_taken_for_a_day_while_azure_devops_does_not_answer() {
+    let world = world().await;
+    let served = named(&["contoso"]);
+    assert_eq!(world.automatic(&served, None).await.unwrap(), id(TENANT_B));
+    world.devops.inject(Fault::on(PROBE).status(503).times(0));
     for _ in 0..3 {
         assert_eq!(world.automatic(&served, None).await.unwrap(), id(TENANT_B));
     }
-    assert_eq!(world.devops.count(PROBE), 1);
+    assert_eq!(world.devops.count(PROBE), 2, "it is asked again only after a pause");
     world.clock.advance(24 * 60 * 60);
-    assert_eq!(world.automatic(&served, None).await.unwrap(), id(TENANT_B));
-    assert_eq!(world.devops.count(PROBE), 2);
+    assert_eq!(world.automatic(&served, None).await.unwrap(), Tenant::Organizations);
+}
+
+#[tokio::test]
+async fn the_first_tenant_among_repeated_headers_is_taken() {
+    let world = world().await;
+    world.devops.change_settings(|settings| settings.nil_resource_tenant_first = true);
+    assert_eq!(world.automatic(&named(&["contoso"]), None).await.unwrap(), id(TENANT_B));
 }

@@ -124,8 +124,6 @@ async fn every_kind_of_refusal_is_its_own_error() {
     const POLICY: &str = r#"{"$id":"1","message":"VS403463: The conditional access policy defined by your administrator has failed."}"#;
     const STOPPED: &str =
         "\u{feff}{\"$id\":\"1\",\"message\":\"TF24668: The team project collection is stopped.\"}";
-    let throttled =
-        |seconds: Option<u64>| Err(E::Throttled { retry_after: seconds.map(Duration::from_secs) });
     assert_eq!(connection_data(401, &[], "").await, Err(E::Unauthorized));
     assert_eq!(connection_data(401, &[JSON], REFUSED).await, Err(E::Unauthorized));
     let named = REFUSED.replace("''", "'ada'");
@@ -136,8 +134,8 @@ async fn every_kind_of_refusal_is_its_own_error() {
     assert_eq!(connection_data(403, &[JSON], POLICY).await, Err(E::PolicyBlocked));
     assert_eq!(connection_data(403, &[JSON], "{}").await, Err(E::NotAMember));
     assert_eq!(connection_data(404, &[HTML], "<html>").await, Err(E::NotAMember));
-    assert_eq!(connection_data(429, &[("retry-after", "3")], "").await, throttled(Some(3)));
-    assert_eq!(connection_data(429, &[HTML], "<html>").await, throttled(None));
+    assert_eq!(connection_data(429, &[("retry-after", "3")], "").await, Err(E::Throttled));
+    assert_eq!(connection_data(429, &[HTML], "<html>").await, Err(E::Throttled));
     assert_eq!(connection_data(503, &[JSON], STOPPED).await, Err(E::Unavailable));
     assert_eq!(connection_data(500, &[], "").await, Err(E::Unavailable));
     assert_eq!(connection_data(400, &[JSON], "{}").await, Err(E::Unavailable));
@@ -204,11 +202,23 @@ async fn the_tenant_of_an_organization_is_read_from_a_404() {
 #[tokio::test]
 async fn an_organization_may_have_no_tenant_or_an_unknown_one() {
     use OrganizationTenant as T;
+    const NAMED: (&str, &str) = ("x-vss-resourcetenant", TENANT);
+    const TWICE_NIL: Headers = &[NIL[0], NIL[0]];
+    const NIL_FIRST: Headers = &[NIL[0], NAMED];
+    const NIL_LAST: Headers = &[NAMED, NIL[0]];
+    const LISTED: Headers = &[(
+        "x-vss-resourcetenant",
+        "nonsense, 00000000-0000-0000-0000-000000000000 ,11111111-2222-3333-4444-555555555555",
+    )];
     const NIL: Headers = &[("x-vss-resourcetenant", "00000000-0000-0000-0000-000000000000")];
     for (status, headers, expected) in [
         (404, NIL, Ok(T::PersonalMicrosoftAccounts)),
         (404, &[], Ok(T::Unknown)),
         (404, &[("x-vss-resourcetenant", "nonsense")], Ok(T::Unknown)),
+        (404, TWICE_NIL, Ok(T::PersonalMicrosoftAccounts)),
+        (404, NIL_FIRST, Ok(T::Entra(TENANT.parse().unwrap()))),
+        (404, NIL_LAST, Ok(T::Entra(TENANT.parse().unwrap()))),
+        (404, LISTED, Ok(T::Entra(TENANT.parse().unwrap()))),
         (200, &[("x-vss-resourcetenant", TENANT)], Ok(T::Entra(TENANT.parse().unwrap()))),
         (401, &[("x-vss-resourcetenant", TENANT)], Ok(T::Entra(TENANT.parse().unwrap()))),
         (429, &[], Err(Unavailable)),

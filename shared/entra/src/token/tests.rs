@@ -112,13 +112,87 @@ async fn a_certificate_signs_and_no_secret_is_sent() {
     assert!(sent["claims"].contains("essential") && sent["claims"].contains("cp1"));
 }
 
+/// The tokens of a refresh whose answer has these members beside its access and refresh token.
+async fn answered(members: &str) -> TokenResponse {
+    let (server, client, metadata) = server().await;
+    let body = format!(r#"{{"access_token":"a","refresh_token":"rotated"{members}}}"#);
+    server.reply("/token", 200, body);
+    let tokens = refresh(&client, &metadata, &secret_credential(), None).await.unwrap();
+    assert_eq!(tokens.refresh_token.as_ref().unwrap().expose_secret(), "rotated", "{members}");
+    tokens
+}
+
+#[tokio::test]
+async fn numbers_in_any_spelling_lose_no_rotated_refresh_token() {
+    let none = UNNAMED_LIFETIME;
+    for (number, read) in [
+        ("4199", Duration::from_secs(4199)),
+        (r#""4199""#, Duration::from_secs(4199)),
+        ("4199.5", Duration::from_millis(4_199_500)),
+        (r#""4.199e3""#, Duration::from_secs(4199)),
+        ("0", Duration::ZERO),
+        ("-1", Duration::ZERO),
+        (r#""-3600.0""#, Duration::ZERO),
+        ("1e400", Duration::MAX),
+        ("99999999999999999999999", Duration::MAX),
+        ("null", none),
+        (r#""""#, none),
+        (r#""soon""#, none),
+        ("true", none),
+        ("[]", none),
+    ] {
+        let members =
+            format!(r#","expires_in":{number},"refresh_in":{number},"ext_expires_in":{number}"#);
+        let tokens = answered(&members).await;
+        assert_eq!(tokens.expires_in, read, "{number}");
+        assert_eq!(tokens.refresh_in, (read != none).then_some(read), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn optional_members_in_any_spelling_lose_no_rotated_refresh_token() {
+    for members in [
+        "",
+        r#","token_type":"bearer""#,
+        r#","token_type":"BEARER","scope":null,"id_token":null"#,
+        r#","token_type":"PoP","scope":"","id_token":"""#,
+        r#","token_type":null,"scope":7,"id_token":{}"#,
+        r#","token_type":["Bearer"],"scope":"x","scope":" ","foci":"1""#,
+    ] {
+        let tokens = answered(members).await;
+        assert_eq!((tokens.expires_in, tokens.refresh_in), (UNNAMED_LIFETIME, None), "{members}");
+        assert!(tokens.id_token.is_none(), "{members}");
+        assert_eq!(tokens.scopes, ["resource/vso.code"], "as requested: {members}");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_and_an_empty_refresh_token_are_overlooked() {
+    let (server, client, metadata) = server().await;
+    server.reply("/token", 200, "\u{feff}{\"access_token\":\"a\",\"refresh_token\":\"\"}");
+    let tokens = refresh(&client, &metadata, &secret_credential(), None).await.unwrap();
+    assert!(tokens.refresh_token.is_none(), "the old one stays valid");
+}
+
+#[tokio::test]
+async fn a_refusal_with_a_date_to_wait_for_is_a_throttle() {
+    let (server, client, metadata) = server().await;
+    let body = r#"{"error":"invalid_grant","error_codes":[70000]}"#;
+    let later = stopped_clock().now() + jiff::SignedDuration::from_secs(120);
+    let date = later.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    server.reply_with("/token", (400, vec![("retry-after", date)], body.to_owned()));
+    let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Throttled);
+    assert_eq!(error.retry_after, Some(Duration::from_mins(2)));
+}
+
 #[tokio::test]
 async fn optional_fields_may_be_missing() {
     let (server, client, metadata) = server().await;
     server.reply("/token", 200, r#"{"token_type":"Bearer","access_token":"a","expires_in":3599}"#);
     let tokens = refresh(&client, &metadata, &secret_credential(), None).await.unwrap();
     assert!(
-        tokens.refresh_token.is_none() && tokens.id_token.is_none() && tokens.scopes.is_empty()
+        tokens.refresh_token.is_none() && tokens.id_token.is_none() && tokens.refresh_in.is_none()
     );
 }
 

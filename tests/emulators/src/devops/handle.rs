@@ -201,6 +201,16 @@ impl AzureDevOps {
         })
     }
 
+    /// Connects an organization to another tenant, as its owner can.
+    #[expect(clippy::missing_errors_doc, reason = "as above")]
+    pub fn move_organization(
+        &self,
+        organization: &str,
+        tenant: Uuid,
+    ) -> Result<(), UnknownOrganization> {
+        self.in_organization(organization, |organization| organization.tenant = tenant)
+    }
+
     /// Deactivates an organization (503 TF24668 to every call), or reactivates it.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub fn set_stopped(

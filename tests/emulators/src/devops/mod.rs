@@ -205,7 +205,8 @@ impl State {
         };
         let (tenant, stopped) = (organization.tenant, organization.stopped);
         if target.rest.is_none() && target.path == "/" {
-            return (organization_probe(target, tenant), None);
+            let nil_first = content.settings.nil_resource_tenant_first;
+            return (organization_probe(target, tenant, nil_first), None);
         }
         if stopped {
             return (Failure::stopped(name).into_reply(), None);
@@ -310,9 +311,15 @@ fn with_status(mut failure: Failure, status: u16) -> Failure {
 }
 
 /// `HEAD https://vssps.dev.azure.com/{organization}` and its like: how the tenant is found without credentials.
-fn organization_probe(target: &Target, tenant: uuid::Uuid) -> Reply {
+fn organization_probe(target: &Target, tenant: uuid::Uuid, nil_first: bool) -> Reply {
     let status = if target.site.family().is_empty() { 401 } else { 404 };
-    auth::tenant_headers(Reply::empty(status), tenant)
+    let mut reply = auth::tenant_headers(Reply::empty(status), tenant);
+    if nil_first {
+        reply = reply
+            .header("x-vss-resourcetenant", uuid::Uuid::nil())
+            .another_header("x-vss-resourcetenant", tenant);
+    }
+    reply
         .header(
             "x-vss-authorizationendpoint",
             format!(

@@ -18,6 +18,8 @@ pub struct AzureDevOpsSettings {
     pub missing_scope_status: u16,
     /// Answer 403 VS403463 to every call, as an IP policy does.
     pub conditional_access_blocks: bool,
+    /// Send `X-VSS-ResourceTenant` twice, the id of no tenant first.
+    pub nil_resource_tenant_first: bool,
     /// Largest page of a list.
     pub page_size: usize,
 }
@@ -110,6 +112,7 @@ impl Default for AzureDevOpsSettings {
             non_member_status: 401,
             missing_scope_status: 401,
             conditional_access_blocks: false,
+            nil_resource_tenant_first: false,
             page_size: 100,
         }
     }

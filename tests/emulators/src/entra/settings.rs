@@ -1,6 +1,9 @@
 //! Settings that can be changed while the stand-in runs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Settings of the Entra stand-in; `POST /_emulator/settings` takes any subset of the fields as JSON.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -17,6 +20,10 @@ pub struct EntraSettings {
     pub code_lifetime: u64,
     /// `expires_in` and similar numbers as JSON strings, as in some answers.
     pub numbers_as_strings: bool,
+    /// Members of token answers to users in another spelling or of another value.
+    pub token_members: BTreeMap<String, Value>,
+    /// Members that token answers to users lack.
+    pub token_members_left_out: Vec<String>,
     /// Tokens of clients that declare `cp1` live 24 h, with `refresh_in` at half of that.
     pub continuous_access_evaluation: bool,
     /// Refuse (AADSTS50196) more than this many refreshes of one client, account and scope within five minutes.
@@ -52,6 +59,8 @@ impl Default for EntraSettings {
             refresh_token_lifetime: 90 * 24 * 3600,
             code_lifetime: 600,
             numbers_as_strings: false,
+            token_members: BTreeMap::new(),
+            token_members_left_out: Vec::new(),
             continuous_access_evaluation: false,
             loop_detection: None,
             allow_personal_accounts: false,

@@ -218,6 +218,12 @@ impl Exchange<'_> {
                 body["id_token"] = id_token.into();
             }
         }
+        for (name, value) in &directory.settings.token_members {
+            body[name] = value.clone();
+        }
+        if let Some(members) = body.as_object_mut() {
+            members.retain(|name, _| !directory.settings.token_members_left_out.contains(name));
+        }
         body
     }
 }

@@ -1,0 +1,138 @@
+//! Answers of Entra ID and Azure DevOps in the spellings that public reports name.
+
+use std::time::Duration;
+
+use emulators::Fault;
+use emulators::devops::Access;
+use emulators::entra::{TENANT_A, TENANT_B};
+use end_to_end::{INTEGRATION, World};
+use jiff::Timestamp;
+use local::names;
+use serde_json::{Value, json};
+
+const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
+
+/// A time from now as HTTP writes it.
+fn date_in(wait: Duration) -> String {
+    (Timestamp::now() + wait).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+fn spell(world: &World, members: &Value, left_out: &[&str]) {
+    world.entra().change_settings(|settings| {
+        settings.token_members = members.as_object().unwrap().clone().into_iter().collect();
+        settings.token_members_left_out = left_out.iter().map(ToString::to_string).collect();
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_expire_at_once_are_used_for_a_minute_and_are_due_at_once() {
+    let world = World::start().await;
+    spell(&world, &json!({"expires_in": 0, "refresh_in": 0}), &[]);
+    let connection = world.connect("ada", "ada").await;
+    for _ in 0..3 {
+        world.proxied(&connection, PROJECTS).await.expect(200);
+    }
+    assert_eq!(world.entra().count("token.refresh_token"), 0);
+    world.expire_tokens().await;
+    for _ in 0..3 {
+        world.proxied(&connection, PROJECTS).await.expect(200);
+    }
+    assert_eq!(world.entra().count("token.refresh_token"), 1);
+    let stored = world.items(names::CONNECTIONS).await.remove(0);
+    let due_at: i64 = stored["due_at"].as_n().unwrap().parse().unwrap();
+    assert!(due_at <= Timestamp::now().as_second() + 1, "{due_at}");
+    assert!(!stored.contains_key("lease_until"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_is_kept_however_its_numbers_and_optional_members_are_spelled() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let optional = ["expires_in", "ext_expires_in", "scope", "token_type", "id_token"];
+    for (asked, (members, left_out)) in (1..).zip([
+        (json!({"expires_in": "3599.5", "ext_expires_in": "-1"}), &[][..]),
+        (json!({"expires_in": -1, "refresh_in": -7.5}), &[]),
+        (json!({"expires_in": 1e300, "refresh_in": "99999999999999999999"}), &[]),
+        (json!({"expires_in": null, "scope": null, "token_type": "bEARER"}), &[]),
+        (json!({"expires_in": "soon", "refresh_in": {}, "token_type": 7}), &[]),
+        (json!({}), &optional),
+    ]) {
+        spell(&world, &members, left_out);
+        world.expire_tokens().await;
+        world.proxied(&connection, PROJECTS).await.expect(200);
+        world.proxied(&connection, PROJECTS).await.expect(200);
+        assert_eq!(world.entra().count("token.refresh_token"), asked, "{members}");
+    }
+    let shown = world.connection(&connection).await;
+    assert_eq!(shown["status"], "active");
+    assert_eq!(shown["scopes"].as_array().unwrap().len(), 4, "an absent scope is as requested");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_without_optional_members_is_connected_with_the_requested_scopes() {
+    let world = World::start().await;
+    spell(&world, &json!({"expires_in": null}), &["scope", "token_type"]);
+    let connection = world.connect("ada", "ada").await;
+    let shown = world.connection(&connection).await;
+    assert_eq!(shown["scopes"].as_array().unwrap().len(), 4, "{shown}");
+    world.proxied(&connection, PROJECTS).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_entra_with_a_date_to_wait_for_is_a_throttle() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    world.entra().inject(
+        Fault::on("token.refresh_token")
+            .status(400)
+            .error("invalid_grant")
+            .code(70000)
+            .header("retry-after", &date_in(Duration::from_mins(5))),
+    );
+    world.expire_tokens().await;
+    let answer = world.proxied(&connection, PROJECTS).await.expect_problem(503, "entra_throttled");
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((290..=361).contains(&wait), "{wait}");
+    let stored = world.items(names::CONNECTIONS).await.remove(0);
+    assert_eq!(stored["refusals"].as_n().unwrap(), "0", "the grant was not refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_to_wait_for_is_obeyed_toward_azure_devops() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let date = date_in(Duration::from_secs(200));
+    world.devops().inject(Fault::on("projects.list").status(429).header("retry-after", &date));
+    let answer = world.proxied(&connection, PROJECTS).await.expect(429);
+    assert_eq!(answer.header("retry-after"), Some(date.as_str()), "as it came");
+    let refused =
+        world.proxied(&connection, PROJECTS).await.expect_problem(429, "devops_throttled");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((190..=201).contains(&wait), "{wait}");
+    assert_eq!(world.devops().count("projects.list"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_only_the_last_of_two_hundred_organizations_is_connected() {
+    let world = World::start().await;
+    let names: Vec<String> = (1..=200).map(|number| format!("company-{number}")).collect();
+    for name in &names {
+        world.devops().add_organization(name, TENANT_A);
+    }
+    world.devops().add_member("company-200", "ada", Access::Contributor).unwrap();
+    world.put_integration(INTEGRATION, json!({"organizations": names})).await.expect(200);
+    world.connect("ada", "ada").await;
+    assert!(world.devops().peak("connection_data") <= 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_that_moved_or_repeats_its_tenant_is_signed_in_at_the_right_one() {
+    let world = World::start().await;
+    let link = world.connect_url("ada").await;
+    let tenant = async || world.browser().start(&link).await.path().to_owned();
+    assert!(tenant().await.contains(&TENANT_A.to_string()));
+    world.devops().move_organization("mycompany", TENANT_B).unwrap();
+    assert!(tenant().await.contains(&TENANT_B.to_string()));
+    world.devops().change_settings(|settings| settings.nil_resource_tenant_first = true);
+    assert!(tenant().await.contains(&TENANT_B.to_string()));
+}
