@@ -44,13 +44,19 @@ impl Received {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Decoded path segments; empty ones (a trailing slash) are left out.
+    /// Path segments as Microsoft's web server reads them: the path is decoded once and then split, a backslash is a
+    /// slash, and dot segments lead away. Empty segments are left out.
     pub fn segments(&self) -> Vec<String> {
-        self.path()
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-            .collect()
+        let decoded = percent_decode_str(self.path()).decode_utf8_lossy().into_owned();
+        let mut segments = Vec::new();
+        for segment in decoded.split(['/', '\\']) {
+            match segment {
+                "" | "." => {}
+                ".." => drop(segments.pop()),
+                segment => segments.push(segment.to_owned()),
+            }
+        }
+        segments
     }
 }
 

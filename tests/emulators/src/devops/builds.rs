@@ -252,7 +252,8 @@ fn builds(call: &mut Call<'_>) -> Answer {
     call.page(&found)
 }
 
-fn find(call: &Call<'_>) -> Result<usize, Failure> {
+/// Returns the position of the build in the path.
+pub(crate) fn find(call: &Call<'_>) -> Result<usize, Failure> {
     let id = call.number("build");
     let project = project(call);
     call.organization

@@ -9,6 +9,7 @@
 
 mod answering;
 mod areas;
+mod artifacts;
 mod attachments;
 mod auth;
 mod builds;
@@ -32,6 +33,7 @@ mod routes;
 mod seed;
 mod settings;
 mod throttling;
+mod trees;
 mod wiki;
 mod wiql;
 mod work_items;

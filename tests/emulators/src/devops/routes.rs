@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use super::call::Call;
 use super::failure::Answer;
 use super::hosts::Site;
-use super::{attachments, builds, core, git, identity, locations, pipelines, wiki, work_items};
+use super::{
+    artifacts, attachments, builds, core, git, identity, locations, pipelines, trees, wiki,
+    work_items,
+};
 use crate::request::Received;
 
 /// The possible places of a resource in the path.
@@ -62,7 +65,9 @@ fn tables(family: &str) -> Vec<&'static [Route]> {
             work_items::ROUTES,
             attachments::ROUTES,
             builds::ROUTES,
+            artifacts::ROUTES,
             pipelines::ROUTES,
+            trees::ROUTES,
             wiki::ROUTES,
         ]),
         "vssps" => tables.push(identity::ROUTES),
@@ -145,12 +150,21 @@ fn fit(pattern: &'static str, segments: &[String]) -> Option<HashMap<&'static st
         match (wanted.next(), segments.next()) {
             (None, None) => return Some(values),
             (Some(part), Some(segment)) => {
-                if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+                let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+                if let Some(name) = name.and_then(|name| name.strip_prefix('*')) {
+                    let rest: Vec<&str> =
+                        std::iter::once(segment).chain(segments).map(String::as_str).collect();
+                    values.insert(name, rest.join("/"));
+                    return Some(values);
+                }
+                if let Some(name) = name {
                     values.insert(name, segment.clone());
                 } else if !part.eq_ignore_ascii_case(segment) {
                     return None;
                 }
             }
+            // Nothing is a value of `{*name}`.
+            (Some(part), None) if part.starts_with("{*") => return Some(values),
             _ => return None,
         }
     }
@@ -168,5 +182,7 @@ mod tests {
         let values = fit("git/repositories/{repository}", &segments).unwrap();
         assert_eq!(values["repository"], "Web");
         assert!(fit("git/repositories", &segments).is_none());
+        assert_eq!(fit("git/{*rest}", &segments).unwrap()["rest"], "REPOSITORIES/Web");
+        assert!(fit("git/repositories/web/{*rest}", &segments).unwrap().is_empty());
     }
 }

@@ -46,6 +46,8 @@ fn mycompany() -> Organization {
             .insert(id, WorkItem::seeded(id, website, "Website", kind, title, state));
     }
     organization.wiki_pages.push(Page::new(1, website, "/Home", "# Welcome\n"));
+    let guide = Page::new(2, website, "/Home/Onboarding guide", "# Onboarding\n");
+    organization.wiki_pages.push(guide);
     organization.definitions.push(Definition::new(12, website, "website-ci"));
     organization.definitions.push(Definition::new(13, website, "website-release"));
     for id in 41..=45 {

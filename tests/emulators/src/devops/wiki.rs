@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::call::{Call, list, ok};
-use super::failure::{Answer, Failure};
+use super::failure::{Answer, Failure, percent_encode};
 use super::git::blob_id;
 use super::organizations::{Project, derived_id};
 use super::routes::{Level, Route};
@@ -32,7 +32,7 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::new(
         "wiki.pages.get",
         "GET",
-        "wiki/wikis/{wiki}/pages/{page}",
+        "wiki/wikis/{wiki}/pages/{*page}",
         Level::Either,
         READ,
         page,
@@ -40,7 +40,7 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::new(
         "wiki.pages.update",
         "PATCH",
-        "wiki/wikis/{wiki}/pages/{page}",
+        "wiki/wikis/{wiki}/pages/{*page}",
         Level::Either,
         WRITE,
         edit,
@@ -60,6 +60,11 @@ pub(crate) struct Page {
 impl Page {
     pub fn new(id: u64, project: Uuid, path: &str, content: &str) -> Self {
         Self { id, project, path: path.to_owned(), content: content.to_owned(), revision: 1 }
+    }
+
+    /// Whether a path, in any case and with blanks encoded or not, is this page's.
+    fn is_at(&self, path: &str) -> bool {
+        self.path.eq_ignore_ascii_case(&path.replace("%20", " "))
     }
 
     /// In quotes, as in headers; different after every write, even one without a change.
@@ -143,8 +148,7 @@ fn path(call: &Call<'_>) -> String {
 fn position(call: &Call<'_>, project: Uuid) -> Option<usize> {
     let (id, path) = (call.number("page"), path(call));
     call.organization.wiki_pages.iter().position(|page| {
-        page.project == project
-            && id.map_or_else(|| page.path.eq_ignore_ascii_case(&path), |id| page.id == id)
+        page.project == project && id.map_or_else(|| page.is_at(&path), |id| page.id == id)
     })
 }
 
@@ -187,7 +191,8 @@ fn root(call: &Call<'_>, project: &Project) -> Value {
 
 fn page_json(call: &Call<'_>, project: &Project, page: &Page) -> Value {
     let (wiki, base) = (id_of(project), call.base());
-    let encoded: String = url::form_urlencoded::byte_serialize(page.path.as_bytes()).collect();
+    // As a page's own `url` has it: the blanks are encoded, and then the whole.
+    let encoded = percent_encode(&page.path.replace(' ', "%20"));
     json!({
         "path": page.path,
         "order": 0,

@@ -1,6 +1,6 @@
 //! Git: the routes, and the operations on repositories.
 
-mod archive;
+pub(crate) mod archive;
 mod backend;
 mod commits;
 pub(crate) mod folders;
