@@ -1,16 +1,28 @@
 //! The addresses that may be called: one parser, whose result is both authorized and sent (S-28, S-29).
 //!
-//! A path comes percent-encoded (REST APIs, function URLs) or decoded (HTTP APIs). Either way it is split into segments
-//! once. The parser refuses each path that a second reader could split, decode or resolve differently.
+//! A path comes percent-encoded (REST APIs, function URLs) or decoded (HTTP APIs). Either way it is judged as a server
+//! reads it: decoded once, and split at its slashes, encoded ones and backslashes included. Everything that cannot change
+//! this reading is sent exactly as it came.
+//!
+//! | in a path | treatment |
+//! | --- | --- |
+//! | `%2F`, `%5C` or `\` below the organization, or below the area of a host without one | sent; a slash to [`crate::policy`] |
+//! | the same before that place | refused |
+//! | `%23`, `%3F`, `%25`, `;` and every other character | sent |
+//! | dot segments in any spelling, also between encoded slashes or with parameters | refused |
+//! | a slash, a backslash or a dot segment that only a second decoding shows, as in `%252F` | refused |
+//! | control characters; bytes that are not UTF-8, which servers read in different encodings | refused |
+//! | a percent sign that begins no encoded byte | sent as `%25`: a gateway that decodes leaves it |
+//! | an empty segment between two slashes that are not encoded | refused |
 
 mod path;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::{Position, Url};
 
-use crate::host::{Host, SharedHost};
+use crate::host::Host;
 use crate::organization::OrganizationName;
-use path::{Ambiguous, Path};
+use path::{Ambiguous, Path, Segment, as_read};
 
 /// The characters that the URL standard encodes in the query of an `https` address, besides those beyond ASCII.
 const ENCODED_IN_QUERY: &AsciiSet =
@@ -48,7 +60,7 @@ impl Address {
     /// Parses and authorizes an address: `host` is the bare name; `path` is empty or begins with a slash,
     /// percent-encoded or decoded; `query` is the part after the question mark.
     ///
-    /// Encoded characters are sent byte for byte; characters that an address must not contain are percent-encoded. That
+    /// Encoded characters and their encoding are sent byte for byte; characters that an address must not contain are percent-encoded. That
     /// includes the apostrophe of a query, which the URL standard encodes as `%27`.
     ///
     /// # Errors
@@ -98,62 +110,80 @@ impl Address {
         self.url[Position::BeforePath..Position::AfterQuery].to_owned()
     }
 
-    /// Returns the decoded segments below the organization, without the optional `DefaultCollection`, for
-    /// [`crate::policy`].
-    pub(crate) fn below_organization(&self) -> Vec<String> {
-        let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
-        let mut segments: Vec<_> = self
-            .path()
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .skip(usize::from(self.organization.is_some()))
-            .map(decoded)
-            .collect();
-        if segments.first().is_some_and(|first| first.eq_ignore_ascii_case("DefaultCollection")) {
-            segments.remove(0);
-        }
-        segments
+    /// Returns the segments below the organization as a server reads them, for [`crate::policy`]: with the empty ones
+    /// that encoded slashes leave, and without, as some servers do. The optional `DefaultCollection` is left out.
+    pub(crate) fn below_organization(&self) -> [Vec<String>; 2] {
+        let kept = as_read(self.path());
+        let kept: Vec<_> =
+            kept.into_iter().skip(usize::from(self.organization.is_some())).collect();
+        let merged = kept.iter().filter(|segment| !segment.is_empty()).cloned().collect();
+        [kept, merged].map(without_collection)
     }
 
-    /// Returns the segments after `_apis`, or `None` if this is not the API but a page, a feed or a Git repository.
-    pub(crate) fn api(&self) -> Option<impl Iterator<Item = &str>> {
-        let mut segments = self.path().split('/');
-        segments.find(|segment| segment.eq_ignore_ascii_case("_apis")).map(|_| segments)
+    /// Returns the segments after `_apis` as a server reads them, or `None` if this is not the API but a page, a feed or
+    /// a Git repository.
+    pub(crate) fn api(&self) -> Option<impl Iterator<Item = String>> {
+        let mut segments = self.segments();
+        segments.find(|segment| is_api(segment)).map(|_| segments)
     }
+
+    /// Returns the segments as a server reads them, without empty ones.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = String> + use<> {
+        as_read(self.path()).into_iter().filter(|segment| !segment.is_empty())
+    }
+}
+
+fn without_collection(mut segments: Vec<String>) -> Vec<String> {
+    if segments.first().is_some_and(|first| first.eq_ignore_ascii_case("DefaultCollection")) {
+        segments.remove(0);
+    }
+    segments
 }
 
 /// Returns the organization that an address names, or `None` if it needs none.
 fn organization(host: &Host, path: &Path) -> Result<Option<OrganizationName>, AddressError> {
-    match host {
-        Host::OrganizationInPath(_) if is_deployment_discovery(path) => Ok(None),
-        Host::OrganizationInPath(_) => {
-            // Taken undecoded: an organization's name needs no encoding, so an encoded one is not a name.
-            let named = path.segments().next().and_then(|first| first.parse().ok());
-            named.map(Some).ok_or(AddressError::OrganizationNotAllowed)
-        }
-        Host::OrganizationInName { organization, .. } => Ok(Some(organization.clone())),
-        Host::Shared(shared) if concerns_no_organization(*shared, path) => Ok(None),
-        Host::Shared(_) => Err(AddressError::OrganizationNotAllowed),
-    }
-}
-
-/// Returns whether the path is `_apis` or `_apis/resourceAreas` above the organizations. Microsoft's Python client
-/// looks there for routes that it does not find below one. The answers are public and the same for everybody.
-fn is_deployment_discovery(path: &Path) -> bool {
-    let segments: Vec<_> = path.segments().map(str::to_ascii_lowercase).collect();
-    match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["_apis"] | ["_apis", "resourceareas"] => true,
-        ["_apis", "resourceareas", id] => uuid::Uuid::parse_str(id).is_ok(),
-        _ => false,
-    }
-}
-
-fn concerns_no_organization(shared: SharedHost, path: &Path) -> bool {
     let mut segments = path.segments();
-    let api = segments.next().is_some_and(|first| first.eq_ignore_ascii_case("_apis"));
-    // `_apis` alone lists the routes.
-    let listed = |area: &str| shared.areas().contains(&area.to_ascii_lowercase().as_str());
-    api && segments.next().is_none_or(listed)
+    let above_organizations = match host {
+        Host::OrganizationInName { organization, .. } => return Ok(Some(organization.clone())),
+        Host::OrganizationInPath(_) => {
+            let first = segments.next().ok_or(AddressError::OrganizationNotAllowed)?.alone()?;
+            if let Ok(organization) = first.parse() {
+                return Ok(Some(organization));
+            }
+            is_api(first) && is_deployment_discovery(segments)?
+        }
+        Host::Shared(shared) => {
+            let first = segments.next().ok_or(AddressError::OrganizationNotAllowed)?.alone()?;
+            // `_apis` alone lists the routes.
+            let area = segments.next().map(Segment::alone).transpose()?;
+            let listed = |area: &str| shared.areas().contains(&area.to_ascii_lowercase().as_str());
+            is_api(first) && area.is_none_or(listed)
+        }
+    };
+    if above_organizations { Ok(None) } else { Err(AddressError::OrganizationNotAllowed) }
+}
+
+fn is_api(segment: &str) -> bool {
+    segment.eq_ignore_ascii_case("_apis")
+}
+
+/// Returns whether the path is `_apis` or `_apis/resourceAreas` above the organizations, given the segments below
+/// `_apis`. Microsoft's Python client looks there for routes that it does not find below an organization. The answers
+/// are public and the same for everybody.
+fn is_deployment_discovery<'a>(
+    below: impl Iterator<Item = &'a Segment>,
+) -> Result<bool, AddressError> {
+    let below = below.map(Segment::alone).collect::<Result<Vec<_>, _>>()?;
+    Ok(match below[..] {
+        [] => true,
+        [area] => is_resource_areas(area),
+        [area, id] => is_resource_areas(area) && uuid::Uuid::parse_str(id).is_ok(),
+        _ => false,
+    })
+}
+
+fn is_resource_areas(area: &str) -> bool {
+    area.eq_ignore_ascii_case("resourceAreas")
 }
 
 fn canonical_query(query: &str) -> Result<String, AddressError> {

@@ -1,11 +1,11 @@
-//! The calls that an integration allows: rules of methods and path prefixes, applied to the parsed address (S-29) and
-//! never to text that another reader could read differently.
+//! The calls that an integration allows: rules of methods and path prefixes, applied to the segments of the parsed address
+//! as Azure DevOps reads them (S-29), so that an encoded slash is a slash.
 //!
 //! ```text
 //! [{"methods": ["GET"]}]                                             read only
 //! [{"methods": ["GET"]},
 //!  {"methods": ["POST"], "paths": ["/*/_apis/wit/wiql"]}]            read only, queries included
-//! [{"paths": ["/*/_git", "/*/_apis/git", "/_apis"]}]                 repositories, and discovery
+//! [{"paths": ["/*/_git", "/_git", "/*/_apis/git", "/_apis"]}]        repositories, and discovery
 //! ```
 
 use std::fmt;
@@ -60,8 +60,9 @@ impl CallPolicy {
         if self.rules.is_empty() {
             return true;
         }
-        let segments = address.below_organization();
-        self.rules.iter().any(|rule| rule.allows(method, &segments))
+        // Whatever a server does with empty segments, its reading is allowed.
+        let readings = address.below_organization();
+        readings.iter().all(|segments| self.rules.iter().any(|rule| rule.allows(method, segments)))
     }
 }
 
@@ -140,7 +141,7 @@ impl PathPrefix {
     fn covers(&self, segments: &[String]) -> bool {
         self.0.len() <= segments.len()
             && self.0.iter().zip(segments).all(|(pattern, segment)| match pattern {
-                Segment::Any => !segment.starts_with('_'),
+                Segment::Any => !segment.is_empty() && !segment.starts_with('_'),
                 Segment::Named(name) => segment.to_lowercase() == *name,
             })
     }
@@ -269,6 +270,42 @@ mod tests {
     }
 
     #[test]
+    fn an_encoded_separator_is_a_slash_to_the_rules() {
+        let code = policy(&[(&[], &["/*/_apis/git"])]);
+        for good in [
+            "/mycompany/p%2F_apis%2Fgit%2Fx",
+            "/mycompany/p/%5Fapis/g%69t",
+            "/mycompany/p%5C_apis/git",
+        ] {
+            assert!(allows(&code, &Method::GET, good), "{good}");
+        }
+        for bad in [
+            // One segment only to a reader that does not decode.
+            "/mycompany/p%2F_apis%2Fwit/_apis/git",
+            "/mycompany/p%5C_apis%5Cwit/_apis/git",
+            "/mycompany/p%2Fteam/_apis/git",
+            // An empty segment is none to some servers, and one to others.
+            "/mycompany/%2F/_apis/git",
+            "/mycompany/p/%2F_apis/git",
+            "/mycompany/%2Fp/_apis/git",
+            "/mycompany/%5Fapis/_apis/git",
+        ] {
+            assert!(!allows(&code, &Method::GET, bad), "{bad}");
+        }
+        let nodes = policy(&[(&[], &["/*/_apis/wit/classificationnodes/Areas"])]);
+        for (path, allowed) in [
+            ("/mycompany/p/_apis/wit/classificationnodes/Areas/Parent%2FChild", true),
+            ("/mycompany/p/_apis/wit/classificationnodes/Areas%2FParent", true),
+            ("/mycompany/p/_apis/wit/classificationnodes/Iterations%2FAreas", false),
+        ] {
+            assert_eq!(allows(&nodes, &Method::GET, path), allowed, "{path}");
+        }
+        let only_queries = policy(&[(&[], &["/p/_apis/wit/queries"])]);
+        let tag = "/mycompany/p/_apis/wit/tags/C%23%2F..x";
+        assert!(!allows(&only_queries, &Method::DELETE, tag));
+    }
+
+    #[test]
     fn every_form_of_a_host_is_judged_alike() {
         let projects = policy(&[(&[], &["/_apis/projects"])]);
         for (host, path) in [
@@ -312,13 +349,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_escapes_a_prefix(path in "/mycompany(/(_apis|git|_git|wit|p|\\.\\.|%2e|DefaultCollection|[a-zA-Z%_.]{1,5})){0,6}/?") {
+        fn nothing_escapes_a_prefix(path in "/mycompany((/|%2f|%5C)(_apis|git|_git|wit|p|\\.\\.|%2e|DefaultCollection|[a-zA-Z%_.]{1,5})){0,6}/?") {
             let Ok(address) = Address::parse("dev.azure.com", &path, None, &["mycompany".parse().unwrap()]) else { return Ok(()) };
             let code = policy(&[(&[], &["/*/_apis/git"])]);
             if code.allows(&Method::GET, &address) {
-                let sent = address.path().to_lowercase().replacen("/defaultcollection", "", 1);
-                let segments: Vec<_> = sent.split('/').collect();
+                let read = percent_decode_str(address.path()).decode_utf8().unwrap();
+                let read = read.replace('\\', "/").to_lowercase().replacen("/defaultcollection", "", 1);
+                let segments: Vec<_> = read.split('/').collect();
                 prop_assert_eq!((segments[1], segments[3], segments[4]), ("mycompany", "_apis", "git"));
+                prop_assert!(!segments[2].is_empty() && !segments[2].starts_with('_'));
             }
         }
     }

@@ -102,19 +102,20 @@ impl Gateway {
 pub fn is_discovery(address: &Address) -> bool {
     const AREAS: [&str; 3] = ["resourceAreas", "connectionData", "serviceDefinitions"];
     let area = address.api().and_then(|mut segments| segments.next());
-    area.is_some_and(|area| AREAS.iter().any(|known| known.eq_ignore_ascii_case(area)))
+    area.is_some_and(|area| AREAS.iter().any(|known| known.eq_ignore_ascii_case(&area)))
         || is_large_files_batch(address)
 }
 
 /// Returns whether this is the one answer of Git LFS that contains addresses.
 fn is_large_files_batch(address: &Address) -> bool {
-    address.path().to_ascii_lowercase().ends_with("/info/lfs/objects/batch")
+    let path = address.segments().collect::<Vec<_>>().join("/").to_ascii_lowercase();
+    path.ends_with("/info/lfs/objects/batch")
 }
 
 fn lists_resource_areas(address: &Address) -> bool {
     address.api().is_some_and(|mut segments| {
         segments.next().is_some_and(|area| area.eq_ignore_ascii_case("resourceAreas"))
-            && segments.next().is_none_or(str::is_empty)
+            && segments.next().is_none()
     })
 }
 

@@ -29,13 +29,18 @@ fn every_form_of_an_address_is_authorized_and_its_disguises_are_not() {
         ("mycompany.vsrm.visualstudio.com", "/p/_apis/release"),
         ("app.vssps.visualstudio.com", "/_apis/profile/profiles/me"),
         ("dev.azure.com", "/_apis"),
+        ("dev.azure.com", "/mycompany/%2ffabrikam"),
+        ("dev.azure.com", "/mycompany/p/_apis/build/folders/%5CTeam%5CNightly"),
+        ("mycompany.visualstudio.com", "/p/_apis/wit/queries/Shared%20Queries%2FOpen%20bugs"),
     ] {
         assert!(judge(&input(host, path)), "{host}{path}");
     }
     for (host, path) in [
         ("dev.azure.com", "/mycompany/../fabrikam/_apis/projects"),
         ("dev.azure.com", "/mycompany/%2e%2e/fabrikam"),
-        ("dev.azure.com", "/mycompany/%2ffabrikam"),
+        ("dev.azure.com", "/mycompany/a%2f..%2f..%2ffabrikam"),
+        ("dev.azure.com", "/mycompany%2ffabrikam"),
+        ("dev.azure.com", "/mycompany/%252e%252e/fabrikam"),
         ("dev.azure.com@evil.example", "/mycompany"),
         ("evil.example", "/mycompany"),
         ("fabrikam.visualstudio.com", "/mycompany"),

@@ -182,12 +182,17 @@ impl World {
 
     /// Sends the application's GET of a path exactly as written; HTTP clients usually normalize addresses.
     pub async fn raw_get(&self, path: &str) -> Answer {
+        self.raw_get_at(self.stack.public_url(), path).await
+    }
+
+    /// Sends the application's GET of a path to a front, exactly as written.
+    pub async fn raw_get_at(&self, front: &str, path: &str) -> Answer {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let address = self.stack.public_url().trim_start_matches("http://");
+        let address = front.trim_start_matches("http://");
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let key = &self.application_key;
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut received = Vec::new();

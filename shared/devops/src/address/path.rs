@@ -1,4 +1,4 @@
-//! A path that is split into its segments once.
+//! A path, as it is sent and as a server reads it: decoded once, and then split.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::organization::OrganizationName;
 
-/// The characters that a segment must not contain: all but RFC 3986's `pchar`. A percent sign is kept, because each one
-/// that gets here begins an encoded byte.
+/// The characters that a segment must not contain: all but RFC 3986's `pchar`. A percent sign is kept where it begins an
+/// encoded byte.
 const ENCODED_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -22,6 +22,7 @@ const ENCODED_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'*')
     .remove(b'+')
     .remove(b',')
+    .remove(b';')
     .remove(b'=')
     .remove(b':')
     .remove(b'@')
@@ -33,19 +34,23 @@ const DOTS: &[char] = &[
     '\u{ff0e}', '\u{ff61}',
 ];
 
-/// The characters that some readers treat as a slash or a backslash.
-const SLASHES: &[char] = &[
-    '\u{2044}', '\u{2215}', '\u{2216}', '\u{29f8}', '\u{29f9}', '\u{fe68}', '\u{ff0f}', '\u{ff3c}',
-];
+/// A backslash is a slash to Azure DevOps' own web server.
+const SEPARATORS: [char; 2] = ['/', '\\'];
 
 /// What makes a path mean different things to different readers.
 pub(super) struct Ambiguous(pub(super) &'static str);
 
-/// A path whose segments nobody can read in two ways, each encoded as it goes on the wire.
+/// A path that no server reads in two ways.
 pub(super) struct Path {
-    segments: Vec<String>,
+    segments: Vec<Segment>,
     /// Whether the path ends with a slash, which does not begin another segment.
     slash_at_end: bool,
+}
+
+/// The text between two slashes.
+pub(super) struct Segment {
+    sent: String,
+    decoded: String,
 }
 
 impl Path {
@@ -59,12 +64,13 @@ impl Path {
             return Ok(Self { segments: Vec::new(), slash_at_end: true });
         }
         let within = below.strip_suffix('/');
-        let segments = within.unwrap_or(below).split('/').map(segment).collect::<Result<_, _>>()?;
+        let segments = within.unwrap_or(below).split('/').map(Segment::parse);
+        let segments = segments.collect::<Result<_, _>>()?;
         Ok(Self { segments, slash_at_end: within.is_some() })
     }
 
-    pub(super) fn segments(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().map(String::as_str)
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter()
     }
 
     pub(super) fn below(&self, organization: &OrganizationName) -> String {
@@ -79,50 +85,116 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &self.segments {
-            write!(f, "/{segment}")?;
+            write!(f, "/{}", segment.sent)?;
         }
         if self.slash_at_end || self.segments.is_empty() { f.write_str("/") } else { Ok(()) }
     }
 }
 
-/// A segment as it came, with what cannot stand in a path percent-encoded.
-fn segment(raw: &str) -> Result<String, Ambiguous> {
-    match ambiguity(raw) {
-        Some(reason) => Err(Ambiguous(reason)),
-        None => Ok(utf8_percent_encode(raw, ENCODED_IN_SEGMENT).to_string()),
+impl Segment {
+    fn parse(raw: &str) -> Result<Self, Ambiguous> {
+        if raw.is_empty() {
+            return Err(Ambiguous("an empty segment"));
+        }
+        let sent =
+            utf8_percent_encode(&with_stray_percents_encoded(raw), ENCODED_IN_SEGMENT).to_string();
+        // Web servers do not agree on the encoding of other bytes.
+        let not_text = |_| Ambiguous("bytes that are not UTF-8");
+        let decoded = percent_decode_str(&sent).decode_utf8().map_err(not_text)?.into_owned();
+        match ambiguity(&decoded) {
+            Some(reason) => Err(Ambiguous(reason)),
+            None => Ok(Self { sent, decoded }),
+        }
+    }
+
+    /// Returns the segment as a server reads it, which must find no separator here.
+    pub(super) fn alone(&self) -> Result<&str, Ambiguous> {
+        if self.decoded.contains(SEPARATORS) {
+            return Err(Ambiguous("an encoded slash or a backslash in or before the organization"));
+        }
+        Ok(&self.decoded)
     }
 }
 
-fn ambiguity(raw: &str) -> Option<&'static str> {
-    if raw.is_empty() {
-        return Some("an empty segment");
+/// Returns the segments of a path that was sent, as a server reads them: decoded once, encoded separators included.
+/// Those may have left empty segments.
+pub(super) fn as_read(sent: &str) -> Vec<String> {
+    let below = sent.strip_prefix('/').unwrap_or(sent);
+    let below = below.strip_suffix('/').unwrap_or(below);
+    let decoded = percent_decode_str(below).decode_utf8_lossy();
+    decoded.split(SEPARATORS).map(str::to_owned).collect()
+}
+
+/// Encodes percent signs that begin no encoded byte. They mean themselves, and come from gateways that have decoded the
+/// path.
+fn with_stray_percents_encoded(raw: &str) -> String {
+    let mut parts = raw.split('%');
+    let mut encoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let begins_byte = part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+        encoded.extend([if begins_byte { "%" } else { "%25" }, part]);
     }
-    if raw.to_ascii_lowercase().contains("%2e") {
-        return Some("an encoded dot");
+    encoded
+}
+
+fn ambiguity(decoded: &str) -> Option<&'static str> {
+    if decoded.contains(char::is_control) {
+        return Some("a control character");
     }
-    let Ok(decoded) = percent_decode_str(raw).decode_utf8() else {
+    if decoded.contains(char::REPLACEMENT_CHARACTER) {
+        // A gateway that decodes leaves it in their place.
         return Some("bytes that are not UTF-8");
-    };
-    if reads_as_dots(&decoded) {
+    }
+    let is_split = decoded.contains(SEPARATORS);
+    let is_nothing = |part: &str| !(is_split && part.is_empty()) && reads_as_dots(name(part));
+    if decoded.split(SEPARATORS).any(is_nothing) {
         return Some("a segment of nothing but dots or blanks");
     }
-    decoded.chars().find_map(|character| match character {
-        '/' | '\\' => Some("an encoded slash or a backslash"),
-        // Decoding also leaves percent signs that encode nothing.
-        '%' => Some("a percent sign that is encoded itself or encodes nothing"),
-        '?' | '#' => Some("an encoded question mark or number sign"),
-        // Parameters such as `..;x` hide a dot segment from some readers. Azure DevOps uses none.
-        ';' => Some("a semicolon"),
-        c if c.is_control() => Some("a control character"),
-        c if SLASHES.contains(&c) => Some("a look-alike of a slash"),
-        _ => None,
-    })
+    let unfolded = decoded_to_the_end(decoded);
+    let separators = |text: &str| text.matches(SEPARATORS).count();
+    let is_dots = |part: &str| name(part).contains(DOTS) && reads_as_dots(name(part));
+    if separators(&unfolded) > separators(decoded) || unfolded.split(SEPARATORS).any(is_dots) {
+        return Some("a slash, a backslash or a dot segment that is encoded twice");
+    }
+    None
 }
 
-/// Returns whether some reader could take a segment for `.`, `..` or an empty one: Windows drops blanks and further
-/// dots, others drop characters without width.
-fn reads_as_dots(segment: &str) -> bool {
-    segment.chars().all(|c| DOTS.contains(&c) || c.is_whitespace() || has_no_width(c))
+/// Returns the text that is left when it is decoded until nothing is encoded, also as `%u002f`, which Azure DevOps' own
+/// web server understands.
+fn decoded_to_the_end(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        decoded.push(byte);
+        // What was decoded may complete another encoded byte.
+        while let Some((length, byte)) = encoded_at_end(&decoded) {
+            decoded.truncate(decoded.len() - length);
+            decoded.push(byte);
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Returns the length of the encoded byte at the end of a text, and the byte.
+fn encoded_at_end(text: &[u8]) -> Option<(usize, u8)> {
+    let (length, high, low) = match *text {
+        [.., b'%', high, low] => (3, high, low),
+        [.., b'%', b'u' | b'U', b'0', b'0', high, low] => (6, high, low),
+        _ => return None,
+    };
+    let value =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    Some((length, value(high)? << 4 | value(low)?))
+}
+
+/// Returns a segment without parameters, which some readers drop, as in `..;x`.
+fn name(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or_default()
+}
+
+/// Returns whether some reader could take a name for `.`, `..` or an empty one: Windows drops blanks and further dots,
+/// others drop characters without width.
+fn reads_as_dots(name: &str) -> bool {
+    name.chars().all(|c| DOTS.contains(&c) || c.is_whitespace() || has_no_width(c))
 }
 
 fn has_no_width(c: char) -> bool {

@@ -1,7 +1,7 @@
 //! A second opinion on `devops::address`, from the `url` crate and from the requests of the HTTP client.
 //!
-//! It shares nothing with the parser that it judges: it has its own list of hosts and its own decoding of segments, and
-//! does not depend on how the parser works. The fuzz target `address` and the test that replays its corpus both call
+//! It shares nothing with the parser that it judges: it has its own list of hosts and its own decoding, works on the whole
+//! path instead of its segments, and expects exactly one outcome for every input. The fuzz target `address` and the test that replays its corpus both call
 //! [`judge`].
 
 use std::sync::OnceLock;
@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 use devops::address::Address;
 use devops::client::DevopsClient;
 use devops::organization::OrganizationName;
-use devops::policy::{CallPolicy, CallRule};
+use devops::policy::{CallPolicy, CallRule, PathPrefix};
+use devops::rewrite::is_discovery;
 use http::Method;
 use url::{Host, Url};
 
@@ -30,22 +31,159 @@ const SHARED: [(&str, &str); 2] = [
     ("status.dev.azure.com", "status"),
 ];
 
-/// Parses `host SEPARATOR path [SEPARATOR query]`, and panics if the authorized address differs from the one that would
-/// be sent. Returns whether the address was authorized.
+/// Characters that some reader treats as a full stop, a blank or nothing; and the first of them by themselves.
+const STOPS: &str = ".\u{2024}\u{2025}\u{2026}\u{3002}\u{fe19}\u{fe30}\u{fe52}\u{ff0e}\u{ff61}";
+
+/// Judges `host SEPARATOR path [SEPARATOR query]` without the parser, and panics if the parser authorizes another set of
+/// addresses, or sends another address than the authorized one. Returns whether the address was authorized.
 pub fn judge(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else { return false };
     let mut parts = text.splitn(3, SEPARATOR);
     let (host, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let query = parts.next();
     let allowed: Vec<OrganizationName> = ALLOWED.iter().map(|name| name.parse().unwrap()).collect();
-    let Ok(address) = Address::parse(host, path, query, &allowed) else { return false };
+    let parsed = Address::parse(host, path, query, &allowed);
+    let expected = expected(host, path, query);
+    assert_eq!(
+        parsed.as_ref().ok().map(|address| address.url().as_str()),
+        expected.as_deref(),
+        "{host:?} {path:?} {query:?}: {parsed:?}"
+    );
+    let Ok(address) = parsed else { return false };
     let sent = sent(&address);
     judge_host(&address, &sent);
-    judge_path(&sent);
     judge_organization(&address, &sent);
     judge_against_url(host, path, query, &sent);
     judge_policy(&address, &sent);
+    judge_discovery(&address, &sent);
     true
+}
+
+/// Returns the address that is sent, or `None` if it is refused.
+fn expected(host: &str, path: &str, query: Option<&str>) -> Option<String> {
+    let written =
+        written(path, |byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte));
+    let rooted = written.is_empty() || written.starts_with('/');
+    if !rooted || written.contains("//") || !is_read_in_one_way(&written) {
+        return None;
+    }
+    let query = match query {
+        Some(query) if query.bytes().any(|byte| byte <= b' ' || byte == b'#' || byte == 0x7f) => {
+            return None;
+        }
+        Some(query) => format!("?{}", query_written(query)),
+        None => String::new(),
+    };
+    let host = host.to_lowercase();
+    let heads: Vec<String> =
+        written.split('/').skip(1).map(|raw| decoded(raw).to_lowercase()).collect();
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    let below = |organization: &str, host: &str| {
+        ALLOWED
+            .contains(&organization)
+            .then(|| format!("https://{host}/{organization}{written}{query}"))
+    };
+    if let Some((_, areas)) = SHARED.iter().find(|(name, _)| *name == host) {
+        let open = matches!(heads[..], ["_apis"] | ["_apis", ""])
+            || matches!(heads[..], ["_apis", area, ..] if areas.split(' ').any(|known| known == area));
+        return open.then(|| format!("https://{host}{written}{query}"));
+    }
+    let of_family = |label: &str| FAMILIES.split_whitespace().any(|family| family == label);
+    if let Some(labels) = host.strip_suffix(".visualstudio.com") {
+        return match labels.split_once('.') {
+            None => below(labels, "dev.azure.com"),
+            Some((organization, label)) if of_family(label) => {
+                below(organization, &format!("{label}.dev.azure.com"))
+            }
+            Some(_) => None,
+        };
+    }
+    if host != "dev.azure.com" && !host.strip_suffix(".dev.azure.com").is_some_and(of_family) {
+        return None;
+    }
+    let is_id = |id: &str| uuid::Uuid::parse_str(id).is_ok();
+    let authorized = match heads[..] {
+        ["_apis"] | ["_apis", "" | "resourceareas"] | ["_apis", "resourceareas", ""] => true,
+        ["_apis", "resourceareas", id] | ["_apis", "resourceareas", id, ""] => is_id(id),
+        [first, ..] => ALLOWED.contains(&first),
+        [] => false,
+    };
+    authorized.then(|| format!("https://{host}{written}{query}"))
+}
+
+/// Returns a path with everything encoded that it must not contain; bytes that are encoded stay.
+fn written(path: &str, stays: impl Fn(u8) -> bool) -> String {
+    let mut written = String::new();
+    for (at, byte) in path.bytes().enumerate() {
+        let digits = path.as_bytes().get(at + 1..at + 3);
+        let encodes =
+            byte == b'%' && digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        if encodes || stays(byte) {
+            written.push(char::from(byte));
+        } else {
+            written.extend(encoded(byte));
+        }
+    }
+    written
+}
+
+fn query_written(query: &str) -> String {
+    let mut written = String::new();
+    for byte in query.bytes() {
+        if byte.is_ascii() && !b"\"'<>".contains(&byte) {
+            written.push(char::from(byte));
+        } else {
+            written.extend(encoded(byte));
+        }
+    }
+    written
+}
+
+fn encoded(byte: u8) -> [char; 3] {
+    let digit = |value| char::from_digit(u32::from(value), 16).unwrap().to_ascii_uppercase();
+    ['%', digit(byte >> 4), digit(byte & 15)]
+}
+
+/// Returns whether every server reads the same segments, none of which leads elsewhere, however often it decodes.
+fn is_read_in_one_way(written: &str) -> bool {
+    let mut bytes = decoded_bytes(written.as_bytes(), &[b"%"]);
+    let Ok(once) = String::from_utf8(bytes.clone()) else { return false };
+    if once.chars().any(|c| c.is_control() || c == '\u{fffd}') {
+        return false;
+    }
+    let named = |text: &str| {
+        let parts: Vec<_> = text.split(['/', '\\']).map(str::to_owned).collect();
+        parts
+    };
+    let base = |part: &str| part.split_once(';').map_or(part, |(base, _)| base).to_owned();
+    if named(&once)
+        .iter()
+        .any(|part| !part.is_empty() && base(part).trim_matches(is_nothing).is_empty())
+    {
+        return false;
+    }
+    loop {
+        // Web servers of Windows also decode `%u002f`.
+        let again = decoded_bytes(&bytes, &[b"%u00", b"%U00", b"%"]);
+        if again == bytes {
+            break;
+        }
+        bytes = again;
+    }
+    let last = String::from_utf8_lossy(&bytes);
+    let dotted = |part: &String| {
+        base(part).contains(|c| STOPS.contains(c)) && base(part).trim_matches(is_nothing).is_empty()
+    };
+    named(&last).len() == named(&once).len() && !named(&last).iter().any(dotted)
+}
+
+fn is_nothing(c: char) -> bool {
+    let without_width = "\u{ad}\u{180e}\u{feff}".contains(c)
+        || ('\u{200b}'..='\u{200f}').contains(&c)
+        || ('\u{202a}'..='\u{202e}').contains(&c)
+        || ('\u{2060}'..='\u{2064}').contains(&c)
+        || ('\u{fe00}'..='\u{fe0f}').contains(&c);
+    without_width || c.is_whitespace() || STOPS.contains(c)
 }
 
 /// Returns the URL that the HTTP client sends to Microsoft. The same path must go to a stand-in.
@@ -78,47 +216,40 @@ fn judge_host(address: &Address, sent: &Url) {
     assert!(host == "dev.azure.com" || of_family || shared, "{host} is not on the list");
 }
 
-/// Asserts that the path cannot be resolved, split or decoded to another one.
-fn judge_path(sent: &Url) {
-    assert!(sent.path().is_ascii());
-    for segment in sent.path().split('/').skip(1) {
-        let once = decoded(segment);
-        for reading in [segment, once.as_str(), decoded(&once).as_str()] {
-            let trimmed = reading.trim_matches(|c: char| c.is_whitespace() || c == '.');
-            assert!(
-                reading.is_empty() || !trimmed.is_empty(),
-                "{segment:?} reads as dots or blanks"
-            );
-            assert!(
-                !reading.contains(['/', '\\', '?', '#', ';']),
-                "{segment:?} reads as {reading:?}"
-            );
-            assert!(!reading.chars().any(char::is_control), "{segment:?} has a control character");
-        }
-        assert_eq!(decoded(&once), once, "{segment:?} is encoded twice");
-    }
-    let inner = sent.path().strip_suffix('/').unwrap_or(sent.path());
-    assert!(!inner.contains("//"), "an empty segment in {inner}");
+/// Percent-decodes a text once, and keeps percent signs that encode nothing.
+fn decoded(text: &str) -> String {
+    let bytes = decoded_bytes(text.as_bytes(), &[b"%"]);
+    String::from_utf8(bytes).unwrap_or_else(|_| "not UTF-8".to_owned())
 }
 
-/// Percent-decodes a text, and keeps percent signs that encode nothing.
-fn decoded(text: &str) -> String {
-    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..2).filter(|_| *first == b'%');
-        let code = digits
-            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        out.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &after[2..] } else { after };
+/// Decodes the bytes behind these introductions, such as `%` in `%2f`.
+fn decoded_bytes(text: &[u8], introductions: &[&[u8]]) -> Vec<u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let (mut out, mut rest) = (Vec::new(), text);
+    while let [first, after @ ..] = rest {
+        let encoded = introductions.iter().find_map(|introduction| {
+            let [high, low, after @ ..] = rest.strip_prefix(*introduction)? else { return None };
+            Some((u8::try_from(digit(high)? * 16 + digit(low)?).ok()?, after))
+        });
+        let (byte, after) = encoded.unwrap_or((*first, after));
+        out.push(byte);
+        rest = after;
     }
-    String::from_utf8(out).expect("a path that is not UTF-8")
+    out
+}
+
+/// Returns the segments that a server reads, with empty ones and without.
+fn read_by_servers(sent: &Url) -> [Vec<String>; 2] {
+    let path = sent.path().strip_suffix('/').unwrap_or(sent.path());
+    let kept: Vec<_> =
+        decoded(path).replace('\\', "/").split('/').skip(1).map(str::to_lowercase).collect();
+    let merged = kept.iter().filter(|segment| !segment.is_empty()).cloned().collect();
+    [kept, merged]
 }
 
 /// Asserts that a server reads the organization that was authorized.
 fn judge_organization(address: &Address, sent: &Url) {
-    let segments: Vec<String> =
-        sent.path().split('/').skip(1).map(|segment| decoded(segment).to_lowercase()).collect();
+    let [segments, _] = read_by_servers(sent);
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let shared = SHARED.iter().find(|(name, _)| sent.host_str() == Some(name));
     let authorized = address.organization().map(OrganizationName::as_str);
@@ -149,8 +280,9 @@ fn judge_organization(address: &Address, sent: &Url) {
 /// Asserts that the `url` crate reads the input as the same address. Only the encoding may differ, and a legacy name
 /// moves its organization into the path.
 fn judge_against_url(host: &str, path: &str, query: Option<&str>, sent: &Url) {
-    // The `url` crate drops blanks at the end, as the location bar of a browser does.
-    let path = path.replace(' ', "%20");
+    // The `url` crate drops blanks at the end, as the location bar of a browser does, and these delimit.
+    let path =
+        path.replace(' ', "%20").replace('\\', "%5C").replace('?', "%3F").replace('#', "%23");
     let naive = match query {
         Some(query) => format!("https://{host}{path}?{query}"),
         None => format!("https://{host}{path}"),
@@ -171,26 +303,51 @@ fn judge_against_url(host: &str, path: &str, query: Option<&str>, sent: &Url) {
             sent.path()
         }
     };
+    // An address without a path gets a slash.
     let same =
         |a: &str, b: &str| decoded(a.trim_end_matches('/')) == decoded(b.trim_end_matches('/'));
     assert!(same(naive.path(), below), "{naive} is authorized and {sent} is sent");
 }
 
-/// Asserts that policies see the path that is sent.
+/// Asserts that policies judge the path as servers read it.
 fn judge_policy(address: &Address, sent: &Url) {
-    let mut segments = sent.path().split('/').skip(1).map(decoded).filter(|s| !s.is_empty());
-    if address.organization().is_some() {
-        segments.next();
+    let readings = read_by_servers(sent).map(|segments| {
+        let mut segments =
+            segments.into_iter().skip(usize::from(address.organization().is_some())).peekable();
+        segments.next_if(|first| first == "defaultcollection");
+        segments.collect::<Vec<_>>()
+    });
+    let only = |prefix: &str| {
+        let paths = vec![prefix.parse().unwrap()];
+        CallPolicy::from(vec![CallRule { methods: Vec::new(), paths }])
+            .allows(&Method::GET, address)
+    };
+    let all = |covered: fn(&[&str]) -> bool| {
+        readings
+            .iter()
+            .all(|segments| covered(&segments.iter().map(String::as_str).collect::<Vec<_>>()))
+    };
+    let is_name = |first: &str| !first.is_empty() && !first.starts_with('_');
+    assert_eq!(only("/_apis"), all(|segments| matches!(segments, ["_apis", ..])), "{sent}");
+    let of_git = all(|segments| matches!(segments, [_, "_apis", "git", ..]));
+    let names_one =
+        readings.iter().all(|segments| segments.first().is_some_and(|first| is_name(first)));
+    assert_eq!(only("/*/_apis/git"), of_git && names_one, "{sent}");
+    let first = readings[1].first().map(String::as_str).unwrap_or_default();
+    let prefix = format!("/{}", first.replace('%', "%25"));
+    if first != "*"
+        && readings[0].first() == readings[1].first()
+        && prefix.parse::<PathPrefix>().is_ok()
+    {
+        assert!(only(&prefix), "{sent} is not below {prefix}");
     }
-    let mut segments = segments.peekable();
-    segments.next_if(|first| first.eq_ignore_ascii_case("DefaultCollection"));
-    let first = segments.next().unwrap_or_default();
-    let Ok(prefix) = format!("/{first}").parse() else { return };
-    let only =
-        |prefix| CallPolicy::from(vec![CallRule { methods: Vec::new(), paths: vec![prefix] }]);
-    if first != "*" {
-        assert!(only(prefix).allows(&Method::GET, address), "{sent} is not below /{first}");
-    }
-    let other = if first.eq_ignore_ascii_case("_apis") { "/_git" } else { "/_apis" };
-    assert!(!only(other.parse().unwrap()).allows(&Method::GET, address), "{sent} is below {other}");
+}
+
+/// Asserts that the answers whose addresses are rewritten are those that a server gives with addresses.
+fn judge_discovery(address: &Address, sent: &Url) {
+    let [_, segments] = read_by_servers(sent);
+    let area = segments.iter().skip_while(|segment| *segment != "_apis").nth(1).map(String::as_str);
+    let expected = matches!(area, Some("resourceareas" | "connectiondata" | "servicedefinitions"))
+        || segments.join("/").ends_with("/info/lfs/objects/batch");
+    assert_eq!(is_discovery(address), expected, "{sent}");
 }

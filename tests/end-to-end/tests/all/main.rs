@@ -19,6 +19,7 @@ mod management;
 mod operations;
 mod outages;
 mod pages;
+mod paths;
 mod permissions;
 mod policy;
 mod portal;

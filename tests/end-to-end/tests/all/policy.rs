@@ -66,6 +66,57 @@ async fn an_integration_for_one_kind_of_things_refuses_others_and_dry_requests_s
     }
 }
 
+/// Returns the rules for Git in `docs/call.md`.
+fn rules_for_git() -> Value {
+    let page = include_str!("../../../../docs/call.md");
+    let rules =
+        page.split("\"allowed_calls\": ").find(|text| text.contains("\"/*/_git\"")).unwrap();
+    serde_json::from_str(rules.split("```").next().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rules_for_git_in_the_documents_cover_both_addresses_of_a_repository_and_nothing_else()
+{
+    let world = World::start().await;
+    let rules = rules_for_git();
+    world.put_integration(INTEGRATION, json!({"allowed_calls": rules})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    for repository in ["Website/_git/Website", "_git/Website", "DefaultCollection/_git/Website"] {
+        let refs =
+            format!("dev.azure.com/mycompany/{repository}/info/refs?service=git-upload-pack");
+        world.proxied(&connection, &refs).await.expect(200);
+    }
+    for rest in [
+        "dev.azure.com/mycompany/_apis/projects",
+        "dev.azure.com/mycompany/Website/_apis/git/repositories",
+        "dev.azure.com/mycompany/Website%2F_apis/_git/Website",
+        "dev.azure.com/mycompany/%2F_git/Website",
+    ] {
+        let answer = call(&world, &connection, Method::GET, rest).await;
+        answer.expect_problem(403, "call_not_allowed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoded_slash_is_a_slash_to_the_rules() {
+    let world = World::start().await;
+    let rules = json!([{"paths": ["/*/_apis/wit/queries"]}]);
+    world.put_integration(INTEGRATION, json!({"allowed_calls": rules})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    for (rest, allowed) in [
+        ("Website/_apis/wit/queries/Shared%20Queries%2FOpen%20bugs", true),
+        ("Website%2F_apis%2Fwit%2Fqueries%2FShared%20Queries", true),
+        ("Website%2F_apis%2Fwit%2Ftags/_apis/wit/queries/x", false),
+        ("Website%5C_apis%5Cwit%5Ctags/_apis/wit/queries/x", false),
+        ("Website/_apis/wit%2Fworkitems/1", false),
+        ("%2FWebsite/_apis/wit/queries/x", false),
+    ] {
+        let rest = format!("dev.azure.com/mycompany/{rest}");
+        let answer = world.raw_get(&format!("/proxy/{connection}/{rest}")).await;
+        assert_eq!(answer.status == 403, !allowed, "{rest}: {answer:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_rules_and_limits_are_refused_by_field() {
     let world = World::start().await;

@@ -1,0 +1,207 @@
+//! Paths: what passes exactly as it came, what is refused, and that both fronts agree.
+
+use end_to_end::{INTEGRATION, World};
+use serde_json::json;
+
+/// The outcome of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It arrives at Azure DevOps exactly as it came.
+    Sent,
+    /// It arrives in this spelling.
+    Respelled(&'static str),
+    Refused(u16, &'static str),
+}
+
+use Outcome::{Refused, Respelled, Sent};
+
+const AMBIGUOUS: Outcome = Refused(400, "ambiguous_path");
+const FOREIGN: Outcome = Refused(403, "organization_not_allowed");
+const UNKNOWN: Outcome = Refused(400, "unknown_host");
+
+const PATHS: &[(&str, Outcome)] = &[
+    // Names and route values as Microsoft's clients encode them.
+    ("dev.azure.com/mycompany/_apis/projects", Sent),
+    ("dev.azure.com/mycompany/_apis/projects/", Sent),
+    ("dev.azure.com/MyCompany/DefaultCollection/_apis/projects", Sent),
+    ("dev.azure.com/mycompany/Payments%20Service/_apis/git/repositories", Sent),
+    ("dev.azure.com/mycompany/%50ayments%20Service/%5Fapis/git/repositories", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/workitems/$Product%20Backlog%20Item", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/workitems/%24Task", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/classificationnodes/Areas/Parent%2FChild", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/classificationnodes/Areas/Parent/Child", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/classificationnodes/Areas%2fParent%2fChild", Sent),
+    (
+        "dev.azure.com/mycompany/Website/_apis/wit/classificationnodes/Areas/R%26D%3B%2050%25%20more",
+        Sent,
+    ),
+    (
+        "dev.azure.com/mycompany/Website/_apis/wit/classificationnodes/Areas/R&D;%2050%25%20more",
+        Sent,
+    ),
+    (
+        "dev.azure.com/mycompany/Website/_apis/wit/classificationnodes/Areas/%E5%96%B6%E6%A5%AD%EF%BC%8F%E9%96%8B%E7%99%BA",
+        Sent,
+    ),
+    ("dev.azure.com/mycompany/Website/_apis/wit/queries/Shared%20Queries%2FOpen%20bugs", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/queries/Shared%20Queries/Why%3F", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/queries/Shared%20Queries%2F100%25%20done", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/tags/C%23", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/wit/tags/50%25", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/build/folders/%5CTeam%5CNightly", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/build/folders/%5cTeam%5cNightly?queryOrder=none", Sent),
+    (
+        "dev.azure.com/mycompany/Website/_apis/build/folders/\\Team\\Nightly",
+        Respelled("/mycompany/Website/_apis/build/folders/%5CTeam%5CNightly"),
+    ),
+    (
+        "dev.azure.com/mycompany/Website/_apis/wiki/wikis/Website.wiki/pages/%2FHome%2FOnboarding%2520guide",
+        Sent,
+    ),
+    ("dev.azure.com/mycompany/Website/_apis/wiki/wikis/Website.wiki/pages/%2F", Sent),
+    (
+        "dev.azure.com/mycompany/Website/_apis/git/repositories/Website/refs/heads%2Ffeature%2F%2Flogin",
+        Sent,
+    ),
+    ("dev.azure.com/mycompany/Website/_apis/git/repositories/Website%2Egit/items/%2Ehidden", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/x/a+b,c=e:f@g!h*i'j~k(l)m", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/x/..name/na..me/name..", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/x/a;b=c", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/x/a%2500b", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/x/a%2525b", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/x/a%", Respelled("/mycompany/Website/_apis/x/a%25")),
+    (
+        "dev.azure.com/mycompany/Website/_apis/x/a%zz",
+        Respelled("/mycompany/Website/_apis/x/a%25zz"),
+    ),
+    (
+        "dev.azure.com/mycompany/Website/_apis/x/{a}|b",
+        Respelled("/mycompany/Website/_apis/x/%7Ba%7D%7Cb"),
+    ),
+    ("dev.azure.com/mycompany/Website/_apis/x?y=%2F..%2F%252e%00", Sent),
+    ("dev.azure.com/%6Dycompany/_apis/projects", Sent),
+    ("mycompany.visualstudio.com/_apis/projects", Respelled("/mycompany/_apis/projects")),
+    (
+        "mycompany.visualstudio.com/Website/_apis/wit/queries/Shared%20Queries%2FWhy",
+        Respelled("/mycompany/Website/_apis/wit/queries/Shared%20Queries%2FWhy"),
+    ),
+    ("app.vssps.visualstudio.com/_apis/profile/profiles/me", Sent),
+    ("app.vssps.visualstudio.com/_apis/%70rofile/profiles/me", Sent),
+    // Separators in or before the organization, or before the area.
+    ("dev.azure.com/mycompany%2F_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany%5C_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany\\_apis\\projects", AMBIGUOUS),
+    ("dev.azure.com/%2Fmycompany/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/fabrikam%2F..%2Fmycompany/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com%2Fmycompany/_apis/projects", UNKNOWN),
+    ("dev.azure.com%5Cmycompany/_apis/projects", UNKNOWN),
+    ("app.vssps.visualstudio.com/_apis%2Fprofile/profiles/me", AMBIGUOUS),
+    ("app.vssps.visualstudio.com/_apis/profile%2Fprofiles/me", AMBIGUOUS),
+    // Dot segments in any spelling.
+    ("dev.azure.com/mycompany/../fabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/./_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/%2e%2e/fabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/.%2E/fabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/x%2F..%2F..%2Ffabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/x%5C%2e%2e%5C..%5Cfabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/..;x/fabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/..%3Bx/fabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/%20../fabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/%E2%80%A6/fabrikam", AMBIGUOUS),
+    ("mycompany.visualstudio.com/../fabrikam/_apis/projects", AMBIGUOUS),
+    ("app.vssps.visualstudio.com/_apis/profile/..%2Ftokens/pats", AMBIGUOUS),
+    // Encoded twice.
+    ("dev.azure.com/mycompany/%252e%252e/fabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/..%252Ffabrikam/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany/x%25255Cy", AMBIGUOUS),
+    ("dev.azure.com/mycompany/x%25%32%66y", AMBIGUOUS),
+    ("dev.azure.com/mycompany/%u002e%u002e/fabrikam", AMBIGUOUS),
+    // What no text has.
+    ("dev.azure.com/mycompany/a%00b", AMBIGUOUS),
+    ("dev.azure.com/mycompany/a%0d%0aHost:%20evil", AMBIGUOUS),
+    ("dev.azure.com/mycompany/a%C2%85b", AMBIGUOUS),
+    ("dev.azure.com/mycompany/%ff", AMBIGUOUS),
+    ("dev.azure.com/mycompany/%c0%af", AMBIGUOUS),
+    ("dev.azure.com/mycompany//_apis/projects", AMBIGUOUS),
+    ("dev.azure.com//mycompany/_apis/projects", AMBIGUOUS),
+    // Others' organizations and closed areas, in any spelling.
+    ("dev.azure.com/fabrikam/_apis/projects", FOREIGN),
+    ("dev.azure.com/%66abrikam/_apis/projects", FOREIGN),
+    ("dev.azure.com/mycompany%20/_apis/projects", FOREIGN),
+    ("dev.azure.com/mycompany%2Eevil/_apis/projects", FOREIGN),
+    ("dev.azure.com/mycompany%23/_apis/projects", FOREIGN),
+    ("dev.azure.com/mycompany%3F/_apis/projects", FOREIGN),
+    ("dev.azure.com/_apis/%70rojects", FOREIGN),
+    ("fabrikam.visualstudio.com/mycompany/_apis/projects", FOREIGN),
+    ("app.vssps.visualstudio.com/_apis/%74okens/pats", FOREIGN),
+    ("app.vssps.visualstudio.com/%5Fapis/tokens/pats", FOREIGN),
+    ("app.vssps.visualstudio.com/mycompany/_apis/graph/users", FOREIGN),
+    ("evil.example/mycompany/_apis/projects", UNKNOWN),
+];
+
+async fn outcome(world: &World, front: &str, connection: &str, rest: &str) -> Outcome {
+    let before = world.devops().requests().len();
+    let answer = world.raw_get_at(front, &format!("/proxy/{connection}/{rest}")).await;
+    let requests = world.devops().requests();
+    match &requests[before..] {
+        [] => {
+            let problem = answer.json();
+            let code = problem["code"].as_str().unwrap_or_default();
+            let known = [AMBIGUOUS, FOREIGN, UNKNOWN].into_iter();
+            let refused = known.into_iter().find(|known| {
+                matches!(known, Refused(status, named) if *status == answer.status && *named == code)
+            });
+            refused.unwrap_or_else(|| panic!("{rest}: {answer:?}"))
+        }
+        [sent] => {
+            let came = rest.split_once('/').map_or("", |(_, path)| path);
+            if sent.target == format!("/{came}") {
+                return Sent;
+            }
+            let known = PATHS.iter().find_map(|(_, outcome)| match outcome {
+                Respelled(target) if *target == sent.target => Some(*outcome),
+                _ => None,
+            });
+            known.unwrap_or_else(|| panic!("{rest} was sent as {}", sent.target))
+        }
+        more => panic!("{rest} was sent {} times", more.len()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_path_has_the_same_outcome_at_the_gateway_and_at_the_streaming_front() {
+    assert!(PATHS.len() >= 60);
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    for (rest, expected) in PATHS {
+        for front in [world.stack.public_url(), world.stack.streaming_url()] {
+            let outcome = outcome(&world, front, &connection, rest).await;
+            assert_eq!(outcome, *expected, "{rest} at {front}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_that_is_authorized_is_the_resource_that_azure_devops_finds() {
+    let world = World::start().await;
+    let scopes = json!(["vso.work", "vso.wiki", "vso.build"]);
+    world.put_integration(INTEGRATION, json!({"scopes": scopes})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    for (rest, member, expected) in [
+        ("wit/classificationnodes/Areas/Parent%2FChild", "name", "Child"),
+        ("wit/queries/Shared%20Queries%2FOpen%20bugs", "path", "Shared Queries/Open bugs"),
+        ("wit/queries/Shared%20Queries/Why%3F", "name", "Why?"),
+        ("wit/tags/C%23", "name", "C#"),
+        (
+            "wiki/wikis/Website.wiki/pages/%2FHome%2FOnboarding%2520guide",
+            "path",
+            "/Home/Onboarding guide",
+        ),
+    ] {
+        for front in [world.stack.public_url(), world.stack.streaming_url()] {
+            let path = format!("/proxy/{connection}/dev.azure.com/mycompany/Website/_apis/{rest}");
+            let found = world.raw_get_at(front, &path).await.expect(200);
+            assert_eq!(found.json()[member], expected, "{rest}");
+        }
+    }
+}
