@@ -19,6 +19,7 @@ use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::parameters::Query;
+use edge::prefetch;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Function;
@@ -91,6 +92,7 @@ impl HttpFunction for Authorize {
     }
 
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
+        prefetch::refuse(request.headers())?;
         let query = Query::of(&request)?;
         self.service.require_running().await?;
         let token = SessionToken::from(query.required("session")?);

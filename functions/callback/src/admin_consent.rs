@@ -9,16 +9,32 @@ use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use http::{Response, StatusCode};
 
-/// Returns the page or problem, or `None` if this is the end of a sign-in.
+use crate::refusal;
+
+/// Returns the page or problem, or `None` if this is the end of a sign-in. Entra sends `admin_consent=True` with a refusal,
+/// too, so an error counts before it.
 pub(crate) fn answer(query: &Query) -> Option<Result<Response<Body>, Problem>> {
-    let is = |name: &str, value: &str| query.get(name) == Some(value);
-    if query.get("code").is_some() {
+    let (error, consent) = (query.get("error"), query.get("admin_consent"));
+    if query.get("code").is_some() || (consent.is_none() && error != Some("permission_denied")) {
         return None;
     }
-    if is("error", "permission_denied") {
-        return Some(Err(Problem::new(Code::AdminApprovalRequired)));
+    Some(match error {
+        Some(error) => Err(refused(error, query)),
+        None if consent.is_some_and(|given| given.eq_ignore_ascii_case("true")) => {
+            Ok(Page::consented().response(StatusCode::OK))
+        }
+        None => Err(Problem::new(Code::AdminApprovalRequired)),
+    })
+}
+
+/// An administrator who does not agree leaves the approval to be given; other errors are as at a sign-in.
+fn refused(error: &str, query: &Query) -> Problem {
+    let problem = refusal::of(error, query);
+    match problem.code() {
+        _ if error == "permission_denied" => Problem::new(Code::AdminApprovalRequired),
+        Code::ConsentRequired | Code::SignInCancelled => Problem::new(Code::AdminApprovalRequired),
+        _ => problem,
     }
-    is("admin_consent", "True").then(|| Ok(Page::consented().response(StatusCode::OK)))
 }
 
 #[cfg(test)]
@@ -32,13 +48,44 @@ mod tests {
 
     #[test]
     fn a_granted_consent_ends_on_a_page() {
-        let query = "admin_consent=True&tenant=a1a1a1a1-0000-4000-8000-00000000000a";
-        assert_eq!(answer_to(query), Some(Ok(StatusCode::OK)));
+        for query in [
+            "admin_consent=True&tenant=a1a1a1a1-0000-4000-8000-00000000000a",
+            "admin_consent=true",
+            "tenant=x&state=y&admin_consent=TRUE&scope=z",
+        ] {
+            assert_eq!(answer_to(query), Some(Ok(StatusCode::OK)), "{query}");
+        }
     }
 
     #[test]
     fn a_denied_consent_asks_for_an_administrator() {
-        assert_eq!(answer_to("error=permission_denied"), Some(Err(Code::AdminApprovalRequired)));
+        for query in [
+            "error=permission_denied",
+            "error=permission_denied&error_description=The+admin+canceled+the+request&state=y",
+            "admin_consent=True&error=consent_required&error_description=AADSTS65004%3A+declined",
+            "error=consent_required&admin_consent=True&error_subcode=cancel",
+            "admin_consent=True&error=access_denied",
+            "admin_consent=True&error=permission_denied&tenant=x&state=y",
+            "admin_consent=False",
+            "admin_consent=",
+        ] {
+            assert_eq!(answer_to(query), Some(Err(Code::AdminApprovalRequired)), "{query}");
+        }
+    }
+
+    #[test]
+    fn any_other_error_wins_over_the_flag() {
+        for (error, code) in [
+            ("server_error", Code::EntraUnavailable),
+            ("unauthorized_client", Code::EntraMisconfigured),
+            ("something_new", Code::CodeRejected),
+            ("", Code::CodeRejected),
+        ] {
+            for flag in ["True", "true", "False"] {
+                let query = format!("admin_consent={flag}&error={error}");
+                assert_eq!(answer_to(&query), Some(Err(code)), "{query}");
+            }
+        }
     }
 
     #[test]
@@ -46,5 +93,6 @@ mod tests {
         assert_eq!(answer_to("code=x&state=y"), None);
         assert_eq!(answer_to("code=x&state=y&admin_consent=True"), None);
         assert_eq!(answer_to("error=access_denied&state=y"), None);
+        assert_eq!(answer_to("state=y"), None);
     }
 }

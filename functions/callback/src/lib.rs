@@ -24,6 +24,7 @@ use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::page::Connected;
 use edge::parameters::Query;
+use edge::prefetch;
 use edge::problem::{Code, Problem};
 use edge::routes::Function;
 use edge::serve::HttpFunction;
@@ -48,6 +49,10 @@ use vault::sessions::{AuthorizationFlow, Binding, FlowSecrets, Sessions, TakenFl
 use vault::tokens::{TokenPair, TokenStore};
 
 use crate::outcome::Outcome;
+
+/// The parameters of an authorization response that decide something.
+const ANSWER: &[&str] =
+    &["code", "state", "iss", "error", "suberror", "error_subcode", "admin_consent"];
 
 /// Everything that the function needs, created once per process.
 pub struct Callback {
@@ -111,7 +116,8 @@ impl HttpFunction for Callback {
     }
 
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
-        let query = Query::of(&request)?;
+        prefetch::refuse(request.headers())?;
+        let query = Query::of_answer(&request, ANSWER)?;
         if let Some(page) = admin_consent::answer(&query) {
             return page;
         }

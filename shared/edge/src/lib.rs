@@ -37,6 +37,7 @@ pub mod log;
 pub mod metrics;
 pub mod page;
 pub mod parameters;
+pub mod prefetch;
 pub mod problem;
 mod refusal;
 pub mod respond;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use crate::gateway::Request;
 use ground::fields::{Fault, shown_name};
 use http::header::CONTENT_TYPE;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -37,6 +38,20 @@ impl Query {
     /// # Errors
     /// As [`Query::of`].
     pub fn parse(query: &str) -> Result<Self, Problem> {
+        Self::parse_as(query, |_| true)
+    }
+
+    /// Reads the authorization response of another server (RFC 6749 section 4.1.2). The parameters `read` are read
+    /// strictly. Others, such as a description in words, are read as far as they can be, and of repeated ones the first
+    /// counts: they must not spoil the response.
+    ///
+    /// # Errors
+    /// As [`Query::of`].
+    pub fn of_answer(request: &Request, read: &[&str]) -> Result<Self, Problem> {
+        Self::parse_as(request.uri().query().unwrap_or(""), |name| read.contains(&name))
+    }
+
+    fn parse_as(query: &str, is_strict: impl Fn(&str) -> bool) -> Result<Self, Problem> {
         if query.len() > QUERY_LIMIT {
             return Err(Problem::new(Code::RequestTooLarge).detail("The query string is too long."));
         }
@@ -45,6 +60,10 @@ impl Query {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name).filter(|name| !has_controls(name));
             let name = name.ok_or_else(|| not_text("query"))?;
+            if !is_strict(&name) {
+                parameters.entry(name).or_insert_with(|| decode_what_decodes(value));
+                continue;
+            }
             let shown = shown_name(&name);
             let value = decode(value).ok_or_else(|| not_text(&shown))?;
             if parameters.insert(name, value).is_some() {
@@ -176,6 +195,12 @@ fn decode(text: &str) -> Option<String> {
         });
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Decodes a value that is for people: a malformed `%` stays as it is.
+fn decode_what_decodes(text: &str) -> String {
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8_lossy().into_owned()
 }
 
 fn hex(digit: u8) -> Option<u8> {

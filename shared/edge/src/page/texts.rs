@@ -90,6 +90,11 @@ pub(crate) fn of(code: Code) -> Text {
             "For your safety a link can be opened a few times only.",
             "Go back to {application} and start connecting again.",
         ),
+        Code::TooEarly => (
+            "This page was fetched ahead of your visit",
+            "Nothing was started, and the link still works.",
+            "Open the link again.",
+        ),
         Code::StateExpired => (
             "The sign-in took too long",
             "A sign-in has to be finished within 10 minutes. Nothing was connected.",

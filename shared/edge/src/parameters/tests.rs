@@ -43,6 +43,22 @@ fn a_query_that_is_not_text_is_refused() {
 }
 
 #[test]
+fn the_words_of_an_authorization_response_do_not_spoil_it() {
+    let answer = |query: &str| Query::parse_as(query, |name| ["state", "error"].contains(&name));
+    let words =
+        "error=access_denied&error_description=AADSTS65004%3A+introducci%u00f3n+%2B%ff%&state=s";
+    let query = answer(words).unwrap();
+    assert_eq!((query.get("error"), query.get("state")), (Some("access_denied"), Some("s")));
+    let description = query.get("error_description").unwrap();
+    assert!(description.starts_with("AADSTS65004: introducci%u00f3n +"), "{description}");
+    assert_eq!(answer("x=1&x=2&state=s").unwrap().get("x"), Some("1"));
+    for query in ["state=%ff", "error=%u00f3&state=s", "state=a%", "state=%zz"] {
+        assert_eq!(code(answer(query)), Code::InvalidRequest, "{query}");
+    }
+    assert_eq!(code(answer("state=a&state=b")), Code::DuplicateParameter);
+}
+
+#[test]
 fn an_error_repeats_names_of_our_parameters_only() {
     let query = Query::parse("limit=secret&%3Cscript%3E=1&integration=NOT%20AN%20ID").unwrap();
     let problem = query.only(&["integration", "limit"]).unwrap_err();

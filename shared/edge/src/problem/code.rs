@@ -135,6 +135,10 @@ codes! {
         "This link was opened too many times",
         "Go back to the application and start connecting again.";
 
+    TooEarly = "too_early", TOO_EARLY,
+        "This page was fetched before anybody visited it",
+        "Open the address in a browser; nothing was started or used up.";
+
     // coming back from Entra
     StateUnknown = "state_unknown", BAD_REQUEST,
         "This sign-in is not known or was already finished",

@@ -69,7 +69,7 @@ routes! {
     Authorize = GET "/authorize", ANYONE, Browser, Authorize,
         "Start an authorization request and go on to Microsoft Entra ID",
         [
-            DuplicateParameter, SessionUnknown, SessionExpired, SessionUsedUp, IntegrationNotReady,
+            TooEarly, DuplicateParameter, SessionUnknown, SessionExpired, SessionUsedUp, IntegrationNotReady,
             ServicePaused, OrganizationNotBackedByEntra, EntraUnavailable, EntraMisconfigured
         ];
     IntegrationCallback = GET "/integration-callback", ANYONE, Browser, Callback,
@@ -129,6 +129,7 @@ const FORM: &[Code] =
 
 /// Problems of a sign-in on its way back.
 const CALLBACK: &[Code] = &[
+    Code::TooEarly,
     Code::DuplicateParameter,
     Code::SessionUnknown,
     Code::StateUnknown,

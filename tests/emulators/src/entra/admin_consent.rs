@@ -49,9 +49,16 @@ pub(crate) fn decision(state: &State, received: &Received, tenant: &str) -> Repl
         back.push(("tenant".to_owned(), granted.to_string()));
         back.push(("admin_consent".to_owned(), "True".to_owned()));
     } else {
-        let error = OAuthError::new("permission_denied", 65004, "The admin canceled the request.");
+        let is_v2 = received.path().contains("/v2.0/");
+        let error = if is_v2 { "consent_required" } else { "permission_denied" };
+        let error = OAuthError::new(error, 65004, "The admin canceled the request.");
         back.push(("error".to_owned(), error.error.to_string()));
         back.push(("error_description".to_owned(), error.description(&trace)));
+        if is_v2 {
+            // Microsoft documents this flag in a refusal.
+            back.push(("admin_consent".to_owned(), "True".to_owned()));
+            back.push(("error_subcode".to_owned(), "cancel".to_owned()));
+        }
     }
     if let Some(value) = parameters.get("state") {
         back.push(("state".to_owned(), value.to_owned()));

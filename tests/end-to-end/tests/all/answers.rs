@@ -5,9 +5,10 @@ use std::time::Duration;
 use emulators::Fault;
 use emulators::devops::Access;
 use emulators::entra::{TENANT_A, TENANT_B};
-use end_to_end::{INTEGRATION, World};
+use end_to_end::{Caller, INTEGRATION, World};
 use jiff::Timestamp;
 use local::names;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
@@ -135,4 +136,78 @@ async fn an_organization_that_moved_or_repeats_its_tenant_is_signed_in_at_the_ri
     assert!(tenant().await.contains(&TENANT_B.to_string()));
     world.devops().change_settings(|settings| settings.nil_resource_tenant_first = true);
     assert!(tenant().await.contains(&TENANT_B.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_admin_consent_is_a_refusal_whatever_its_flag_says() {
+    let world = World::start().await;
+    let browser = world.browser();
+    let refusal = "error=consent_required&error_description=AADSTS65004%3A+declined&tenant=x";
+    for (query, status, code) in [
+        (format!("admin_consent=True&{refusal}"), 403, "admin_approval_required"),
+        (format!("{refusal}&admin_consent=true&state=y"), 403, "admin_approval_required"),
+        ("admin_consent=False".to_owned(), 403, "admin_approval_required"),
+        ("admin_consent=True&error=server_error".to_owned(), 503, "entra_unavailable"),
+    ] {
+        let url = world.url(&format!("/integration-callback?{query}"));
+        browser.open(&url).await.expect_problem(status, code);
+        let page = browser.open_page(&url).await.expect(status);
+        assert!(!page.text().contains("is approved"), "{}", page.text());
+    }
+    let url = world.url("/integration-callback?admin_consent=True&tenant=x");
+    assert!(browser.open_page(&url).await.expect(200).text().contains("is approved"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefetch_or_a_preview_uses_up_neither_a_link_nor_a_sign_in() {
+    let world = World::start().await;
+    let link = world.connect_url("ada").await;
+    let browser = world.browser();
+    let ahead = async |url: &str| {
+        for (name, value) in [
+            ("sec-purpose", "prefetch"),
+            ("sec-purpose", "prefetch;prerender"),
+            ("purpose", "prefetch"),
+            ("x-moz", "prefetch"),
+            ("user-agent", "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"),
+        ] {
+            let request = world.plain_get(url).header("cookie", browser.cookies());
+            let answer = world.send(request.header(name, value)).await;
+            let answer = answer.expect_problem(425, "too_early");
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            assert_eq!(answer.header("set-cookie"), None);
+        }
+        let head = world.request_at(&Caller::Nobody, Method::HEAD, url);
+        let head = world.send(head.header("cookie", browser.cookies())).await;
+        assert!(head.status == 404 || head.status == 405, "{head:?}");
+    };
+    for _ in 0..2 {
+        ahead(&link).await;
+    }
+    assert!(
+        world
+            .items(names::SESSIONS)
+            .await
+            .iter()
+            .all(|row| { !row["pk"].as_s().unwrap().starts_with("state#") })
+    );
+    let callback = browser.sign_in(&link, "ada").await;
+    ahead(callback.as_str()).await;
+    assert_eq!(world.entra().count("token"), 0);
+    let done = browser.open(callback.as_str()).await.expect(303);
+    assert!(done.location_parameter("confirmation").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_description_that_does_not_decode_leaves_the_refusal_readable() {
+    let world = World::start().await;
+    let browser = world.browser();
+    let url = browser.start(&world.connect_url("ada").await).await;
+    let mut callback = browser.decide(&url, &[("account", "ada"), ("action", "cancel")]).await;
+    let state = callback.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let words =
+        "error=access_denied&error_description=El+usuario+ha+cancelado+la+introducci%u00f3n";
+    callback.set_query(Some(&format!("{words}&state={state}")));
+    let answer = browser.open(callback.as_str()).await.expect(303);
+    assert_eq!(answer.location_parameter("error").as_deref(), Some("sign_in_cancelled"));
 }
