@@ -80,6 +80,8 @@ pub enum Page {
     SignIn302,
     /// 401 with an HTML page.
     Unauthorized401,
+    /// 401 that refuses the anonymous identity, as for a token from which nobody can be read.
+    Anonymous401,
     /// 503 with an HTML page, as a load balancer sends it.
     Unavailable503,
 }

@@ -77,6 +77,12 @@
 //! `pipelines.runs.{list,create,get}`, `graph.users`, `identities`, `userentitlements`, `profile`, `accounts`, `status`,
 //! `deployment.{options,connection_data}`, `deployment.resource_areas.{list,get}`, `unknown`, `unknown_host`.
 //!
+//! **Refusals** have the shapes of Azure DevOps. With `X-TFS-FedAuthRedirect: Suppress` a dead token meets 401 without a
+//! body, an unreadable one TF400813 for the anonymous identity; without it, the sign-in page or a redirect. A lacking
+//! scope is 401 without a body, a person without access TF400813 with the person's id. Errors are compressed as the
+//! client accepts it (gzip, deflate), and pages with `&#39;` where it asks for HTML. [`Page`] has the same as faults.
+//! `withheld_scopes` of [`EntraSettings`] makes Entra grant fewer scopes than asked for.
+//!
 //! **Large answers**: [`AzureDevOps::add_large_attachment`] adds an attachment whose content ([`devops::LargeContent`],
 //! which also computes the SHA-256) is generated while it is sent. With a [`devops::Gate`] the first 64 KiB leave at
 //! once and the rest after the test opens it, so that a test can prove streaming without a clock.

@@ -1,11 +1,12 @@
 //! An answer of an emulator before it is written to the socket.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use flate2::bufread::{GzEncoder, ZlibEncoder};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -24,6 +25,8 @@ pub(crate) struct Reply {
     pub truncate: Option<usize>,
     /// Time by which an emulator under load delays it.
     pub delay: Option<Duration>,
+    /// The text of a refusal, which can be written in another format.
+    pub message: Option<String>,
 }
 
 /// The content of a body.
@@ -58,6 +61,7 @@ impl Reply {
             chunked: false,
             truncate: None,
             delay: None,
+            message: None,
         }
     }
 
@@ -72,10 +76,33 @@ impl Reply {
         reply
     }
 
-    /// Replaces the body.
+    /// Replaces the body, which is not compressed then.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.headers.retain(|(name, _)| name != header::CONTENT_ENCODING);
         self.body = Content::Whole(body.into());
         self
+    }
+
+    /// Compresses a whole body in the first of the accepted encodings that this server has.
+    pub fn compressed(self, accepted: &str) -> Self {
+        let names = accepted.split(',').filter_map(|name| name.split(';').next()).map(str::trim);
+        let Content::Whole(bytes) = &self.body else { return self };
+        let level = flate2::Compression::default();
+        let encoded = names.into_iter().find_map(|name| {
+            let mut encoded = Vec::new();
+            let written = match name {
+                "gzip" => GzEncoder::new(&bytes[..], level).read_to_end(&mut encoded),
+                "deflate" => ZlibEncoder::new(&bytes[..], level).read_to_end(&mut encoded),
+                _ => return None,
+            };
+            written.ok().map(|_| (name.to_owned(), encoded))
+        });
+        match encoded {
+            Some((name, body)) if !bytes.is_empty() => {
+                self.body(body).header("content-encoding", name)
+            }
+            _ => self,
+        }
     }
 
     /// Returns the same answer with its whole body, for work that must be complete before the first byte is sent.

@@ -72,6 +72,7 @@ impl Emulator for State {
             (Some(Page::SignIn200), _) => auth::sign_in_page(200),
             (Some(Page::SignIn302), _) => auth::sign_in_redirect(request),
             (Some(Page::Unauthorized401), _) => auth::sign_in_page(401),
+            (Some(Page::Anonymous401), _) => auth::refuse_unreadable(request, &settings, None),
             (Some(Page::Unavailable503), _) => {
                 Reply::html(503, "<h2>Our services aren't available right now</h2>")
             }

@@ -24,17 +24,32 @@ pub(crate) fn bearer(received: &Received) -> Option<String> {
     None
 }
 
-/// Answers a token that is missing, unknown, expired or revoked.
+/// The identity of callers without one.
+const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+
+/// Answers a token from which nobody can be read: where a sign-in page is suppressed, the anonymous identity is refused.
+pub(crate) fn refuse_unreadable(
+    received: &Received,
+    settings: &AzureDevOpsSettings,
+    tenant: Option<Uuid>,
+) -> Reply {
+    if suppresses_sign_in(received) {
+        return challenges(Failure::unauthorized(ANONYMOUS).into_reply(), tenant);
+    }
+    refuse(received, settings, tenant)
+}
+
+/// Answers a token that is missing, expired or revoked.
 pub(crate) fn refuse(
     received: &Received,
     settings: &AzureDevOpsSettings,
     tenant: Option<Uuid>,
 ) -> Reply {
-    let suppressed = received
-        .header("x-tfs-fedauthredirect")
-        .is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
-    if suppressed {
-        return challenges(Reply::empty(401), tenant);
+    if suppresses_sign_in(received) {
+        return challenges(Reply::empty(401), tenant)
+            .header("x-tfs-fedauthrealm", "https://app.vssps.visualstudio.com/")
+            .header("x-tfs-fedauthissuer", "https://www.visualstudio.com/")
+            .header("x-tfs-fedauthredirect", sign_in_address(received));
     }
     if received.method == Method::PATCH {
         return challenges(Failure::unauthorized("").into_reply(), tenant);
@@ -43,6 +58,11 @@ pub(crate) fn refuse(
         SignIn::Page203 => sign_in_page(203),
         SignIn::Redirect302 => sign_in_redirect(received),
     }
+}
+
+fn suppresses_sign_in(received: &Received) -> bool {
+    let value = received.header("x-tfs-fedauthredirect");
+    value.is_some_and(|value| value.eq_ignore_ascii_case("suppress"))
 }
 
 /// Answers 401 to a token that was revoked by continuous access evaluation.
@@ -66,17 +86,21 @@ pub(crate) fn sign_in_page(status: u16) -> Reply {
 }
 
 pub(crate) fn sign_in_redirect(received: &Received) -> Reply {
+    Reply::redirect(&sign_in_address(received))
+}
+
+fn sign_in_address(received: &Received) -> String {
     let reply_to = url::form_urlencoded::byte_serialize(
         format!("https://{}{}", received.host(), received.target()).as_bytes(),
     )
     .collect::<String>();
-    Reply::redirect(&format!(
+    format!(
         "https://spsprodweu1.vssps.visualstudio.com/_signin?realm=dev.azure.com&reply_to={reply_to}&redirect=1&protocol=&mkt=en-US"
-    ))
+    )
 }
 
 /// Adds the three ways to sign in, and the tenant of the organization.
-fn challenges(reply: Reply, tenant: Option<Uuid>) -> Reply {
+pub(crate) fn challenges(reply: Reply, tenant: Option<Uuid>) -> Reply {
     challenges_in(reply, tenant, "https://tfsprodweu1.app.visualstudio.com/")
 }
 

@@ -41,6 +41,12 @@ impl Failure {
         )
     }
 
+    /// The token's scopes do not allow the call: 401 without a word, or another status with a message.
+    pub fn lacking_scope(status: u16) -> Self {
+        let message = if status == 401 { "" } else { "The token's scopes do not allow the call." };
+        Self::new(status, FRAMEWORK, "UnauthorizedRequestException", message)
+    }
+
     /// VS403463: Conditional Access on the call's IP address.
     pub fn conditional_access() -> Self {
         Self::new(
@@ -328,14 +334,31 @@ impl Failure {
     }
 
     pub fn into_reply(self) -> Reply {
+        if self.message.is_empty() {
+            return Reply::empty(self.status);
+        }
         let body = self.body();
         if self.status == 503 {
             // Recorded: this one starts with a byte order mark and has a plain content type.
             return Reply::bytes(503, "application/json", format!("\u{feff}{body}"))
                 .header("x-tfs-serviceerror", percent_encode(&self.message));
         }
-        Reply::json(self.status, &body)
+        let mut reply = Reply::json(self.status, &body);
+        if self.status == 401 {
+            reply = reply.header("x-tfs-serviceerror", percent_encode(&self.message));
+        }
+        reply.message = Some(self.message);
+        reply
     }
+}
+
+/// The page in place of an error in JSON, for a client that asks for HTML. Azure DevOps escapes every apostrophe.
+pub(crate) fn page(message: &str) -> String {
+    let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&#39;");
+    format!(
+        "<!DOCTYPE html>\r\n<html lang=\"en-US\">\r\n<head><title>{message}</title></head>\r\n<body class='error'>\r\n\
+         <h1>{message}</h1>\r\n<a href='https://aka.ms/vssupport'>Support</a>\r\n</body>\r\n</html>"
+    )
 }
 
 /// Encodes a text as in `X-TFS-ServiceError`.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::failure::page;
 use super::identity::Identity;
 use super::settings::RateLimit;
 use crate::reply::Reply;
@@ -59,6 +60,12 @@ pub(crate) fn finish(
     if reply.status == 503 {
         // Recorded: these come from before the application.
         return reply;
+    }
+    if let Some(message) = reply.message.clone() {
+        if received.header("accept").is_some_and(|accept| accept.contains("text/html")) {
+            reply = reply.header("content-type", "text/html; charset=utf-8").body(page(&message));
+        }
+        reply = reply.compressed(received.header("accept-encoding").unwrap_or_default());
     }
     if let (Some(version), true) = (version, reply.content_type().starts_with("application/json")) {
         reply = reply.header(

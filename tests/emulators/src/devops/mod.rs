@@ -163,6 +163,9 @@ impl State {
             Inspection::Valid(bearer) => Ok(bearer),
             Inspection::Challenged(claims) => Err(auth::challenge(&claims)),
             Inspection::Refused => Err(auth::refuse(received, &content.settings, tenant)),
+            Inspection::Unreadable => {
+                Err(auth::refuse_unreadable(received, &content.settings, tenant))
+            }
         }
     }
 
@@ -184,14 +187,11 @@ impl State {
             Err(reply) => return (reply, None),
         };
         let identity = Identity::of(&bearer);
-        let answer = if deployment::permitted(route, &bearer) {
-            deployment::personal(route, &bearer, &query, target, &content.organizations)
-        } else {
-            Err(with_status(
-                Failure::unauthorized(&identity.id.to_string()),
-                content.settings.missing_scope_status,
-            ))
-        };
+        if !deployment::permitted(route, &bearer) {
+            let refusal = Failure::lacking_scope(content.settings.missing_scope_status);
+            return (auth::challenges(refusal.into_reply(), None), None);
+        }
+        let answer = deployment::personal(route, &bearer, &query, target, &content.organizations);
         (answer.unwrap_or_else(Failure::into_reply), Some(identity))
     }
 
@@ -227,7 +227,11 @@ impl State {
             Some(charge) => charge.mark(reply),
             None => reply,
         };
-        (reply, Some(identity))
+        match reply.status {
+            // The caller of a refused call is described, if at all, in the message.
+            401 => (auth::challenges(reply, Some(tenant)), None),
+            _ => (reply, Some(identity)),
+        }
     }
 
     /// Counts a request of a known account, if usage is limited.
@@ -299,17 +303,7 @@ fn check_scopes(
     let allowed = bearer.is_application
         || scopes.is_empty()
         || scopes.iter().any(|scope| allows(&bearer.scopes, scope));
-    if allowed {
-        Ok(())
-    } else {
-        let failure = Failure::unauthorized(&bearer.object_id.to_string());
-        Err(with_status(failure, settings.missing_scope_status))
-    }
-}
-
-fn with_status(mut failure: Failure, status: u16) -> Failure {
-    failure.status = status;
-    failure
+    if allowed { Ok(()) } else { Err(Failure::lacking_scope(settings.missing_scope_status)) }
 }
 
 /// `HEAD https://vssps.dev.azure.com/{organization}` and its like: how the tenant is found without credentials.

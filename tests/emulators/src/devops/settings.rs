@@ -14,7 +14,7 @@ pub struct AzureDevOpsSettings {
     pub throttling: Option<Throttling>,
     /// Status for valid tokens of people outside the organization: 401 (TF400813), 403 or 404.
     pub non_member_status: u16,
-    /// Status if the token's scopes do not allow the call.
+    /// Status if the token's scopes do not allow the call; a 401 has no body.
     pub missing_scope_status: u16,
     /// Answer 403 VS403463 to every call, as an IP policy does.
     pub conditional_access_blocks: bool,

@@ -10,7 +10,9 @@ use crate::server::Emulator as _;
 /// The verdict on a bearer token.
 #[derive(Clone, Debug)]
 pub(crate) enum Inspection {
-    /// Foreign, for another resource, expired, or revoked.
+    /// Not a token of Entra for this resource: nobody can be read from it.
+    Unreadable,
+    /// Expired, or revoked.
     Refused,
     /// Valid, but the holder must first satisfy these claims (JSON text).
     Challenged(String),
@@ -37,9 +39,12 @@ impl State {
         let now = self.now();
         let directory = self.directory();
         let Some(token) = directory.grants.access_tokens.get(bearer) else {
-            return Inspection::Refused;
+            return Inspection::Unreadable;
         };
-        if token.resource != Resource::AzureDevOps || token.revoked || token.expires_at <= now {
+        if token.resource != Resource::AzureDevOps {
+            return Inspection::Unreadable;
+        }
+        if token.revoked || token.expires_at <= now {
             return Inspection::Refused;
         }
         let restrictions = directory.restrictions(token.account.as_deref().unwrap_or_default());

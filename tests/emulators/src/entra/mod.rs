@@ -304,7 +304,9 @@ impl Emulator for State {
             Some(Page::SignIn203) => Reply::html(203, pages::bare("Sign in to your account")),
             Some(Page::SignIn200) => Reply::html(200, pages::bare("Sign in to your account")),
             Some(Page::SignIn302) => Reply::redirect(&format!("{}/common/login", self.base_url)),
-            Some(Page::Unauthorized401) => Reply::html(401, pages::bare("Unauthorized")),
+            Some(Page::Unauthorized401 | Page::Anonymous401) => {
+                Reply::html(401, pages::bare("Unauthorized"))
+            }
             Some(Page::Unavailable503) => {
                 Reply::html(503, pages::bare("Our services aren't available right now"))
             }

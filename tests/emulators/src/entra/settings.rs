@@ -36,6 +36,8 @@ pub struct EntraSettings {
     pub allow_assertion_replay: bool,
     /// Leave the refresh token out of token answers.
     pub omit_refresh_token: bool,
+    /// Permissions that are left out of token answers and tokens although they were asked for.
+    pub withheld_scopes: Vec<String>,
     /// Keep every secret for `secrets_issued` (switch off for runs of millions).
     pub keep_issued: bool,
 }
@@ -67,6 +69,7 @@ impl Default for EntraSettings {
             user_consent: UserConsent::Allowed,
             allow_assertion_replay: false,
             omit_refresh_token: false,
+            withheld_scopes: Vec::new(),
             keep_issued: true,
         }
     }

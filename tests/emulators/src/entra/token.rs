@@ -180,7 +180,8 @@ impl Exchange<'_> {
         let long_lived = directory.settings.continuous_access_evaluation && subject.capable;
         let lifetime = if long_lived { CAE_SECONDS } else { directory.settings.token_lifetime };
         let refresh_in = directory.settings.refresh_in.or(long_lived.then_some(CAE_SECONDS / 2));
-        let permissions = granted.permissions(&app.permissions);
+        let mut permissions = granted.permissions(&app.permissions);
+        permissions.retain(|name| !directory.settings.withheld_scopes.contains(name));
         let scope = scopes.granted(granted, &permissions);
         let access_token =
             issue::access_token(directory, subject, granted, permissions, lifetime, self.now);

@@ -184,7 +184,9 @@ impl State {
         let bearer = match token.map(|token| self.entra.inspect(&token)) {
             Some(Inspection::Valid(bearer)) => bearer,
             Some(Inspection::Challenged(claims)) => return Err(Box::new(auth::challenge(&claims))),
-            Some(Inspection::Refused) | None => return Err(Box::new(unauthorized(Some(tenant)))),
+            Some(Inspection::Refused | Inspection::Unreadable) | None => {
+                return Err(Box::new(unauthorized(Some(tenant))));
+            }
         };
         let caller = Identity::of(&bearer);
         let settings = content.settings.clone();

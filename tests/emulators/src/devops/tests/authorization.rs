@@ -10,7 +10,9 @@ async fn bad_tokens_meet_401_suppressed_and_203_or_302_otherwise() {
     let mut world = world(&["user_impersonation"]).await;
     let good = std::mem::replace(&mut world.token, "nonsense".into());
     let refused = world.call("GET", PROJECTS).await;
-    assert_eq!((refused.status, refused.bytes.len()), (401, 0));
+    assert_eq!(refused.type_key(), "UnauthorizedRequestException");
+    assert!(refused.text().contains("'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa'"));
+    assert!(refused.header("x-tfs-serviceerror").contains("aaaaaaaa%2Daaaa"));
     let challenges: Vec<_> = refused.headers.get_all("www-authenticate").iter().collect();
     assert_eq!(challenges.len(), 3);
     assert_eq!(
@@ -32,7 +34,24 @@ async fn bad_tokens_meet_401_suppressed_and_203_or_302_otherwise() {
     world.token = good;
     assert_eq!(world.call("GET", PROJECTS).await.status, 200);
     world.entra.advance_clock(4200);
-    assert_eq!(world.call("GET", PROJECTS).await.status, 401);
+    let expired = world.call("GET", PROJECTS).await;
+    assert_eq!((expired.status, expired.bytes.len()), (401, 0));
+    assert!(expired.header("x-tfs-fedauthredirect").contains("/_signin?"));
+}
+
+#[tokio::test]
+async fn refusals_are_pages_with_escapes_or_compressed_where_the_client_asks_for_it() {
+    let world = world(&["user_impersonation"]).await;
+    world.devops.remove_member("mycompany", "ada").unwrap();
+    let page = world.request("GET", PROJECTS).header("accept", "text/html,*/*");
+    let page = send(page).await;
+    assert_eq!((page.status, page.header("content-type")), (401, "text/html; charset=utf-8"));
+    assert!(page.text().contains("<title>TF400813: The user &#39;"), "{}", page.text());
+    for (accepted, encoding) in [("gzip", "gzip"), ("br, deflate;q=0.5", "deflate"), ("br", "")] {
+        let refused = world.request("GET", PROJECTS).header("accept-encoding", accepted);
+        let refused = send(refused).await;
+        assert_eq!((refused.status, refused.header("content-encoding")), (401, encoding));
+    }
 }
 
 #[tokio::test]
@@ -110,7 +129,9 @@ async fn scopes_and_access_decide_what_a_token_may_do() {
     let mut world = world(&["vso.code"]).await;
     assert_eq!(world.get("_apis/git/repositories").await.status, 200);
     assert_eq!(world.get("_apis/projects").await.status, 200, "vso.code includes vso.profile");
-    assert_eq!(world.get("Website/_apis/wit/workItems/1").await.status, 401);
+    let silent = world.get("Website/_apis/wit/workItems/1").await;
+    assert_eq!((silent.status, silent.bytes.len(), silent.header("x-vss-userdata")), (401, 0, ""));
+    assert_eq!(silent.headers.get_all("www-authenticate").iter().count(), 3);
     assert_eq!(world.get("Website/_apis/build/builds").await.status, 401);
     assert_eq!(world.get("_apis/connectionData").await.status, 200);
     let refs = serde_json::json!([]);
