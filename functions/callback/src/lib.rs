@@ -32,7 +32,7 @@ use entra::authorization::State;
 use entra::cloud::Authority;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
-use entra::token::TokenClient;
+use entra::token::{TokenClient, TokenResponse};
 use ground::clock::Clock;
 use ground::random::Random;
 use http::Response;
@@ -45,7 +45,9 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::schedule::Lifetime;
 use vault::service::Service;
-use vault::sessions::{AuthorizationFlow, Binding, FlowSecrets, Sessions, TakenFlow};
+use vault::sessions::{
+    AuthorizationFlow, Binding, ConnectSession, FlowSecrets, Sessions, TakenFlow,
+};
 use vault::tokens::{TokenPair, TokenStore};
 
 use crate::outcome::Outcome;
@@ -218,7 +220,7 @@ impl Callback {
             integration: &integration,
             account,
             organization,
-            scopes: devops::scopes::granted(&tokens.scopes),
+            scopes: granted_scopes(tokens, &flow.session),
             tokens: TokenPair {
                 access: &tokens.access_token,
                 access_expires_at: lifetime.expires_at,
@@ -259,5 +261,13 @@ impl Callback {
                     && integration.settings.client_id == flow.client_id
             })
             .ok_or_else(|| Problem::new(Code::IntegrationNotReady))
+    }
+}
+
+/// Returns the granted scopes. An answer without any grants what was requested (RFC 6749 section 5.1).
+fn granted_scopes(tokens: &TokenResponse, session: &ConnectSession) -> Vec<String> {
+    match &tokens.scopes[..] {
+        [] => session.scopes.clone(),
+        scopes => devops::scopes::granted(scopes),
     }
 }

@@ -1,15 +1,41 @@
 //! Token, call and verdict: a rejected token is renewed once.
+//!
+//! ```text
+//!  send ─> accepted ─────────────────────────────────────────────> the answer
+//!    └──> rejected ─> renew, send again ─> accepted ─────────────> the answer
+//!                                    └──> rejected ─> probe ─┬──> rejected too:      the user signs in again
+//!                                                            └──> accepted elsewhere: a scope is lacking
+//! ```
+//!
+//! The outcome of the probe is recorded. While a scope is lacking, the next rejection of such a call leads to the probe
+//! and not to Entra.
 
-use devops::rejection::Rejection;
+use devops::client::ConnectionDataError;
+use devops::rejection::{Asked, Rejection, is_about_scopes};
+use devops::scopes::{covers, needed};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
+use ground::bearer_token::BearerToken;
+use http::Method;
 use http::header::ACCEPT;
-use vault::refresh::Cause;
+use vault::refresh::{AccessToken, Cause};
 
+use crate::scopes::lacking;
 use crate::send::{Call, send};
 use crate::target::Target;
 use crate::upstream::Upstream;
 use crate::{Calls, refusal};
+
+/// The result of presenting the token elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    /// Azure DevOps learns from it who calls.
+    Accepted,
+    /// The same, but the caller has no access to the organization: the refusal is about rights.
+    NoAccess,
+    Rejected,
+    Unknown,
+}
 
 impl Calls {
     /// Sends a call with the connection's token. If Azure DevOps rejects the token, renews it and sends once more: a
@@ -27,32 +53,130 @@ impl Calls {
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
         let upstream = send(&self.devops, target, call, &token.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
-        let Some(rejected) = rejection(target, call, &upstream) else { return Ok(upstream) };
+        let Some(rejected) = rejection(target, call, &upstream) else {
+            return accepted(target, upstream);
+        };
 
-        let reconnect = || Problem::new(Code::ConnectionReauthorizationRequired);
-        if connection.was_rejected(token.version, self.clock.now()) {
+        let claims = rejected.challenge().and_then(entra::claims::challenge);
+        let was_rejected = connection.was_rejected(token.version, self.clock.now());
+        if was_rejected && !connection.accepted_elsewhere {
             return Err(reconnect());
         }
-        let claims = rejected.challenge().and_then(entra::claims::challenge);
+        if claims.is_none() && is_probably_lacking_scope(target, token.version) {
+            let elsewhere = if was_rejected && lacks_known_scope(target) {
+                Elsewhere::Accepted
+            } else {
+                self.elsewhere(target, call, &token.bearer).await
+            };
+            match elsewhere {
+                Elsewhere::Rejected | Elsewhere::Unknown => {}
+                Elsewhere::Accepted | Elsewhere::NoAccess => {
+                    return refused_here(target, elsewhere, &rejected, upstream);
+                }
+            }
+        }
         let cause = Cause::Rejected { version: token.version, claims };
         let renewed = self.refresher.renew(connection.clone(), integration, cause, until).await;
         let renewed = renewed.map_err(refusal::of_refresh)?;
         log.refresh("renewed_after_rejection");
         let upstream = send(&self.devops, target, call, &renewed.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
-        if rejection(target, call, &upstream).is_some() {
-            // The cause is not the token. Recorded for a while, so that not every call costs a refresh.
-            let (connections, now) = (&self.stores.connections, self.clock.now());
-            connections.record_rejection(connection, renewed.version, now).await?;
-            return Err(reconnect());
+        match rejection(target, call, &upstream) {
+            None => accepted(target, upstream),
+            Some(rejected) => self.judge_renewed(target, call, &renewed, &rejected, upstream).await,
         }
-        Ok(upstream)
     }
+
+    /// The cause of the second rejection is not the token. Recorded, so that not every call costs a refresh.
+    async fn judge_renewed(
+        &self,
+        target: &Target,
+        call: &Call,
+        renewed: &AccessToken,
+        rejected: &Rejection,
+        upstream: Upstream,
+    ) -> Result<Upstream, Problem> {
+        let elsewhere = match self.elsewhere(target, call, &renewed.bearer).await {
+            Elsewhere::Unknown if lacks_known_scope(target) => Elsewhere::Accepted,
+            elsewhere => elsewhere,
+        };
+        let is_accepted = matches!(elsewhere, Elsewhere::Accepted | Elsewhere::NoAccess);
+        let (connections, now) = (&self.stores.connections, self.clock.now());
+        let (connection, version) = (&target.connection, renewed.version);
+        connections.record_rejection(connection, version, is_accepted, now).await?;
+        refused_here(target, elsewhere, rejected, upstream)
+    }
+
+    /// Presents the token where every scope suffices.
+    async fn elsewhere(&self, target: &Target, call: &Call, token: &BearerToken) -> Elsewhere {
+        let organizations = target
+            .integration
+            .settings
+            .organizations
+            .reachable(target.connection.organization.as_ref());
+        let Some(organization) = target.address.organization().or(organizations.first()) else {
+            return Elsewhere::Unknown;
+        };
+        let asked = self.devops.connection_data(organization, token);
+        match tokio::time::timeout_at(call.deadlines.answer, asked).await {
+            Ok(Ok(_)) => Elsewhere::Accepted,
+            Ok(Err(ConnectionDataError::NotAMember | ConnectionDataError::PolicyBlocked)) => {
+                Elsewhere::NoAccess
+            }
+            Ok(Err(ConnectionDataError::Unauthorized)) => Elsewhere::Rejected,
+            Ok(Err(ConnectionDataError::Throttled | ConnectionDataError::Unavailable)) | Err(_) => {
+                Elsewhere::Unknown
+            }
+        }
+    }
+}
+
+/// Returns the answer to a call whose token was not rejected. One without a word can be about scopes all the same.
+fn accepted(target: &Target, upstream: Upstream) -> Result<Upstream, Problem> {
+    let Upstream { status, headers, .. } = &upstream;
+    if target.method != Method::HEAD && is_about_scopes(*status, headers, upstream.known_body()) {
+        return Err(lacking(target));
+    }
+    Ok(upstream)
+}
+
+fn reconnect() -> Problem {
+    Problem::new(Code::ConnectionReauthorizationRequired)
+}
+
+/// Returns the outcome of a call that Azure DevOps rejects with a token that it does or does not accept elsewhere.
+fn refused_here(
+    target: &Target,
+    elsewhere: Elsewhere,
+    rejected: &Rejection,
+    upstream: Upstream,
+) -> Result<Upstream, Problem> {
+    match elsewhere {
+        Elsewhere::Rejected | Elsewhere::Unknown => Err(reconnect()),
+        Elsewhere::NoAccess => Ok(upstream),
+        // A page in place of data, after all the resource.
+        Elsewhere::Accepted if !rejected.is_certain() => Ok(upstream),
+        Elsewhere::Accepted => Err(lacking(target)),
+    }
+}
+
+/// Returns whether the rejection is probably like an earlier one that no renewal could help.
+fn is_probably_lacking_scope(target: &Target, version: u64) -> bool {
+    let connection = &target.connection;
+    let needed = needed(&target.method, &target.address);
+    let is_covered = needed.iter().any(|scope| covers(&connection.scopes, scope));
+    connection.accepted_elsewhere && (!is_covered || connection.rejected_version == Some(version))
+}
+
+/// Returns whether the call needs a scope that the connection does not have.
+fn lacks_known_scope(target: &Target) -> bool {
+    let needed = needed(&target.method, &target.address);
+    !needed.is_empty() && !needed.iter().any(|scope| covers(&target.connection.scopes, scope))
 }
 
 fn rejection(target: &Target, call: &Call, upstream: &Upstream) -> Option<Rejection> {
     let accept = call.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let wants_html = accept.is_some_and(|accept| accept.contains("text/html"));
-    let (status, headers) = (upstream.status, &upstream.headers);
-    Rejection::detect(&target.address, wants_html, status, headers, upstream.known_body())
+    let asked = Asked { method: &target.method, address: &target.address, wants_html };
+    Rejection::detect(&asked, upstream.status, &upstream.headers, upstream.known_body())
 }

@@ -20,6 +20,7 @@ mod limits;
 mod me;
 mod pace;
 pub mod refusal;
+mod scopes;
 mod send;
 pub mod target;
 mod upstream;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use devops::client::{AGENT, DevopsClient};
+use devops::rejection::is_read_in_body;
 use edge::problem::{Code, Problem};
 use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
-use ground::http::{ReadError, read};
+use ground::http::{ReadError, read, read_ahead};
 use ground::retry_after;
 use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
@@ -16,6 +17,11 @@ use jiff::Timestamp;
 use crate::deadlines::{Deadlines, LARGEST_ANSWER};
 use crate::target::Target;
 use crate::upstream::{Body, Upstream};
+
+/// The beginning of a body that is read ahead, in bytes: the sentence of a refusal is in it.
+const BEGINNING: usize = 64 * 1024;
+/// The longest time of reading ahead.
+const READ_AHEAD: Duration = Duration::from_secs(5);
 
 /// The content of a call, and how its answer is read.
 pub struct Call {
@@ -34,7 +40,7 @@ pub struct Call {
 pub enum Reading {
     /// The whole body before it is passed on, at most 4.5 MB.
     Whole,
-    /// The body as it comes. A 401 is read whole all the same, because it must be understood.
+    /// The body as it comes. The beginning of a refusal or a page is read ahead, because it must be understood.
     AsItComes,
 }
 
@@ -81,13 +87,20 @@ async fn send_once(
     let answered = async {
         let answer = request.send().await.map_err(|error| NoAnswer::of(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let is_read_whole = call.reading == Reading::Whole || status == StatusCode::UNAUTHORIZED;
-        let body = if is_read_whole {
-            Body::Whole(read(answer, LARGEST_ANSWER).await?)
-        } else {
-            Body::until(call.deadlines.body, answer)
+        let (beginning, body) = match call.reading {
+            Reading::Whole => (Bytes::new(), Body::Whole(read(answer, LARGEST_ANSWER).await?)),
+            Reading::AsItComes => {
+                let mut answer = answer;
+                let beginning = if is_read_in_body(status, &headers) {
+                    let read = read_ahead(&mut answer, BEGINNING, READ_AHEAD).await;
+                    read.map_err(|error| NoAnswer::of(&error))?
+                } else {
+                    Bytes::new()
+                };
+                (beginning.clone(), Body::until(call.deadlines.body, beginning, answer))
+            }
         };
-        Ok(Upstream { status, headers, body, standings: Vec::new() })
+        Ok(Upstream { status, headers, body, beginning, standings: Vec::new() })
     };
     let answered = tokio::time::timeout_at(call.deadlines.answer, answered).await;
     answered.unwrap_or(Err(NoAnswer::Timeout))
@@ -180,7 +193,8 @@ mod tests {
         headers.insert("retry-after", HeaderValue::from_static(retry_after));
         let status = status.try_into().unwrap();
         let body = Body::Whole(Bytes::new());
-        let upstream = Upstream { status, headers, body, standings: Vec::new() };
+        let beginning = Bytes::new();
+        let upstream = Upstream { status, headers, body, beginning, standings: Vec::new() };
         pause_before_retry(&upstream, method, &call(), Timestamp::UNIX_EPOCH)
     }
 

@@ -23,6 +23,8 @@ pub struct Upstream {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Body,
+    /// The beginning of a body that is passed on as it comes, if it was read ahead.
+    pub(crate) beginning: Bytes,
     pub(crate) standings: Vec<Standing>,
 }
 
@@ -40,11 +42,11 @@ impl Upstream {
         rate_limit_headers(&self.standings)
     }
 
-    /// Returns the body if it was read, or nothing of it.
+    /// Returns the body, or its beginning, as far as it was read.
     pub(crate) fn known_body(&self) -> &[u8] {
         match &self.body {
             Body::Whole(bytes) => bytes,
-            Body::Chunks(_) => &[],
+            Body::Chunks(_) => &self.beginning,
         }
     }
 
@@ -63,8 +65,9 @@ impl Upstream {
 }
 
 impl Body {
-    /// Passes a body on as it comes, and breaks it off at the end of its time or after a long silence.
-    pub(crate) fn until(end: Instant, response: reqwest::Response) -> Self {
+    /// Passes a body on as it comes, after the beginning that was read ahead. Breaks it off at the end of its time or
+    /// after a long silence.
+    pub(crate) fn until(end: Instant, beginning: Bytes, response: reqwest::Response) -> Self {
         let chunks = stream::unfold(Some(response), move |response| async move {
             let mut response = response?;
             let next = end.min(Instant::now() + LONGEST_SILENCE);
@@ -76,7 +79,8 @@ impl Body {
             tracing::warn!("a streamed answer was broken off: {why}");
             Some((Err(BrokenOff), None))
         });
-        Self::Chunks(chunks.boxed())
+        let beginning = stream::iter((!beginning.is_empty()).then_some(Ok(beginning)));
+        Self::Chunks(beginning.chain(chunks).boxed())
     }
 }
 

@@ -23,6 +23,7 @@ use vault::tallies::Counter;
 use crate::world::{USER, World};
 
 const PROJECTS: &str = "/mycompany/_apis/projects";
+const WORK_ITEMS: &str = "/mycompany/Website/_apis/wit/workitems/1";
 
 fn application() -> Caller {
     Caller { id: "key:1".to_owned(), kind: Kind::Application { integration: None } }
@@ -38,8 +39,17 @@ async fn target(
     connection: Named<'_>,
     method: &Method,
 ) -> Result<Target, Problem> {
-    let destination =
-        Destination { connection, method, host: "dev.azure.com", path: PROJECTS, query: None };
+    target_at(calls, caller, connection, method, PROJECTS).await
+}
+
+async fn target_at(
+    calls: &Calls,
+    caller: &Caller,
+    connection: Named<'_>,
+    method: &Method,
+    path: &str,
+) -> Result<Target, Problem> {
+    let destination = Destination { connection, method, host: "dev.azure.com", path, query: None };
     calls.target(caller, &destination, &RequestLog::new("1")).await
 }
 
@@ -54,8 +64,12 @@ fn call() -> Call {
 
 /// As an application calls: by the connection's id, with the whole answer.
 async fn get_projects(world: &World) -> Result<Upstream, Problem> {
+    get(world, PROJECTS).await
+}
+
+async fn get(world: &World, path: &str) -> Result<Upstream, Problem> {
     let id = Named::Id(world.connection.as_str());
-    let target = target(&world.calls, &application(), id, &Method::GET).await?;
+    let target = target_at(&world.calls, &application(), id, &Method::GET, path).await?;
     world.calls.send(&target, &call(), &RequestLog::new("1")).await
 }
 
@@ -132,10 +146,66 @@ async fn a_rejected_token_is_renewed_once_and_the_call_sent_once_more() {
 #[tokio::test]
 async fn a_call_that_is_rejected_twice_asks_for_a_new_sign_in_and_costs_no_further_refresh() {
     let world = World::start(json!({"reconnect_url": "https://app.mycompany.example/again"})).await;
-    world.devops.inject(Fault::on("projects").status(401).times(9));
+    world.devops.inject(Fault::on("*").status(401).times(9));
     for _ in 0..2 {
         let refused = get_projects(&world).await.err().unwrap();
         assert_eq!(refused.code(), Code::ConnectionReauthorizationRequired);
+        assert_eq!(world.entra.count("token.refresh_token"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_its_scope_is_refused_with_the_scopes_and_costs_one_refresh_only() {
+    let world = World::start(json!({})).await;
+    let refreshes = || world.entra.count("token.refresh_token");
+    for _ in 0..3 {
+        let refused = get(&world, WORK_ITEMS).await.err().unwrap();
+        assert_eq!(refused.code(), Code::InsufficientScope);
+        let detail = refused.detail_text().unwrap();
+        assert!(detail.contains("vso.code, vso.project"), "{detail}");
+        assert!(detail.contains("needs vso.work:"), "{detail}");
+        assert_eq!(refreshes(), 1);
+    }
+    // The first call was sent twice and presented the token elsewhere; the others were sent once.
+    assert_eq!((world.devops.count("wit"), world.devops.count("connection_data")), (4, 1));
+    assert_eq!(get_projects(&world).await.unwrap().status, 200);
+
+    // A new version of the token changes nothing, and Entra is not asked again to learn that.
+    world.renew().await;
+    assert_eq!(refreshes(), 2);
+    let refused = get(&world, WORK_ITEMS).await.err().unwrap();
+    assert_eq!((refused.code(), refreshes()), (Code::InsufficientScope, 2));
+    assert_eq!(world.devops.count("connection_data"), 2);
+
+    // A token that is rejected everywhere is renewed all the same.
+    world.entra.revoke_access_tokens("ada").unwrap();
+    assert_eq!(get_projects(&world).await.unwrap().status, 200);
+    assert_eq!(refreshes(), 3);
+    world.entra.revoke_access_tokens("ada").unwrap();
+    let refused = get(&world, WORK_ITEMS).await.err().unwrap();
+    assert_eq!((refused.code(), refreshes()), (Code::InsufficientScope, 4));
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_word_that_describes_its_caller_is_about_scopes_at_once() {
+    let world = World::start(json!({})).await;
+    let ada = "d291b0c4-a05c-6ea6-8df1-4b41d5f39eff:ada@mycompany.example";
+    world.devops.inject(Fault::on("projects").status(401).header("x-vss-userdata", ada));
+    let refused = get_projects(&world).await.err().unwrap();
+    assert_eq!(refused.code(), Code::InsufficientScope);
+    assert_eq!(world.entra.count("token.refresh_token"), 0);
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_data_is_handed_on_if_the_token_is_good() {
+    let world = World::start(json!({})).await;
+    let page = Fault::on("projects").status(200).header("content-type", "text/html").body("<html>");
+    world.devops.inject(page.times(9));
+    for requests in [2, 3] {
+        let upstream = get_projects(&world).await.unwrap();
+        let Body::Whole(bytes) = upstream.body else { panic!("the body was not read whole") };
+        assert_eq!(bytes, "<html>");
+        assert_eq!(world.devops.count("projects"), requests);
         assert_eq!(world.entra.count("token.refresh_token"), 1);
     }
 }

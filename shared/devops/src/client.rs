@@ -16,7 +16,7 @@ use answers::ConnectionDataAnswer;
 use crate::address::Address;
 use crate::host::Family;
 use crate::organization::OrganizationName;
-use crate::rejection::Rejection;
+use crate::rejection::{Asked, Rejection};
 
 /// The time for one call.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -173,7 +173,8 @@ fn judge(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<(), ConnectionDataError> {
-    if Rejection::detect(address, false, status, headers, body).is_some() {
+    let asked = Asked { method: &Method::GET, address, wants_html: false };
+    if Rejection::detect(&asked, status, headers, body).is_some() {
         return Err(ConnectionDataError::Unauthorized);
     }
     match status {

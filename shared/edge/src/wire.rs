@@ -21,6 +21,8 @@ pub struct ConnectionView {
     account: AccountView,
     /// The scopes that Entra granted.
     scopes: Vec<String>,
+    /// The requested scopes that the granted ones do not cover; calls that need them are refused.
+    missing_scopes: Vec<String>,
     token_expires_at: Option<String>,
     last_used_at: Option<String>,
     last_refreshed_at: Option<String>,
@@ -55,6 +57,7 @@ impl From<&Connection> for ConnectionView {
                 username: connection.account.username.clone(),
             },
             scopes: connection.scopes.clone(),
+            missing_scopes: connection.missing_scopes.clone(),
             token_expires_at: connection.token_expires_at.map(rfc3339),
             last_used_at: connection.last_used_at.map(rfc3339),
             last_refreshed_at: connection.last_refreshed_at.map(rfc3339),

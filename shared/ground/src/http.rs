@@ -71,6 +71,27 @@ pub async fn read_start(
     Ok(Start { bytes: bytes.freeze(), is_whole: true })
 }
 
+/// Reads the beginning of a body: at least `at_least` bytes, all of it, or as much as comes within `time`. The rest can
+/// still be read.
+///
+/// # Errors
+/// If the connection breaks before that.
+pub async fn read_ahead(
+    response: &mut reqwest::Response,
+    at_least: usize,
+    time: Duration,
+) -> Result<Bytes, reqwest::Error> {
+    let end = tokio::time::Instant::now() + time;
+    let mut bytes = BytesMut::new();
+    while bytes.len() < at_least
+        && let Ok(chunk) = tokio::time::timeout_at(end, response.chunk()).await
+        && let Some(chunk) = chunk?
+    {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
 /// Returns whether a URL's host is this machine: `localhost`, or any loopback address (RFC 6761 section 6.3, RFC 1122
 /// section 3.2.1.3, RFC 4291 section 2.5.3).
 pub fn is_loopback(url: &Url) -> bool {

@@ -45,6 +45,8 @@ pub struct World {
     pub connection: ConnectionId,
     pub entra: Entra,
     pub devops: AzureDevOps,
+    refresher: Refresher,
+    integration: Integration,
     _aws: Aws,
 }
 
@@ -101,8 +103,25 @@ impl World {
             tallies: tallies.clone(),
         };
         let client = DevopsClient::new(http, Some(url(devops.base_url())));
-        let calls = Calls::new(stores, refresher, client, clock, Random::System);
-        Self { calls, connections, tallies, connection, entra, devops, _aws: aws }
+        let calls = Calls::new(stores, refresher.clone(), client, clock, Random::System);
+        Self {
+            calls,
+            connections,
+            tallies,
+            connection,
+            entra,
+            devops,
+            refresher,
+            integration,
+            _aws: aws,
+        }
+    }
+
+    /// Renews the tokens, as the schedule does.
+    pub async fn renew(&self) {
+        let connection = self.connections.get(&self.connection).await.unwrap().unwrap();
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        self.refresher.renew_now(&connection, &self.integration, deadline).await.unwrap();
     }
 }
 

@@ -4,8 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-/// The public identity that Azure DevOps returns without access.
-const ANONYMOUS: Uuid = Uuid::from_u128(0xaaaaaaaa_aaaa_aaaa_aaaa_aaaaaaaaaaaa);
+use crate::rejection::ANONYMOUS;
 
 /// The user of a token, as `connectionData` describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,23 @@
 //! The scopes of Azure DevOps: their rights, the scopes that they include, and their spelling in Entra.
 
 mod catalogue;
+mod needed;
 
 pub use catalogue::CATALOGUE;
+pub use needed::needed;
 
 /// The application ID of Azure DevOps in Entra, which prefixes its scopes.
 pub const RESOURCE_ID: &str = "499b84ac-1321-427f-aa17-267ca6975798";
-/// The same as a URI, which Entra may return.
-const RESOURCE_URI: &str = "https://app.vssps.visualstudio.com";
+/// The ways in which Entra names the resource in front of a scope. It writes what the request named, or its own.
+const PREFIXES: &[&str] = &[
+    RESOURCE_ID,
+    "api://499b84ac-1321-427f-aa17-267ca6975798",
+    "https://app.vssps.visualstudio.com",
+];
 /// The scope that contains all others.
 pub const EVERYTHING: &str = "user_impersonation";
+/// Stands for all permissions of the app registration.
+const DEFAULT: &str = ".default";
 
 /// One scope.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,14 +46,39 @@ pub fn request(names: &[String]) -> Vec<String> {
     names.iter().map(|name| format!("{RESOURCE_ID}/{name}")).collect()
 }
 
-/// Returns the scopes that Entra granted, without the resource's prefix and without those of OpenID Connect.
+/// Returns the scopes that Entra granted, in the spelling of the configuration and without those of other resources.
+/// Entra repeats a request for `.default` beside what that means; alone, it counts as everything.
 pub fn granted(scopes: &[String]) -> Vec<String> {
-    let ours = scopes.iter().filter_map(|scope| {
-        let rest = scope.strip_prefix(RESOURCE_ID).or_else(|| scope.strip_prefix(RESOURCE_URI))?;
-        // Entra sometimes writes `//` after a resource that ends with a slash.
-        Some(rest.trim_start_matches('/').to_owned())
-    });
-    ours.filter(|name| !name.is_empty()).collect()
+    let mut names: Vec<String> = Vec::new();
+    for name in scopes.iter().filter_map(|scope| bare(scope)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.len() > 1 {
+        names.retain(|name| name != DEFAULT);
+    }
+    for name in names.iter_mut().filter(|name| *name == DEFAULT) {
+        EVERYTHING.clone_into(name);
+    }
+    names
+}
+
+/// Returns the name of a scope of Azure DevOps without the resource's prefix. Scopes are compared without regard to case
+/// (Entra's own comparison), and a known name may lack the prefix.
+fn bare(scope: &str) -> Option<String> {
+    let scope = scope.trim();
+    let starts = |prefix: &&&str| {
+        scope.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let known = |name: &str| CATALOGUE.iter().find(|scope| scope.name.eq_ignore_ascii_case(name));
+    let Some(prefix) = PREFIXES.iter().find(starts) else {
+        return known(scope).map(|scope| scope.name.to_owned());
+    };
+    // Entra sometimes writes `//` after a resource that ends with a slash.
+    let name = scope.get(prefix.len()..)?.strip_prefix('/')?.trim_start_matches('/');
+    let name = known(name).map_or_else(|| name.to_ascii_lowercase(), |scope| scope.name.to_owned());
+    Some(name).filter(|name| !name.is_empty())
 }
 
 /// Returns whether `wanted` is one of `configured`, or included in one of them.
@@ -122,5 +155,30 @@ mod tests {
             "https://graph.microsoft.com/User.Read",
         ]);
         assert_eq!(granted(&answer), ["vso.code", "vso.work"]);
+        for spelling in [
+            "499B84AC-1321-427F-AA17-267CA6975798/VSO.Code",
+            "api://499b84ac-1321-427f-aa17-267ca6975798/vso.code",
+            "https://APP.vssps.visualstudio.com/vso.code",
+            "vso.code",
+            "Vso.Code",
+        ] {
+            assert_eq!(granted(&names(&[spelling, spelling])), ["vso.code"], "{spelling}");
+        }
+        let default = "499b84ac-1321-427f-aa17-267ca6975798/.default";
+        assert_eq!(granted(&names(&[default])), ["user_impersonation"]);
+        assert_eq!(
+            granted(&names(&[default, "499b84ac-1321-427f-aa17-267ca6975798/vso.code"])),
+            ["vso.code"]
+        );
+        assert!(granted(&names(&["email", "https://graph.microsoft.com/.default", ""])).is_empty());
+    }
+
+    #[test]
+    fn scopes_beyond_the_requested_ones_are_not_missing() {
+        let requested = names(&["vso.code", "vso.work"]);
+        assert!(missing(&requested, &names(&["vso.work_full", "vso.code", "vso.new"])).is_empty());
+        assert!(missing(&requested, &names(&["user_impersonation"])).is_empty());
+        assert_eq!(missing(&names(&["user_impersonation"]), &requested), ["user_impersonation"]);
+        assert_eq!(missing(&requested, &[]), requested);
     }
 }

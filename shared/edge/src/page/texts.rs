@@ -252,6 +252,7 @@ pub(crate) fn of(code: Code) -> Text {
         | Code::AmbiguousPath
         | Code::ResponseTooLarge
         | Code::CallNotAllowed
+        | Code::InsufficientScope
         | Code::ConnectionAmbiguous
         | Code::RateLimited
         | Code::ConcurrencyLimited

@@ -248,6 +248,9 @@ codes! {
     DevopsTimeout = "devops_timeout", GATEWAY_TIMEOUT,
         "Azure DevOps did not answer in time",
         "Ask for less at once, for example with paging, or try again.";
+    InsufficientScope = "insufficient_scope", FORBIDDEN,
+        "The connection lacks a scope for this call",
+        "Ask the operator to add the scope that the detail names, then let the user connect again.";
     ResponseTooLarge = "response_too_large", BAD_GATEWAY,
         "The answer is too large to pass through",
         "Ask for less at once, for example with paging or a byte range, or use the proxy that streams.";

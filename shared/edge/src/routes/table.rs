@@ -185,6 +185,7 @@ const CALL: &[Code] = &[
     Code::DevopsTimeout,
     Code::ResponseTooLarge,
     Code::CallNotAllowed,
+    Code::InsufficientScope,
     Code::ConnectionAmbiguous,
     Code::RateLimited,
     Code::ConcurrencyLimited,

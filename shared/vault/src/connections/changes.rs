@@ -85,6 +85,7 @@ impl Connections {
             account: pending.account,
             organization: pending.organization,
             scopes: pending.scopes,
+            missing_scopes: pending.missing_scopes,
             grant: Some(pending.grant),
             pending: None,
             ..known.clone()

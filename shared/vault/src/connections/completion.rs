@@ -41,6 +41,12 @@ pub struct Completion<'a> {
     pub lifetime: Lifetime,
 }
 
+impl Completion<'_> {
+    fn missing_scopes(&self) -> Vec<String> {
+        devops::scopes::missing(&self.session.scopes, &self.scopes)
+    }
+}
+
 /// The result of storing it.
 #[derive(Debug)]
 pub enum Completed {
@@ -127,6 +133,7 @@ impl Connections {
         if next.grant.is_none() || confirmation.is_none() {
             next.account = completion.account.clone();
             next.scopes.clone_from(&completion.scopes);
+            next.missing_scopes = completion.missing_scopes();
             next.organization.clone_from(&completion.organization);
         }
         let completed = if let Some(confirmation) = confirmation {
@@ -166,6 +173,7 @@ impl Connections {
             account: completion.account.clone(),
             organization: completion.organization.clone(),
             scopes: completion.scopes.clone(),
+            missing_scopes: completion.missing_scopes(),
             token_expires_at: completion.lifetime.expires_at,
         });
         // The schedule then erases it, unless it is confirmed.
@@ -193,6 +201,7 @@ impl Connections {
         next.refusals = 0;
         next.rejected_version = None;
         next.rejected_until = None;
+        next.accepted_elsewhere = false;
         let warmth = Warmth::WhileUsed(Some(now));
         next.due_at = Some(schedule::next_renewal(lifetime, warmth, now, rng));
         next.due_shard = Some(schedule::shard(&next.id, self.shards));
@@ -314,6 +323,7 @@ fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Conne
         reason: None,
         account: completion.account.clone(),
         scopes: completion.scopes.clone(),
+        missing_scopes: completion.missing_scopes(),
         grant: None,
         token_expires_at: None,
         last_used_at: None,
@@ -332,6 +342,7 @@ fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Conne
         refusals: 0,
         rejected_version: None,
         rejected_until: None,
+        accepted_elsewhere: false,
         call_after: None,
         due_at: None,
         due_shard: None,

@@ -29,6 +29,9 @@ pub struct Connection {
     pub account: Account,
     /// The scopes that Entra granted, without the resource's prefix.
     pub scopes: Vec<String>,
+    /// The requested scopes that the granted ones do not cover.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_scopes: Vec<String>,
     /// The current grant; `None` before the first confirmation.
     pub grant: Option<GrantId>,
     /// When the access token expires.
@@ -77,6 +80,9 @@ pub struct Connection {
     /// Until when a rejection of that version causes no refresh.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub rejected_until: Option<Timestamp>,
+    /// Whether Azure DevOps accepted that version elsewhere: then a scope is lacking, and no renewal helps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepted_elsewhere: bool,
     /// The earliest time of the next call, as Azure DevOps asked.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub call_after: Option<Timestamp>,
@@ -151,6 +157,9 @@ pub struct Pending {
     pub organization: Option<OrganizationName>,
     /// The granted scopes.
     pub scopes: Vec<String>,
+    /// The requested scopes that they do not cover.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_scopes: Vec<String>,
     /// When its access token expires.
     #[serde(with = "crate::seconds::required")]
     pub token_expires_at: Timestamp,

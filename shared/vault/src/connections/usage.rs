@@ -4,10 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
 
-use super::{Connection, Connections};
+use super::{Connection, Connections, WHAT};
 use crate::Error;
 use crate::schedule::{self, Warmth};
-use crate::table::{Condition, n};
+use crate::table::{Condition, n, to_value};
 
 /// How long a rejection of a fresh token prevents another refresh.
 const REJECTION_REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(120);
@@ -47,6 +47,7 @@ impl Connections {
     }
 
     /// Records that Azure DevOps rejected a fresh token, so that the next calls do not each cost a refresh.
+    /// `accepted_elsewhere` is whether it accepted the same token for another call.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -54,10 +55,12 @@ impl Connections {
         &self,
         connection: &Connection,
         version: u64,
+        accepted_elsewhere: bool,
         now: Timestamp,
     ) -> Result<(), Error> {
         let update = self
             .unchanged(connection)
+            .set("accepted_elsewhere", to_value(WHAT, &accepted_elsewhere)?)
             .set("rejected_version", n(version))
             .set("rejected_until", n((now + REJECTION_REMEMBERED_FOR).as_second()));
         update.attempt(&self.client).await.map(drop)

@@ -27,6 +27,7 @@ mod proxy;
 mod races;
 mod refresh;
 mod refusals;
+mod rejected;
 mod resets;
 mod rotation;
 mod saves;

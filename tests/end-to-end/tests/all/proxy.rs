@@ -286,7 +286,7 @@ async fn create_work_item(world: &World, connection: &str) -> end_to_end::Answer
 async fn a_fresh_token_that_is_rejected_is_not_renewed_again_and_again() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    world.devops().inject(Fault::on("projects.list").times(0).status(401));
+    world.devops().inject(Fault::on("*").times(0).status(401));
     for _ in 0..5 {
         let answer = world.proxied(&connection, PROJECTS).await;
         answer.expect_problem(401, "connection_reauthorization_required");

@@ -1,0 +1,337 @@
+//! The caller whom a refusal names: a person, nobody, or neither.
+//!
+//! `TF400813: The user '…' is not authorized to access this resource.` names the caller between quotes, in every
+//! language. Other messages may name the caller by e-mail address, as `DOMAIN\name`, or by id.
+
+use http::HeaderMap;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::text;
+
+/// The identity of callers without one.
+pub(crate) const ANONYMOUS: Uuid = Uuid::from_u128(0xaaaaaaaa_aaaa_aaaa_aaaa_aaaaaaaaaaaa);
+/// Words with which Azure DevOps and Windows name callers without an identity.
+const NOBODY: &[&str] = &[
+    "anonymous",
+    "anonymous logon",
+    "null",
+    "public",
+    "publicaccess",
+    "system:publicaccess",
+    "unauthenticated",
+    "unauthenticatedidentity",
+];
+
+/// Azure DevOps' code for a caller who is not authorized.
+const NOT_AUTHORIZED: &str = "TF400813";
+/// The longest sentence that is read after a code, in bytes.
+const LONGEST_SENTENCE: usize = 2000;
+
+/// Whom a refusal names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Named {
+    /// Neither a person nor nobody.
+    Unnamed,
+    /// Expressly nobody: the anonymous identity, or empty quotes.
+    Nobody,
+    /// A person, or an application.
+    Person,
+}
+
+/// Returns whom an answer names, in its headers or in its body.
+pub(super) fn named(headers: &HeaderMap, body: Option<&str>) -> Named {
+    in_user_data(headers).max(in_service_error(headers)).max(body.map_or(Named::Unnamed, in_body))
+}
+
+/// Reads `{identity}:{account}`, which describes the caller in almost every answer.
+fn in_user_data(headers: &HeaderMap) -> Named {
+    let data = headers.get("x-vss-userdata").map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let Some(data) = data.filter(|data| !data.trim().is_empty()) else { return Named::Unnamed };
+    let (id, account) = data.split_once(':').unwrap_or((&*data, ""));
+    match Uuid::parse_str(id.trim()) {
+        Ok(id) if is_nobody(id) => Named::Nobody,
+        Ok(_) => Named::Person,
+        Err(_) if account.contains('@') => Named::Person,
+        Err(_) => Named::Unnamed,
+    }
+}
+
+fn in_service_error(headers: &HeaderMap) -> Named {
+    let errors = headers.get_all("x-tfs-serviceerror").iter();
+    let errors = errors.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    errors.map(|error| in_message(&error)).max().unwrap_or(Named::Unnamed)
+}
+
+fn in_body(body: &str) -> Named {
+    if let Ok(json) = serde_json::from_str(body.trim_start()) {
+        return in_json(&json, false);
+    }
+    // Beside its sentences, a page names much that is not the caller.
+    let is_markup = body.trim_start().starts_with(['<', '{', '[']);
+    if is_markup { in_sentences(body) } else { in_message(body) }
+}
+
+fn in_json(value: &Value, is_message: bool) -> Named {
+    match value {
+        Value::String(text) if is_message => in_message(text),
+        Value::String(text) => in_sentences(text),
+        Value::Array(values) => {
+            values.iter().map(|value| in_json(value, is_message)).max().unwrap_or(Named::Unnamed)
+        }
+        Value::Object(members) => {
+            let named = members.iter().map(|(name, value)| {
+                in_json(value, name.to_ascii_lowercase().ends_with("message"))
+            });
+            named.max().unwrap_or(Named::Unnamed)
+        }
+        _ => Named::Unnamed,
+    }
+}
+
+fn in_message(message: &str) -> Named {
+    let in_sentences = in_sentences(message);
+    let whole = start(message);
+    in_sentences.max(in_other_sentence(&text::unescaped(whole)))
+}
+
+/// Reads every sentence that begins with the code of [`NOT_AUTHORIZED`] or with another code.
+fn in_sentences(text: &str) -> Named {
+    let mut named = Named::Unnamed;
+    let mut rest = text;
+    while let Some(at) = next_code(rest) {
+        let (code, after) = rest.split_at(at).1.split_at(NOT_AUTHORIZED.len());
+        let sentence = text::unescaped(sentence(after));
+        named = named.max(if code.eq_ignore_ascii_case(NOT_AUTHORIZED) {
+            in_sentence_of_code(&sentence)
+        } else {
+            in_other_sentence(&sentence)
+        });
+        rest = after;
+    }
+    named
+}
+
+/// Returns where the next code is: `TF` or `VS` and six digits.
+fn next_code(text: &str) -> Option<usize> {
+    text.as_bytes().windows(NOT_AUTHORIZED.len()).position(|window| {
+        let (letters, digits) = window.split_at(2);
+        (letters.eq_ignore_ascii_case(b"TF") || letters.eq_ignore_ascii_case(b"VS"))
+            && digits.iter().all(u8::is_ascii_digit)
+    })
+}
+
+/// Returns the text up to the next tag, or to the end of a JSON string.
+fn sentence(text: &str) -> &str {
+    let text = start(text);
+    let ends = text.char_indices().find(|(at, character)| match character {
+        '<' => true,
+        '"' => {
+            let after = text.get(at + 1..).unwrap_or_default().trim_start();
+            after.starts_with([',', '}', ']'])
+        }
+        _ => false,
+    });
+    ends.and_then(|(at, _)| text.get(..at)).unwrap_or(text)
+}
+
+fn start(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LONGEST_SENTENCE)).unwrap_or(text)
+}
+
+/// The caller is in the first quotes. A sentence without quotes may name an id, but not its request's.
+fn in_sentence_of_code(sentence: &str) -> Named {
+    if let Some(name) = quoted(sentence).next() {
+        return judge(&name);
+    }
+    let sentence = without_parentheses(sentence);
+    let of_id = |id| if is_nobody(id) { Named::Nobody } else { Named::Person };
+    let ids = ids(&sentence).map(|(_, id)| of_id(id));
+    ids.chain(account(&sentence)).max().unwrap_or(Named::Unnamed)
+}
+
+/// Another sentence names a person by account, or by id in quotes; it may also name projects and repositories by id.
+fn in_other_sentence(sentence: &str) -> Named {
+    let sentence = without_parentheses(sentence);
+    let all_ids: Vec<_> = ids(&sentence).collect();
+    if account(&sentence).is_some() {
+        return Named::Person;
+    }
+    if all_ids.iter().any(|(_, id)| is_nobody(*id)) {
+        return Named::Nobody;
+    }
+    let is_id = |quoted: Quoted<'_>| Uuid::parse_str(quoted.text.trim()).is_ok();
+    let denied = denied(&sentence).map(|text| judge(&Quoted { text, is_whole: true }));
+    if quoted(&sentence).any(is_id) || denied == Some(Named::Person) {
+        return Named::Person;
+    }
+    Named::Unnamed
+}
+
+/// Returns the name in `Access denied. Ada Lovelace needs the following permission(s) …`.
+fn denied(sentence: &str) -> Option<&str> {
+    const DENIED: &str = "access denied";
+    let at = sentence.to_ascii_lowercase().find(DENIED)? + DENIED.len();
+    let rest = sentence.get(at..)?.trim_start_matches(['.', ':', ' ']);
+    rest.split_once(" needs ").map(|(name, _)| name)
+}
+
+/// Returns whom the text between quotes names.
+fn judge(quoted: &Quoted<'_>) -> Named {
+    let name = quoted.text.trim().trim_matches(['{', '}', '[', ']', '<', '>', '"', '\'']).trim();
+    let lower = name.to_ascii_lowercase();
+    let last = lower.rsplit(['\\', '.']).next().unwrap_or_default();
+    if name.is_empty() || NOBODY.contains(&lower.as_str()) || NOBODY.contains(&last) {
+        return Named::Nobody;
+    }
+    let found: Vec<_> = ids(name).map(|(_, id)| id).collect();
+    let is_anonymous = found.iter().any(|id| is_nobody(*id));
+    // An organization without a tenant writes the nil id before the account.
+    let is_somebody = found.iter().any(|id| !is_nobody(*id)) || account(name).is_some();
+    // A name that is cut off may be the beginning of the anonymous id.
+    let begins = |id: Uuid| !quoted.is_whole && id.to_string().starts_with(&lower);
+    let is_beginning = begins(ANONYMOUS) || begins(Uuid::nil());
+    if (is_anonymous && !is_somebody) || is_beginning { Named::Nobody } else { Named::Person }
+}
+
+fn is_nobody(id: Uuid) -> bool {
+    id.is_nil() || id == ANONYMOUS
+}
+
+/// A text between quotes.
+struct Quoted<'a> {
+    text: &'a str,
+    /// Whether it has its end.
+    is_whole: bool,
+}
+
+/// Returns the texts between quotes. The last one may lack its end.
+fn quoted(text: &str) -> impl Iterator<Item = Quoted<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (at, open) = rest.char_indices().find(|(at, character)| {
+            is_opening(*character) && !is_apostrophe(rest, *at, *character)
+        })?;
+        let inside = rest.get(at + open.len_utf8()..)?;
+        let closing = closing(open);
+        let end = inside.char_indices().find(|(at, character)| {
+            closing.contains(character) && !is_apostrophe(inside, *at, *character)
+        });
+        let Some((end, close)) = end else {
+            rest = "";
+            return Some(Quoted { text: inside, is_whole: false });
+        };
+        rest = inside.get(end + close.len_utf8()..).unwrap_or_default();
+        Some(Quoted { text: inside.get(..end)?, is_whole: true })
+    })
+}
+
+fn is_opening(character: char) -> bool {
+    matches!(
+        character,
+        '\'' | '"'
+            | '\u{2018}'
+            | '\u{201a}'
+            | '\u{201c}'
+            | '\u{201e}'
+            | '\u{ab}'
+            | '\u{bb}'
+            | '\u{2039}'
+            | '\u{203a}'
+            | '\u{300c}'
+            | '\u{300e}'
+            | '`'
+            | '\u{2019}'
+            | '\u{201d}'
+            | '\u{ff07}'
+            | '\u{ff02}'
+    )
+}
+
+/// Returns the quotes that end what one opens; languages swap them.
+fn closing(open: char) -> &'static [char] {
+    match open {
+        '"' => &['"'],
+        '`' => &['`', '\''],
+        '\'' => &['\''],
+        '\u{ff07}' => &['\u{ff07}'],
+        '\u{ff02}' => &['\u{ff02}'],
+        '\u{ab}' | '\u{bb}' => &['\u{ab}', '\u{bb}'],
+        '\u{2039}' | '\u{203a}' => &['\u{2039}', '\u{203a}'],
+        '\u{300c}' => &['\u{300d}'],
+        '\u{300e}' => &['\u{300f}'],
+        '\u{2018}' | '\u{2019}' | '\u{201a}' => &['\u{2018}', '\u{2019}'],
+        _ => &['\u{201c}', '\u{201d}'],
+    }
+}
+
+/// Returns whether the character belongs to a word, as in `l'utilisateur` and `O'Brien`.
+fn is_apostrophe(text: &str, at: usize, character: char) -> bool {
+    let is_latin = |character: char| character.is_alphabetic() && character < '\u{250}';
+    matches!(character, '\'' | '\u{2019}')
+        && text.get(..at).and_then(|before| before.chars().next_back()).is_some_and(is_latin)
+        && text.get(at..).and_then(|from| from.chars().nth(1)).is_some_and(is_latin)
+}
+
+/// Returns every id in the text with its place, with or without hyphens.
+fn ids(text: &str) -> impl Iterator<Item = (usize, Uuid)> {
+    let of_length = |length: usize| {
+        let bytes = text.as_bytes();
+        let is_part = |at: Option<&u8>| at.is_some_and(u8::is_ascii_hexdigit);
+        bytes.windows(length).enumerate().filter_map(move |(at, window)| {
+            let alone = !is_part(at.checked_sub(1).and_then(|before| bytes.get(before)))
+                && !is_part(bytes.get(at + length));
+            let id = str::from_utf8(window).ok().filter(|_| alone)?;
+            Some((at, Uuid::try_parse(id).ok()?))
+        })
+    };
+    of_length(36).chain(of_length(32))
+}
+
+/// Returns [`Named::Person`] if the text has an e-mail address or a `DOMAIN\name`.
+fn account(text: &str) -> Option<Named> {
+    let is_part = |character: char| character.is_alphanumeric() || "._-+#$~".contains(character);
+    let around = |mark: char| {
+        text.match_indices(mark).any(|(at, _)| {
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            let after = text.get(at + 1..).and_then(|after| after.chars().next());
+            before.is_some_and(is_part) && after.is_some_and(char::is_alphanumeric)
+        })
+    };
+    // A path of work items or files has several backslashes; so has none of these.
+    let is_domain = text.matches('\\').count() == 1 && around('\\') && {
+        let (domain, name) = text.split_once('\\').unwrap_or_default();
+        let domain =
+            domain.rsplit(|character: char| !is_part(character)).next().unwrap_or_default();
+        let name = name.split(|character: char| !is_part(character)).next().unwrap_or_default();
+        let is_nobody = |text: &str| Uuid::try_parse(text).is_ok_and(is_nobody);
+        !is_nobody(domain)
+            && !is_nobody(name)
+            && !NOBODY.contains(&name.to_ascii_lowercase().as_str())
+    };
+    (around('@') || is_domain).then_some(Named::Person)
+}
+
+/// Returns the text without its parentheses, which hold the id of the activity, and without addresses.
+fn without_parentheses(text: &str) -> String {
+    let mut depth = 0_usize;
+    let kept: String = text
+        .chars()
+        .filter(|character| match character {
+            '(' | '\u{ff08}' => {
+                depth += 1;
+                false
+            }
+            ')' | '\u{ff09}' => {
+                depth = depth.saturating_sub(1);
+                false
+            }
+            _ => depth == 0,
+        })
+        .collect();
+    let words = kept.split(' ').filter(|word| !word.contains("://"));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

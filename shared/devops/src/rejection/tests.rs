@@ -1,0 +1,181 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+const API: &str = "/mycompany/_apis/projects";
+const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8; api-version=7.1");
+
+/// The caller's part of a call.
+#[derive(Clone)]
+struct Case {
+    method: Method,
+    path: &'static str,
+    wants_html: bool,
+}
+
+const READ: Case = Case { method: Method::GET, path: API, wants_html: false };
+
+fn detect_in(case: &Case, status: u16, pairs: &[(&str, &str)], body: &[u8]) -> Option<Rejection> {
+    let allowed = ["mycompany".parse().unwrap()];
+    let address = Address::parse("dev.azure.com", case.path, None, &allowed).unwrap();
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    let asked = Asked { method: &case.method, address: &address, wants_html: case.wants_html };
+    Rejection::detect(&asked, StatusCode::from_u16(status).unwrap(), &headers, body)
+}
+
+fn detect(
+    path: &'static str,
+    wants_html: bool,
+    status: u16,
+    pairs: &[(&str, &str)],
+) -> Option<Rejection> {
+    detect_in(&Case { path, wants_html, ..READ }, status, pairs, b"")
+}
+
+#[test]
+fn sign_in_pages_in_disguise_are_rejections() {
+    let rejected = |status, header| {
+        assert!(detect(API, false, status, &[header]).is_some(), "{status} {header:?}");
+    };
+    rejected(401, JSON);
+    rejected(401, HTML);
+    rejected(203, HTML);
+    rejected(203, ("content-type", "Text/HTML"));
+    rejected(200, HTML);
+    for location in [
+        "https://spsprodcus1.vssps.visualstudio.com/_signin?realm=dev.azure.com",
+        "https://login.microsoftonline.com/common/oauth2/authorize?x",
+        "https://login.windows.net",
+        "https://app.vssps.visualstudio.com/_signin",
+        "https://app.vssps.visualstudio.com/signin?x",
+        "https://dev.azure.com/_signin",
+        "/_signin?reply_to=x",
+    ] {
+        for status in [301, 302, 303, 307, 308] {
+            rejected(status, ("location", location));
+        }
+    }
+    assert!(detect("/mycompany/p/_git/repo/info/refs", true, 203, &[HTML]).is_some());
+    assert!(detect("/mycompany/p/_git/repo/info/refs", false, 401, &[]).is_some());
+}
+
+#[test]
+fn a_401_that_names_the_user_is_no_rejection() {
+    let is_rejection = |challenge: &str, body: &[u8]| {
+        let pairs = [("www-authenticate", "TFS-Federated"), ("www-authenticate", challenge)];
+        detect_in(&READ, 401, &pairs, body).is_some()
+    };
+    let nobody =
+        br#"{"message":"TF400813: The user '' is not authorized to access this resource."}"#;
+    let anonymous = br#"{"message":"TF400813: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource."}"#;
+    let ada =
+        br#"{"message":"TF400813: The user 'ada' is not authorized to access this resource."}"#;
+    assert!(is_rejection("Bearer", b""));
+    assert!(is_rejection("Bearer", b"TF400813: The user '"));
+    assert!(is_rejection("Bearer", nobody));
+    assert!(is_rejection("Bearer", anonymous));
+    assert!(!is_rejection("Bearer", ada));
+    // Only new claims help here, even if the user is named.
+    assert!(is_rejection(r#"Bearer error="insufficient_claims", claims="e30=""#, ada));
+}
+
+#[test]
+fn a_refusal_of_the_anonymous_identity_is_a_rejection_for_calls_that_change_nothing() {
+    let anonymous = br#"{"message":"TF400813: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource."}"#;
+    for status in [403, 404] {
+        assert!(detect_in(&READ, status, &[JSON], anonymous).is_some());
+        let write = Case { method: Method::POST, ..READ };
+        assert!(detect_in(&write, status, &[JSON], anonymous).is_none());
+        assert!(detect_in(&READ, status, &[JSON], b"{}").is_none());
+    }
+    let write = Case { method: Method::POST, ..READ };
+    assert!(detect_in(&write, 401, &[JSON], anonymous).is_some());
+}
+
+#[test]
+fn a_write_is_rejected_by_the_sign_in_page_itself_and_by_no_other_page() {
+    let page =
+        b"<html><head><title>\r\n\tAzure DevOps Services | Sign In\r\n</title></head></html>";
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        for path in [API, "/mycompany/p/_git/repo/git-receive-pack"] {
+            for wants_html in [true, false] {
+                let write = Case { method: method.clone(), path, wants_html };
+                for status in [200, 201, 202, 203] {
+                    let context = format!("{method} {path} {status}");
+                    assert!(detect_in(&write, status, &[HTML], page).unwrap().is_certain());
+                    assert!(detect_in(&write, status, &[HTML], b"").is_none(), "{context}");
+                    let done = b"<html><title>Created</title><p>Sign In</p></html>";
+                    assert!(detect_in(&write, status, &[HTML], done).is_none(), "{context}");
+                }
+                assert!(detect_in(&write, 302, &[("location", "/_signin")], b"").is_some());
+            }
+        }
+    }
+    // A read may be repeated, so an unknown page is enough, but not certain.
+    assert!(!detect_in(&READ, 200, &[HTML], b"<html>").unwrap().is_certain());
+    assert!(detect_in(&READ, 200, &[HTML], page).unwrap().is_certain());
+    let view = Case { path: "/mycompany/p/_wiki/x", wants_html: true, ..READ };
+    assert!(detect_in(&view, 200, &[HTML], page).unwrap().is_certain());
+    let file = ("content-disposition", "attachment");
+    assert!(detect_in(&view, 200, &[HTML, file], page).is_none());
+}
+
+#[test]
+fn a_body_decides_only_refusals_and_pages() {
+    let is_read = |status: u16, kind: &str| {
+        let headers = [(CONTENT_TYPE, kind.parse().unwrap())].into_iter().collect();
+        is_read_in_body(StatusCode::from_u16(status).unwrap(), &headers)
+    };
+    assert!(is_read(401, "application/json") && is_read(403, "") && is_read(404, "text/plain"));
+    assert!(is_read(200, "text/html") && is_read(203, "Text/HTML ; charset=utf-8"));
+    assert!(is_read(201, "application/xhtml+xml"));
+    assert!(!is_read(200, "application/json") && !is_read(206, "application/octet-stream"));
+    assert!(!is_read(302, "text/html") && !is_read(500, "text/html") && !is_read(429, ""));
+}
+
+#[test]
+fn other_answers_pass_to_the_caller() {
+    let passed = |path, wants_html, status, pairs: &[_]| {
+        assert_eq!(detect(path, wants_html, status, pairs), None, "{status} {path} {pairs:?}");
+    };
+    let challenge =
+        ("www-authenticate", "Bearer authorization_uri=https://login.microsoftonline.com/x");
+    passed(API, false, 200, &[JSON, challenge]);
+    passed(API, false, 200, &[]);
+    passed(API, false, 204, &[]);
+    passed(API, false, 203, &[JSON]);
+    passed(API, true, 200, &[HTML]);
+    passed("/mycompany/p/_wiki/x", false, 200, &[HTML]);
+    passed(
+        "/mycompany/p/_apis/git/repositories/r/items",
+        false,
+        200,
+        &[HTML, ("content-disposition", "attachment")],
+    );
+    for status in [400, 403, 404, 409, 429, 500, 503] {
+        passed(API, false, status, &[HTML, challenge]);
+    }
+    for location in [
+        "https://dev.azure.com/mycompany/other?u=https://login.x/_signin",
+        "https://dev.azure.com/mycompany/p#/_signin",
+        "https://mycompany.blob.core.windows.net/login.html?sig=1",
+        "https://dev.azure.com/mycompany/login.microsoftonline.com",
+        "/mycompany/_signing",
+        "",
+    ] {
+        passed(API, false, 302, &[("location", location)]);
+    }
+    passed(API, false, 304, &[]);
+}
+
+#[test]
+fn all_challenges_are_handed_on_together() {
+    let challenge = |pairs| detect(API, false, 401, pairs).unwrap().challenge().map(str::to_owned);
+    let claims = r#"Bearer realm="", error="insufficient_claims", claims="e30=""#;
+    let pairs = [("www-authenticate", claims), ("www-authenticate", "TFS-Federated")];
+    assert_eq!(challenge(&pairs).unwrap(), format!("{claims}, TFS-Federated"));
+    assert_eq!(challenge(&[]), None);
+}
