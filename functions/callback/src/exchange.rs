@@ -94,15 +94,23 @@ impl Callback {
             tenants: &tenants,
         };
         let now = self.clock.now();
-        id_token::validate(&expected, id_token, metadata, &self.keys, now).await.map_err(|error| {
-            match error {
-                IdTokenError::PersonalMicrosoftAccount => Problem::new(Code::PersonalAccount),
-                IdTokenError::TenantNotAllowed => Problem::new(Code::WrongTenant),
-                IdTokenError::KeysUnavailable => {
-                    Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER)
-                }
-                error => Problem::new(Code::IdTokenInvalid).cause(error),
+        let mut validated =
+            id_token::validate(&expected, id_token, metadata, &self.keys, now).await;
+        // A tenant can give an app signing keys of its own, which only the app's metadata leads to.
+        if validated.as_ref().is_err_and(|error| *error == IdTokenError::UnknownKey)
+            && let Some(tenant) = id_token::unverified_tenant(id_token)
+            && let Ok(metadata) =
+                self.metadata.of_app(&Tenant::Id(tenant), expected.client_id).await
+        {
+            validated = id_token::validate(&expected, id_token, &metadata, &self.keys, now).await;
+        }
+        validated.map_err(|error| match error {
+            IdTokenError::PersonalMicrosoftAccount => Problem::new(Code::PersonalAccount),
+            IdTokenError::TenantNotAllowed => Problem::new(Code::WrongTenant),
+            IdTokenError::KeysUnavailable => {
+                Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER)
             }
+            error => Problem::new(Code::IdTokenInvalid).cause(error),
         })
     }
 

@@ -2,6 +2,8 @@
 //! <https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-tokens>).
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +16,8 @@ use crate::metadata::Metadata;
 
 /// The accepted difference between Entra's clock and ours: the default of Microsoft's own libraries.
 const SKEW: SignedDuration = SignedDuration::from_secs(300);
+/// The most keys with one `kid` that are tried.
+const MOST_KEYS_OF_ONE_ID: usize = 5;
 /// The longest accepted ID token, in bytes.
 const LONGEST: usize = 64 * 1024;
 
@@ -119,20 +123,44 @@ pub async fn validate(
         return Err(IdTokenError::Malformed);
     }
     let kid = header.kid.as_deref().ok_or(IdTokenError::UnknownKey)?;
-    let key = keys
-        .signing_key(&metadata.jwks_uri, kid)
-        .await
-        .map_err(|_| IdTokenError::KeysUnavailable)?
-        .ok_or(IdTokenError::UnknownKey)?;
-    let claims = signed_claims(token, &key)?;
-    check(expected, &claims, metadata, &key, now)?;
-    Ok(Identity {
-        tenant_id: claims.tid,
-        object_id: claims.oid,
-        name: claims.name,
-        username: claims.preferred_username,
-        issuer: claims.iss,
-    })
+    let published = keys.keys(&metadata.jwks_uri, Some(kid)).await;
+    let published = published.map_err(|_| IdTokenError::KeysUnavailable)?;
+    let suitable = published.iter().filter(|key| key.suits(Algorithm::RS256));
+    let mut refusal = IdTokenError::UnknownKey;
+    for key in suitable.take(MOST_KEYS_OF_ONE_ID) {
+        let claims = signed_claims(token, key)
+            .and_then(|claims| check(expected, &claims, metadata, key, now).map(|()| claims));
+        match claims {
+            Ok(claims) => return Ok(claims.into()),
+            Err(error @ (IdTokenError::Signature | IdTokenError::UnknownKey)) => refusal = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refusal)
+}
+
+/// Returns the tenant that a token names, **before anything of it is verified**: to find the keys with which it can be.
+pub fn unverified_tenant(token: &SecretString) -> Option<TenantId> {
+    #[derive(Deserialize)]
+    struct Claims {
+        tid: TenantId,
+    }
+    let token = token.expose_secret();
+    let claims = token.split('.').nth(1).filter(|_| token.len() <= LONGEST)?;
+    let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.tid)
+}
+
+impl From<Claims> for Identity {
+    fn from(claims: Claims) -> Self {
+        Self {
+            tenant_id: claims.tid,
+            object_id: claims.oid,
+            name: claims.name,
+            username: claims.preferred_username,
+            issuer: claims.iss,
+        }
+    }
 }
 
 fn signed_claims(token: &str, key: &SigningKey) -> Result<Claims, IdTokenError> {

@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -23,10 +26,14 @@ const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
 const USABLE_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// The pause between fetches because of an unknown key or a failure.
 const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// The same pause while there are no keys at all, so that one slow answer does not stop every sign-in of a process.
+const LOOK_AGAIN_WITHOUT_KEYS: SignedDuration = SignedDuration::from_secs(5);
 /// Entra publishes some ten keys; Microsoft advises to be ready for a thousand.
 const MOST_KEYS: usize = 1000;
 /// The most addresses remembered; after that all are dropped.
 const MOST_ADDRESSES: usize = 1000;
+/// RFC 7518 section 3.3: RSA keys have at least 2048 bits.
+const RSA_MODULUS_BYTES: usize = 256;
 
 /// A signing key as published.
 #[derive(Debug, Clone)]
@@ -37,6 +44,33 @@ pub struct SigningKey {
     pub issuer: Option<String>,
 }
 
+impl SigningKey {
+    /// Returns whether the key is intended for signatures by this algorithm, and long enough.
+    pub fn suits(&self, algorithm: Algorithm) -> bool {
+        let common = &self.jwk.common;
+        let (named, kind_fits) = match (&self.jwk.algorithm, algorithm) {
+            (AlgorithmParameters::RSA(rsa), Algorithm::RS256) => {
+                // Base64 of 256 bytes; leading zeros are not allowed in it (RFC 7518 section 6.3.1.1).
+                (KeyAlgorithm::RS256, rsa.n.len() * 3 / 4 >= RSA_MODULUS_BYTES)
+            }
+            (AlgorithmParameters::EllipticCurve(curve), Algorithm::ES256) => {
+                (KeyAlgorithm::ES256, curve.curve == EllipticCurve::P256)
+            }
+            _ => return false,
+        };
+        let verifies =
+            |operations: &Vec<KeyOperations>| operations.contains(&KeyOperations::Verify);
+        kind_fits
+            && matches!(common.public_key_use, None | Some(PublicKeyUse::Signature))
+            && common.key_operations.as_ref().is_none_or(verifies)
+            && common.key_algorithm.as_ref().is_none_or(|algorithm| *algorithm == named)
+    }
+
+    fn is_named(&self, kid: &str) -> bool {
+        self.jwk.common.key_id.as_deref() == Some(kid)
+    }
+}
+
 #[derive(Deserialize)]
 struct Document {
     keys: Vec<Value>,
@@ -44,9 +78,18 @@ struct Document {
 
 #[derive(Default)]
 struct Slot {
-    keys: HashMap<String, SigningKey>,
+    keys: Vec<SigningKey>,
     read_at: Option<Timestamp>,
     looked_at: Option<Timestamp>,
+}
+
+impl Slot {
+    /// Several keys may have one id, for example one for signatures and one for encryption. A set that names no key has
+    /// only one, or leaves the choice to the algorithm.
+    fn of(&self, kid: Option<&str>) -> Vec<SigningKey> {
+        let named = |key: &&SigningKey| kid.is_none_or(|kid| key.is_named(kid));
+        self.keys.iter().filter(named).cloned().collect()
+    }
 }
 
 /// The keys of any number of issuers.
@@ -63,35 +106,34 @@ impl KeyCache {
         Self { transport: transport.into(), clock, slots: Arc::default() }
     }
 
-    /// Returns the key with this `kid`, or `None` if the issuer does not publish it.
+    /// Returns the keys with this `kid`, or all keys without one: the caller takes those that suit. Empty if the issuer
+    /// does not publish any.
     ///
     /// # Errors
     /// [`FetchError`] if the keys cannot be fetched and were not in the last 24 hours.
-    pub async fn key(&self, jwks_uri: &Url, kid: &str) -> Result<Option<Jwk>, FetchError> {
-        Ok(self.signing_key(jwks_uri, kid).await?.map(|key| key.jwk))
-    }
-
-    /// Returns the same key, with Entra's restriction of its issuer.
-    ///
-    /// # Errors
-    /// [`FetchError`], as [`Self::key`].
-    pub async fn signing_key(
+    pub async fn keys(
         &self,
         jwks_uri: &Url,
-        kid: &str,
-    ) -> Result<Option<SigningKey>, FetchError> {
+        kid: Option<&str>,
+    ) -> Result<Vec<SigningKey>, FetchError> {
         let slot = self.slot(jwks_uri).await;
         // Held while fetching: concurrent callers of one issuer share one request.
         let mut slot = slot.lock().await;
         let now = self.clock.now();
         let since = |time: Option<Timestamp>| time.map(|time| now.duration_since(time).abs());
         let fresh = since(slot.read_at).is_some_and(|age| age < FRESH_FOR);
-        if fresh && let Some(key) = slot.keys.get(kid) {
-            return Ok(Some(key.clone()));
+        let known = slot.of(kid);
+        if fresh && !known.is_empty() {
+            return Ok(known);
         }
+        let is_usable = |slot: &Slot| since(slot.read_at).is_some_and(|age| age < USABLE_FOR);
+        let pause = if is_usable(&slot) { LOOK_AGAIN_AFTER } else { LOOK_AGAIN_WITHOUT_KEYS };
         let mut failure = FetchError::NoAnswer;
-        if since(slot.looked_at).is_none_or(|age| age >= LOOK_AGAIN_AFTER) {
-            let looked = self.fetch(jwks_uri).await;
+        if since(slot.looked_at).is_none_or(|age| age >= pause) {
+            let mut looked = self.fetch(jwks_uri).await;
+            if looked.is_err() && !is_usable(&slot) {
+                looked = self.fetch(jwks_uri).await;
+            }
             slot.looked_at = Some(now);
             match looked {
                 Ok(keys) => {
@@ -101,10 +143,7 @@ impl KeyCache {
                 Err(error) => failure = error,
             }
         }
-        if since(slot.read_at).is_some_and(|age| age < USABLE_FOR) {
-            return Ok(slot.keys.get(kid).cloned());
-        }
-        Err(failure)
+        if is_usable(&slot) { Ok(slot.of(kid)) } else { Err(failure) }
     }
 
     async fn slot(&self, jwks_uri: &Url) -> Arc<Mutex<Slot>> {
@@ -115,13 +154,12 @@ impl KeyCache {
         Arc::clone(slots.entry(jwks_uri.clone()).or_default())
     }
 
-    async fn fetch(&self, jwks_uri: &Url) -> Result<HashMap<String, SigningKey>, FetchError> {
+    async fn fetch(&self, jwks_uri: &Url) -> Result<Vec<SigningKey>, FetchError> {
         let document: Document = fetch::json(&self.transport, jwks_uri.as_str()).await?;
         let keys = document.keys.into_iter().take(MOST_KEYS).filter_map(|value| {
             let issuer = value.get("issuer").and_then(Value::as_str).map(str::to_owned);
             // A key of an unknown kind must not spoil the others.
-            let jwk: Jwk = serde_json::from_value(value).ok()?;
-            Some((jwk.common.key_id.clone()?, SigningKey { jwk, issuer }))
+            Some(SigningKey { jwk: serde_json::from_value(value).ok()?, issuer })
         });
         Ok(keys.collect())
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::cloud::Authority;
-use crate::identifiers::Tenant;
+use crate::identifiers::{ClientId, Tenant};
 
 /// Entra serves its documents with `max-age=86400`.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -46,12 +46,15 @@ pub enum MetadataError {
     UnsafeEndpoint,
 }
 
+/// Whose discovery document: a tenant's, or a tenant's for one app.
+type Subject = (Tenant, Option<ClientId>);
+
 /// Discovery documents, with one request per tenant and day for all concurrent callers.
 #[derive(Clone)]
 pub struct MetadataCache {
     transport: Transport,
     authority: Authority,
-    remembered: Remembered<Tenant, Arc<Metadata>>,
+    remembered: Remembered<Subject, Arc<Metadata>>,
 }
 
 impl MetadataCache {
@@ -71,12 +74,35 @@ impl MetadataCache {
     /// # Errors
     /// [`MetadataError`] if the document cannot be read and never was.
     pub async fn get(&self, tenant: &Tenant) -> Result<Arc<Metadata>, MetadataError> {
-        let fetch = || async { Ok(Arc::new(self.fetch(tenant).await?)) };
-        self.remembered.get(tenant, fetch).await
+        self.remembered_or_fetched((tenant.clone(), None)).await
     }
 
-    async fn fetch(&self, tenant: &Tenant) -> Result<Metadata, MetadataError> {
-        let url = self.authority.metadata_url(tenant);
+    /// Returns a tenant's metadata for one app. It leads to the app's own signing keys, if the tenant gave it some
+    /// (<https://learn.microsoft.com/entra/identity-platform/jwt-claims-customization#validate-token-signing-key>).
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn of_app(
+        &self,
+        tenant: &Tenant,
+        client_id: &ClientId,
+    ) -> Result<Arc<Metadata>, MetadataError> {
+        self.remembered_or_fetched((tenant.clone(), Some(client_id.clone()))).await
+    }
+
+    async fn remembered_or_fetched(
+        &self,
+        subject: Subject,
+    ) -> Result<Arc<Metadata>, MetadataError> {
+        let fetch = || async { Ok(Arc::new(self.fetch(&subject).await?)) };
+        self.remembered.get(&subject, fetch).await
+    }
+
+    async fn fetch(&self, (tenant, app): &Subject) -> Result<Metadata, MetadataError> {
+        let mut url = self.authority.metadata_url(tenant);
+        if let Some(client_id) = app {
+            url = format!("{url}?appid={client_id}");
+        }
         let metadata: Metadata = fetch::json(&self.transport, &url).await?;
         let endpoints =
             [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];

@@ -16,6 +16,7 @@ use oauth2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -142,17 +143,8 @@ impl TokenError {
 
     /// Returns the error in an answer that is not a token response.
     fn in_answer(answer: &HttpResponse, now: Timestamp) -> Self {
-        #[derive(Deserialize)]
-        struct Description {
-            error_description: String,
-        }
-        let mut body: Option<ErrorBody> = serde_json::from_slice(answer.body()).ok();
-        if let Some(body) = &mut body
-            && body.error_codes.is_empty()
-            && let Ok(description) = serde_json::from_slice::<Description>(answer.body())
-        {
-            body.error_codes.extend(aadsts(&description.error_description));
-        }
+        let members = serde_json::from_slice::<Members>(without_mark(answer.body())).ok();
+        let body = members.and_then(|members| members.error());
         let retry_after = retry_after::of(answer.headers(), now);
         let class = classify(Some(answer.status().as_u16()), body.as_ref(), retry_after);
         let body = body.unwrap_or_default();
@@ -343,13 +335,15 @@ async fn send(
     let answered = tokio::time::timeout(DEADLINE, transport.send(request, LARGEST_ANSWER)).await;
     match answered.ok().and_then(Result::ok) {
         Some(answer) if answer.status() == http::StatusCode::OK => {
-            let body = answer.into_body();
-            let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
-            Ok(HttpResponse::new(body.to_vec()))
+            Ok(HttpResponse::new(without_mark(answer.body()).to_vec()))
         }
         Some(answer) => Err(TokenError::in_answer(&answer, clock.now())),
         None => Err(TokenError::no_answer()),
     }
+}
+
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
 }
 
 fn client(metadata: &Metadata, client_id: &ClientId, credential: &ClientCredential) -> OauthClient {
@@ -402,6 +396,41 @@ impl Members {
 
     fn seconds(&self, name: &str) -> Option<Duration> {
         seconds::from_json(self.0.get(name)?)
+    }
+
+    /// Returns the error of a refusal, whose optional members are spelled in several ways, too.
+    fn error(&self) -> Option<ErrorBody> {
+        let mut error_codes = self.numbers("error_codes");
+        if error_codes.is_empty() {
+            error_codes.extend(self.text("error_description").as_deref().and_then(aadsts));
+        }
+        Some(ErrorBody {
+            error: self.text("error")?,
+            suberror: self.text("suberror"),
+            error_codes,
+            claims: self.text("claims").or_else(|| self.object("claims")),
+            correlation_id: self.text("correlation_id"),
+            trace_id: self.text("trace_id"),
+        })
+    }
+
+    /// Returns the numbers of a list, or one number alone; each may be a text.
+    fn numbers(&self, name: &str) -> Vec<u32> {
+        let value = self.0.get(name).and_then(|value| serde_json::from_str(value.get()).ok());
+        let values = match value {
+            Some(Value::Array(values)) => values,
+            value => value.into_iter().collect(),
+        };
+        let number = |value: &Value| match value {
+            Value::String(text) => text.trim().trim_start_matches("AADSTS").parse().ok(),
+            value => value.as_u64().and_then(|number| number.try_into().ok()),
+        };
+        values.iter().filter_map(number).collect()
+    }
+
+    /// Returns a member that is an object, as JSON.
+    fn object(&self, name: &str) -> Option<String> {
+        Some(self.0.get(name)?.get()).filter(|json| json.starts_with('{')).map(str::to_owned)
     }
 
     fn scopes(&self) -> Option<Vec<String>> {

@@ -1,4 +1,5 @@
-//! Numbers of seconds in the answers of others, read leniently: as a number or a text, with a fraction or an exponent.
+//! Numbers of seconds in the answers of others, read leniently: as a number or a text, with a fraction (in some languages
+//! behind a comma) or an exponent.
 //! A negative one counts as zero, and one that is too large as the largest.
 
 use std::time::Duration;
@@ -7,7 +8,7 @@ use serde_json::value::RawValue;
 
 /// Reads a number of seconds from a text. Returns `None` if it is no decimal number.
 pub fn parse(text: &str) -> Option<Duration> {
-    let text = text.trim();
+    let text = text.trim().replacen(',', ".", 1);
     // Rust's parser accepts `NaN` and `infinity`, too, and makes a number that is too large infinite.
     let is_decimal = |c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E');
     let number: f64 = text.chars().all(is_decimal).then(|| text.parse().ok())??;
@@ -47,6 +48,7 @@ mod tests {
             ("\"36E2\"", 3600.0),
             ("0", 0.0),
             ("-0.0", 0.0),
+            ("\"0,941641\"", 0.941_641),
             ("-1", 0.0),
             ("\"-3600.5\"", 0.0),
             ("-1e400", 0.0),
@@ -65,8 +67,22 @@ mod tests {
     #[test]
     fn seconds_of_another_kind_are_absent() {
         for json in [
-            "null", "true", "{}", "[3600]", "\"\"", "\"soon\"", "\"NaN\"", "\"inf\"", "\"-inf\"",
-            "\"1h\"", "\"0x10\"", "\"1,5\"", "\"--1\"", "\"e\"", "\".\"",
+            "null",
+            "true",
+            "{}",
+            "[3600]",
+            "\"\"",
+            "\"soon\"",
+            "\"NaN\"",
+            "\"inf\"",
+            "\"-inf\"",
+            "\"1h\"",
+            "\"0x10\"",
+            "\"1,5,0\"",
+            "\"7, 7\"",
+            "\"--1\"",
+            "\"e\"",
+            "\".\"",
         ] {
             assert_eq!(of_json(json), None, "{json}");
         }

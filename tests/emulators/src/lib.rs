@@ -92,8 +92,12 @@
 //! or the password of `Basic`. The bare repository is created at first use from the content of the REST routes at that
 //! time, with its own ids; [`AzureDevOps::git_folder`] returns its folder, so that a test can add a history.
 //!
+//! **Keys of an app**: with [`EntraSettings::app_signing_keys`] ID tokens are signed by a key that only
+//! `…/openid-configuration?appid=…` of the user's own tenant leads to.
+//!
 //! **Odd spellings**: [`EntraSettings::token_members`] and [`EntraSettings::token_members_left_out`] change the answers of
-//! the token endpoint; [`AzureDevOpsSettings::nil_resource_tenant_first`] repeats the header that names a tenant; a fault's
+//! the token endpoint; [`AzureDevOpsSettings::nil_resource_tenant_first`] repeats the header that names a tenant;
+//! [`AzureDevOpsSettings::plain_challenge`] writes claims challenges in another way; a fault's
 //! [`Fault::header`] sets a `Retry-After` that is a date. [`AzureDevOps::move_organization`] moves an organization to
 //! another tenant.
 //!

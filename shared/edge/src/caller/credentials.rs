@@ -17,7 +17,8 @@ const LIMIT: usize = 8 * 1024;
 pub(super) enum Scheme {
     /// RFC 6750: the key or token itself.
     Bearer,
-    /// RFC 7617: the key as the password of any user, as tools for personal access tokens send it.
+    /// RFC 7617: the key as the password of any user, or as a user without a password, as tools for personal access tokens
+    /// send it.
     Basic,
 }
 
@@ -64,10 +65,13 @@ fn parse(value: &HeaderValue) -> Option<Presented> {
         return Some(Presented { scheme: Scheme::Bearer, secret });
     }
     if scheme.eq_ignore_ascii_case("basic") {
-        let pair = String::from_utf8(BASE64.decode(rest).ok()?).ok()?;
-        let (_any_user, password) = pair.split_once(':').filter(|(_, p)| !p.is_empty())?;
-        let secret = SecretString::from(password.to_owned());
-        return Some(Presented { scheme: Scheme::Basic, secret });
+        let pair = BASE64.decode(rest).ok()?;
+        let colon = pair.iter().position(|byte| *byte == b':')?;
+        // The user may be in any encoding. Tools that know only a token send it as the user.
+        let (user, password) = (pair.get(..colon)?, pair.get(colon + 1..)?);
+        let secret = if password.is_empty() { user } else { password };
+        let secret = str::from_utf8(secret).ok().filter(|secret| !secret.is_empty())?;
+        return Some(Presented { scheme: Scheme::Basic, secret: secret.into() });
     }
     None
 }
@@ -98,6 +102,8 @@ mod tests {
             ("basic YWRhOmFkb2NfMV9z", Scheme::Basic, "adoc_1_s"),
             ("Basic YWRhOmE6Yg==", Scheme::Basic, "a:b"),
             ("Basic YWRhOmE6Yg", Scheme::Basic, "a:b"),
+            ("Basic YWRvY18xX3M6", Scheme::Basic, "adoc_1_s"),
+            ("Basic Wm/rOmFkb2NfMV9z", Scheme::Basic, "adoc_1_s"),
         ] {
             let presented = presented(&headers(&[value])).unwrap();
             assert_eq!((presented.scheme, presented.secret.expose_secret()), (scheme, secret));
@@ -115,8 +121,9 @@ mod tests {
             "adoc_1_s",
             "Basic !",
             "Basic YWRh",
-            "Basic YWRhOg==",
+            "Basic Og==",
             "Basic /zo=",
+            "Basic YWRhOv8=",
         ] {
             assert_eq!(code(&[value]), Code::InvalidCredentials, "{value}");
         }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use ground::clock::Clock;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -19,8 +18,8 @@ use crate::config::JwtConfig;
 const SKEW: f64 = 60.0;
 /// The longest `kid`; no provider publishes a longer one.
 const KID_LIMIT: usize = 256;
-/// RFC 7518 §3.3: RSA keys have at least 2048 bits.
-const RSA_MODULUS_BYTES: usize = 256;
+/// The most keys with one `kid` that are tried.
+const MOST_KEYS_OF_ONE_ID: usize = 5;
 
 /// Verifies the tokens of one issuer for one audience.
 #[derive(Clone)]
@@ -107,21 +106,36 @@ impl JwtVerifier {
         if !header.typ.as_deref().is_none_or(is_access_token_type) {
             return Err(Refusal::Type);
         }
-        let kid = header.kid.as_deref().filter(|kid| (1..=KID_LIMIT).contains(&kid.len()));
-        let key = self.key(kid.ok_or(Refusal::Key)?, header.alg).await?;
-        let claims = signed_claims(token, &key, header.alg)?;
-        self.check(&claims)
+        let kid = header.kid.as_deref();
+        if kid.is_some_and(|kid| !(1..=KID_LIMIT).contains(&kid.len())) {
+            return Err(Refusal::Key);
+        }
+        let keys = self.keys(kid, header.alg).await?;
+        let mut signed = keys.iter().take(MOST_KEYS_OF_ONE_ID);
+        let claims = signed.find_map(|key| signed_claims(token, key, header.alg).ok());
+        self.check(&claims.ok_or(Refusal::Signature)?)
     }
 
-    async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, Refusal> {
+    /// Returns the published keys that suit: those with the token's `kid`, or without one the only key that suits at all
+    /// (RFC 7517 section 4.5: `kid` is optional).
+    async fn keys(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<DecodingKey>, Refusal> {
         let unavailable = |error: &dyn std::error::Error| Refusal::Unavailable(error.to_string());
         let address = self.discovery.jwks_uri().await.map_err(|error| unavailable(&error))?;
-        let key = self.keys.key(&address, kid).await.map_err(|error| unavailable(&error))?;
-        let key = key.ok_or(Refusal::Key)?;
-        if !suits(&key, algorithm) {
-            return Err(Refusal::Algorithm);
+        let published = self.keys.keys(&address, kid).await.map_err(|error| unavailable(&error))?;
+        let suitable: Vec<_> = published.iter().filter(|key| key.suits(algorithm)).collect();
+        match (kid, suitable.len()) {
+            (_, 0) if published.is_empty() => Err(Refusal::Key),
+            (_, 0) => Err(Refusal::Algorithm),
+            (None, 2..) => Err(Refusal::Key),
+            _ => suitable
+                .into_iter()
+                .map(|key| DecodingKey::from_jwk(&key.jwk).map_err(|_| Refusal::Key))
+                .collect(),
         }
-        DecodingKey::from_jwk(&key).map_err(|_| Refusal::Key)
     }
 
     fn check(&self, claims: &Map<String, Value>) -> Result<UserId, Refusal> {
@@ -132,7 +146,12 @@ impl JwtVerifier {
         let audience = match claims.get("aud") {
             Some(Value::Array(several)) => several.iter().any(for_us),
             Some(one) => for_us(one),
-            None => false,
+            // The access tokens of AWS Cognito name their app in place of an audience
+            // (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>).
+            None => {
+                claims.get("token_use").and_then(Value::as_str) == Some("access")
+                    && claims.get("client_id").is_some_and(for_us)
+            }
         };
         if !audience {
             return Err(Refusal::Audience);
@@ -174,20 +193,4 @@ fn signed_claims(
 fn is_access_token_type(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
-}
-
-/// Whether a published key is intended for signatures by this algorithm, and long enough.
-fn suits(key: &Jwk, algorithm: Algorithm) -> bool {
-    let use_fits = matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
-    let (named, kind_fits) = match (&key.algorithm, algorithm) {
-        (AlgorithmParameters::RSA(rsa), Algorithm::RS256) => {
-            // Base64 of 256 bytes; leading zeros are not allowed in it (RFC 7518 §6.3.1.1).
-            (KeyAlgorithm::RS256, rsa.n.len() * 3 / 4 >= RSA_MODULUS_BYTES)
-        }
-        (AlgorithmParameters::EllipticCurve(curve), Algorithm::ES256) => {
-            (KeyAlgorithm::ES256, curve.curve == EllipticCurve::P256)
-        }
-        _ => return false,
-    };
-    use_fits && kind_fits && key.common.key_algorithm.as_ref().is_none_or(|alg| *alg == named)
 }

@@ -165,7 +165,11 @@ async fn forged_headers_and_signatures_are_refused() {
             token(&json!({"alg": "RS256", "kid": "rsa-1"}), &claims, &other),
             Refusal::Signature,
         ),
-        ("no kid", token(&json!({"alg": "RS256"}), &claims, &rsa), Refusal::Key),
+        (
+            "no kid, another key",
+            token(&json!({"alg": "RS256"}), &claims, &other),
+            Refusal::Signature,
+        ),
         ("empty kid", token(&json!({"alg": "RS256", "kid": ""}), &claims, &rsa), Refusal::Key),
         (
             "unknown kid",
@@ -216,6 +220,83 @@ async fn forged_headers_and_signatures_are_refused() {
         assert_eq!(setup.verify(forged).await, Err(refusal), "{name}");
     }
     assert_eq!(setup.provider.asked_of("/attacker"), 0);
+}
+
+#[tokio::test]
+async fn the_key_that_suits_is_taken_among_those_of_one_id_in_any_order() {
+    let (rsa, other) = (provider::rsa_key(), provider::new_rsa_key());
+    let good = provider::rsa_jwk(&rsa, "one");
+    let changed = |name: &str, value: Value| {
+        let mut jwk = provider::rsa_jwk(&other, "one");
+        jwk[name] = value;
+        jwk
+    };
+    let mut of_operations = changed("key_ops", json!(["wrapKey", "encrypt"]));
+    of_operations.as_object_mut().unwrap().remove("use");
+    for unfit in [
+        changed("use", json!("enc")),
+        changed("alg", json!("RSA-OAEP")),
+        changed("alg", json!("RS512")),
+        changed("kty", json!("odd")),
+        of_operations,
+        provider::ec_jwk("one"),
+        provider::rsa_jwk(&other, "one"),
+    ] {
+        for keys in [[good.clone(), unfit.clone()], [unfit.clone(), good.clone()]] {
+            let setup = Setup::new().await;
+            setup.provider.set_keys(&keys);
+            let header = json!({"alg": "RS256", "kid": "one"});
+            let signed = token(&header, &setup.claims(), &rsa);
+            assert_eq!(setup.verify(signed).await.as_deref(), Ok("ada"), "{unfit}");
+            let forged = token(&header, &setup.claims(), &provider::new_rsa_key());
+            assert_eq!(setup.verify(forged).await, Err(Refusal::Signature), "{unfit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_a_key_id_is_verified_by_the_only_key_that_suits() {
+    let setup = Setup::new().await;
+    let rsa = provider::rsa_key();
+    let signed = token(&json!({"alg": "RS256"}), &setup.claims(), &rsa);
+    assert_eq!(setup.verify(signed.clone()).await.as_deref(), Ok("ada"));
+    let setup = Setup::new().await;
+    let mut nameless = provider::rsa_jwk(&rsa, "");
+    nameless.as_object_mut().unwrap().remove("kid");
+    setup.provider.set_keys(&[nameless]);
+    let signed = token(&json!({"alg": "RS256"}), &setup.claims(), &rsa);
+    assert_eq!(setup.verify(signed).await.as_deref(), Ok("ada"));
+    let setup = Setup::new().await;
+    let two = [provider::rsa_jwk(&rsa, "a"), provider::rsa_jwk(&provider::new_rsa_key(), "b")];
+    setup.provider.set_keys(&two);
+    let signed = token(&json!({"alg": "RS256"}), &setup.claims(), &rsa);
+    assert_eq!(setup.verify(signed).await, Err(Refusal::Key), "nothing says which");
+}
+
+#[tokio::test]
+async fn an_access_token_of_cognito_names_its_app_in_place_of_an_audience() {
+    let setup = Setup::new().await;
+    let claims = |token_use: Value, client_id: Value, audience: Value| {
+        let mut claims = setup.claims_with("aud", audience);
+        if claims["aud"].is_null() {
+            claims.as_object_mut().unwrap().remove("aud");
+        }
+        claims["token_use"] = token_use;
+        claims["client_id"] = client_id;
+        claims
+    };
+    let (ours, none) = (json!("ado-connect"), Value::Null);
+    let cognito = claims(json!("access"), ours.clone(), none.clone());
+    assert_eq!(setup.rs256(&cognito).await.as_deref(), Ok("ada"));
+    for (name, refused) in [
+        ("an ID token", claims(json!("id"), ours.clone(), none.clone())),
+        ("of no use", claims(none.clone(), ours.clone(), none.clone())),
+        ("another app", claims(json!("access"), json!("another"), none.clone())),
+        ("several apps", claims(json!("access"), json!(["ado-connect"]), none.clone())),
+        ("an audience beside it", claims(json!("access"), ours, json!("another"))),
+    ] {
+        assert_eq!(setup.rs256(&refused).await, Err(Refusal::Audience), "{name}");
+    }
 }
 
 #[tokio::test]

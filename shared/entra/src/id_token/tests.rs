@@ -213,6 +213,56 @@ async fn forged_signatures_and_headers_are_refused() {
 }
 
 #[tokio::test]
+async fn the_key_that_suits_is_taken_among_those_of_one_id_in_any_order() {
+    let world = World::start().await;
+    let issuer = format!("{}/{{tenantid}}/v2.0", world.server.url);
+    let restricted = format!("{}/{OTHER_TENANT}/v2.0", world.server.url);
+    let good = jwk(KEY, "k1", &issuer);
+    let mut encryption = jwk(OTHER_KEY, "k1", &issuer);
+    encryption["use"] = "enc".into();
+    let mut operations = jwk(OTHER_KEY, "k1", &issuer);
+    operations["key_ops"] = json!(["encrypt"]);
+    for unfit in
+        [encryption, operations, jwk(OTHER_KEY, "k1", &issuer), jwk(KEY, "k1", &restricted)]
+    {
+        for keys in [[&good, &unfit], [&unfit, &good]] {
+            world.server.reply("/keys", 200, json!({"keys": keys}).to_string());
+            world.clock.advance(3600);
+            world.judge_claims(json!({})).await.unwrap();
+            let refused = world.judge_claims(json!({"nonce": "another"})).await;
+            assert_eq!(refused.err(), Some(IdTokenError::Nonce), "{unfit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_slow_answer_of_a_key_set_costs_no_sign_in() {
+    let world = World::start().await;
+    world.server.reply("/keys", 503, "");
+    for _ in 0..50 {
+        let refused = world.judge_claims(json!({})).await;
+        assert_eq!(refused.err(), Some(IdTokenError::KeysUnavailable));
+    }
+    assert_eq!(world.server.asked("/keys").len(), 2, "once more, and then after a pause");
+    let keys = json!({"keys": [jwk(KEY, "k1", &world.metadata.issuer)]});
+    world.server.reply("/keys", 200, keys.to_string());
+    world.clock.advance(6);
+    world.judge_claims(json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_tenant_of_an_unverified_token_is_a_tenant_id_or_nothing() {
+    let world = World::start().await;
+    let tenant = |token: &str| unverified_tenant(&token.into()).map(|tenant| tenant.to_string());
+    let named = signed(KEY, &header("k1"), &world.claims(&json!({})));
+    assert_eq!(tenant(&named).as_deref(), Some(TENANT));
+    let elsewhere = world.claims(&json!({"tid": "../../evil"}));
+    assert_eq!(tenant(&signed(KEY, &header("k1"), &elsewhere)), None);
+    assert_eq!(tenant("nonsense"), None);
+    assert_eq!(tenant("a.%.c"), None);
+}
+
+#[tokio::test]
 async fn invented_key_ids_cause_no_requests() {
     let world = World::start().await;
     let claims = world.claims(&json!({}));

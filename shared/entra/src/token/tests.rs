@@ -175,6 +175,31 @@ async fn a_byte_order_mark_and_an_empty_refresh_token_are_overlooked() {
 }
 
 #[tokio::test]
+async fn optional_members_of_a_refusal_are_read_in_any_spelling() {
+    let (server, client, metadata) = server().await;
+    for (members, codes) in [
+        (r#""error_codes":null"#, [50173].as_slice()),
+        (r#""error_codes":["50173","AADSTS70008",true,-1]"#, &[50173, 70008]),
+        (r#""error_codes":50173,"suberror":null,"trace_id":7"#, &[50173]),
+        (r#""error_codes":"50173","claims":null"#, &[50173]),
+        (r#""error_codes":{},"error_codes":[50173]"#, &[50173]),
+    ] {
+        let body = format!(
+            r#"{{"error":"invalid_grant","error_description":"AADSTS50173: expired",{members}}}"#
+        );
+        server.reply("/token", 400, format!("\u{feff}{body}"));
+        let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+        assert_eq!((error.class, error.codes.as_slice()), (ErrorClass::DeadGrant, codes), "{body}");
+    }
+    for claims in [r#"{"access_token":{}}"#, r#""{\"access_token\":{}}""#] {
+        let body = format!(r#"{{"error":"interaction_required","claims":{claims}}}"#);
+        server.reply("/token", 400, body);
+        let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+        assert_eq!(error.claims.as_deref(), Some(r#"{"access_token":{}}"#));
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_with_a_date_to_wait_for_is_a_throttle() {
     let (server, client, metadata) = server().await;
     let body = r#"{"error":"invalid_grant","error_codes":[70000]}"#;

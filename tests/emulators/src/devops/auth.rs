@@ -1,7 +1,7 @@
 //! The token of a request, and the many ways in which Azure DevOps refuses one.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use uuid::Uuid;
 
@@ -66,7 +66,19 @@ fn suppresses_sign_in(received: &Received) -> bool {
 }
 
 /// Answers 401 to a token that was revoked by continuous access evaluation.
-pub(crate) fn challenge(claims: &str) -> Reply {
+pub(crate) fn challenge(claims: &str, settings: &AzureDevOpsSettings) -> Reply {
+    if settings.plain_challenge {
+        let claims = URL_SAFE_NO_PAD.encode(claims);
+        return Reply::empty(401)
+            .another_header(
+                "www-authenticate",
+                "Bearer authorization_uri=https://login.windows.net/common",
+            )
+            .another_header(
+                "www-authenticate",
+                format!("Bearer error=insufficient_claims, claims={claims}"),
+            );
+    }
     Reply::empty(401).another_header(
         "www-authenticate",
         format!(

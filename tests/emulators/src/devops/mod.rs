@@ -161,7 +161,7 @@ impl State {
             auth::bearer(received).map_or(Inspection::Refused, |token| self.entra.inspect(&token));
         match inspection {
             Inspection::Valid(bearer) => Ok(bearer),
-            Inspection::Challenged(claims) => Err(auth::challenge(&claims)),
+            Inspection::Challenged(claims) => Err(auth::challenge(&claims, &content.settings)),
             Inspection::Refused => Err(auth::refuse(received, &content.settings, tenant)),
             Inspection::Unreadable => {
                 Err(auth::refuse_unreadable(received, &content.settings, tenant))

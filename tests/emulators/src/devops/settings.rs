@@ -20,6 +20,8 @@ pub struct AzureDevOpsSettings {
     pub conditional_access_blocks: bool,
     /// Send `X-VSS-ResourceTenant` twice, the id of no tenant first.
     pub nil_resource_tenant_first: bool,
+    /// Claims challenges in the second `WWW-Authenticate`, in the URL-safe alphabet, without padding and quotes.
+    pub plain_challenge: bool,
     /// Largest page of a list.
     pub page_size: usize,
 }
@@ -113,6 +115,7 @@ impl Default for AzureDevOpsSettings {
             missing_scope_status: 401,
             conditional_access_blocks: false,
             nil_resource_tenant_first: false,
+            plain_challenge: false,
             page_size: 100,
         }
     }

@@ -134,7 +134,11 @@ pub(crate) fn id_token(
     now: Timestamp,
 ) -> Option<String> {
     let account = subject.account?;
-    let key = directory.keys.current()?;
+    let key = if directory.settings.app_signing_keys {
+        keys::of_app()?
+    } else {
+        directory.keys.current()?
+    };
     let mut header = json!({"typ": "JWT", "alg": "RS256", "kid": key.kid});
     if subject.tenant == PERSONAL_TENANT {
         header["kid"] = PERSONAL_KID.into();

@@ -67,6 +67,12 @@ pub(crate) fn foreign() -> Option<Arc<SigningKey>> {
     FOREIGN.get_or_init(SigningKey::generate).clone()
 }
 
+/// Returns the key of an app that has one of its own. It is in the key set that is asked for with `appid`.
+pub(crate) fn of_app() -> Option<Arc<SigningKey>> {
+    static OF_APP: OnceLock<Option<Arc<SigningKey>>> = OnceLock::new();
+    OF_APP.get_or_init(SigningKey::generate).clone()
+}
+
 /// Generates the process's first key ahead of its first use.
 pub(crate) fn warm_up() {
     let _generated = first();
@@ -104,8 +110,10 @@ impl SigningKeys {
     }
 
     /// Returns the key set with `issuer` in every key (at Entra it limits the tenants whose tokens a key may sign).
-    pub fn document(&self, issuer: &str, personal_issuer: Option<&str>) -> Value {
-        let keys = self.all();
+    /// The key of an app comes last, if it is asked for.
+    pub fn document(&self, issuer: &str, personal_issuer: Option<&str>, with_app: bool) -> Value {
+        let mut keys = self.all();
+        keys.extend(with_app.then(of_app).flatten());
         let published = keys.iter().map(|key| with_issuer(key, issuer));
         let personal =
             personal_issuer.and_then(|issuer| keys.first().map(|key| with_issuer(key, issuer)));

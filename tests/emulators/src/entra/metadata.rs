@@ -20,12 +20,13 @@ pub(crate) fn configuration(state: &State, request: &Received, tenant: &str) -> 
         _ => json!(null),
     };
     let endpoint = |path: &str| format!("{base}/{segment}/oauth2/v2.0/{path}");
+    let app = request.query().get("appid").map(|app| format!("?appid={app}")).unwrap_or_default();
     cached(Reply::json(
         200,
         &json!({
             "token_endpoint": endpoint("token"),
             "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
-            "jwks_uri": format!("{base}/{segment}/discovery/v2.0/keys"),
+            "jwks_uri": format!("{base}/{segment}/discovery/v2.0/keys{app}"),
             "response_modes_supported": ["query", "fragment", "form_post"],
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],
@@ -61,8 +62,12 @@ pub(crate) fn keys(state: &State, request: &Received, tenant: &str) -> Reply {
         Ok(authority) => {
             let personal = matches!(authority, Authority::Common | Authority::Organizations)
                 .then(|| issuer(&state.base_url, Authority::Tenant(PERSONAL_TENANT)));
-            let document =
-                directory.keys.document(&issuer(&state.base_url, authority), personal.as_deref());
+            // An app's keys belong to it in one tenant, so shared key sets lack them.
+            let with_app = matches!(authority, Authority::Tenant(_))
+                && request.query().get("appid").is_some()
+                && directory.settings.app_signing_keys;
+            let issuer = issuer(&state.base_url, authority);
+            let document = directory.keys.document(&issuer, personal.as_deref(), with_app);
             cached(Reply::json(200, &document))
         }
         Err(refusal) => {

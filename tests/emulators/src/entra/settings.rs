@@ -34,6 +34,8 @@ pub struct EntraSettings {
     pub user_consent: UserConsent,
     /// Accept a client assertion's `jti` more than once.
     pub allow_assertion_replay: bool,
+    /// Sign ID tokens with keys of the app, which only metadata that is asked for with `appid` leads to.
+    pub app_signing_keys: bool,
     /// Leave the refresh token out of token answers.
     pub omit_refresh_token: bool,
     /// Permissions that are left out of token answers and tokens although they were asked for.
@@ -68,6 +70,7 @@ impl Default for EntraSettings {
             allow_personal_accounts: false,
             user_consent: UserConsent::Allowed,
             allow_assertion_replay: false,
+            app_signing_keys: false,
             omit_refresh_token: false,
             withheld_scopes: Vec::new(),
             keep_issued: true,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use emulators::Fault;
 use emulators::devops::Access;
-use emulators::entra::{TENANT_A, TENANT_B};
+use emulators::entra::{DEFAULT_CLIENT_ID, TENANT_A, TENANT_B, TestCertificate};
+use emulators::{Fault, IdTokenFault};
 use end_to_end::{Caller, INTEGRATION, World};
 use jiff::Timestamp;
 use local::names;
@@ -210,4 +210,71 @@ async fn a_description_that_does_not_decode_leaves_the_refusal_readable() {
     callback.set_query(Some(&format!("{words}&state={state}")));
     let answer = browser.open(callback.as_str()).await.expect(303);
     assert_eq!(answer.location_parameter("error").as_deref(), Some("sign_in_cancelled"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_token_that_the_app_s_own_key_signed_is_verified_without_more_look_ups_than_needed() {
+    let world = World::start().await;
+    let changes = json!({"tenant": "organizations"});
+    world.put_integration(INTEGRATION, changes).await.expect(200);
+    world.connect("ada", "ada").await;
+    let usual = world.entra().count("metadata");
+    assert_eq!(world.entra().count("keys"), 1);
+    world.entra().change_settings(|settings| settings.app_signing_keys = true);
+    for _ in 0..3 {
+        world.connect("ada", "ada").await;
+    }
+    let asked: Vec<_> = world.entra().requests();
+    let asked = asked.iter().filter(|request| request.target.contains("appid=")).count();
+    assert_eq!(asked, 2, "its metadata and its keys, once");
+    assert_eq!(world.entra().count("metadata"), usual + 1);
+    // A key that is in neither set does not become requests.
+    let fault = IdTokenFault {
+        header: [("kid".to_owned(), json!("invented"))].into(),
+        ..IdTokenFault::default()
+    };
+    world.entra().inject(Fault::on("token.authorization_code").times(0).id_token(fault));
+    let before = world.entra().count("metadata") + world.entra().count("keys");
+    for _ in 0..3 {
+        let answer = world.browser().finish(&world.connect_url("ada").await, "ada").await;
+        assert_eq!(answer.location_parameter("error").as_deref(), Some("id_token_invalid"));
+    }
+    assert_eq!(world.entra().count("metadata") + world.entra().count("keys"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_found_in_one_file_with_its_key() {
+    let world = World::start().await;
+    let (ours, other) =
+        (TestCertificate::generate().unwrap(), TestCertificate::generate().unwrap());
+    world.entra().add_certificate(DEFAULT_CLIENT_ID, &ours.certificate_pem).unwrap();
+    let file = format!(
+        "\u{feff}Bag Attributes\n    localKeyID: 01\n{}\nsubject=CN = x\n\n{}\n{}",
+        ours.private_key_pem, other.certificate_pem, ours.certificate_pem
+    );
+    let file = file.replace('\n', "\r\n");
+    let path = format!("/integrations/{INTEGRATION}/client-credential");
+    let put = async |certificate: &str, key: &str| {
+        let body =
+            json!({"kind": "certificate", "certificate_pem": certificate, "private_key_pem": key});
+        world.ask_json(&Caller::Operator, Method::PUT, &path, &body).await
+    };
+    put(&file, &file).await.expect(200);
+    world.connect("ada", "ada").await;
+    let refused = put(&other.certificate_pem, &file).await.expect_problem(400, "invalid_request");
+    assert!(refused.text().contains("private_key_pem"), "{}", refused.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claims_challenge_in_another_spelling_reaches_the_refresh() {
+    let world = World::start().await;
+    world.devops().change_settings(|settings| settings.plain_challenge = true);
+    let connection = world.connect("ada", "ada").await;
+    let claims = r#"{"access_token":{"polids":{"essential":true,"values":["???>>>~"]}}}"#;
+    world.entra().challenge("ada", Some(claims)).unwrap();
+    world.proxied(&connection, PROJECTS).await.expect(200);
+    let requests = world.entra().requests();
+    let refresh = requests.iter().find(|request| request.route == "token.refresh_token").unwrap();
+    let sent: Value = serde_json::from_str(&refresh.form_parameter("claims").unwrap()).unwrap();
+    assert_eq!(sent["access_token"]["polids"]["values"], json!(["???>>>~"]));
 }

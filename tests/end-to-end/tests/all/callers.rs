@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::get;
 use emulators::entra::TestCertificate;
 use end_to_end::{Caller, INTEGRATION, World};
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::jwk::{Jwk, KeyAlgorithm};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 /// The year 2100.
 const LATER: u64 = 4_102_444_800;
 
-/// An identity provider with one key.
+/// An identity provider with one key for signatures, and another with the same id for encryption.
 struct Provider {
     issuer: String,
     key: EncodingKey,
@@ -25,7 +25,12 @@ impl Provider {
         let key = EncodingKey::from_rsa_pem(certificate.private_key_pem.as_bytes()).unwrap();
         let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap();
         jwk.common.key_id = Some("k1".to_owned());
-        let keys = json!({"keys": [jwk]}).to_string();
+        let other = TestCertificate::generate().unwrap();
+        let other = EncodingKey::from_rsa_pem(other.private_key_pem.as_bytes()).unwrap();
+        let mut encryption = Jwk::from_encoding_key(&other, Algorithm::RS256).unwrap();
+        encryption.common.key_id = Some("k1".to_owned());
+        encryption.common.key_algorithm = Some(KeyAlgorithm::RSA_OAEP);
+        let keys = json!({"keys": [jwk, encryption]}).to_string();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let document = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")}).to_string();
@@ -37,12 +42,21 @@ impl Provider {
     }
 
     fn token(&self, changes: &Value) -> Caller {
+        self.token_under(Some("k1"), changes)
+    }
+
+    /// A token whose header names this key, or none.
+    fn token_under(&self, kid: Option<&str>, changes: &Value) -> Caller {
         let mut claims =
             json!({"iss": self.issuer, "aud": "ado-connect", "sub": "ada", "exp": LATER});
         for (name, value) in changes.as_object().unwrap() {
-            claims[name] = value.clone();
+            if value.is_null() {
+                claims.as_object_mut().unwrap().remove(name);
+            } else {
+                claims[name] = value.clone();
+            }
         }
-        let header = Header { kid: Some("k1".to_owned()), ..Header::new(Algorithm::RS256) };
+        let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::RS256) };
         Caller::Bearer(jsonwebtoken::encode(&header, &claims, &self.key).unwrap())
     }
 }
@@ -112,6 +126,26 @@ async fn tokens_of_others_or_for_others_are_refused() {
     let forged = other.token(&json!({"iss": provider.issuer}));
     world.get(&forged, "/connections").await.expect_problem(401, "invalid_credentials");
     world.get(&provider.token(&json!({})), "/connections").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_of_cognito_and_one_without_a_key_id_are_accepted() {
+    let provider = Provider::start().await;
+    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
+    let world = World::with_variables(&variables).await;
+    let access = json!({"aud": null, "client_id": "ado-connect", "token_use": "access"});
+    for accepted in [provider.token(&access), provider.token_under(None, &json!({}))] {
+        world.get(&accepted, "/connections").await.expect(200);
+    }
+    for refused in [
+        json!({"aud": null, "client_id": "ado-connect", "token_use": "id"}),
+        json!({"aud": null, "client_id": "ado-connect"}),
+        json!({"aud": null, "client_id": "another", "token_use": "access"}),
+        json!({"aud": "another", "client_id": "ado-connect", "token_use": "access"}),
+    ] {
+        let answer = world.get(&provider.token(&refused), "/connections").await;
+        answer.expect_problem(401, "invalid_credentials");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,7 +91,7 @@ pub fn rsa_jwk(key: &Key, kid: &str) -> Value {
     })
 }
 
-fn ec_jwk(kid: &str) -> Value {
+pub fn ec_jwk(kid: &str) -> Value {
     let Key::Ec(key) = ec_key() else { unreachable!("an EC key") };
     let point = key.public_key().as_ref().to_vec();
     let (x, y) = point[1..].split_at(32);
@@ -134,6 +134,10 @@ impl Provider {
     pub fn set_document(&self, document: Value) {
         let mut state = self.state.lock().unwrap();
         state.documents.insert("/.well-known/openid-configuration", document);
+    }
+
+    pub fn set_keys(&self, keys: &[Value]) {
+        self.state.lock().unwrap().documents.insert("/keys", json!({"keys": keys}));
     }
 
     pub fn asked_of(&self, path: &str) -> usize {

@@ -183,7 +183,9 @@ impl State {
         let token = auth::bearer(received);
         let bearer = match token.map(|token| self.entra.inspect(&token)) {
             Some(Inspection::Valid(bearer)) => bearer,
-            Some(Inspection::Challenged(claims)) => return Err(Box::new(auth::challenge(&claims))),
+            Some(Inspection::Challenged(claims)) => {
+                return Err(Box::new(auth::challenge(&claims, &content.settings)));
+            }
             Some(Inspection::Refused | Inspection::Unreadable) | None => {
                 return Err(Box::new(unauthorized(Some(tenant))));
             }
