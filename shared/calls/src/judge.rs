@@ -16,15 +16,22 @@ use devops::scopes::{covers, needed};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use ground::bearer_token::BearerToken;
-use http::Method;
 use http::header::ACCEPT;
+use http::{Method, StatusCode};
+use jiff::SignedDuration;
 use vault::refresh::{AccessToken, Cause};
 
 use crate::scopes::lacking;
 use crate::send::{Call, send};
 use crate::target::Target;
 use crate::upstream::Upstream;
-use crate::{Calls, refusal};
+use crate::{Calls, pace, refusal};
+
+/// Whether Azure DevOps learned from the token who calls.
+enum Verdict {
+    Accepted(Upstream),
+    Rejected(Rejection, Upstream),
+}
 
 /// The result of presenting the token elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +60,11 @@ impl Calls {
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
         let upstream = send(&self.devops, target, call, &token.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
-        let Some(rejected) = rejection(target, call, &upstream) else {
-            return accepted(target, upstream);
+        let (rejected, upstream) = match self.verdict(target, call, upstream).await? {
+            Verdict::Accepted(upstream) => return Ok(upstream),
+            Verdict::Rejected(rejected, upstream) => (rejected, upstream),
         };
-
-        let claims = rejected.challenge().and_then(entra::claims::challenge);
+        let claims = claims(&rejected);
         let was_rejected = connection.was_rejected(token.version, self.clock.now());
         if was_rejected && !connection.accepted_elsewhere {
             return Err(reconnect());
@@ -81,9 +88,44 @@ impl Calls {
         log.refresh("renewed_after_rejection");
         let upstream = send(&self.devops, target, call, &renewed.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
-        match rejection(target, call, &upstream) {
-            None => accepted(target, upstream),
-            Some(rejected) => self.judge_renewed(target, call, &renewed, &rejected, upstream).await,
+        match self.verdict(target, call, upstream).await? {
+            Verdict::Accepted(upstream) => Ok(upstream),
+            Verdict::Rejected(rejected, upstream) => {
+                self.judge_renewed(target, call, &renewed, &rejected, upstream).await
+            }
+        }
+    }
+
+    /// Judges an answer.
+    ///
+    /// # Errors
+    /// If it is about a lacking scope or about the pace, and not about the token.
+    async fn verdict(
+        &self,
+        target: &Target,
+        call: &Call,
+        upstream: Upstream,
+    ) -> Result<Verdict, Problem> {
+        let (status, headers) = (upstream.status, &upstream.headers);
+        let Some(rejected) = rejection(target, call, &upstream) else {
+            let may_lack_scope = target.method != Method::HEAD;
+            if may_lack_scope && is_about_scopes(status, headers, upstream.known_body()) {
+                return Err(lacking(target));
+            }
+            return Ok(Verdict::Accepted(upstream));
+        };
+        let now = self.clock.now();
+        match pace::throttled(headers, now).filter(|_| claims(&rejected).is_none()) {
+            None => Ok(Verdict::Rejected(rejected, upstream)),
+            Some(_) if status == StatusCode::OK && !rejected.is_certain() => {
+                Ok(Verdict::Accepted(upstream))
+            }
+            Some(wait) => {
+                let (connections, connection) = (&self.stores.connections, &target.connection);
+                let call_after = now + SignedDuration::try_from(wait).unwrap_or_default();
+                connections.record_call_after(connection, call_after).await?;
+                Err(Problem::new(Code::DevopsThrottled).retry_after(wait))
+            }
         }
     }
 
@@ -131,13 +173,8 @@ impl Calls {
     }
 }
 
-/// Returns the answer to a call whose token was not rejected. One without a word can be about scopes all the same.
-fn accepted(target: &Target, upstream: Upstream) -> Result<Upstream, Problem> {
-    let Upstream { status, headers, .. } = &upstream;
-    if target.method != Method::HEAD && is_about_scopes(*status, headers, upstream.known_body()) {
-        return Err(lacking(target));
-    }
-    Ok(upstream)
+fn claims(rejected: &Rejection) -> Option<String> {
+    rejected.challenge().and_then(entra::claims::challenge)
 }
 
 fn reconnect() -> Problem {

@@ -197,6 +197,24 @@ async fn a_refusal_without_a_word_that_describes_its_caller_is_about_scopes_at_o
 }
 
 #[tokio::test]
+async fn a_refusal_that_asks_to_wait_is_about_the_pace_and_costs_no_refresh() {
+    for fault in [
+        Fault::on("projects").status(401).retry_after(120),
+        Fault::on("projects").page(emulators::Page::Anonymous401).retry_after(120),
+        Fault::on("projects").page(emulators::Page::SignIn203).retry_after(120),
+        Fault::on("projects").status(401).header("x-ratelimit-remaining", "0"),
+    ] {
+        let world = World::start(json!({})).await;
+        world.devops.inject(fault);
+        let refused = get_projects(&world).await.err().unwrap();
+        assert_eq!(refused.code(), Code::DevopsThrottled);
+        assert_eq!(world.entra.count("token.refresh_token"), 0);
+        let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
+        assert!(connection.call_after.is_some() && connection.rejected_version.is_none());
+    }
+}
+
+#[tokio::test]
 async fn a_page_in_place_of_data_is_handed_on_if_the_token_is_good() {
     let world = World::start(json!({})).await;
     let page = Fault::on("projects").status(200).header("content-type", "text/html").body("<html>");

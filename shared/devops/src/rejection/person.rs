@@ -4,6 +4,7 @@
 //! language. Other messages may name the caller by e-mail address, as `DOMAIN\name`, or by id.
 
 use http::HeaderMap;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -57,10 +58,18 @@ fn in_user_data(headers: &HeaderMap) -> Named {
     }
 }
 
+/// Reads the headers that repeat the message, percent-encoded: as text and in SOAP.
 fn in_service_error(headers: &HeaderMap) -> Named {
-    let errors = headers.get_all("x-tfs-serviceerror").iter();
-    let errors = errors.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    errors.map(|error| in_message(&error)).max().unwrap_or(Named::Unnamed)
+    let errors = ["x-tfs-serviceerror", "x-tfs-soapexception"];
+    let errors = errors.iter().flat_map(|name| headers.get_all(*name));
+    let named = errors.map(|error| {
+        let error = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        // Older servers write a blank as `+`.
+        let is_form = !error.contains([' ', '<']) && !error.contains("%20");
+        let error = if is_form { error.replace('+', " ") } else { error };
+        in_body(&percent_decode_str(&error).decode_utf8_lossy())
+    });
+    named.max().unwrap_or(Named::Unnamed)
 }
 
 fn in_body(body: &str) -> Named {

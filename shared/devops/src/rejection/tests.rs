@@ -96,6 +96,43 @@ fn a_refusal_of_the_anonymous_identity_is_a_rejection_for_calls_that_change_noth
 }
 
 #[test]
+fn refusals_from_public_reports_are_read() {
+    // Azure/azure-cli #29250.
+    let anonymous = br#"{"$id":"1","innerException":null,"message":"TF400813: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource.","typeName":"Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException, Microsoft.TeamFoundation.Framework.Server","typeKey":"UnauthorizedRequestException","errorCode":0,"eventId":3000}"#;
+    assert!(detect_in(&READ, 401, &[JSON], anonymous).is_some());
+    // Azure/azure-devops-cli-extension #833.
+    let guest = br#"{"message":"TF400813: The user '11111111-2222-3333-4444-555555555555\\\\ada@mycompany.example' is not authorized to access this resource."}"#;
+    assert!(detect_in(&READ, 401, &[JSON], guest).is_none());
+    // git-lfs/git-lfs #1858.
+    let resource =
+        b"TF400813: Resource not available for anonymous access. Client authentication required.";
+    assert!(detect_in(&READ, 401, &[], resource).is_some());
+    // microsoft/azure-devops-python-api #253.
+    let access = br#"{"$id":"1","customProperties":{"Descriptor":"Microsoft.IdentityModel.Claims.ClaimsIdentity;1\\ada@mycompany.example","Token":null},"message":"Access Denied: Ada needs the following permission(s)","typeKey":"AccessCheckException"}"#;
+    assert!(detect_in(&READ, 403, &[JSON], access).is_none());
+    // MicrosoftDocs/azure-devops-docs #13661.
+    let moved = [
+        HTML,
+        (
+            "location",
+            "https://spsprodsin2.vssps.visualstudio.com/_signin?realm=vssps.dev.azure.com&reply_to=https%3A%2F%2Fdev.azure.com",
+        ),
+    ];
+    assert!(detect_in(&READ, 302, &moved, b"<h2>Object moved").is_some());
+    // curl/curl #13899: the only place of the name for HEAD, and where the compression is not known.
+    let error = "TF400813%3A%20The%20user%20%27d291b0c4-a05c-6ea6-8df1-4b41d5f39eff%27%20is%20not%20authorized";
+    let head = Case { method: Method::HEAD, ..READ };
+    assert!(detect_in(&head, 401, &[("x-tfs-serviceerror", error)], b"").is_none());
+    let unknown = [("x-tfs-serviceerror", error), ("content-encoding", "zstd")];
+    assert!(detect_in(&READ, 401, &unknown, b"\x28\xb5\x2f\xfd").is_none());
+    // Java's default `Accept` has HTML first; a sign-in page is no page that was asked for.
+    let java = Case { wants_html: true, ..READ };
+    assert!(
+        detect_in(&java, 200, &[HTML], b"<title>Azure DevOps Services | Sign In</title>").is_some()
+    );
+}
+
+#[test]
 fn a_write_is_rejected_by_the_sign_in_page_itself_and_by_no_other_page() {
     let page =
         b"<html><head><title>\r\n\tAzure DevOps Services | Sign In\r\n</title></head></html>";

@@ -40,6 +40,7 @@ fn people_are_named_by_id_address_account_or_name() {
         "ada",
         r"Windows Live ID\ada@mycompany.example",
         r"00000000-0000-0000-0000-000000000000\ada@mycompany.example",
+        r"11111111-2222-3333-4444-555555555555\ada@mycompany.example",
         "Build\\d291b0c4-a05c-6ea6-8df1-4b41d5f39eff",
         "aaron",
         "Åsa",
@@ -188,6 +189,26 @@ fn headers_name_the_caller_too() {
         Named::Person
     );
     assert_eq!(in_header("x-tfs-serviceerror", "TF400813%3A%20The%20user%20%27"), Named::Nobody);
+    // The older form, and the same in SOAP, whose attributes are in quotes, too.
+    let older = |name: &str| format!("TF400813%3a+The+user+%27{name}%27+is+not+authorized.");
+    assert_eq!(in_header("x-tfs-serviceerror", &older(ADA)), Named::Person);
+    assert_eq!(in_header("x-tfs-serviceerror", &older("")), Named::Nobody);
+    let access =
+        "TF400813%3a+Resource+not+available+for+anonymous+access.+Client+authentication+required.";
+    assert_eq!(in_header("x-tfs-serviceerror", access), Named::Unnamed);
+    let soap = |message: &str| {
+        let soap = format!(
+            "<?xml version='1.0'?><soap:Text xml:lang='en'>{message}</soap:Text><detail xmlns='urn:x'/>"
+        );
+        let all = percent_encoding::NON_ALPHANUMERIC;
+        in_header(
+            "x-tfs-soapexception",
+            &percent_encoding::utf8_percent_encode(&soap, all).to_string(),
+        )
+    };
+    assert_eq!(soap(&english(ADA)), Named::Person);
+    assert_eq!(soap(&english("").replace('\'', "&apos;")), Named::Nobody);
+    assert_eq!(soap("TF400813: Resource not available for anonymous access."), Named::Unnamed);
     assert_eq!(in_header("x-vss-userdata", &format!("{ADA}:ada@mycompany.example")), Named::Person);
     assert_eq!(in_header("x-vss-userdata", &format!("{}:", IDS[0])), Named::Nobody);
     assert_eq!(in_header("x-vss-userdata", ":"), Named::Unnamed);
