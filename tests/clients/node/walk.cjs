@@ -42,7 +42,9 @@ async function main() {
   assert.ok(pullRequests.length > 0 && pullRequests[0].title);
   step('pull requests', pullRequests.length);
 
-  await workItems(await connection.getWorkItemTrackingApi());
+  const wit = await connection.getWorkItemTrackingApi();
+  await workItems(wit);
+  await encodedNames(connection, wit);
 
   const pipelines = await connection.getPipelinesApi();
   const [pipeline] = await pipelines.listPipelines(PROJECT);
@@ -74,6 +76,42 @@ async function workItems(wit) {
   for await (const chunk of content) received.push(chunk);
   assert.ok(Buffer.concat(received).equals(bytes), 'the attachment is not what it was');
   step('attachment, bytes', bytes.length);
+}
+
+// Route values that this client encodes whole, and an address that Azure DevOps made itself.
+async function encodedNames(connection, wit) {
+  const area = await wit.getClassificationNode(PROJECT, 'Areas', 'Parent/Child');
+  assert.equal(area.name, 'Child');
+  assert.equal((await wit.getClassificationNode(PROJECT, 'Areas', 'R&D; 50% more')).name, 'R&D; 50% more');
+  step('area node', area.path);
+  for (const path of ['Shared Queries/Open bugs', 'Shared Queries/Why?', 'Shared Queries/100% done']) {
+    assert.equal((await wit.getQuery(PROJECT, path)).path, path);
+    step('stored query', path);
+  }
+  for (const name of ['C#', 'ready?', '50%']) assert.equal((await wit.getTag(PROJECT, name)).name, name);
+  step('tag', 'C#');
+
+  const wiki = await connection.rest.get(
+    `${ORGANIZATION_URL}/${PROJECT}/_apis/wiki/wikis/${PROJECT}.wiki/pages?path=/Home/Onboarding guide&api-version=7.1`,
+  );
+  assert.match(wiki.result.url, /%2FHome%2FOnboarding%2520guide$/);
+  const page = await connection.rest.get(proxied(wiki.result.url));
+  assert.equal(page.result.path, '/Home/Onboarding guide');
+  step('wiki page by its url', page.result.path);
+
+  const build = await connection.getBuildApi();
+  const folders = await build.getFolders(PROJECT, '\\Team\\Nightly');
+  assert.deepEqual(folders.map((folder) => folder.path), ['\\Team\\Nightly']);
+  step('build folder', folders[0].path);
+  const archive = [];
+  for await (const chunk of await build.getArtifactContentZip(PROJECT, 41, 'drop')) archive.push(chunk);
+  assert.equal(Buffer.concat(archive).subarray(0, 2).toString(), 'PK');
+  step('artifact, bytes', Buffer.concat(archive).length);
+}
+
+/** Microsoft's address in an answer, called through the proxy. */
+function proxied(url) {
+  return url.replace('https://', `${ORGANIZATION_URL.split('/dev.azure.com')[0]}/`);
 }
 
 function step(what, result) {

@@ -3,6 +3,7 @@
 import io
 import os
 
+import requests
 from azure.devops.connection import Connection
 from azure.devops.v7_1.git.models import GitPullRequestSearchCriteria
 from azure.devops.v7_1.pipelines.models import RunPipelineParameters
@@ -54,6 +55,7 @@ def main():
     step("pull requests", len(pull_requests))
 
     work_items(clients.get_work_item_tracking_client())
+    encoded_names(clients)
 
     pipelines = clients.get_pipelines_client()
     pipeline = pipelines.list_pipelines(PROJECT)[0]
@@ -81,6 +83,37 @@ def work_items(wit):
     received = b"".join(wit.get_attachment_content(file.id, PROJECT))
     assert received == content, "the attachment is not what it was"
     step("attachment, bytes", len(content))
+
+
+def encoded_names(clients):
+    """Route values that this client encodes whole, and an address that Azure DevOps made itself."""
+    wit = clients.get_work_item_tracking_client()
+    area = wit.get_classification_node(PROJECT, "Areas", "Parent/Child")
+    assert area.name == "Child", area.name
+    assert wit.get_classification_node(PROJECT, "Areas", "R&D; 50% more").name == "R&D; 50% more"
+    step("area node", area.path)
+    for path in ["Shared Queries/Open bugs", "Shared Queries/Why?", "Shared Queries/100% done"]:
+        assert wit.get_query(PROJECT, path).path == path
+        step("stored query", path)
+    for name in ["C#", "ready?", "50%"]:
+        assert wit.get_tag(PROJECT, name).name == name
+    step("tag", "C#")
+
+    wiki = clients.get_wiki_client()
+    page = wiki.get_page(PROJECT, f"{PROJECT}.wiki", path="/Home/Onboarding guide").page
+    assert page.url.endswith("%2FHome%2FOnboarding%2520guide"), page.url
+    proxied = page.url.replace("https://", ORGANIZATION_URL.split("/dev.azure.com")[0] + "/")
+    found = requests.get(proxied, auth=("", os.environ["API_KEY"]), timeout=60)
+    assert found.json()["path"] == "/Home/Onboarding guide", found.text
+    step("wiki page by its url", found.json()["path"])
+
+    build = clients.get_build_client()
+    folders = [folder.path for folder in build.get_folders(PROJECT, "\\Team\\Nightly")]
+    assert folders == ["\\Team\\Nightly"], folders
+    step("build folder", folders[0])
+    archive = b"".join(build.get_artifact_content_zip(PROJECT, 41, "drop"))
+    assert archive.startswith(b"PK"), archive[:100]
+    step("artifact, bytes", len(archive))
 
 
 def step(what, result):

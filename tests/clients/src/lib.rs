@@ -48,8 +48,14 @@ pub async fn run() {
     let target = target.canonicalize().unwrap();
     let clients = install::all(sources, &target);
     let world = World::start().await;
-    let scopes =
-        ["vso.code_write", "vso.work_write", "vso.build_execute", "vso.project", "vso.profile"];
+    let scopes = [
+        "vso.code_write",
+        "vso.work_write",
+        "vso.build_execute",
+        "vso.project",
+        "vso.profile",
+        "vso.wiki",
+    ];
     let scratch = Scratch::new();
     let examples = Examples::connect(sources, &scratch.0, &world, &scopes).await;
     let connection = examples.variable("CONNECTION_ID");
