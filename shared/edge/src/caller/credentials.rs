@@ -12,6 +12,10 @@ use crate::problem::{Code, Problem};
 /// The longest `Authorization` header, in bytes; a token of that size is none of ours.
 const LIMIT: usize = 8 * 1024;
 
+/// Git sends two headers when `http.extraHeader` holds the key and a credential helper or the address has a password.
+const SEVERAL: &str = "The request has several Authorization headers, and nothing shows which one counts. Send one. \
+    With Git, use either http.extraHeader or a password, not both.";
+
 /// The scheme of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
@@ -48,8 +52,7 @@ pub(super) fn presented(headers: &HeaderMap) -> Result<Presented, Problem> {
         return Err(Problem::new(Code::HeaderTooLarge));
     }
     if values.next().is_some() || value.as_bytes().contains(&b',') {
-        return Err(Problem::new(Code::InvalidCredentials)
-            .detail("The request must have exactly one Authorization header."));
+        return Err(Problem::new(Code::InvalidCredentials).detail(SEVERAL));
     }
     parse(value).ok_or_else(|| {
         Problem::new(Code::InvalidCredentials)

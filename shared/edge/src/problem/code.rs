@@ -241,7 +241,7 @@ codes! {
         "Use the address of the Azure DevOps API without `https://` after the connection's id.";
     AmbiguousPath = "ambiguous_path", BAD_REQUEST,
         "The address could be understood in more than one way",
-        "Remove dot segments, empty segments, control characters, and slashes that are encoded twice or before the organization from the address.";
+        "Remove dot segments, control characters, slashes that are encoded twice, and encoded or doubled slashes before the organization from the address.";
     DevopsUnavailable = "devops_unavailable", BAD_GATEWAY,
         "Azure DevOps cannot be reached",
         "Try again; if it lasts, look at https://status.dev.azure.com.";

@@ -145,7 +145,10 @@ async fn credentials_come_in_one_header_in_one_of_two_forms() {
     let request = request
         .header("authorization", format!("Bearer {key}"))
         .header("authorization", "Bearer x");
-    assert_eq!(world.send(request).await.status, 401);
+    // Git with `http.extraHeader` and a password.
+    let refused = world.send(request).await.expect_problem(401, "invalid_credentials").json();
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("several Authorization headers") && detail.contains("Git"), "{detail}");
     let long = Caller::Bearer("x".repeat(9000));
     world.get(&long, "/integrations").await.expect_problem(431, "header_too_large");
 }
