@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use calls::deadlines::Deadlines;
 use calls::target::Target;
 use calls::{Body, Call, Calls, Destination, Named, Reading, Upstream};
 use devops::headers;
-use devops::rewrite::{Gateway, is_discovery};
+use devops::rewrite::{Gateway, NextLinks, is_discovery, is_rewritten};
 use edge::caller::Caller;
 use edge::config::{BaseUrl, ResponseMode};
 use edge::deployment::Deployment;
@@ -15,7 +16,9 @@ use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Matched;
-use edge::streaming::Content;
+use edge::streaming::{Chunks, Content};
+use futures_util::future::ready;
+use futures_util::{StreamExt as _, stream};
 use ground::clock::Clock;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use http::{HeaderMap, Response};
@@ -78,8 +81,11 @@ impl Forwarder {
         let call = self.call(&target, request, deadlines);
         match self.calls.send(&target, &call, log).await {
             Ok(upstream) => {
+                let organizations = &target.integration.settings.organizations;
+                let reachable = organizations.reachable(target.connection.organization.as_ref());
                 let gateway = Gateway::new(&self.base_url, connection);
-                Ok(downstream(upstream, &target, &gateway.relative_to(&target.address)))
+                let gateway = gateway.answering(&target.address, reachable);
+                Ok(downstream(upstream, &target, &gateway))
             }
             Err(problem) => Err(self.with_streaming_url(problem, &target, connection)),
         }
@@ -92,9 +98,8 @@ impl Forwarder {
 
     fn call(&self, target: &Target, request: Request, deadlines: Deadlines) -> Call {
         let mut headers = headers::upstream_request(request.headers());
-        // Addresses in such an answer are rewritten, so it must come whole and uncompressed.
         let is_discovery = is_discovery(&target.address);
-        if is_discovery {
+        if is_rewritten(&target.address) {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let reading = match self.response_mode {
@@ -137,12 +142,30 @@ fn downstream(upstream: Upstream, target: &Target, gateway: &Gateway) -> Respons
         Body::Whole(body) => {
             Content::Whole(gateway.rewrite_body(&target.address, &upstream.headers, body))
         }
-        Body::Chunks(chunks) => Content::Chunks(chunks),
+        Body::Chunks(chunks) => match gateway.next_links(&target.address, &upstream.headers) {
+            Some(links) => Content::Chunks(rewritten(chunks, links)),
+            None => Content::Chunks(chunks),
+        },
     };
     let mut response = Response::new(content);
     *response.status_mut() = upstream.status;
     *response.headers_mut() = headers;
     respond::passed_through(response)
+}
+
+/// Rewrites links in a body as it comes. What is held back leaves at its end, and not if it is broken off.
+fn rewritten(chunks: Chunks, links: NextLinks) -> Chunks {
+    let rewriting = stream::unfold(Some((chunks, links)), |state| async move {
+        let (mut chunks, mut links) = state?;
+        match chunks.next().await {
+            Some(Ok(chunk)) => Some((Ok(links.push(&chunk)), Some((chunks, links)))),
+            Some(Err(broken_off)) => Some((Err(broken_off), None)),
+            None => Some((Ok(links.end()), None)),
+        }
+    });
+    // An empty chunk could end the answer.
+    let is_something = |chunk: &Result<Bytes, _>| ready(!chunk.as_ref().is_ok_and(Bytes::is_empty));
+    rewriting.filter(is_something).boxed()
 }
 
 #[cfg(test)]

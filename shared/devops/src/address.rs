@@ -13,7 +13,8 @@
 //! | a slash, a backslash or a dot segment that only a second decoding shows, as in `%252F` | refused |
 //! | control characters; bytes that are not UTF-8, which servers read in different encodings | refused |
 //! | a percent sign that begins no encoded byte | sent as `%25`: a gateway that decodes leaves it |
-//! | an empty segment between two slashes that are not encoded | refused |
+//! | an empty segment in or before the organization, or the area of a host without one | refused |
+//! | an empty segment below | sent; [`crate::policy`] judges the path with and without it |
 
 mod path;
 
@@ -110,8 +111,8 @@ impl Address {
         self.url[Position::BeforePath..Position::AfterQuery].to_owned()
     }
 
-    /// Returns the segments below the organization as a server reads them, for [`crate::policy`]: with the empty ones
-    /// that encoded slashes leave, and without, as some servers do. The optional `DefaultCollection` is left out.
+    /// Returns the segments below the organization as a server reads them, for [`crate::policy`]: with the empty ones,
+    /// and without, as some servers do. The optional `DefaultCollection` is left out.
     pub(crate) fn below_organization(&self) -> [Vec<String>; 2] {
         let kept = as_read(self.path());
         let kept: Vec<_> =

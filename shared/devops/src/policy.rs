@@ -285,6 +285,8 @@ mod tests {
             "/mycompany/p%5C_apis%5Cwit/_apis/git",
             "/mycompany/p%2Fteam/_apis/git",
             // An empty segment is none to some servers, and one to others.
+            "/mycompany//_apis/git",
+            "/mycompany//p/_apis/git",
             "/mycompany/%2F/_apis/git",
             "/mycompany/p/%2F_apis/git",
             "/mycompany/%2Fp/_apis/git",

@@ -3,22 +3,34 @@
 
 mod areas;
 mod discovery;
+mod next_link;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, HeaderValue, LINK, LOCATION};
 use url::Url;
 
+pub use next_link::NextLinks;
+
 use crate::address::Address;
-use crate::host::Host;
+use crate::host::{Family, Host};
+use crate::organization::OrganizationName;
 
 /// The proxy, as the callers of one connection see it.
 #[derive(Debug, Clone)]
 pub struct Gateway {
     /// `https://<gateway>/proxy/<connection>/`
     base: String,
+    /// The call whose answer is rewritten.
+    called: Option<Called>,
+}
+
+#[derive(Debug, Clone)]
+struct Called {
     /// The base of relative addresses in headers.
-    called: Option<Url>,
+    url: Url,
+    /// The organizations that its connection reaches.
+    reachable: Vec<OrganizationName>,
 }
 
 impl Gateway {
@@ -27,11 +39,11 @@ impl Gateway {
         Self { base: format!("{public_url}/proxy/{connection}/"), called: None }
     }
 
-    /// Adds the call whose answer is rewritten, so that relative addresses in its headers are rewritten, too. Otherwise
-    /// they stay, and lead nowhere.
+    /// Adds the call whose answer is rewritten, and the organizations that its connection reaches. Then relative
+    /// addresses in headers are rewritten, too; otherwise they stay, and lead nowhere.
     #[must_use]
-    pub fn relative_to(self, called: &Address) -> Self {
-        Self { called: Some(called.url().clone()), ..self }
+    pub fn answering(self, called: &Address, reachable: Vec<OrganizationName>) -> Self {
+        Self { called: Some(Called { url: called.url().clone(), reachable }), ..self }
     }
 
     /// Returns an absolute address of Azure DevOps as an address of the proxy, or `None` for all others, which stay
@@ -52,14 +64,29 @@ impl Gateway {
 
     /// Rewrites `location` and `link`.
     pub fn rewrite_headers(&self, headers: &mut HeaderMap) {
-        rewrite_values(headers, &LOCATION, |location| self.reference(location));
+        rewrite_values(headers, &LOCATION, |location| {
+            if self.leads_to_another_account(location) { None } else { self.reference(location) }
+        });
         rewrite_values(headers, &LINK, |links| Some(self.links(links)));
     }
 
     /// Returns an absolute or relative address in a header as an address of the proxy.
     fn reference(&self, reference: &str) -> Option<String> {
         self.address(reference)
-            .or_else(|| self.address(self.called.as_ref()?.join(reference).ok()?.as_str()))
+            .or_else(|| self.address(self.called.as_ref()?.url.join(reference).ok()?.as_str()))
+    }
+
+    /// Returns whether an address is on a host below `visualstudio.com` whose first label is no organization of the
+    /// connection, such as `artprodcus3.artifacts.visualstudio.com/A<account's id>/…`, where the archive of a pipeline
+    /// artifact is. The proxy refuses it. As it came, it at least leads somewhere.
+    fn leads_to_another_account(&self, location: &str) -> bool {
+        let host = Url::parse(location).ok().and_then(|url| Host::parse(url.host_str()?));
+        match (host, &self.called) {
+            (Some(Host::OrganizationInName { organization, .. }), Some(called)) => {
+                !called.reachable.contains(&organization)
+            }
+            _ => false,
+        }
     }
 
     /// Rewrites the targets of a `Link` header (RFC 8288), each between angle brackets.
@@ -79,9 +106,19 @@ impl Gateway {
         rewritten
     }
 
-    /// Rewrites the addresses in the answers by which SDKs discover hosts. Everything else stays byte for byte.
-    /// `headers` are Azure DevOps' own, of the same answer.
+    /// Returns the rewriting of links to the next page in the answer to a call, or `None` if it has none. `headers` are
+    /// Azure DevOps' own, of the same answer.
+    pub fn next_links(&self, address: &Address, headers: &HeaderMap) -> Option<NextLinks> {
+        let has_links = is_analytics(address) && !headers.contains_key(CONTENT_ENCODING);
+        has_links.then(|| NextLinks::new(self.clone()))
+    }
+
+    /// Rewrites the addresses in the answers by which SDKs discover hosts, and links to the next page. Everything else
+    /// stays byte for byte. `headers` are Azure DevOps' own, of the same answer.
     pub fn rewrite_body(&self, address: &Address, headers: &HeaderMap, body: Bytes) -> Bytes {
+        if let Some(mut links) = self.next_links(address, headers) {
+            return [links.push(&body), links.end()].concat().into();
+        }
         // The proxy does not request compression on these routes. An answer that is compressed nevertheless stays
         // closed.
         if !is_discovery(address) || headers.contains_key(CONTENT_ENCODING) {
@@ -97,8 +134,19 @@ impl Gateway {
     }
 }
 
+/// Returns whether the addresses in an answer to this address are rewritten, so that it must come uncompressed.
+pub fn is_rewritten(address: &Address) -> bool {
+    is_discovery(address) || is_analytics(address)
+}
+
+/// Returns whether an answer to this address may have links to the next page.
+fn is_analytics(address: &Address) -> bool {
+    address.host() == Family::Analytics.host()
+        && address.segments().any(|segment| segment.eq_ignore_ascii_case("_odata"))
+}
+
 /// Returns whether an answer to this address contains the addresses of services or of Git's large files. It is
-/// rewritten, so it must come uncompressed.
+/// rewritten as a whole.
 pub fn is_discovery(address: &Address) -> bool {
     const AREAS: [&str; 3] = ["resourceAreas", "connectionData", "serviceDefinitions"];
     let area = address.api().and_then(|mut segments| segments.next());

@@ -94,7 +94,7 @@ impl fmt::Display for Path {
 impl Segment {
     fn parse(raw: &str) -> Result<Self, Ambiguous> {
         if raw.is_empty() {
-            return Err(Ambiguous("an empty segment"));
+            return Ok(Self { sent: String::new(), decoded: String::new() });
         }
         let sent =
             utf8_percent_encode(&with_stray_percents_encoded(raw), ENCODED_IN_SEGMENT).to_string();
@@ -107,8 +107,11 @@ impl Segment {
         }
     }
 
-    /// Returns the segment as a server reads it, which must find no separator here.
+    /// Returns the segment as a server reads it, which must find one segment here.
     pub(super) fn alone(&self) -> Result<&str, Ambiguous> {
+        if self.decoded.is_empty() {
+            return Err(Ambiguous("an empty segment in or before the organization"));
+        }
         if self.decoded.contains(SEPARATORS) {
             return Err(Ambiguous("an encoded slash or a backslash in or before the organization"));
         }
@@ -117,7 +120,7 @@ impl Segment {
 }
 
 /// Returns the segments of a path that was sent, as a server reads them: decoded once, encoded separators included.
-/// Those may have left empty segments.
+/// Some may be empty.
 pub(super) fn as_read(sent: &str) -> Vec<String> {
     let below = sent.strip_prefix('/').unwrap_or(sent);
     let below = below.strip_suffix('/').unwrap_or(below);

@@ -44,7 +44,7 @@ pub(super) fn rewrite(body: &[u8], replace: impl Fn(&str) -> Option<String>) -> 
                 }
             }
             b'"' => {
-                let end = end_of_string(body, at);
+                let end = end_of_string(body, at)?;
                 if let Some(object) = open.last_mut().filter(|container| container.is_object) {
                     match object.member {
                         None => object.member = Some(&whole[at + 1..end - 1]),
@@ -78,22 +78,22 @@ fn tells_location(container: Option<&str>, member: &str) -> bool {
 }
 
 /// Returns a JSON string in its quotes, with its text replaced.
-fn replaced(string: &str, replace: impl Fn(&str) -> Option<String>) -> Option<String> {
+pub(super) fn replaced(string: &str, replace: impl Fn(&str) -> Option<String>) -> Option<String> {
     let text: String = serde_json::from_str(string).ok()?;
     serde_json::to_string(&replace(&text)?).ok()
 }
 
-/// Returns the index after the closing quote of the string that begins at `start`.
-fn end_of_string(json: &[u8], start: usize) -> usize {
+/// Returns the index after the closing quote of the string that begins at `start`, or `None` if it is not closed.
+pub(super) fn end_of_string(json: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     while let Some(byte) = json.get(at) {
         match byte {
-            b'"' => return at + 1,
+            b'"' => return Some(at + 1),
             b'\\' => at += 2,
             _ => at += 1,
         }
     }
-    json.len()
+    None
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ fn location_and_link_are_rewritten() {
 
 #[test]
 fn relative_locations_are_rewritten_when_the_call_is_known() {
-    let gateway = gateway().relative_to(&called("/mycompany/p/_git/repo"));
+    let gateway = gateway().answering(&called("/mycompany/p/_git/repo"), Vec::new());
     for (location, expected) in [
         ("/mycompany/x?a", format!("{BASE}dev.azure.com/mycompany/x?a")),
         ("info/refs", format!("{BASE}dev.azure.com/mycompany/p/_git/info/refs")),
@@ -113,12 +113,46 @@ fn relative_locations_are_rewritten_when_the_call_is_known() {
 }
 
 #[test]
+fn a_redirect_to_a_host_of_no_reachable_organization_stays() {
+    let reachable = vec!["mycompany".parse().unwrap()];
+    let gateway =
+        gateway().answering(&called("/mycompany/p/_apis/build/builds/1/artifacts"), reachable);
+    let id = "A0f2ca920-f269-4545-b1f4-5b4173aa784e";
+    for stays in [
+        &format!(
+            "https://artprodcus3.artifacts.visualstudio.com/{id}/{id}/_apis/artifact/x/content?format=zip"
+        ),
+        &format!("https://ArtProdEus21.artifacts.visualstudio.com:443/{id}"),
+        &format!("https://vsblobprodcus3.vsblob.visualstudio.com/{id}/_apis/dedup/urls"),
+        "https://fabrikam.visualstudio.com/_apis",
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, stays.parse().unwrap());
+        gateway.rewrite_headers(&mut headers);
+        assert_eq!(headers[LOCATION], *stays);
+    }
+    for rewritten in
+        ["https://MyCompany.artifacts.visualstudio.com/x", "https://pkgs.dev.azure.com/mycompany/x"]
+    {
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, rewritten.parse().unwrap());
+        gateway.rewrite_headers(&mut headers);
+        assert!(headers[LOCATION].to_str().unwrap().starts_with(BASE), "{rewritten}");
+    }
+}
+
+#[test]
 fn discovery_is_recognised_by_its_path() {
     for path in [
         "/mycompany/_apis/resourceAreas",
         "/mycompany/_apis/ResourceAreas/4e080c62-fa21-4fbc-8fef-2a10a2b38049",
         "/MyCompany/_apis/ConnectionData",
         "/mycompany/_APIS/servicedefinitions/LocationService2/951917ac-a960-4999-8464-e3f0aa25b381",
+        // As a server reads it.
+        "/mycompany/_apis%2FresourceAreas",
+        "/mycompany/%5Fapis/%72esourceAreas/",
+        "/mycompany//_apis//connectionData",
+        "/mycompany/p/_git/r%2Finfo/lfs/objects%5Cbatch",
     ] {
         assert!(is_discovery(&called(path)), "{path}");
     }

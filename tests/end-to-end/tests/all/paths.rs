@@ -1,5 +1,6 @@
 //! Paths: what passes exactly as it came, what is refused, and that both fronts agree.
 
+use emulators::Fault;
 use end_to_end::{INTEGRATION, World};
 use serde_json::json;
 
@@ -79,6 +80,13 @@ const PATHS: &[(&str, Outcome)] = &[
         Respelled("/mycompany/Website/_apis/x/%7Ba%7D%7Cb"),
     ),
     ("dev.azure.com/mycompany/Website/_apis/x?y=%2F..%2F%252e%00", Sent),
+    ("dev.azure.com/mycompany//Website//_apis/git/repositories", Sent),
+    ("dev.azure.com/mycompany/Website%2F_apis%2Fgit%2Frepositories%2FWebsite", Sent),
+    ("dev.azure.com/mycompany/Project%25Name/_apis/test/runs", Sent),
+    ("dev.azure.com/mycompany/my%2520project/_apis/connectionData", Sent),
+    ("dev.azure.com/mycompany/Website/_apis/build/builds/41/tags/smoke-case%3Acanary", Sent),
+    ("pkgs.dev.azure.com/mycompany/_packaging/feed/npm/registry/@scope%2Fkoi-helpers", Sent),
+    ("pkgs.dev.azure.com/mycompany/_packaging/feed/npm/registry/@scope%2fkoi-helpers", Sent),
     ("dev.azure.com/%6Dycompany/_apis/projects", Sent),
     ("mycompany.visualstudio.com/_apis/projects", Respelled("/mycompany/_apis/projects")),
     (
@@ -97,7 +105,11 @@ const PATHS: &[(&str, Outcome)] = &[
     ("dev.azure.com%5Cmycompany/_apis/projects", UNKNOWN),
     ("app.vssps.visualstudio.com/_apis%2Fprofile/profiles/me", AMBIGUOUS),
     ("app.vssps.visualstudio.com/_apis/profile%2Fprofiles/me", AMBIGUOUS),
+    ("dev.azure.com/https%3A%2F%2Fmycompany.visualstudio.com%2F/_apis/projects", AMBIGUOUS),
+    ("dev.azure.com/mycompany%2FWebsite%2F_apis%2Fgit", AMBIGUOUS),
     // Dot segments in any spelling.
+    ("dev.azure.com/DefaultCollection/%252e%252e/evil/_apis/x", AMBIGUOUS),
+    ("dev.azure.com/mycompany/.%252e/evil/_apis/x", AMBIGUOUS),
     ("dev.azure.com/mycompany/../fabrikam/_apis/projects", AMBIGUOUS),
     ("dev.azure.com/mycompany/./_apis/projects", AMBIGUOUS),
     ("dev.azure.com/mycompany/%2e%2e/fabrikam/_apis/projects", AMBIGUOUS),
@@ -122,7 +134,8 @@ const PATHS: &[(&str, Outcome)] = &[
     ("dev.azure.com/mycompany/a%C2%85b", AMBIGUOUS),
     ("dev.azure.com/mycompany/%ff", AMBIGUOUS),
     ("dev.azure.com/mycompany/%c0%af", AMBIGUOUS),
-    ("dev.azure.com/mycompany//_apis/projects", AMBIGUOUS),
+    ("dev.azure.com//fabrikam/mycompany/_apis/projects", AMBIGUOUS),
+    ("app.vssps.visualstudio.com/_apis//profile/profiles/me", AMBIGUOUS),
     ("dev.azure.com//mycompany/_apis/projects", AMBIGUOUS),
     // Others' organizations and closed areas, in any spelling.
     ("dev.azure.com/fabrikam/_apis/projects", FOREIGN),
@@ -203,5 +216,59 @@ async fn the_path_that_is_authorized_is_the_resource_that_azure_devops_finds() {
             let found = world.raw_get_at(front, &path).await.expect(200);
             assert_eq!(found.json()[member], expected, "{rest}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_downloads_and_a_redirect_to_an_account_s_own_host_stays_as_it_came() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let artifact = |name: &str| {
+        format!(
+            "dev.azure.com/mycompany/Website/_apis/build/builds/41/artifacts?artifactName={name}&$format=zip"
+        )
+    };
+    let (drop, elsewhere) = (artifact("drop"), artifact("pipeline-drop"));
+    for archive in
+        [world.proxied(&connection, &drop).await, world.streamed(&connection, &drop).await]
+    {
+        assert!(archive.expect(200).body.starts_with(b"PK"));
+    }
+    for redirect in [
+        world.proxied(&connection, &elsewhere).await,
+        world.streamed(&connection, &elsewhere).await,
+    ] {
+        let redirect = redirect.expect(302);
+        let location = redirect.header("location").unwrap();
+        assert!(
+            location.starts_with("https://artprodcus3.artifacts.visualstudio.com/A"),
+            "{location}"
+        );
+    }
+    // The proxy does not know whose account the id is.
+    let id = "A0f2ca920-f269-4545-b1f4-5b4173aa784e";
+    let by_id = format!("artprodcus3.artifacts.visualstudio.com/{id}/_apis/artifact/x/content");
+    let refused = world.proxied(&connection, &by_id).await;
+    refused.expect_problem(403, "organization_not_allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_analytics_leads_to_the_next_one_through_the_proxy() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let items = "analytics.dev.azure.com/mycompany/Website/_odata/v4.0-preview/WorkItems";
+    let page = json!({"value": [{"Title": "One"}], "@odata.nextLink": format!("https://{items}?$skiptoken=Id%20gt%201")});
+    let answer =
+        Fault::on("unknown").times(2).status(200).header("content-type", "application/json");
+    world.devops().inject(answer.body(&page.to_string()));
+    for (front, answer) in [
+        (world.stack.public_url(), world.proxied(&connection, items).await),
+        (world.stack.streaming_url(), world.streamed(&connection, items).await),
+    ] {
+        let next = format!("{front}/proxy/{connection}/{items}?$skiptoken=Id%20gt%201");
+        assert_eq!(answer.expect(200).json()["@odata.nextLink"], next);
+    }
+    for sent in world.devops().requests().iter().filter(|request| request.route == "unknown") {
+        assert_eq!(sent.header("accept-encoding"), Some("identity"));
     }
 }

@@ -1,0 +1,157 @@
+//! The links of Analytics to the next page, `@odata.nextLink`, also of expanded members
+//! (`OData` JSON Format 4.01, section 4.5.5).
+//!
+//! Pages may be larger than what fits through the gateway, so that the body is rewritten as it comes. Within a string of
+//! JSON, the quote behind such a name would have a backslash before it: a name that is found is a member's.
+
+use bytes::Bytes;
+
+use super::Gateway;
+use super::discovery::{end_of_string, replaced};
+
+/// The end of a member's name.
+const NAME: &[u8] = b"@odata.nextLink\"";
+/// The longest link that is rewritten, in bytes. As much is held back.
+const LONGEST: usize = 16 * 1024;
+
+/// A body in which the links are rewritten.
+#[derive(Debug)]
+pub struct NextLinks {
+    gateway: Gateway,
+    held: Vec<u8>,
+}
+
+/// The value of a member whose name has been found.
+enum Value {
+    /// A string from the first to the second index.
+    Text(usize, usize),
+    Other,
+    /// The rest has not come.
+    Incomplete,
+}
+
+impl NextLinks {
+    pub(super) fn new(gateway: Gateway) -> Self {
+        Self { gateway, held: Vec::new() }
+    }
+
+    /// Takes the next bytes of the body. Returns those that may leave.
+    pub fn push(&mut self, chunk: &[u8]) -> Bytes {
+        self.held.extend_from_slice(chunk);
+        let mut leaving = Vec::new();
+        while let Some(at) = self.held.windows(NAME.len()).position(|window| window == NAME) {
+            let after = at + NAME.len();
+            match value(&self.held[after..]) {
+                Value::Incomplete if self.held.len() - at < LONGEST => {
+                    leaving.extend(self.held.drain(..at));
+                    return leaving.into();
+                }
+                Value::Text(start, end) => {
+                    let link = std::str::from_utf8(&self.held[after + start..after + end]).ok();
+                    let link =
+                        link.and_then(|link| replaced(link, |url| self.gateway.address(url)));
+                    match link {
+                        Some(link) => {
+                            leaving.extend_from_slice(&self.held[..after + start]);
+                            leaving.extend(link.bytes());
+                            self.held.drain(..after + end);
+                        }
+                        None => leaving.extend(self.held.drain(..after + end)),
+                    }
+                }
+                Value::Incomplete | Value::Other => leaving.extend(self.held.drain(..after)),
+            }
+        }
+        // The beginning of a name may be at the end.
+        let kept = (1..NAME.len()).rev().find(|kept| self.held.ends_with(&NAME[..*kept]));
+        let leaves = self.held.len() - kept.unwrap_or_default();
+        leaving.extend(self.held.drain(..leaves));
+        leaving.into()
+    }
+
+    /// Returns the bytes that were held back at the end of the body.
+    pub fn end(&mut self) -> Bytes {
+        std::mem::take(&mut self.held).into()
+    }
+}
+
+/// Returns the value behind a name.
+fn value(text: &[u8]) -> Value {
+    let blanks_from = |at: usize| text[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let colon = blanks_from(0);
+    match text.get(colon) {
+        None => return Value::Incomplete,
+        Some(b':') => {}
+        Some(_) => return Value::Other,
+    }
+    let start = colon + 1 + blanks_from(colon + 1);
+    match text.get(start) {
+        None => Value::Incomplete,
+        Some(b'"') => {
+            end_of_string(text, start).map_or(Value::Incomplete, |end| Value::Text(start, end))
+        }
+        Some(_) => Value::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PAGE: &str = r#"{"@odata.context":"https://analytics.dev.azure.com/mycompany/_odata/v4.0-preview/$metadata#WorkItems","value":[{"Title":"\"@odata.nextLink\":\"https://analytics.dev.azure.com/a\"","Kids@odata.nextLink": "https://analytics.dev.azure.com/mycompany/_odata/k"},{"x":"@odata.nextLink"}],"@odata.nextLink":"https:\/\/analytics.dev.azure.com/mycompany/_odata/v4.0-preview/WorkItems?$skiptoken=Id%20gt%205","y":{"@odata.nextLink":null}}"#;
+
+    fn gateway() -> Gateway {
+        Gateway::new("https://gateway.example", "conn_1")
+    }
+
+    fn rewritten<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> String {
+        let mut links = NextLinks::new(gateway());
+        let mut all: Vec<u8> = chunks.into_iter().flat_map(|chunk| links.push(chunk)).collect();
+        all.extend(links.end());
+        String::from_utf8(all).unwrap()
+    }
+
+    #[test]
+    fn links_to_the_next_page_and_nothing_else_lead_back_to_the_proxy() {
+        let proxy =
+            "https://gateway.example/proxy/conn_1/analytics.dev.azure.com/mycompany/_odata/";
+        let expected = PAGE
+            .replace(
+                r#" "https://analytics.dev.azure.com/mycompany/_odata/k"#,
+                &format!(" \"{proxy}k"),
+            )
+            .replace(r"https:\/\/analytics.dev.azure.com/mycompany/_odata/", proxy);
+        assert_eq!(rewritten([PAGE.as_bytes()]), expected);
+    }
+
+    #[test]
+    fn a_body_that_ends_in_a_link_or_has_an_endless_one_stays() {
+        let endless =
+            format!("{{\"@odata.nextLink\":\"https://dev.azure.com/{}\"}}", "x".repeat(40_000));
+        for body in [
+            "\"@odata.nextLink\":\"https://dev.azure.com/x",
+            "\"@odata.nex",
+            "@odata.nextLink\"",
+            &endless,
+        ] {
+            assert_eq!(rewritten(body.as_bytes().chunks(1000)), *body);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_cuts_between_chunks_change_nothing(sizes in proptest::collection::vec(1..60_usize, 1..30)) {
+            let (mut chunks, mut rest) = (Vec::new(), PAGE.as_bytes());
+            for size in sizes {
+                let (chunk, after) = rest.split_at(size.min(rest.len()));
+                chunks.push(chunk);
+                rest = after;
+            }
+            chunks.push(rest);
+            prop_assert_eq!(rewritten(chunks), rewritten([PAGE.as_bytes()]));
+        }
+    }
+}
