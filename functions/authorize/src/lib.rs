@@ -14,6 +14,7 @@ mod tenant;
 use std::sync::Arc;
 use std::time::Duration;
 
+use edge::claims_cookie;
 use edge::config::{Config, FromVariables as _, PublicUrl};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
@@ -109,7 +110,8 @@ impl HttpFunction for Authorize {
         };
         log.integration(&session.integration);
         let integration = self.usable_integration(&session).await?;
-        self.redirect_to_entra(&integration, *session, session_key, now)
+        let claims = claims_cookie::kept(request.headers());
+        self.redirect_to_entra(&integration, *session, session_key, claims, now)
             .await
             .map_err(|problem| problem.branding(&integration.settings.branding))
     }
@@ -121,6 +123,7 @@ impl Authorize {
         integration: &Integration,
         session: ConnectSession,
         session_key: SessionKey,
+        claims: Option<String>,
         now: Timestamp,
     ) -> Result<Response<Body>, Problem> {
         let tenant = self
@@ -140,7 +143,8 @@ impl Authorize {
         let (state, binding) = (State::mint(rng), Binding::mint(rng));
         let (verifier, nonce) = (PkceVerifier::mint(rng), Nonce::mint(rng));
         let known = self.connections.find(&session.integration, &session.user).await?;
-        let claims = known.and_then(|connection| connection.claims_challenge);
+        // The browser's own are newer than those of an existing connection.
+        let claims = claims.or_else(|| known?.claims_challenge);
         let location = AuthorizationRequest {
             client_id: &integration.settings.client_id,
             redirect_uri: &self.public_url.redirect_uri(),

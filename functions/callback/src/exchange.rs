@@ -1,11 +1,13 @@
 //! Exchanges the code for tokens and a verified identity.
 
+use edge::claims_cookie;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use entra::error_class::ErrorClass;
 use entra::id_token::{self, IdTokenError, IdTokenExpectations, Identity};
 use entra::identifiers::Tenant;
 use entra::token::{CodeRequest, TokenError, TokenResponse};
+use http::header::SET_COOKIE;
 use secrecy::SecretString;
 use vault::client_credentials::CredentialUseError;
 use vault::events::Event;
@@ -61,7 +63,12 @@ impl Callback {
             ) => return Err(Problem::new(Code::IntegrationNotReady)),
             Err(CredentialUseError::Vault(error)) => return Err(error.into()),
             Err(CredentialUseError::Entra(error)) => {
-                return Err(self.exchange_refused(integration, &error).await);
+                let problem = self.exchange_refused(integration, &error).await;
+                let cookie = error.claims.as_deref().and_then(claims_cookie::keep);
+                return Err(match cookie {
+                    Some(cookie) => problem.header(SET_COOKIE, cookie),
+                    None => problem,
+                });
             }
         };
         let identity = self.identify(integration, flow, secrets, metadata, &tokens).await?;

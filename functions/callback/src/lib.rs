@@ -18,6 +18,7 @@ mod refusal;
 use std::sync::Arc;
 
 use devops::client::DevopsClient;
+use edge::claims_cookie;
 use edge::config::{Config, FromVariables as _, PublicUrl};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
@@ -147,9 +148,17 @@ impl HttpFunction for Callback {
         }
         // The cookie is used up, whether the flow succeeded or failed.
         let cleared = cookie.clear();
+        let claims: Vec<_> = match &outcome {
+            Outcome::Refused(problem) => {
+                problem.headers().get_all(SET_COOKIE).iter().cloned().collect()
+            }
+            _ => claims_cookie::forget(request.headers()).into_iter().collect(),
+        };
         match outcome.response(flow.session.return_to.as_ref(), &log) {
             Ok(mut response) => {
-                response.headers_mut().append(SET_COOKIE, cleared);
+                for cookie in claims.into_iter().chain([cleared]) {
+                    response.headers_mut().append(SET_COOKIE, cookie);
+                }
                 Ok(response)
             }
             Err(problem) => {

@@ -31,6 +31,12 @@ pub fn binding(state: &State) -> HostCookie {
     HostCookie { name: format!("__Host-ado-connect-{}", digest.get(..16).unwrap_or(&digest)) }
 }
 
+/// The cookie with the claims for the browser's next sign-in.
+#[must_use]
+pub fn claims() -> HostCookie {
+    HostCookie { name: "__Host-ado-connect-claims".to_owned() }
+}
+
 /// The cookie of an operator's session in the portal.
 #[must_use]
 pub fn portal() -> HostCookie {

@@ -29,6 +29,7 @@
 //! body or a secret into a log line or an error.
 
 pub mod caller;
+pub mod claims_cookie;
 pub mod config;
 pub mod cookies;
 pub mod deployment;

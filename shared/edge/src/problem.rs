@@ -219,7 +219,7 @@ impl Problem {
     }
 
     /// The headers of the answer that belong to the problem.
-    pub(crate) fn headers(&self) -> HeaderMap {
+    pub fn headers(&self) -> HeaderMap {
         let mut headers = self.0.headers.clone();
         match self.0.code {
             Code::MissingCredentials | Code::InvalidCredentials => {

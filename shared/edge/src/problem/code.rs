@@ -172,7 +172,7 @@ codes! {
         "Sign in with another account, or ask an administrator of the organization to add this one.";
     OrganizationNotBackedByEntra = "organization_not_backed_by_entra", FORBIDDEN,
         "The Azure DevOps organization is not connected to Microsoft Entra ID",
-        "Ask the organization's owner to connect it to a Microsoft Entra tenant in its settings.";
+        "Ask the organization's owner to connect it to a Microsoft Entra tenant in its settings; if it is, the operator names that tenant in the integration.";
     PolicyBlocked = "policy_blocked", FORBIDDEN,
         "A policy of your organization blocks this access",
         "Ask your administrator which Conditional Access or Azure DevOps policy applies, giving the time and the request id.";

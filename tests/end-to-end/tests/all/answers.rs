@@ -278,3 +278,27 @@ async fn a_claims_challenge_in_another_spelling_reaches_the_refresh() {
     let sent: Value = serde_json::from_str(&refresh.form_parameter("claims").unwrap()).unwrap();
     assert_eq!(sent["access_token"]["polids"]["values"], json!(["???>>>~"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_a_refused_code_asks_for_are_in_the_next_sign_in() {
+    let world = World::start().await;
+    let claims = r#"{"access_token":{"polids":{"essential":true,"values":["p1"]}}}"#;
+    world.entra().inject(
+        Fault::on("token.authorization_code")
+            .status(400)
+            .error("invalid_grant")
+            .code(50076)
+            .claims(claims),
+    );
+    let (link, browser) = (world.connect_url("ada").await, world.browser());
+    let refused = browser.finish(&link, "ada").await.expect(303);
+    assert_eq!(refused.location_parameter("error").as_deref(), Some("interaction_required"));
+    let claims_of = |url: &url::Url| {
+        url.query_pairs().find(|(name, _)| name == "claims").unwrap().1.into_owned()
+    };
+    assert!(claims_of(&browser.start(&link).await).contains("polids"));
+    assert!(!claims_of(&world.browser().start(&link).await).contains("polids"));
+    browser.finish(&link, "ada").await.expect(303).location_parameter("confirmation").unwrap();
+    let next = browser.start(&world.connect_url("ada").await).await;
+    assert!(!claims_of(&next).contains("polids"), "they are forgotten after a sign-in");
+}
