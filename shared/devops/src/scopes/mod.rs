@@ -95,7 +95,8 @@ pub fn covers(configured: &[String], wanted: &str) -> bool {
 
 /// Returns the requested scopes that are neither granted nor included in a granted one.
 pub fn missing(requested: &[String], granted: &[String]) -> Vec<String> {
-    requested.iter().filter(|name| !covers(granted, name)).cloned().collect()
+    let is_missing = |name: &&String| !granted.contains(name) && !covers(granted, name);
+    requested.iter().filter(is_missing).cloned().collect()
 }
 
 #[cfg(test)]
@@ -180,5 +181,7 @@ mod tests {
         assert!(missing(&requested, &names(&["user_impersonation"])).is_empty());
         assert_eq!(missing(&names(&["user_impersonation"]), &requested), ["user_impersonation"]);
         assert_eq!(missing(&requested, &[]), requested);
+        let newer = names(&["vso.newer_than_the_catalogue"]);
+        assert!(missing(&newer, &newer).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
 use secrecy::ExposeSecret;
 
-use super::{Connection, Connections, RefreshFailure, Status, WHAT};
+use super::{Connection, Connections, RefreshFailure, Scopes, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId};
 use crate::secret_token;
@@ -47,6 +47,8 @@ pub enum Release {
         token_expires_at: Timestamp,
         /// When to look again.
         due_at: Timestamp,
+        /// The scopes that they have, if those changed.
+        scopes: Option<Scopes>,
     },
     /// The tokens were fresh already.
     Untouched {
@@ -168,8 +170,14 @@ impl Connections {
             .remove("lease_owner")
             .remove("lease_until");
         let update = match release {
-            Release::Renewed { token_expires_at, due_at } => {
+            Release::Renewed { token_expires_at, due_at, scopes } => {
                 let update = update.set("last_refreshed_at", n(now.as_second()));
+                let update = match scopes {
+                    Some(Scopes { granted, missing }) => update
+                        .set("scopes", to_value(WHAT, granted)?)
+                        .set("missing_scopes", to_value(WHAT, missing)?),
+                    None => update,
+                };
                 let update = succeeded(update, *token_expires_at);
                 self.due(update, &lease.connection, *due_at)
             }

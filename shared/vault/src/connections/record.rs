@@ -1,6 +1,7 @@
 //! A connection as it is stored.
 
 use devops::organization::OrganizationName;
+use devops::scopes::missing;
 use entra::identifiers::{ObjectId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,15 @@ pub struct Connection {
     pub due_shard: Option<u32>,
 }
 
+/// The scopes of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes {
+    /// Those that Entra granted.
+    pub granted: Vec<String>,
+    /// The requested ones that they do not cover.
+    pub missing: Vec<String>,
+}
+
 /// Whether a connection can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,6 +134,19 @@ impl Connection {
     /// Whether a caller holds its lease.
     pub fn is_leased(&self, now: Timestamp) -> bool {
         self.lease_until.is_some_and(|until| until > now.as_millisecond())
+    }
+
+    /// Returns the scopes after a renewal with which Entra granted these, if they are others than before. An answer that
+    /// names none grants what was asked for (RFC 6749 section 5.1).
+    pub fn changed_scopes(&self, granted: Vec<String>) -> Option<Scopes> {
+        let same = missing(&granted, &self.scopes).is_empty()
+            && missing(&self.scopes, &granted).is_empty();
+        if granted.is_empty() || same {
+            return None;
+        }
+        let requested = [self.scopes.as_slice(), &self.missing_scopes].concat();
+        let missing = missing(&requested, &granted);
+        Some(Scopes { granted, missing })
     }
 
     /// Whether Azure DevOps has just rejected this version although it was fresh, so that another refresh would not help.

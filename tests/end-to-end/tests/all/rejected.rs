@@ -280,6 +280,32 @@ async fn scopes_that_entra_did_not_grant_are_shown_and_their_calls_are_refused_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_with_fewer_scopes_shows_which_ones_were_lost() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let renew = async || {
+        let path = format!("/connections/{connection}/refresh");
+        world.ask(&Caller::Application, Method::POST, &path).await.expect(200);
+        world.connection(&connection).await
+    };
+    let scopes = json!(["vso.code_write", "vso.work_write", "vso.build_execute", "vso.project"]);
+    let unchanged = renew().await;
+    assert_eq!((&unchanged["scopes"], &unchanged["missing_scopes"]), (&scopes, &json!([])));
+    world.entra().change_settings(|settings| {
+        settings.withheld_scopes = vec!["vso.work_write".to_owned()];
+    });
+    for _ in 0..2 {
+        let narrowed = renew().await;
+        assert_eq!(
+            narrowed["scopes"],
+            json!(["vso.code_write", "vso.build_execute", "vso.project"])
+        );
+        assert_eq!(narrowed["missing_scopes"], json!(["vso.work_write"]));
+    }
+    world.proxied(&connection, WORK_ITEM).await.expect_problem(403, "insufficient_scope");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scope_that_the_integration_does_not_ask_for_is_named() {
     let world = World::start().await;
     let scopes = json!({"scopes": ["vso.code"]});
