@@ -33,7 +33,7 @@ use entra::authorization::State;
 use entra::cloud::Authority;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
-use entra::token::{TokenClient, TokenResponse};
+use entra::token::TokenClient;
 use ground::clock::Clock;
 use ground::random::Random;
 use http::Response;
@@ -46,9 +46,7 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::schedule::Lifetime;
 use vault::service::Service;
-use vault::sessions::{
-    AuthorizationFlow, Binding, ConnectSession, FlowSecrets, Sessions, TakenFlow,
-};
+use vault::sessions::{AuthorizationFlow, Binding, FlowSecrets, Sessions, TakenFlow};
 use vault::tokens::{TokenPair, TokenStore};
 
 use crate::outcome::Outcome;
@@ -223,13 +221,14 @@ impl Callback {
         let refresh = tokens.refresh_token.as_ref().ok_or_else(|| {
             Problem::new(Code::EntraMisconfigured).cause("Entra sent no refresh token")
         })?;
+        let granted = devops::scopes::granted(&tokens.scopes);
         let completion = Completion {
             session_key: &flow.session_key,
             session: &flow.session,
             integration: &integration,
             account,
             organization,
-            scopes: granted_scopes(tokens, &flow.session),
+            scopes: granted.unwrap_or_else(|| flow.session.scopes.clone()),
             tokens: TokenPair {
                 access: &tokens.access_token,
                 access_expires_at: lifetime.expires_at,
@@ -270,13 +269,5 @@ impl Callback {
                     && integration.settings.client_id == flow.client_id
             })
             .ok_or_else(|| Problem::new(Code::IntegrationNotReady))
-    }
-}
-
-/// Returns the granted scopes. An answer without any grants what was requested (RFC 6749 section 5.1).
-fn granted_scopes(tokens: &TokenResponse, session: &ConnectSession) -> Vec<String> {
-    match &tokens.scopes[..] {
-        [] => session.scopes.clone(),
-        scopes => devops::scopes::granted(scopes),
     }
 }

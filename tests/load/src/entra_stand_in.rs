@@ -105,7 +105,7 @@ async fn token(
     tokio::time::sleep(stand_in.delay).await;
     let (access, refresh) = EntraStandIn::first_tokens(connection);
     Json(json!({
-        "token_type": "Bearer", "expires_in": 4500, "scope": "vso.code",
+        "token_type": "Bearer", "expires_in": 4500, "scope": "vso.code_write vso.work_write",
         "access_token": access, "refresh_token": refresh,
     }))
 }

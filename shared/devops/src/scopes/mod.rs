@@ -46,22 +46,20 @@ pub fn request(names: &[String]) -> Vec<String> {
     names.iter().map(|name| format!("{RESOURCE_ID}/{name}")).collect()
 }
 
-/// Returns the scopes that Entra granted, in the spelling of the configuration and without those of other resources.
-/// Entra repeats a request for `.default` beside what that means; alone, it counts as everything.
-pub fn granted(scopes: &[String]) -> Vec<String> {
+/// Returns the scopes that Entra granted, in the spelling of the configuration and without those of other resources;
+/// `None` if the answer grants what was asked for without naming it (RFC 6749 section 5.1). Entra repeats a request for
+/// `.default`, mostly beside what that means.
+pub fn granted(scopes: &[String]) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for name in scopes.iter().filter_map(|scope| bare(scope)) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    if names.len() > 1 {
-        names.retain(|name| name != DEFAULT);
-    }
-    for name in names.iter_mut().filter(|name| *name == DEFAULT) {
-        EVERYTHING.clone_into(name);
-    }
-    names
+    let is_default = names.iter().any(|name| name == DEFAULT);
+    names.retain(|name| name != DEFAULT);
+    let is_unnamed = scopes.is_empty() || (is_default && names.is_empty());
+    (!is_unnamed).then_some(names)
 }
 
 /// Returns the name of a scope of Azure DevOps without the resource's prefix. Scopes are compared without regard to case
@@ -155,7 +153,8 @@ mod tests {
             "https://app.vssps.visualstudio.com//vso.work",
             "https://graph.microsoft.com/User.Read",
         ]);
-        assert_eq!(granted(&answer), ["vso.code", "vso.work"]);
+        let granted = |scopes: &[&str]| granted(&names(scopes));
+        assert_eq!(super::granted(&answer).unwrap(), ["vso.code", "vso.work"]);
         for spelling in [
             "499B84AC-1321-427F-AA17-267CA6975798/VSO.Code",
             "api://499b84ac-1321-427f-aa17-267ca6975798/vso.code",
@@ -163,15 +162,17 @@ mod tests {
             "vso.code",
             "Vso.Code",
         ] {
-            assert_eq!(granted(&names(&[spelling, spelling])), ["vso.code"], "{spelling}");
+            assert_eq!(granted(&[spelling, spelling]).unwrap(), ["vso.code"], "{spelling}");
         }
         let default = "499b84ac-1321-427f-aa17-267ca6975798/.default";
-        assert_eq!(granted(&names(&[default])), ["user_impersonation"]);
+        assert_eq!(granted(&[default]), None);
+        assert_eq!(granted(&[]), None);
         assert_eq!(
-            granted(&names(&[default, "499b84ac-1321-427f-aa17-267ca6975798/vso.code"])),
+            granted(&[default, "499b84ac-1321-427f-aa17-267ca6975798/vso.code"]).unwrap(),
             ["vso.code"]
         );
-        assert!(granted(&names(&["email", "https://graph.microsoft.com/.default", ""])).is_empty());
+        let others = granted(&["email", "https://graph.microsoft.com/.default", ""]);
+        assert_eq!(others, Some(Vec::new()));
     }
 
     #[test]

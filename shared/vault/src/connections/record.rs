@@ -136,8 +136,7 @@ impl Connection {
         self.lease_until.is_some_and(|until| until > now.as_millisecond())
     }
 
-    /// Returns the scopes after a renewal with which Entra granted these, if they are others than before. An answer that
-    /// names none grants what was asked for (RFC 6749 section 5.1).
+    /// Returns the scopes after a renewal with which Entra granted these, if they are others than before.
     pub fn changed_scopes(&self, granted: Vec<String>) -> Option<Scopes> {
         let same = missing(&granted, &self.scopes).is_empty()
             && missing(&self.scopes, &granted).is_empty();

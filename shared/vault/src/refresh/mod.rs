@@ -329,7 +329,8 @@ impl Refresher {
         let now = self.parts.clock.now();
         let warmth = integration.warmth(connection.last_used_at);
         let due_at = schedule::next_renewal(lifetime, warmth, now, &mut self.parts.random.clone());
-        let scopes = connection.changed_scopes(devops::scopes::granted(&tokens.scopes));
+        let granted = devops::scopes::granted(&tokens.scopes);
+        let scopes = granted.and_then(|granted| connection.changed_scopes(granted));
         let release = Release::Renewed { token_expires_at: lifetime.expires_at, due_at, scopes };
         let is_ours = self.parts.connections.release(lease, &release, now).await?;
         if is_ours && let Some(what) = cause.worth_noting(connection) {
