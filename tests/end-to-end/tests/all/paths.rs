@@ -185,6 +185,8 @@ async fn outcome(world: &World, front: &str, connection: &str, rest: &str) -> Ou
 async fn every_path_has_the_same_outcome_at_the_gateway_and_at_the_streaming_front() {
     assert!(PATHS.len() >= 60);
     let world = World::start().await;
+    let scopes = ["vso.code", "vso.work", "vso.wiki", "vso.build", "vso.project", "vso.profile"];
+    world.put_integration(INTEGRATION, json!({"scopes": scopes})).await.expect(200);
     let connection = world.connect("ada", "ada").await;
     for (rest, expected) in PATHS {
         for front in [world.stack.public_url(), world.stack.streaming_url()] {
