@@ -126,6 +126,8 @@
 //! | Entra: `POST /_emulator/apps` | register: [`entra::AppRegistration`] |
 //! | Entra: `POST /_emulator/apps/{client id}/secrets` | `{"value", "expires_at"?}` |
 //! | Entra: `POST /_emulator/apps/{client id}/status` | `{"status": "active" \| "disabled" \| "deleted"}` |
+//! | Entra: `POST /_emulator/apps/{client id}/tenants/{tenant}` | the same in one tenant: disabled (AADSTS7000112), or without a service principal (AADSTS7000229) until a user of it signs in |
+//! | Entra: `POST /_emulator/tenants/{tenant}` | `{"found": false}`: AADSTS90002 as `invalid_request`, and as `invalid_tenant` for its metadata |
 //! | Entra: `POST /_emulator/keys/rotate`, `…/keys/retire` | sign with a new key; publish only the newest |
 //! | Entra: `POST /_emulator/clock` | `{"advance_seconds"}`: the emulated time of both servers |
 //! | Azure DevOps: `GET /_emulator/organizations` | organizations, members, projects |

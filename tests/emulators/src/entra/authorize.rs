@@ -149,6 +149,11 @@ fn approve(
         Ok(tenant) => tenant,
         Err(error) => return pages::error(400, &error, trace),
     };
+    if directory.grants.disabled.contains(&(request.client_id, tenant))
+        && let Err(error) = directory.check_app_in(request.client_id, tenant)
+    {
+        return pages::error(400, &error, trace);
+    }
     let administrator = account.administrator && account.home.tenant == tenant;
     let consented = directory.grants.admin_consents.contains(&(request.client_id, tenant));
     if directory.settings.user_consent == UserConsent::AdministratorsOnly

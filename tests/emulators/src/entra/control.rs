@@ -30,6 +30,10 @@ pub(crate) fn answer(state: &State, request: &Received, path: &str) -> Option<Re
         (&Method::POST, ["apps"]) => register(state, request),
         (&Method::POST, ["apps", client_id, "secrets"]) => add_secret(state, request, client_id),
         (&Method::POST, ["apps", client_id, "status"]) => set_status(state, request, client_id),
+        (&Method::POST, ["apps", client_id, "tenants", tenant]) => {
+            set_status_in(state, request, client_id, tenant)
+        }
+        (&Method::POST, ["tenants", tenant]) => set_tenant(state, request, tenant),
         (&Method::POST, ["keys", "rotate"]) => {
             let mut directory = state.directory();
             directory.keys.rotate();
@@ -177,6 +181,41 @@ fn set_status(state: &State, request: &Received, client_id: &str) -> Reply {
         }
         None => result(Err(UnknownName(format!("the app {client_id}")))),
     }
+}
+
+fn set_status_in(state: &State, request: &Received, client_id: &str, tenant: &str) -> Reply {
+    let Status { status } = match body(request) {
+        Ok(status) => status,
+        Err(refusal) => return refusal,
+    };
+    let (Ok(client_id), Ok(tenant)) = (Uuid::parse_str(client_id), Uuid::parse_str(tenant)) else {
+        return result(Err(UnknownName(format!("the app {client_id} in {tenant}"))));
+    };
+    state.directory().set_app_status_in(client_id, tenant, status);
+    done()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Found {
+    found: bool,
+}
+
+fn set_tenant(state: &State, request: &Received, tenant: &str) -> Reply {
+    let Found { found } = match body(request) {
+        Ok(found) => found,
+        Err(refusal) => return refusal,
+    };
+    let Ok(tenant) = Uuid::parse_str(tenant) else {
+        return result(Err(UnknownName(format!("the tenant {tenant}"))));
+    };
+    let mut directory = state.directory();
+    if found {
+        directory.missing.remove(&tenant)
+    } else {
+        directory.missing.insert(tenant)
+    };
+    done()
 }
 
 #[derive(Deserialize)]

@@ -88,6 +88,8 @@ pub(crate) struct Grants {
     pub consents: HashMap<(Uuid, String), BTreeSet<String>>,
     /// Apps that exist in a tenant: by registration, by a user's or an administrator's consent.
     pub present: HashSet<(Uuid, Uuid)>,
+    /// Apps that an administrator of a tenant has disabled there.
+    pub disabled: HashSet<(Uuid, Uuid)>,
     /// Apps an administrator has consented to for the whole tenant.
     pub admin_consents: HashSet<(Uuid, Uuid)>,
     /// `jti` of client assertions.

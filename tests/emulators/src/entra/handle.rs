@@ -290,6 +290,22 @@ impl Entra {
         }
     }
 
+    /// Makes an app active or disabled (AADSTS7000112) in one tenant, or removes its service principal there
+    /// (AADSTS7000229) until a user of the tenant signs in.
+    pub fn set_app_status_in(&self, client_id: Uuid, tenant: Uuid, status: AppStatus) {
+        self.state.directory().set_app_status_in(client_id, tenant, status);
+    }
+
+    /// Hides a tenant, so that it is not found (AADSTS90002), or shows it again.
+    pub fn set_tenant_found(&self, tenant: Uuid, found: bool) {
+        let mut directory = self.state.directory();
+        if found {
+            directory.missing.remove(&tenant)
+        } else {
+            directory.missing.insert(tenant)
+        };
+    }
+
     // Keys.
 
     /// Signs with a new key from now on; old keys stay published. Returns the new key id.

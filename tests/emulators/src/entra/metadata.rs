@@ -11,7 +11,13 @@ use crate::request::Received;
 pub(crate) fn configuration(state: &State, request: &Received, tenant: &str) -> Reply {
     let authority = match state.directory().authority(tenant) {
         Ok(authority) => authority,
-        Err(refusal) => return refuse(state, request, refusal),
+        Err(refusal) => {
+            return refuse(
+                state,
+                request,
+                OAuthError { error: "invalid_tenant".into(), ..refusal },
+            );
+        }
     };
     let base = &state.base_url;
     let segment = authority.segment();

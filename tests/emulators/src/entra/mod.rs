@@ -25,7 +25,7 @@ mod token;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -59,6 +59,8 @@ use keys::SigningKeys;
 pub(crate) struct Directory {
     pub settings: EntraSettings,
     pub tenants: Vec<Tenant>,
+    /// Tenants that are not found for the time being.
+    pub missing: HashSet<Uuid>,
     pub accounts: Vec<Account>,
     pub restrictions: HashMap<String, Restrictions>,
     pub apps: HashMap<Uuid, App>,
@@ -71,6 +73,7 @@ impl Directory {
         let mut directory = Self {
             settings: options.settings.clone(),
             tenants: accounts::default_tenants(),
+            missing: HashSet::new(),
             accounts: accounts::default_accounts(),
             restrictions: HashMap::new(),
             apps: HashMap::new(),
@@ -117,6 +120,43 @@ impl Directory {
         Ok(app)
     }
 
+    /// Returns a refusal if an administrator of the tenant has disabled the app or removed its service principal.
+    pub fn check_app_in(&self, app: Uuid, tenant: Uuid) -> Result<(), OAuthError> {
+        if self.grants.disabled.contains(&(app, tenant)) {
+            return Err(OAuthError::new(
+                "unauthorized_client",
+                7_000_112,
+                format!("The application '{app}' is disabled in the tenant '{tenant}'."),
+            ));
+        }
+        if !self.grants.present.contains(&(app, tenant)) {
+            return Err(OAuthError::new(
+                "invalid_client",
+                7_000_229,
+                format!(
+                    "The application '{app}' has no service principal in the tenant '{tenant}'."
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Makes an app active, disabled or absent in one tenant.
+    pub fn set_app_status_in(&mut self, app: Uuid, tenant: Uuid, status: AppStatus) {
+        let place = (app, tenant);
+        self.grants.disabled.remove(&place);
+        self.grants.present.insert(place);
+        match status {
+            AppStatus::Active => {}
+            AppStatus::Disabled => {
+                self.grants.disabled.insert(place);
+            }
+            AppStatus::Deleted => {
+                self.grants.present.remove(&place);
+            }
+        }
+    }
+
     /// Returns the tenant that a path segment names.
     pub fn authority(&self, segment: &str) -> Result<Authority, OAuthError> {
         match segment.to_ascii_lowercase().as_str() {
@@ -132,6 +172,7 @@ impl Directory {
         self.tenants
             .iter()
             .find(|tenant| Some(tenant.id) == id || tenant.domain.eq_ignore_ascii_case(segment))
+            .filter(|tenant| !self.missing.contains(&tenant.id))
             .map(|tenant| Authority::Tenant(tenant.id))
             .ok_or_else(|| {
                 OAuthError::new(

@@ -42,6 +42,7 @@ impl Exchange<'_> {
                 ),
             ));
         }
+        directory.check_app_in(app.client_id, tenant)?;
         let subject = Subject {
             client_id: app.client_id,
             account: None,

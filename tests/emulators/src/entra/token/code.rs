@@ -33,6 +33,7 @@ impl Exchange<'_> {
             })?;
         self.check_code(&code, redirect_uri)?;
         self.check_verifier(&code)?;
+        directory.check_app_in(app.client_id, code.tenant)?;
         let account = account(directory, &code.account)?;
         let granted = self.granted(directory, app, &account, &code.scopes)?;
         if let Some(code) = directory.grants.codes.get_mut(value) {

@@ -46,6 +46,7 @@ impl Exchange<'_> {
             error.error = "invalid_grant".into();
             error
         })?;
+        directory.check_app_in(app.client_id, tenant)?;
         let granted = self.granted(directory, app, &account, &token.scopes)?;
         if let Some(token) = directory.grants.refresh_tokens.get_mut(value) {
             token.last_used_at = self.now;
