@@ -134,10 +134,8 @@ impl Authorize {
                 session.organization.as_ref(),
             )
             .await?;
-        let metadata =
-            self.metadata.get(&tenant).await.map_err(|e| {
-                Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e)
-            })?;
+        let metadata = self.metadata.get(&tenant).await;
+        let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
 
         let rng = &mut self.random.clone();
         let (state, binding) = (State::mint(rng), Binding::mint(rng));
@@ -193,6 +191,3 @@ impl Authorize {
         }
     }
 }
-
-/// The `Retry-After` of a refusal because Entra's metadata is unavailable.
-const RETRY_AFTER: Duration = Duration::from_secs(10);

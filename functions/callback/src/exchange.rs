@@ -3,7 +3,7 @@
 use edge::claims_cookie;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
-use entra::error_class::ErrorClass;
+use entra::error_class::Party;
 use entra::id_token::{self, IdTokenError, IdTokenExpectations, Identity};
 use entra::identifiers::Tenant;
 use entra::token::{CodeRequest, TokenError, TokenResponse};
@@ -15,7 +15,6 @@ use vault::integrations::Integration;
 use vault::sessions::{AuthorizationFlow, FlowSecrets};
 
 use crate::Callback;
-use crate::refusal::{self, RETRY_AFTER};
 
 pub(crate) struct Redeemed {
     pub(crate) tokens: TokenResponse,
@@ -31,9 +30,8 @@ impl Callback {
         code: &SecretString,
         query: &Query,
     ) -> Result<Redeemed, Problem> {
-        let unavailable =
-            |e| Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER).cause(e);
-        let metadata = self.metadata.get(&flow.tenant).await.map_err(unavailable)?;
+        let metadata = self.metadata.get(&flow.tenant).await;
+        let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
         // RFC 9207: if the server promises `iss`, an answer without it comes from elsewhere.
         if metadata.iss_parameter_supported && query.get("iss").is_none() {
             return Err(Problem::new(Code::IssuerMismatch));
@@ -114,9 +112,7 @@ impl Callback {
         validated.map_err(|error| match error {
             IdTokenError::PersonalMicrosoftAccount => Problem::new(Code::PersonalAccount),
             IdTokenError::TenantNotAllowed => Problem::new(Code::WrongTenant),
-            IdTokenError::KeysUnavailable => {
-                Problem::new(Code::EntraUnavailable).retry_after(RETRY_AFTER)
-            }
+            IdTokenError::KeysUnavailable => Problem::of_sign_in(&TokenError::no_answer()),
             error => Problem::new(Code::IdTokenInvalid).cause(error),
         })
     }
@@ -127,13 +123,13 @@ impl Callback {
             suberror = error.suberror.as_deref(), codes = ?error.codes,
             correlation_id = error.correlation_id.as_deref(), "a code could not be redeemed",
         );
-        if error.class == ErrorClass::ApplicationBroken
-            && !integration.is_about_one_tenant(error)
+        if error.class.party() == Party::Integration
+            && !integration.may_still_replicate(error, self.clock.now())
             && let Err(error) = self.reject_credential(integration, error).await
         {
             tracing::warn!(integration = %integration.id, "the integration could not be marked: {error}");
         }
-        refusal::of_exchange(error)
+        Problem::of_sign_in(error)
     }
 
     async fn reject_credential(

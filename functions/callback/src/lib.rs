@@ -31,6 +31,7 @@ use edge::routes::Function;
 use edge::serve::HttpFunction;
 use entra::authorization::State;
 use entra::cloud::Authority;
+use entra::identifiers::TenantId;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
@@ -177,13 +178,14 @@ impl Callback {
         let problem = problem.branding(&integration.settings.branding);
         match problem.code() {
             // In tenants where users cannot consent, an administrator can consent for all of them.
-            Code::AdminApprovalRequired | Code::ConsentRequired => {
-                problem.admin_consent_url(self.authority.admin_consent_url(
-                    &integration.settings.client_id,
-                    devops::scopes::RESOURCE_ID,
-                    &self.public_url.redirect_uri(),
-                ))
-            }
+            Code::AdminApprovalRequired
+            | Code::ConsentRequired
+            | Code::SignInCancelled
+            | Code::TenantRefused => problem.admin_consent_url(self.authority.admin_consent_url(
+                &integration.settings.client_id,
+                devops::scopes::RESOURCE_ID,
+                &self.public_url.redirect_uri(),
+            )),
             _ => problem,
         }
     }
@@ -201,6 +203,7 @@ impl Callback {
         let code = SecretString::from(query.required("code")?);
         let integration = self.same_integration(flow).await?;
         let redeemed = self.redeem(&integration, flow, secrets, &code, query).await?;
+        self.tenant_accepted(&integration, &redeemed.identity.tenant_id).await;
         let organization = self
             .check_membership(&integration, &flow.session, &redeemed.tokens.access_token)
             .await?;
@@ -257,6 +260,20 @@ impl Callback {
             }
             Completed::DifferentAccount => Err(Problem::new(Code::DifferentAccount)),
             Completed::SessionGone => Err(Problem::new(Code::SessionUnknown)),
+        }
+    }
+
+    /// A sign-in shows that its tenant lets the app in, so the connections of the tenant need not wait any longer.
+    async fn tenant_accepted(&self, integration: &Integration, tenant: &TenantId) {
+        let accepted = async {
+            let refused = self.integrations.refused_tenants(&integration.id).await?;
+            if refused.get(tenant).is_some() {
+                self.integrations.accept_tenant(&integration.id, tenant).await?;
+            }
+            Ok::<(), vault::Error>(())
+        };
+        if let Err(error) = accepted.await {
+            tracing::warn!(integration = %integration.id, "the tenant stays marked as refusing: {error}");
         }
     }
 

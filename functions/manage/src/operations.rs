@@ -79,6 +79,7 @@ impl Operations {
                 http: deployment.http.clone(),
                 authority: config.authority.clone(),
                 public_url: config.public_url.clone(),
+                events: deployment.events(),
                 clock: clock(),
             },
             connect_sessions: ConnectSessionOperations {

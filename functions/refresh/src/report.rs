@@ -17,6 +17,8 @@ pub(crate) fn report(shard: u32, drained: &Drained, metered: Metered, now: Times
         throttled = tally.throttled,
         refused = tally.refused,
         credential_rejected = tally.credential_rejected,
+        tenant_refused = tally.tenant_refused,
+        misconfigured = tally.misconfigured,
         reauthorization_required = tally.reauthorization_required,
         failed = tally.failed,
         token_requests = metered.token_requests,
@@ -33,6 +35,8 @@ pub(crate) fn report(shard: u32, drained: &Drained, metered: Metered, now: Times
         ("DueThrottled", tally.throttled),
         ("DueRefused", tally.refused),
         ("DueCredentialRejected", tally.credential_rejected),
+        ("DueTenantRefused", tally.tenant_refused),
+        ("DueMisconfigured", tally.misconfigured),
         ("DueReauthorizationRequired", tally.reauthorization_required),
         ("DueFailed", tally.failed),
         // Exchanges per expiry are the first of these divided by the second.

@@ -40,6 +40,7 @@ impl Refresh {
         let mut metrics = Metrics::new("refresh");
         let mut fewest_days: Option<u64> = None;
         for integration in self.integrations.list().await? {
+            self.integrations.forget_unused_tenants(&integration.id, now).await?;
             let Some(expires_at) = integration.credential.expires_at else { continue };
             let left = expires_at.duration_since(now);
             let days = u64::try_from(left.as_hours() / 24).unwrap_or_default();

@@ -79,6 +79,8 @@ impl Refresh {
             (Counter::Throttled, tally.throttled),
             (Counter::Refused, tally.refused),
             (Counter::CredentialRejected, tally.credential_rejected),
+            (Counter::TenantRefused, tally.tenant_refused),
+            (Counter::Misconfigured, tally.misconfigured),
             (Counter::ReauthorizationRequired, tally.reauthorization_required),
             (Counter::OwnFailures, tally.failed),
         ] {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use entra::credential::ClientCredential;
-use entra::error_class::ErrorClass;
 use entra::graph::{GraphError, ListedPassword};
 use entra::metadata::MetadataError;
 use entra::token::{ClientCredentialsRequest, TokenError};
@@ -122,7 +121,7 @@ impl Rotate {
             match self.graph_token(rotation, &pending.credential).await {
                 Ok(_) => return Ok(()),
                 Err(RotationError::Token(error))
-                    if error.class == ErrorClass::ApplicationBroken
+                    if error.may_be_about_the_credential()
                         && Instant::now() + BETWEEN_TRIES + ONE_TRY < deadline =>
                 {
                     tokio::time::sleep(BETWEEN_TRIES).await;

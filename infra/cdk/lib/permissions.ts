@@ -39,8 +39,8 @@ export function makeIdentities(scope: Construct, reach: Reach) {
   const readsOperatorKey = allow('secretsmanager:GetSecretValue', operatorKey.ref);
   const sendsEvents = allow('events:PutEvents', reach.eventBus.attrArn);
   const proxy = [
-    allow(dynamodb('GetItem'), integrations.attrArn, kinds('api_key#*', 'integration#*', 'service')),
-    allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*')),
+    allow(dynamodb('GetItem'), integrations.attrArn, kinds('api_key#*', 'integration#*', 'service', 'tenants#*')),
+    allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*', 'tenants#*')),
     // A scan has no key, so it is a statement of its own.
     allow(dynamodb('Scan'), integrations.attrArn),
     allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*')),
@@ -60,8 +60,8 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('session#*')),
     ]),
     Callback: make('Callback', [
-      allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service')),
-      allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*')),
+      allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service', 'tenants#*')),
+      allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*', 'tenants#*')),
       allow(dynamodb('DeleteItem'), sessions.attrArn, kinds('session#*', 'state#*')),
       allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), connections.attrArn),
       allow(dynamodb('PutItem', 'DeleteItem'), tokens.attrArn),
@@ -89,7 +89,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     Proxy: make('Proxy', proxy),
     ...(reach.streams ? { StreamingProxy: make('StreamingProxy', proxy) } : {}),
     Refresh: make('Refresh', [
-      allow(dynamodb('GetItem', 'UpdateItem'), integrations.attrArn, kinds('integration#*', 'service')),
+      allow(dynamodb('GetItem', 'UpdateItem'), integrations.attrArn, kinds('integration#*', 'service', 'tenants#*')),
       allow(dynamodb('Scan'), integrations.attrArn),
       allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('tally#*')),
       allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem', 'Scan'), connections.attrArn),

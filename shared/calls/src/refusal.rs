@@ -24,6 +24,8 @@ pub fn of_refresh(error: RefreshError) -> Problem {
         }
         RefreshError::EntraThrottled { retry_after } => (Code::EntraThrottled, Some(retry_after)),
         RefreshError::CredentialRejected => (Code::CredentialRejected, None),
+        RefreshError::TenantRefused { retry_after } => (Code::TenantRefused, Some(retry_after)),
+        RefreshError::Misconfigured => (Code::EntraMisconfigured, None),
         RefreshError::IntegrationPaused => (Code::IntegrationNotReady, None),
         RefreshError::Vault(error) => return error.into(),
     };

@@ -1,6 +1,7 @@
 //! The one error of handlers: a [`Problem`], with the facts of a problem document (RFC 9457).
 
 mod code;
+mod of_entra;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,30 +1,109 @@
-//! The meaning of an error of the token endpoint: one total function.
+//! Whose fault a refusal of Entra is: one total function for every leg.
 //!
-//! `error` and `suberror` decide. AADSTS numbers are no stable interface, so they only make a decision milder, or
-//! classify an error that Entra leaves unnamed
-//! (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
+//! | the fault of | waits |
+//! | --- | --- |
+//! | nobody: an outage, a throttle, an answer unknown to us | the one request |
+//! | our own credential | the integration |
+//! | one tenant's relation to the app | that tenant's connections |
+//! | one connection, or one sign-in | itself |
+//!
+//! OAuth's `error` is too coarse for this: `invalid_client` and `invalid_request` come for each of them. So AADSTS
+//! numbers decide about the credential and the tenant, whatever `error` says, and an unknown number blames nobody.
+//! Numbers are no stable interface (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>);
+//! where none is known, `error` and `suberror` decide.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// The classes of failed token requests, by the next step.
+/// The request that Entra refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leg {
+    /// The browser came back from the authorization endpoint with an error. Anybody can write such an answer.
+    Authorize,
+    /// Redeeming an authorization code.
+    Code,
+    /// Renewing tokens.
+    Refresh,
+    /// A token for the app itself.
+    ClientCredentials,
+}
+
+impl Leg {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Authorize, Self::Code, Self::Refresh, Self::ClientCredentials];
+}
+
+/// The party whose fault a refusal is; it waits, and nobody else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// Nobody.
+    Nobody,
+    /// The integration: its own credential is wrong.
+    Integration,
+    /// One tenant: it refuses the app, or does not exist.
+    Tenant,
+    /// One connection, or one sign-in.
+    Connection,
+}
+
+/// The classes of refusals, by the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {
     /// A passing failure: retry later.
     Transient,
     /// Too many requests: retry later, and less often.
     Throttled,
+    /// The app's own credential is wrong. Only the operator can fix it.
+    CredentialRejected,
+    /// The tenant does not exist, or Entra does not find it.
+    TenantNotFound,
+    /// The app cannot be used in the tenant. Only an administrator of the tenant can fix it.
+    TenantRefused,
     /// Only the user can help, by interaction or consent.
     ReauthorizationRequired,
+    /// Conditional Access, a tenant restriction or a blocked account. An administrator decides.
+    PolicyBlocked,
+    /// The permissions are not granted.
+    ConsentRequired,
+    /// Only an administrator may grant the permissions.
+    AdminApprovalRequired,
+    /// The account is not in the tenant.
+    AccountNotInTenant,
+    /// The account is a personal Microsoft account.
+    PersonalAccount,
+    /// The user went back, or declined to consent.
+    Cancelled,
+    /// The code of a sign-in is not accepted.
+    CodeRejected,
     /// The grant is dead, according to Entra. Confirm once before involving the user.
     DeadGrant,
     /// Entra refuses the grant without a reason. Confirm for longer.
     Suspect,
-    /// The app's credential or registration is wrong. Only the operator can fix it.
-    ApplicationBroken,
-    /// Our request is wrong.
+    /// Our request is wrong, or Entra gives a reason unknown to us. Nobody is blamed.
     BadRequest,
+}
+
+impl ErrorClass {
+    /// Returns the party that waits.
+    pub const fn party(self) -> Party {
+        match self {
+            Self::Transient | Self::Throttled | Self::BadRequest => Party::Nobody,
+            Self::CredentialRejected => Party::Integration,
+            Self::TenantNotFound | Self::TenantRefused => Party::Tenant,
+            Self::ReauthorizationRequired
+            | Self::PolicyBlocked
+            | Self::ConsentRequired
+            | Self::AdminApprovalRequired
+            | Self::AccountNotInTenant
+            | Self::PersonalAccount
+            | Self::Cancelled
+            | Self::CodeRejected
+            | Self::DeadGrant
+            | Self::Suspect => Party::Connection,
+        }
+    }
 }
 
 /// The error body of RFC 6749 section 5.2, with Entra's extensions.
@@ -49,21 +128,159 @@ pub struct ErrorBody {
     pub trace_id: Option<String>,
 }
 
-/// The loop detector: a throttle that Entra reports as `invalid_grant`.
-const LOOP_DETECTED: u32 = 50196;
-const THROTTLED: &[u32] = &[LOOP_DETECTED, 90055, 50166];
-const TRANSIENT: &[u32] = &[
-    50000, 50033, 50087, 90006, 90012, 90024, 90033, 90090, 90091, 40010, 70012, 80001, 80002,
-    80005, 80014, 501_621, 90036, 50086, 90092,
-];
-/// A federated credential that was just created has not reached all of Entra's servers.
-const REPLICATING: u32 = 70021;
-/// Refusals of a refresh token that come without a `suberror`.
-const DEAD: &[u32] =
-    &[70000, 70008, 700_082, 700_084, 70043, 70044, 50173, 50132, 50133, 50085, 50139, 65001];
+impl ErrorBody {
+    /// The error in an authorization response (RFC 6749 section 4.1.2.1). Only the number of the description is kept.
+    pub fn of_redirect(error: &str, suberror: Option<&str>, description: Option<&str>) -> Self {
+        Self {
+            error: error.to_owned(),
+            suberror: suberror.map(str::to_owned),
+            error_codes: description.and_then(aadsts).into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
 
-/// Classifies a response without tokens. `status` is `None` if there was no response at all.
+/// The meaning of an AADSTS number, on any leg. The milder one decides if several come together: those before are
+/// milder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Meaning {
+    Throttled,
+    Transient,
+    /// A code of a sign-in.
+    Code,
+    Interaction,
+    Policy,
+    Consent,
+    Declined,
+    AdminApproval,
+    AccountNotInTenant,
+    AccountDisabled,
+    PersonalAccount,
+    Password,
+    DeadToken,
+    TenantNotFound,
+    Tenant,
+    Credential,
+    Request,
+}
+
+/// AADSTS70021: no federated credential matches the token. Entra also answers so for some minutes after one was added.
+pub const NO_FEDERATED_CREDENTIAL: u32 = 70021;
+/// AADSTS70002 is about the credential as `invalid_client` only; it also accompanies a user's wrong password.
+const CREDENTIALS_NOT_VALID: u32 = 70002;
+
+/// All numbers that are known here.
+const NUMBERS: &[(Meaning, &[u32])] = &[
+    // 50196 is the loop detector: a throttle that Entra reports as `invalid_grant`.
+    (Meaning::Throttled, &[50196, 90055, 50166]),
+    (
+        Meaning::Transient,
+        &[
+            50000, 50033, 50087, 90006, 90012, 90024, 90033, 90090, 90091, 40010, 70012, 80001,
+            80002, 80005, 80014, 501_621, 90036, 50086, 90092,
+        ],
+    ),
+    (
+        Meaning::Code,
+        &[54005, 50089, 700_005, 501_481, 50147, 50148, 501_491, 50011, 900_971, 28002, 28003],
+    ),
+    (
+        Meaning::Interaction,
+        &[
+            50072, 50074, 50076, 50078, 50079, 50097, 50125, 50129, 50155, 50158, 50187, 53004,
+            53010, 16000, 16001, 50058, 700_020,
+        ],
+    ),
+    (
+        Meaning::Policy,
+        &[
+            53003, 53000, 53001, 53002, 53011, 530_032, 530_034, 530_035, 50005, 50131, 500_021,
+            500_022, 500_212, 500_213, 50053,
+        ],
+    ),
+    (Meaning::Consent, &[65001, 90008]),
+    (Meaning::Declined, &[65004]),
+    (Meaning::AdminApproval, &[90094, 90095, 50105]),
+    (Meaning::AccountNotInTenant, &[50034, 50020, 50014, 51004, 16003, 90072]),
+    (Meaning::AccountDisabled, &[50057]),
+    (Meaning::PersonalAccount, &[500_200, 500_202]),
+    (Meaning::Password, &[50055, 50056, 50126, 50135, 50144]),
+    (
+        Meaning::DeadToken,
+        &[
+            70000, 70008, 700_082, 700_084, 70043, 70044, 50173, 50132, 50133, 50085, 50139,
+            500_133, 50013,
+        ],
+    ),
+    (Meaning::TenantNotFound, &[90002, 90019, 50059, 50128]),
+    (
+        Meaning::Tenant,
+        &[
+            700_016, 7_000_229, 70001, 700_011, 7_000_112, 1_000_031, 650_052, 650_056, 650_057,
+            65005, 500_011, 500_014, 50194, 90099, 90038, 90043, 900_439, 900_432, 900_382,
+        ],
+    ),
+    (
+        Meaning::Credential,
+        &[
+            7_000_215,
+            7_000_222,
+            CREDENTIALS_NOT_VALID,
+            700_027,
+            700_030,
+            50012,
+            700_024,
+            7_000_216,
+            7_000_218,
+            700_025,
+            50048,
+            NO_FEDERATED_CREDENTIAL,
+            700_211,
+            700_212,
+            700_213,
+            7_002_131,
+            700_229,
+        ],
+    ),
+    (
+        Meaning::Request,
+        &[
+            70011, 700_022, 700_023, 90009, 50001, 9_002_313, 90004, 90013, 90014, 900_144, 90015,
+            90023, 90056, 900_561, 901_002, 90100, 70003, 70005, 700_054, 70016, 70018, 70019,
+            50199,
+        ],
+    ),
+];
+
+/// Returns every AADSTS number with a meaning of its own.
+pub fn known_codes() -> impl Iterator<Item = u32> {
+    NUMBERS.iter().flat_map(|(_, numbers)| numbers.iter().copied())
+}
+
+impl Meaning {
+    fn of(number: u32) -> Option<Self> {
+        let known = NUMBERS.iter().find(|(_, numbers)| numbers.contains(&number));
+        known.map(|(meaning, _)| *meaning)
+    }
+
+    /// The mildest meaning of an answer's numbers.
+    fn of_answer(body: &ErrorBody) -> Option<Self> {
+        let is_invalid_client = body.error == "invalid_client";
+        let counts = |number: &&u32| is_invalid_client || **number != CREDENTIALS_NOT_VALID;
+        let meanings = || body.error_codes.iter().filter(counts).filter_map(|n| Self::of(*n));
+        let mildest = meanings().min()?;
+        // No user has to sign in again because of our credential.
+        let is_about_grant = mildest > Self::Code && mildest < Self::TenantNotFound;
+        if is_invalid_client && is_about_grant && meanings().any(|one| one == Self::Credential) {
+            return Some(Self::Credential);
+        }
+        Some(mildest)
+    }
+}
+
+/// Classifies an answer without tokens. `status` is `None` if there was no answer at all.
 pub fn classify(
+    leg: Leg,
     status: Option<u16>,
     body: Option<&ErrorBody>,
     retry_after: Option<Duration>,
@@ -72,42 +289,94 @@ pub fn classify(
         (Some(429), _) => ErrorClass::Throttled,
         // No answer, a failure, or the page of a middlebox: Entra itself has decided nothing.
         (Some(500..) | None, _) | (Some(_), None) => ErrorClass::Transient,
-        (Some(_), Some(body)) => classify_body(body, retry_after),
+        (Some(_), Some(body)) => classify_body(leg, body, retry_after),
     }
 }
 
-fn classify_body(body: &ErrorBody, retry_after: Option<Duration>) -> ErrorClass {
-    let any = |numbers: &[u32]| body.error_codes.iter().any(|code| numbers.contains(code));
-    if body.error == "invalid_client" {
-        return if any(&[REPLICATING]) {
+/// Classifies an error of an authorization response, which has neither a status nor headers.
+pub fn classify_redirect(body: &ErrorBody) -> ErrorClass {
+    classify_body(Leg::Authorize, body, None)
+}
+
+fn classify_body(leg: Leg, body: &ErrorBody, retry_after: Option<Duration>) -> ErrorClass {
+    let meaning = Meaning::of_answer(body);
+    match meaning {
+        // The browser carries this answer, so it proves nothing about our credential.
+        Some(Meaning::Credential) if leg == Leg::Authorize => ErrorClass::BadRequest,
+        Some(Meaning::Credential) => ErrorClass::CredentialRejected,
+        Some(Meaning::Throttled) => ErrorClass::Throttled,
+        _ if retry_after.is_some() => ErrorClass::Throttled,
+        Some(Meaning::Transient) => ErrorClass::Transient,
+        _ if matches!(body.error.as_str(), "temporarily_unavailable" | "server_error") => {
             ErrorClass::Transient
-        } else {
-            ErrorClass::ApplicationBroken
-        };
-    }
-    if any(THROTTLED) || retry_after.is_some() {
-        return ErrorClass::Throttled;
-    }
-    if any(TRANSIENT) {
-        return ErrorClass::Transient;
-    }
-    match body.error.as_str() {
-        "temporarily_unavailable" | "server_error" => ErrorClass::Transient,
-        "unauthorized_client" => ErrorClass::ApplicationBroken,
-        "interaction_required" | "login_required" | "consent_required" | "access_denied" => {
-            ErrorClass::ReauthorizationRequired
         }
-        "bad_token" => ErrorClass::DeadGrant,
-        "invalid_grant" if body.claims.is_some() => ErrorClass::ReauthorizationRequired,
-        "invalid_grant" => classify_grant(body.suberror.as_deref(), any(DEAD)),
-        _ => ErrorClass::BadRequest,
+        Some(Meaning::TenantNotFound) => ErrorClass::TenantNotFound,
+        Some(Meaning::Tenant) => ErrorClass::TenantRefused,
+        Some(Meaning::Request) => ErrorClass::BadRequest,
+        None if body.error == "invalid_tenant" => ErrorClass::TenantNotFound,
+        _ => match leg {
+            Leg::Authorize | Leg::Code => classify_sign_in(leg, body, meaning),
+            Leg::Refresh => classify_renewal(body, meaning),
+            Leg::ClientCredentials => ErrorClass::BadRequest,
+        },
     }
 }
 
-fn classify_grant(suberror: Option<&str>, known_number: bool) -> ErrorClass {
+/// A refusal of one sign-in.
+fn classify_sign_in(leg: Leg, body: &ErrorBody, meaning: Option<Meaning>) -> ErrorClass {
+    match (meaning, leg) {
+        (Some(Meaning::Policy | Meaning::AccountDisabled), _) => ErrorClass::PolicyBlocked,
+        (Some(Meaning::AdminApproval), _) => ErrorClass::AdminApprovalRequired,
+        (Some(Meaning::AccountNotInTenant), _) => ErrorClass::AccountNotInTenant,
+        (Some(Meaning::PersonalAccount), _) => ErrorClass::PersonalAccount,
+        (Some(Meaning::Consent), _) | (Some(Meaning::Declined), Leg::Code) => {
+            ErrorClass::ConsentRequired
+        }
+        (Some(Meaning::Declined), _) => ErrorClass::Cancelled,
+        (Some(Meaning::Interaction | Meaning::Password), _) => ErrorClass::ReauthorizationRequired,
+        (Some(Meaning::Code | Meaning::DeadToken), Leg::Code) if !asks_the_user(body) => {
+            ErrorClass::CodeRejected
+        }
+        _ => match body.error.as_str() {
+            "consent_required" => ErrorClass::ConsentRequired,
+            _ if body.suberror.as_deref() == Some("consent_required") => {
+                ErrorClass::ConsentRequired
+            }
+            "access_denied" if leg == Leg::Authorize => ErrorClass::Cancelled,
+            "access_denied" | "account_selection_required" => ErrorClass::ReauthorizationRequired,
+            _ if asks_the_user(body) => ErrorClass::ReauthorizationRequired,
+            "invalid_request"
+            | "unauthorized_client"
+            | "unsupported_response_type"
+            | "invalid_scope"
+            | "invalid_resource"
+            | "invalid_client" => ErrorClass::BadRequest,
+            "invalid_grant" | "bad_token" => ErrorClass::CodeRejected,
+            _ if leg == Leg::Authorize => ErrorClass::CodeRejected,
+            _ => ErrorClass::BadRequest,
+        },
+    }
+}
+
+/// A refusal to renew one connection's tokens.
+fn classify_renewal(body: &ErrorBody, meaning: Option<Meaning>) -> ErrorClass {
+    match (body.error.as_str(), meaning) {
+        (_, Some(Meaning::Policy)) => ErrorClass::PolicyBlocked,
+        ("access_denied", _) => ErrorClass::ReauthorizationRequired,
+        _ if asks_the_user(body) => ErrorClass::ReauthorizationRequired,
+        ("bad_token", _) => ErrorClass::DeadGrant,
+        ("invalid_grant", _) if body.claims.is_some() => ErrorClass::ReauthorizationRequired,
+        ("invalid_grant", _) => classify_grant(body.suberror.as_deref(), meaning),
+        // Numbers of a code mean nothing here.
+        (_, None | Some(Meaning::Code)) => ErrorClass::BadRequest,
+        (_, Some(_)) => classify_grant(body.suberror.as_deref(), meaning),
+    }
+}
+
+fn classify_grant(suberror: Option<&str>, meaning: Option<Meaning>) -> ErrorClass {
     match suberror {
         // The request does not match the grant, which may still be good.
-        Some("client_mismatch" | "protection_policy_required") => ErrorClass::Suspect,
+        Some("client_mismatch" | "protection_policy_required") => return ErrorClass::Suspect,
         Some(
             "bad_token"
             | "token_expired"
@@ -116,208 +385,31 @@ fn classify_grant(suberror: Option<&str>, known_number: bool) -> ErrorClass {
             | "additional_action"
             | "message_only"
             | "user_password_expired",
+        ) => return ErrorClass::DeadGrant,
+        _ => {}
+    }
+    match meaning {
+        Some(
+            Meaning::DeadToken
+            | Meaning::Interaction
+            | Meaning::Consent
+            | Meaning::Declined
+            | Meaning::AdminApproval,
         ) => ErrorClass::DeadGrant,
-        _ if known_number => ErrorClass::DeadGrant,
         _ => ErrorClass::Suspect,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    fn class(status: u16, body: serde_json::Value) -> ErrorClass {
-        let body: Option<ErrorBody> = serde_json::from_value(body).ok();
-        classify(Some(status), body.as_ref(), None)
-    }
-
-    /// One row for each row of the error policy, and for each class of Entra's error reference.
-    #[test]
-    #[expect(clippy::too_many_lines, reason = "one row each")]
-    fn every_row_of_the_policy_is_kept() {
-        use ErrorClass as C;
-        let rows = [
-            (
-                "throttled as a dead grant",
-                400,
-                json!({"error": "invalid_grant", "error_codes": [50196]}),
-                C::Throttled,
-            ),
-            (
-                "tenant throttled",
-                400,
-                json!({"error": "temporarily_unavailable", "error_codes": [90055]}),
-                C::Throttled,
-            ),
-            (
-                "bad token",
-                400,
-                json!({"error": "invalid_grant", "suberror": "bad_token", "error_codes": [50173]}),
-                C::DeadGrant,
-            ),
-            (
-                "expired by policy",
-                400,
-                json!({"error": "invalid_grant", "suberror": "token_expired", "error_codes": [70043]}),
-                C::DeadGrant,
-            ),
-            (
-                "expired by inactivity",
-                400,
-                json!({"error": "invalid_grant", "error_codes": [700082]}),
-                C::DeadGrant,
-            ),
-            (
-                "consent withdrawn",
-                400,
-                json!({"error": "invalid_grant", "suberror": "consent_required", "error_codes": [65001]}),
-                C::DeadGrant,
-            ),
-            (
-                "password expired",
-                400,
-                json!({"error": "invalid_grant", "suberror": "user_password_expired", "error_codes": [50055]}),
-                C::DeadGrant,
-            ),
-            ("unexplained", 400, json!({"error": "invalid_grant"}), C::Suspect),
-            (
-                "user gone",
-                400,
-                json!({"error": "invalid_grant", "error_codes": [50057]}),
-                C::Suspect,
-            ),
-            (
-                "other client's token",
-                400,
-                json!({"error": "invalid_grant", "suberror": "client_mismatch"}),
-                C::Suspect,
-            ),
-            (
-                "MFA",
-                400,
-                json!({"error": "interaction_required", "error_codes": [50076], "claims": "{}"}),
-                C::ReauthorizationRequired,
-            ),
-            (
-                "claims with a grant",
-                400,
-                json!({"error": "invalid_grant", "error_codes": [50079], "claims": "{}"}),
-                C::ReauthorizationRequired,
-            ),
-            (
-                "Conditional Access",
-                400,
-                json!({"error": "interaction_required", "error_codes": [53003]}),
-                C::ReauthorizationRequired,
-            ),
-            (
-                "sign-in frequency as interaction",
-                400,
-                json!({"error": "interaction_required", "error_codes": [70043]}),
-                C::ReauthorizationRequired,
-            ),
-            ("consent", 400, json!({"error": "consent_required"}), C::ReauthorizationRequired),
-            (
-                "wrong secret",
-                401,
-                json!({"error": "invalid_client", "error_codes": [7000215]}),
-                C::ApplicationBroken,
-            ),
-            (
-                "expired secret",
-                401,
-                json!({"error": "invalid_client", "error_codes": [7000222]}),
-                C::ApplicationBroken,
-            ),
-            (
-                "assertion",
-                401,
-                json!({"error": "invalid_client", "error_codes": [700027]}),
-                C::ApplicationBroken,
-            ),
-            (
-                "federation not replicated yet",
-                401,
-                json!({"error": "invalid_client", "error_codes": [70021]}),
-                C::Transient,
-            ),
-            (
-                "app not in tenant",
-                400,
-                json!({"error": "unauthorized_client", "error_codes": [700016]}),
-                C::ApplicationBroken,
-            ),
-            (
-                "a user's password beside 70002",
-                400,
-                json!({"error": "invalid_grant", "error_codes": [70002, 50126]}),
-                C::Suspect,
-            ),
-            (
-                "directory busy",
-                400,
-                json!({"error": "invalid_grant", "error_codes": [90033]}),
-                C::Transient,
-            ),
-            ("says so", 400, json!({"error": "temporarily_unavailable"}), C::Transient),
-            ("429", 429, json!({"error": "invalid_grant", "suberror": "bad_token"}), C::Throttled),
-            ("5xx", 503, json!({"error": "invalid_grant", "suberror": "bad_token"}), C::Transient),
-            ("a page", 403, json!("<html>"), C::Transient),
-            (
-                "scope",
-                400,
-                json!({"error": "invalid_scope", "error_codes": [70011]}),
-                C::BadRequest,
-            ),
-            (
-                "malformed",
-                400,
-                json!({"error": "invalid_request", "error_codes": [900144]}),
-                C::BadRequest,
-            ),
-            (
-                "grant type",
-                400,
-                json!({"error": "unsupported_grant_type", "error_codes": [70003]}),
-                C::BadRequest,
-            ),
-            ("never heard of", 400, json!({"error": "something_new"}), C::BadRequest),
-        ];
-        for (name, status, body, expected) in rows {
-            assert_eq!(class(status, body), expected, "{name}");
-        }
-        assert_eq!(classify(None, None, None), C::Transient, "no answer");
-    }
-
-    #[test]
-    fn retry_after_turns_a_dead_grant_into_a_throttle_and_leaves_a_broken_app() {
-        let grant = ErrorBody {
-            error: "invalid_grant".to_owned(),
-            suberror: Some("bad_token".to_owned()),
-            ..ErrorBody::default()
-        };
-        let client = ErrorBody { error: "invalid_client".to_owned(), ..ErrorBody::default() };
-        let wait = Some(Duration::from_secs(30));
-        assert_eq!(classify(Some(400), Some(&grant), wait), ErrorClass::Throttled);
-        assert_eq!(classify(Some(401), Some(&client), wait), ErrorClass::ApplicationBroken);
-    }
-
-    proptest! {
-        #[test]
-        fn every_error_has_a_class_and_a_broken_app_is_never_the_user_s_fault(
-            status in proptest::option::of(400_u16..600), error in "[a-z_]{0,24}|invalid_client|invalid_grant",
-            suberror in proptest::option::of("[a-z_]{0,16}"), error_codes in proptest::collection::vec(any::<u32>(), 0..4),
-            claims in proptest::option::of(".{0,8}"), wait in proptest::option::of(0_u64..100),
-        ) {
-            let body = ErrorBody { error, suberror, error_codes, claims, ..ErrorBody::default() };
-            let class = classify(status, Some(&body), wait.map(Duration::from_secs));
-            if body.error == "invalid_client" {
-                let user = matches!(class, ErrorClass::ReauthorizationRequired | ErrorClass::DeadGrant | ErrorClass::Suspect);
-                prop_assert!(!user);
-            }
-        }
-    }
+fn asks_the_user(body: &ErrorBody) -> bool {
+    matches!(body.error.as_str(), "interaction_required" | "login_required" | "consent_required")
 }
+
+/// Returns the number of `AADSTS65004: …`.
+pub(crate) fn aadsts(description: &str) -> Option<u32> {
+    let digits = description.trim_start().strip_prefix("AADSTS")?;
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits.get(..end)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

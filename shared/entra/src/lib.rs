@@ -9,14 +9,13 @@
 //!                   │
 //!        credential (secret, certificate)   metadata, jwks (discovered, cached)
 //!                   │
-//!              error_class: the meaning of a failed token request, as one total function
+//!              error_class: whose fault a refusal is, as one total function for every leg
 //! ```
 //!
 //! It is independent of AWS and stores nothing. It never retries, follows a redirect, reads an access token or keeps
 //! Entra's `error_description`, which may hold personal data.
 
 pub mod authorization;
-pub mod authorize_error;
 pub mod claims;
 pub mod cloud;
 pub mod credential;

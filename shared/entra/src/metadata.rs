@@ -41,6 +41,9 @@ pub enum MetadataError {
     /// The document could not be read.
     #[error("the discovery document could not be read: {0}")]
     Fetch(#[from] FetchError),
+    /// Entra answers that there is no document, as for a tenant that it does not find.
+    #[error("the discovery document was refused: status {}", .0.status().as_u16())]
+    Refused(http::Response<Vec<u8>>),
     /// The document names an endpoint to which secrets must not be sent.
     #[error("the discovery document names an endpoint that is neither https nor on this machine")]
     UnsafeEndpoint,
@@ -103,7 +106,11 @@ impl MetadataCache {
         if let Some(client_id) = app {
             url = format!("{url}?appid={client_id}");
         }
-        let metadata: Metadata = fetch::json(&self.transport, &url).await?;
+        let answer = fetch::get(&self.transport, &url).await?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(MetadataError::Refused(answer));
+        }
+        let metadata: Metadata = fetch::parse(&answer)?;
         let endpoints =
             [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
         if endpoints.into_iter().all(is_trustworthy) {

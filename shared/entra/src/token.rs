@@ -24,12 +24,11 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::authorization::IDENTITY_SCOPES;
-use crate::authorize_error::aadsts;
 use crate::claims;
 use crate::credential::{ASSERTION_TYPE, ClientCredential};
-use crate::error_class::{ErrorBody, ErrorClass, classify};
+use crate::error_class::{ErrorBody, ErrorClass, Leg, Party, aadsts, classify};
 use crate::identifiers::ClientId;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, MetadataError};
 use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
 use ground::transport::Transport;
@@ -141,12 +140,11 @@ impl TokenError {
         }
     }
 
-    /// Returns the error in an answer that is not a token response.
-    fn in_answer(answer: &HttpResponse, now: Timestamp) -> Self {
+    /// Returns the error in an answer that is not what was asked for.
+    fn in_answer(leg: Leg, answer: &HttpResponse, retry_after: Option<Duration>) -> Self {
         let members = serde_json::from_slice::<Members>(without_mark(answer.body())).ok();
         let body = members.and_then(|members| members.error());
-        let retry_after = retry_after::of(answer.headers(), now);
-        let class = classify(Some(answer.status().as_u16()), body.as_ref(), retry_after);
+        let class = classify(leg, Some(answer.status().as_u16()), body.as_ref(), retry_after);
         let body = body.unwrap_or_default();
         Self {
             class,
@@ -160,12 +158,35 @@ impl TokenError {
         }
     }
 
+    /// Returns whether another live credential could be accepted where this one was refused: Entra rejects this one, or
+    /// says no more than that it rejects the client.
+    pub fn may_be_about_the_credential(&self) -> bool {
+        let is_vague =
+            self.class == ErrorClass::BadRequest && self.error.as_deref() == Some("invalid_client");
+        self.class.party() == Party::Integration || is_vague
+    }
+
     /// Returns the error in a few words that administrators can look up, such as `invalid_grant (AADSTS700082)`.
     pub fn reason(&self) -> String {
         let error = self.error.as_deref().unwrap_or("no_answer");
         match self.codes.first() {
             Some(code) => format!("{error} (AADSTS{code})"),
             None => error.to_owned(),
+        }
+    }
+}
+
+impl From<MetadataError> for TokenError {
+    /// The error of a request that cannot be sent for lack of the metadata: the tenant's fault if Entra does not find the
+    /// tenant, an outage otherwise.
+    fn from(error: MetadataError) -> Self {
+        match error {
+            MetadataError::Refused(answer) => {
+                let refusal = Self::in_answer(Leg::Refresh, &answer, None);
+                let is_about_tenant = refusal.class.party() == Party::Tenant;
+                if is_about_tenant { refusal } else { Self::no_answer() }
+            }
+            MetadataError::Fetch(_) | MetadataError::UnsafeEndpoint => Self::no_answer(),
         }
     }
 }
@@ -217,7 +238,7 @@ impl TokenClient {
         for (name, value) in self.assertion(metadata, request.client_id, request.credential)? {
             exchange = exchange.add_extra_param(name, value);
         }
-        self.finish(exchange.request_async(&self.transport()).await, request.scopes)
+        self.finish(exchange.request_async(&self.transport(Leg::Code)).await, request.scopes)
     }
 
     /// Renews tokens (RFC 6749 section 6).
@@ -240,7 +261,7 @@ impl TokenClient {
         for (name, value) in self.assertion(metadata, request.client_id, request.credential)? {
             exchange = exchange.add_extra_param(name, value);
         }
-        self.finish(exchange.request_async(&self.transport()).await, request.scopes)
+        self.finish(exchange.request_async(&self.transport(Leg::Refresh)).await, request.scopes)
     }
 
     /// Requests a token of the app itself (RFC 6749 section 4.4).
@@ -259,7 +280,8 @@ impl TokenClient {
             exchange = exchange.add_extra_param(name, value);
         }
         let scopes = [request.scope.to_owned()];
-        self.finish(exchange.request_async(&self.transport()).await, &scopes)
+        let transport = self.transport(Leg::ClientCredentials);
+        self.finish(exchange.request_async(&transport).await, &scopes)
     }
 
     fn assertion(
@@ -274,7 +296,7 @@ impl TokenClient {
             ClientCredential::Certificate(certificate) => certificate
                 .assertion(client_id, metadata.token_endpoint.as_str(), self.clock.now())
                 .map_err(|_| TokenError {
-                    class: ErrorClass::ApplicationBroken,
+                    class: ErrorClass::CredentialRejected,
                     error: Some("unsigned_assertion".to_owned()),
                     ..TokenError::no_answer()
                 })?,
@@ -286,9 +308,9 @@ impl TokenClient {
     }
 
     /// Returns the HTTP client in the form that `oauth2` takes. It owns its fields, so that its futures are `Send`.
-    fn transport(&self) -> impl Fn(HttpRequest) -> Exchanging + use<> {
+    fn transport(&self, leg: Leg) -> impl Fn(HttpRequest) -> Exchanging + use<> {
         let (transport, clock) = (self.transport.clone(), Arc::clone(&self.clock));
-        move |request| Box::pin(send(transport.clone(), Arc::clone(&clock), request))
+        move |request| Box::pin(send(transport.clone(), Arc::clone(&clock), leg, request))
     }
 
     fn finish(
@@ -321,6 +343,7 @@ type Exchanging = Pin<Box<dyn Future<Output = Result<HttpResponse, TokenError>> 
 async fn send(
     transport: Transport,
     clock: Arc<dyn Clock>,
+    leg: Leg,
     mut request: HttpRequest,
 ) -> Result<HttpResponse, TokenError> {
     let id = Uuid::new_v4().to_string();
@@ -337,7 +360,10 @@ async fn send(
         Some(answer) if answer.status() == http::StatusCode::OK => {
             Ok(HttpResponse::new(without_mark(answer.body()).to_vec()))
         }
-        Some(answer) => Err(TokenError::in_answer(&answer, clock.now())),
+        Some(answer) => {
+            let retry_after = retry_after::of(answer.headers(), clock.now());
+            Err(TokenError::in_answer(leg, &answer, retry_after))
+        }
         None => Err(TokenError::no_answer()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::http::Response;
 use serde::de::DeserializeOwned;
 
 use crate::transport::{Transport, TransportError};
@@ -32,12 +33,27 @@ pub enum FetchError {
 /// # Errors
 /// [`FetchError`] if the document cannot be read within 1.5 seconds.
 pub async fn json<T: DeserializeOwned>(transport: &Transport, url: &str) -> Result<T, FetchError> {
+    parse(&get(transport, url).await?)
+}
+
+/// Gets a document, whatever its status.
+///
+/// # Errors
+/// [`FetchError`] if there is no answer of this size within 1.5 seconds.
+pub async fn get(transport: &Transport, url: &str) -> Result<Response<Vec<u8>>, FetchError> {
     let request = ::http::Request::get(url).body(Vec::new()).map_err(|_| FetchError::NoAnswer)?;
     let fetched = tokio::time::timeout(TIMEOUT, transport.send(request, LARGEST)).await;
-    let answer = fetched.map_err(|_| FetchError::NoAnswer)?.map_err(|error| match error {
+    fetched.map_err(|_| FetchError::NoAnswer)?.map_err(|error| match error {
         TransportError::NoAnswer => FetchError::NoAnswer,
         TransportError::TooLarge => FetchError::TooLarge,
-    })?;
+    })
+}
+
+/// Parses an answer.
+///
+/// # Errors
+/// [`FetchError`] if its status is not 200 or its body is not the expected JSON.
+pub fn parse<T: DeserializeOwned>(answer: &Response<Vec<u8>>) -> Result<T, FetchError> {
     if answer.status() != ::http::StatusCode::OK {
         return Err(FetchError::Status(answer.status().as_u16()));
     }

@@ -15,7 +15,6 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use entra::credential::{CertificateCredential, ClientCredential, CredentialError};
-use entra::error_class::ErrorClass;
 use entra::token::TokenError;
 use ground::clock::Clock;
 use ground::remembered::{AskError, Remembered};
@@ -353,7 +352,7 @@ impl ClientCredentials {
             .map_err(CredentialUseError::Vault)?
             .ok_or(CredentialUseError::Missing)?;
         let refused = match ask(Arc::clone(&credential)).await {
-            Err(error) if error.class == ErrorClass::ApplicationBroken => error,
+            Err(error) if error.may_be_about_the_credential() => error,
             answer => return answer.map_err(CredentialUseError::Entra),
         };
         for cached in self.reread(id).await.map_err(CredentialUseError::Vault)? {
@@ -362,7 +361,7 @@ impl ClientCredentials {
                 continue;
             }
             match ask(version).await {
-                Err(error) if error.class == ErrorClass::ApplicationBroken => {}
+                Err(error) if error.may_be_about_the_credential() => {}
                 Err(error) => return Err(CredentialUseError::Entra(error)),
                 Ok(answer) => {
                     tracing::warn!(integration = %id, "Entra refuses the cached credential and accepts another version of it");

@@ -4,6 +4,7 @@
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use entra::identifiers::TenantId;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -24,6 +25,15 @@ pub enum Event<'a> {
         /// The integration.
         integration: &'a IntegrationId,
         /// Entra's error, such as `invalid_client`.
+        reason: &'a str,
+    },
+    /// A tenant begins to refuse an integration's app, or Entra does not find it.
+    IntegrationTenantRefused {
+        /// The integration.
+        integration: &'a IntegrationId,
+        /// The tenant.
+        tenant_id: &'a TenantId,
+        /// Entra's error, such as `invalid_client (AADSTS7000229)`.
         reason: &'a str,
     },
     /// An integration's client credential expires soon, or has.
@@ -56,6 +66,7 @@ impl Event<'_> {
             Self::ConnectionReauthorizationRequired(_) => "connection.reauthorization_required",
             Self::ConnectionDeleted(_) => "connection.deleted",
             Self::IntegrationCredentialRejected { .. } => "integration.credential_rejected",
+            Self::IntegrationTenantRefused { .. } => "integration.tenant_refused",
             Self::IntegrationCredentialExpiring { .. } => "integration.credential_expiring",
         }
     }

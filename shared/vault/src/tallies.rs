@@ -42,6 +42,10 @@ pub enum Counter {
     Refused,
     /// Renewals that failed because Entra rejects the client credential.
     CredentialRejected,
+    /// Renewals that failed because a tenant refuses the app.
+    TenantRefused,
+    /// Renewals that failed because Entra does not take our request.
+    Misconfigured,
     /// Connections whose user must sign in again.
     ReauthorizationRequired,
     /// Renewals that failed on our own side.
@@ -50,7 +54,7 @@ pub enum Counter {
 
 impl Counter {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Calls,
         Self::CallsFailed,
         Self::Renewed,
@@ -58,6 +62,8 @@ impl Counter {
         Self::Throttled,
         Self::Refused,
         Self::CredentialRejected,
+        Self::TenantRefused,
+        Self::Misconfigured,
         Self::ReauthorizationRequired,
         Self::OwnFailures,
     ];
@@ -71,6 +77,8 @@ impl Counter {
             Self::Throttled => "throttled",
             Self::Refused => "refused",
             Self::CredentialRejected => "credential_rejected",
+            Self::TenantRefused => "tenant_refused",
+            Self::Misconfigured => "misconfigured",
             Self::ReauthorizationRequired => "reauthorization_required",
             Self::OwnFailures => "own_failures",
         }

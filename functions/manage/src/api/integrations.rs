@@ -5,7 +5,7 @@ use edge::respond;
 use ground::fields::Fields;
 use http::StatusCode;
 use vault::ids::{IntegrationId, InvalidId};
-use vault::integrations::Integration;
+use vault::integrations::{Integration, RefusedTenants};
 
 use super::Call;
 use super::wire::{ClientCredential, IntegrationView, List};
@@ -14,13 +14,23 @@ use crate::operations::integration_fields::{self, Checked};
 use crate::operations::integration_store::Stored;
 use crate::operations::integrations::IntegrationOperations;
 
-fn view(integrations: &IntegrationOperations, integration: &Integration) -> IntegrationView {
+fn view(
+    integrations: &IntegrationOperations,
+    integration: &Integration,
+    refused: &RefusedTenants,
+) -> IntegrationView {
     let admin_consent_url = integrations.admin_consent_url(integration);
-    IntegrationView::new(integration, &integrations.redirect_uri(), admin_consent_url)
+    IntegrationView::new(integration, refused, &integrations.redirect_uri(), admin_consent_url)
 }
 
-fn respond_with(call: &Call<'_>, status: StatusCode, integration: &Integration) -> HttpResult {
-    respond::json(status, &view(&call.operations.integrations, integration))
+async fn respond_with(
+    call: &Call<'_>,
+    status: StatusCode,
+    integration: &Integration,
+) -> HttpResult {
+    let integrations = &call.operations.integrations;
+    let refused = integrations.refused_tenants(&integration.id).await?;
+    respond::json(status, &view(integrations, integration, &refused))
 }
 
 pub(super) async fn put(call: &Call<'_>) -> HttpResult {
@@ -37,7 +47,7 @@ pub(super) async fn put(call: &Call<'_>) -> HttpResult {
         Stored::New => StatusCode::CREATED,
         Stored::Replaced => StatusCode::OK,
     };
-    respond_with(call, status, &integration)
+    respond_with(call, status, &integration).await
 }
 
 /// Replaces the credential alone, for callers that have no copy of the other fields.
@@ -49,18 +59,20 @@ pub(super) async fn put_client_credential(call: &Call<'_>) -> HttpResult {
     let credential = credential.map_err(|fault| vec![fault])?;
     let stored = integrations.store_credential(&id, &credential).await?;
     let integration = stored.ok_or_else(|| Problem::new(Code::IntegrationNotFound))?;
-    respond_with(call, StatusCode::OK, &integration)
+    respond_with(call, StatusCode::OK, &integration).await
 }
 
 pub(super) async fn list(call: &Call<'_>) -> HttpResult {
     let integrations = &call.operations.integrations;
     let all = integrations.list().await?;
-    let items = all.iter().map(|integration| view(integrations, integration)).collect();
+    let (refused, none) = (integrations.all_refused_tenants().await?, RefusedTenants::default());
+    let view = |one: &Integration| view(integrations, one, refused.get(&one.id).unwrap_or(&none));
+    let items = all.iter().map(view).collect();
     respond::json(StatusCode::OK, &List { items, next_cursor: None })
 }
 
 pub(super) async fn get(call: &Call<'_>) -> HttpResult {
-    respond_with(call, StatusCode::OK, &call.integration().await?)
+    respond_with(call, StatusCode::OK, &call.integration().await?).await
 }
 
 pub(super) async fn delete(call: &Call<'_>) -> HttpResult {
@@ -77,11 +89,11 @@ pub(super) async fn verify(call: &Call<'_>) -> HttpResult {
 pub(super) async fn pause(call: &Call<'_>) -> HttpResult {
     let integrations = &call.operations.integrations;
     let integration = integrations.pause(call.parameter("integration"), call.log).await?;
-    respond_with(call, StatusCode::OK, &integration)
+    respond_with(call, StatusCode::OK, &integration).await
 }
 
 pub(super) async fn resume(call: &Call<'_>) -> HttpResult {
     let integrations = &call.operations.integrations;
     let integration = integrations.resume(call.parameter("integration"), call.log).await?;
-    respond_with(call, StatusCode::OK, &integration)
+    respond_with(call, StatusCode::OK, &integration).await
 }

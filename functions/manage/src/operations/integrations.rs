@@ -1,5 +1,6 @@
 //! Integrations: finding, pausing and resuming them. [`super::integration_store`] stores and deletes them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use devops::organization::OrganizationName;
@@ -12,7 +13,7 @@ use url::Url;
 use vault::client_credentials::ClientCredentials;
 use vault::connections::Connection;
 use vault::ids::IntegrationId;
-use vault::integrations::{Integration, Integrations};
+use vault::integrations::{Integration, Integrations, RefusedTenants};
 
 use super::connections::ConnectionOperations;
 
@@ -41,6 +42,21 @@ impl IntegrationOperations {
         let id: IntegrationId = id.parse().map_err(|_| not_found())?;
         log.integration(&id);
         self.integrations.get(&id).await?.ok_or_else(not_found)
+    }
+
+    /// Returns the tenants that refuse an integration's app.
+    pub(crate) async fn refused_tenants(
+        &self,
+        id: &IntegrationId,
+    ) -> Result<RefusedTenants, Problem> {
+        Ok(self.integrations.refused_tenants(id).await?)
+    }
+
+    /// Returns the tenants that refuse the apps of all integrations.
+    pub(crate) async fn all_refused_tenants(
+        &self,
+    ) -> Result<HashMap<IntegrationId, RefusedTenants>, Problem> {
+        Ok(self.integrations.all_refused_tenants().await?)
     }
 
     /// Returns an integration, or `None` if there is none with this id.

@@ -8,26 +8,29 @@ use devops::organization::OrganizationName;
 use edge::config::PublicUrl;
 use edge::wire::rfc3339;
 use entra::cloud::Authority;
-use entra::error_class::ErrorClass;
+use entra::credential::ClientCredential;
+use entra::error_class::{ErrorClass, NO_FEDERATED_CREDENTIAL, Party};
 use entra::identifiers::Tenant;
-use entra::metadata::MetadataCache;
+use entra::metadata::{Metadata, MetadataCache};
 use entra::token::{ClientCredentialsRequest, TokenClient, TokenError};
 use ground::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
-use vault::client_credentials::{ClientCredentials, EXPIRES_SOON};
+use vault::client_credentials::{ClientCredentials, CredentialUseError, EXPIRES_SOON};
+use vault::events::{Event, Events};
 use vault::integrations::{
-    CredentialDescription, CredentialKind, Integration, Integrations, Organizations, TenantSetting,
+    CredentialDescription, CredentialKind, Integration, Integrations, Organizations, RefusedTenant,
+    TenantRefusal, TenantSetting,
 };
 
 /// Difference to Entra's clock that is still fine.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
-/// AADSTS70021: no federated credential matches the token. Entra also answers so for some minutes after one was added.
-const NO_FEDERATED_CREDENTIAL: u32 = 70021;
 /// Organizations looked up in one verification.
 const MOST_ORGANIZATIONS: usize = 10;
+/// Refusing tenants with a finding of their own.
+const MOST_TENANTS: usize = 20;
 
 /// Asks Entra and Azure DevOps whether an integration can work.
 pub(crate) struct Verifier {
@@ -39,6 +42,7 @@ pub(crate) struct Verifier {
     pub(crate) http: reqwest::Client,
     pub(crate) authority: Authority,
     pub(crate) public_url: PublicUrl,
+    pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -78,7 +82,8 @@ pub enum FindingStatus {
 }
 
 impl Verifier {
-    /// Checks everything that can be checked without a user. Records it if Entra accepts a credential again.
+    /// Checks everything that can be checked without a user. Marks the integration if Entra rejects its credential, and
+    /// removes the mark if Entra accepts it.
     pub(crate) async fn verify(&self, integration: &Integration) -> Verification {
         let (organizations, tenant) = self.check_organizations(integration).await;
         let mut findings = vec![
@@ -87,6 +92,7 @@ impl Verifier {
             self.check_credential(integration, tenant).await,
         ];
         findings.extend(organizations);
+        findings.extend(self.check_tenants(integration).await);
         findings.push(self.check_clock().await);
         let ok = findings.iter().all(|finding| finding.status != FindingStatus::Failed);
         Verification { ok, findings }
@@ -152,8 +158,10 @@ impl Verifier {
                 );
             }
         };
-        let Ok(metadata) = self.metadata.get(&tenant).await else {
-            return unanswered(check, "Entra did not answer".to_owned());
+        let kind = integration.credential.kind;
+        let metadata = match self.metadata.get(&tenant).await {
+            Ok(metadata) => metadata,
+            Err(error) => return self.credential_finding(check, kind, &error.into()),
         };
         // Only the newest: calls may still use the former one, but it is about to be removed.
         let credential = match self.credentials.newest(&integration.id).await {
@@ -185,8 +193,64 @@ impl Verifier {
                 }
                 ok(check, "Entra accepts it".to_owned())
             }
-            Err(error) => self.credential_finding(check, integration.credential.kind, &error),
+            Err(error) => {
+                self.mark_rejected(integration, &metadata, &scope, &error).await;
+                self.credential_finding(check, kind, &error)
+            }
         }
+    }
+
+    /// Marks the integration if Entra rejects each live credential here, and so for every connection.
+    async fn mark_rejected(
+        &self,
+        integration: &Integration,
+        metadata: &Metadata,
+        scope: &str,
+        error: &TokenError,
+    ) {
+        let now = self.clock.now();
+        if error.class.party() != Party::Integration || integration.may_still_replicate(error, now)
+        {
+            return;
+        }
+        let client_id = &integration.settings.client_id;
+        let ask = |credential: Arc<ClientCredential>| async move {
+            let credential = &*credential;
+            let request = ClientCredentialsRequest { client_id, credential, scope };
+            self.entra.client_credentials(metadata, request).await
+        };
+        let asked = self.credentials.with_live(&integration.id, ask).await;
+        let Err(CredentialUseError::Entra(error)) = asked else { return };
+        if error.class.party() != Party::Integration {
+            return;
+        }
+        match self.integrations.reject_credential(integration, now).await {
+            Ok(true) => {
+                let reason = error.error.as_deref().unwrap_or("invalid_client");
+                let integration = &integration.id;
+                let event = Event::IntegrationCredentialRejected { integration, reason };
+                self.events.send(&event).await;
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!("the integration could not be marked: {error}"),
+        }
+    }
+
+    /// Reports the tenants that refuse the app. The others are not affected, so these are warnings.
+    async fn check_tenants(&self, integration: &Integration) -> Vec<Finding> {
+        let check = "tenant";
+        let refused = match self.integrations.refused_tenants(&integration.id).await {
+            Ok(refused) => refused,
+            Err(error) => return vec![unanswered(check, error.to_string())],
+        };
+        let mut findings: Vec<Finding> =
+            refused.iter().take(MOST_TENANTS).map(tenant_finding).collect();
+        let more = refused.iter().count().saturating_sub(MOST_TENANTS);
+        if more > 0 {
+            let detail = format!("{more} more tenants refuse the app");
+            findings.push(warning(check, detail, "See the integration's refused_tenants."));
+        }
+        findings
     }
 
     fn credential_finding(
@@ -217,9 +281,14 @@ impl Verifier {
             ErrorClass::Transient | ErrorClass::Throttled => {
                 unanswered(check, "Entra did not give a usable answer".to_owned())
             }
-            ErrorClass::ApplicationBroken if error.error.as_deref() == Some("invalid_client") => {
+            _ if error.may_be_about_the_credential() => {
                 failed(check, format!("Entra rejects it ({reason})"), &fix)
             }
+            ErrorClass::TenantNotFound => failed(
+                check,
+                format!("Entra does not find this tenant ({reason})"),
+                "Compare the integration's tenant with the Tenant ID in the Entra portal, and its cloud with the deployment's.",
+            ),
             _ => failed(
                 check,
                 format!("Entra does not know the app in this tenant ({reason})"),
@@ -252,6 +321,22 @@ impl Verifier {
         let answer = self.http.get(url).timeout(timeout).send().await.ok()?;
         let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
         Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
+    }
+}
+
+fn tenant_finding(refused: &RefusedTenant) -> Finding {
+    let RefusedTenant { tenant, reason, .. } = refused;
+    match refused.kind {
+        TenantRefusal::NotFound => warning(
+            "tenant",
+            format!("Entra does not find the tenant {tenant} ({reason})"),
+            "It is looked for again for a day; then its users have to sign in again. Ask its administrator whether it still exists.",
+        ),
+        TenantRefusal::Refused => warning(
+            "tenant",
+            format!("the tenant {tenant} refuses the app ({reason})"),
+            "Send the admin consent link to an administrator of that tenant, who also enables the app under Enterprise applications if it is disabled there. Its connections go on by themselves.",
+        ),
     }
 }
 

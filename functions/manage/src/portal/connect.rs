@@ -76,7 +76,7 @@ pub(super) async fn connect(visit: &Visit<'_>, id: &str, form: &Form) -> HttpRes
     if entered.refusal.is_none() {
         return answered;
     }
-    integration::show(visit, integration, None, entered)
+    integration::show(visit, integration, None, entered).await
 }
 
 /// Shows a link with which the user of a connection connects again, or the form for one.

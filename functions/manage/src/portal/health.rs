@@ -31,7 +31,7 @@ struct HealthPage {
     is_late: bool,
     calls: Chart,
     renewals: Chart,
-    failures: [(&'static str, u64); 6],
+    failures: [(&'static str, u64); 8],
     integrations: Vec<(Row, &'static str)>,
 }
 
@@ -85,11 +85,13 @@ pub(super) async fn page(visit: &Visit<'_>) -> HttpResult {
 }
 
 /// The classes of failed renewals, with their meaning.
-const FAILURES: [(&str, Counter); 6] = [
+const FAILURES: [(&str, Counter); 8] = [
     ("Entra was not available; tried again by itself", Counter::Unavailable),
     ("Entra throttled the app; tried again later by itself", Counter::Throttled),
     ("Entra refused, which is confirmed before the user is asked", Counter::Refused),
     ("Entra rejects the client credential: verify the integration", Counter::CredentialRejected),
+    ("A tenant refuses the app: see its integration", Counter::TenantRefused),
+    ("Entra refuses for an unknown reason: verify the integration", Counter::Misconfigured),
     ("Users who must sign in again", Counter::ReauthorizationRequired),
     ("Our own side failed: see the log", Counter::OwnFailures),
 ];

@@ -3,13 +3,14 @@
 use askama::Template;
 use edge::parameters::Query;
 use edge::problem::Code;
+use jiff::Timestamp;
 use vault::ids::IntegrationId;
-use vault::integrations::{Confirmation, Integration, Organizations, Status};
+use vault::integrations::{Confirmation, Integration, Organizations, RefusedTenant, Status};
 
 use super::form::{Refusal, status_with};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::integrations::Row;
-use super::shown::Tag;
+use super::shown::{self as words, Tag, When};
 use super::visit::Visit;
 use crate::HttpResult;
 use crate::operations::verify::{FindingStatus, Verification};
@@ -19,11 +20,33 @@ use crate::operations::verify::{FindingStatus, Verification};
 struct IntegrationPage {
     frame: Frame,
     integration: Integration,
+    refused: Vec<RefusedRow>,
     row: Row,
     redirect_uri: String,
     admin_consent_url: String,
     verification: Option<Verification>,
     connect: ConnectForm,
+}
+
+/// A tenant that refuses the app.
+struct RefusedRow {
+    tenant: String,
+    text: &'static str,
+    reason: String,
+    since: When,
+    next_attempt: When,
+}
+
+impl RefusedRow {
+    fn of(refused: &RefusedTenant, now: Timestamp) -> Self {
+        Self {
+            tenant: refused.tenant.to_string(),
+            text: words::tenant_refusal(refused.kind),
+            reason: refused.reason.clone(),
+            since: When::new(refused.since, now),
+            next_attempt: When::new(refused.next_probe_at(), now),
+        }
+    }
 }
 
 /// The entries to connect a user, and their refusal.
@@ -74,7 +97,7 @@ pub(super) async fn page(visit: &Visit<'_>, id: &str) -> HttpResult {
     let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let (user, organization) = (text("user"), text("organization"));
     let connect = ConnectForm { user, organization, ..ConnectForm::default() };
-    show(visit, integration, None, connect)
+    show(visit, integration, None, connect).await
 }
 
 /// Verifies an integration, and shows the findings on its page.
@@ -83,17 +106,18 @@ pub(super) async fn verify(visit: &Visit<'_>, id: &str) -> HttpResult {
     let verification = visit.operations.verifier.verify(&integration).await;
     // The verification may have changed its status.
     let integration = visit.integration(id).await?;
-    show(visit, integration, Some(verification), ConnectForm::default())
+    show(visit, integration, Some(verification), ConnectForm::default()).await
 }
 
 /// Shows an integration.
-pub(super) fn show(
+pub(super) async fn show(
     visit: &Visit<'_>,
     integration: Integration,
     verification: Option<Verification>,
     connect: ConnectForm,
 ) -> HttpResult {
     let integrations = &visit.operations.integrations;
+    let refused = integrations.refused_tenants(&integration.id).await?;
     shown(
         status_with(connect.refusal.as_ref()),
         &IntegrationPage {
@@ -102,6 +126,7 @@ pub(super) fn show(
             redirect_uri: integrations.redirect_uri().to_string(),
             admin_consent_url: integrations.admin_consent_url(&integration),
             integration,
+            refused: refused.iter().map(|one| RefusedRow::of(one, visit.now())).collect(),
             verification,
             connect,
         },

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use vault::client_credentials::EXPIRES_SOON;
 use vault::connections::{self, Connection, Happening, RefreshFailure};
-use vault::integrations::{self, CredentialKind, Integration};
+use vault::integrations::{self, CredentialKind, Integration, TenantRefusal};
 
 /// A state with its look: `good`, `warn`, `bad`, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +95,23 @@ pub(super) const fn failure(failure: RefreshFailure) -> &'static str {
         RefreshFailure::Refused => {
             "Entra refused to renew the token; it is asked again before the user is."
         }
-        RefreshFailure::ApplicationNotInTenant => {
-            "The app is not, or no longer, in the user's tenant."
+        RefreshFailure::TenantRefused => {
+            "The user's tenant refuses the app, or Entra does not find it. All its connections wait."
+        }
+        RefreshFailure::Misconfigured => {
+            "Entra refuses the request for an unknown reason. Verify the integration."
+        }
+    }
+}
+
+/// Describes how a tenant refuses the app, and what its administrator does.
+pub(super) const fn tenant_refusal(kind: TenantRefusal) -> &'static str {
+    match kind {
+        TenantRefusal::NotFound => {
+            "Entra does not find it. After a day its users have to sign in again."
+        }
+        TenantRefusal::Refused => {
+            "It refuses the app. Its administrator opens the admin consent link, and enables the app if it is disabled there."
         }
     }
 }

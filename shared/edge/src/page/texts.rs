@@ -169,8 +169,13 @@ pub(crate) fn of(code: Code) -> Text {
         ),
         Code::SignInCancelled => (
             "You did not sign in",
-            "The sign-in was cancelled. Nothing was connected.",
-            "If you want to connect after all, go back to {application} and start again.",
+            "The sign-in was cancelled, or the access was not accepted. Nothing was connected.",
+            "If Microsoft said that an administrator has to approve this, ask yours. If you want to connect after all, go back to {application} and start again.",
+        ),
+        Code::TenantRefused => (
+            "Your company does not let this application in",
+            "Microsoft says that {application} may not be used in your company or school, or does not find it.",
+            "Ask an administrator there to approve the access. Then go back to {application} and start again.",
         ),
         // not the user's fault
         Code::IntegrationNotReady => (

@@ -151,7 +151,7 @@ codes! {
         "Start and finish in the same browser, with cookies allowed for this site.";
     SignInCancelled = "sign_in_cancelled", FORBIDDEN,
         "The sign-in was cancelled",
-        "Go back to the application and start again if you want to connect.";
+        "Start again if you want to connect; if Microsoft asked for an administrator, one has to approve the application first.";
     ConsentRequired = "consent_required", FORBIDDEN,
         "The permissions were not granted",
         "Start again and accept the permissions that Microsoft lists.";
@@ -197,6 +197,9 @@ codes! {
     CredentialRejected = "credential_rejected", BAD_GATEWAY,
         "Microsoft Entra ID does not accept the integration's client credential",
         "Ask the operator to renew the client credential of the integration.";
+    TenantRefused = "tenant_refused", BAD_GATEWAY,
+        "The user's Microsoft Entra tenant does not let the application in, or is not found",
+        "Ask an administrator of that tenant to approve or enable the application there; the users of other tenants are not affected.";
     EntraMisconfigured = "entra_misconfigured", BAD_GATEWAY,
         "The app registration in Microsoft Entra ID is not set up as needed",
         "Ask the operator to run the integration's verify route and to follow its findings.";

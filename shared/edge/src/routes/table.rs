@@ -70,7 +70,8 @@ routes! {
         "Start an authorization request and go on to Microsoft Entra ID",
         [
             TooEarly, DuplicateParameter, SessionUnknown, SessionExpired, SessionUsedUp, IntegrationNotReady,
-            ServicePaused, OrganizationNotBackedByEntra, EntraUnavailable, EntraMisconfigured
+            ServicePaused, OrganizationNotBackedByEntra, EntraUnavailable, TenantRefused,
+            EntraMisconfigured
         ];
     IntegrationCallback = GET "/integration-callback", ANYONE, Browser, Callback,
         "Complete an authorization request and go back to the application", [; CALLBACK];
@@ -153,6 +154,7 @@ const CALLBACK: &[Code] = &[
     Code::EntraUnavailable,
     Code::EntraThrottled,
     Code::CredentialRejected,
+    Code::TenantRefused,
     Code::EntraMisconfigured,
     Code::DifferentAccount,
     Code::DevopsUnavailable,
@@ -171,6 +173,7 @@ const TOKEN: &[Code] = &[
     Code::EntraUnavailable,
     Code::EntraThrottled,
     Code::CredentialRejected,
+    Code::TenantRefused,
     Code::EntraMisconfigured,
 ];
 

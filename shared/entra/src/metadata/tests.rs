@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::error_class::ErrorClass;
 use crate::loopback::{Loopback, stopped_clock};
+use crate::token::TokenError;
 use ground::clock::StoppedClock;
 
 const PATH: &str = "/organizations/v2.0/.well-known/openid-configuration";
@@ -77,4 +79,22 @@ async fn other_documents_are_no_metadata() {
         server.reply(PATH, status, body);
         assert!(cache.get(&Tenant::Organizations).await.is_err(), "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_that_entra_does_not_find_is_the_tenant_s_fault() {
+    let (server, _, cache) = world().await;
+    let refusal = json!({
+        "error": "invalid_tenant",
+        "error_description": "AADSTS90002: Tenant 'x' not found.\r\nTrace ID: 1\r\nCorrelation ID: 2",
+        "error_codes": [90002],
+        "error_uri": "https://login.microsoftonline.com/error?code=90002",
+    });
+    server.reply(PATH, 400, refusal.to_string());
+    let Err(error) = cache.get(&Tenant::Organizations).await else { panic!("a document") };
+    let error = TokenError::from(error);
+    assert_eq!((error.class, error.codes), (ErrorClass::TenantNotFound, vec![90002]));
+    server.reply(PATH, 503, refusal.to_string());
+    let Err(error) = cache.get(&Tenant::Organizations).await else { panic!("a document") };
+    assert_eq!(TokenError::from(error).class, ErrorClass::Transient, "an outage blames nobody");
 }

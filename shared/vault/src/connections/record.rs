@@ -197,6 +197,9 @@ pub enum RefreshFailure {
     Throttled,
     /// Entra refused the grant; it is asked once more before the user must sign in.
     Refused,
-    /// The app is not in this connection's tenant, or no longer; other tenants are not affected.
-    ApplicationNotInTenant,
+    /// The connection's tenant refuses the app, or Entra does not find it; other tenants are not affected.
+    #[serde(alias = "application_not_in_tenant")]
+    TenantRefused,
+    /// Entra does not take our request, for a reason unknown to us.
+    Misconfigured,
 }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use aws_sdk_dynamodb::Client;
-use entra::identifiers::Tenant;
+use entra::error_class::NO_FEDERATED_CREDENTIAL;
 use entra::token::TokenError;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -21,15 +21,22 @@ mod organizations;
 mod return_origin;
 mod settings;
 mod status;
+mod tenants;
 
 pub use branding::{AccentColor, BrandName, Branding, InvalidBrandName, InvalidColor, TextColor};
 pub use organizations::{InvalidOrganizations, Organizations};
 pub use return_origin::{InvalidOrigin, ReturnOrigin};
 pub use settings::{Confirmation, InvalidScopes, InvalidTenant, Scopes, Settings, TenantSetting};
 pub use status::PROBE_INTERVAL;
+pub use tenants::{
+    LOOKED_FOR, MOST_REFUSED_TENANTS, Recorded, RefusedTenant, RefusedTenants, TenantRefusal,
+};
 
 const PREFIX: &str = "integration#";
 const WHAT: &str = "integration";
+/// How long Entra may take to know a new federated credential everywhere
+/// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>).
+const REPLICATES_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Most entries of each list of an integration.
 const MOST_ENTRIES: usize = 200;
 
@@ -68,16 +75,11 @@ impl Integration {
         Some(url)
     }
 
-    /// Whether an error concerns only the tenant that it came from. Where users come from any tenant, one tenant's
-    /// administrator can disable the app there, and that must not stop the others.
-    pub fn is_about_one_tenant(&self, error: &TokenError) -> bool {
-        error.error.as_deref() == Some("unauthorized_client") && self.serves_any_tenant()
-    }
-
-    fn serves_any_tenant(&self) -> bool {
-        self.settings.organizations == Organizations::Any
-            && !matches!(self.settings.tenant, TenantSetting::Fixed(Tenant::Id(_)))
-            && self.settings.allowed_tenants.len() != 1
+    /// Whether an error may pass by itself because the credential was just changed: Entra knows a new federated
+    /// credential only after some minutes.
+    pub fn may_still_replicate(&self, error: &TokenError, now: Timestamp) -> bool {
+        error.codes.contains(&NO_FEDERATED_CREDENTIAL)
+            && now.duration_since(self.updated_at) < REPLICATES_FOR
     }
 }
 

@@ -10,10 +10,12 @@
 //!   Entra accepts the app's credential: a credential that expired overnight costs a few refusals, not hundreds, before
 //!   the breaker (the integration's status in DynamoDB) stops them all.
 //! - The *pace* of a tenant is found by additive increase and multiplicative decrease.
+//! - A tenant that refuses the app (its breaker is in DynamoDB, too) is asked by one row at a time, and only when a try is
+//!   due; its other rows are put off. It narrows no window and holds up no other tenant.
 //!
 //! A row that is not handled stays due or is put off; either way the index returns it later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,11 +27,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::lanes::{Lanes, Next, Paces, Turn};
+use super::tenants::{self, TenantTurn};
 use super::{DueOutcome, Refresher};
 use crate::Error;
 use crate::connections::{Due, DueCursor};
 use crate::ids::IntegrationId;
-use crate::integrations::{Integration, PROBE_INTERVAL, Status};
+use crate::integrations::{Integration, PROBE_INTERVAL, RefusedTenants, Status};
 
 /// Rows in one page of the due index.
 const PAGE: i32 = 1000;
@@ -84,6 +87,8 @@ pub struct Tally {
     pub throttled: u64,
     pub refused: u64,
     pub credential_rejected: u64,
+    pub tenant_refused: u64,
+    pub misconfigured: u64,
     pub reauthorization_required: u64,
     /// Our own side failed.
     pub failed: u64,
@@ -100,6 +105,8 @@ impl Tally {
             DueOutcome::Throttled => &mut self.throttled,
             DueOutcome::Refused => &mut self.refused,
             DueOutcome::CredentialRejected => &mut self.credential_rejected,
+            DueOutcome::TenantRefused => &mut self.tenant_refused,
+            DueOutcome::Misconfigured => &mut self.misconfigured,
             DueOutcome::ReauthorizationRequired => &mut self.reauthorization_required,
         } += 1;
     }
@@ -137,16 +144,39 @@ enum Position {
 struct Known {
     fresh_until: Instant,
     integration: Option<Arc<Integration>>,
+    /// The tenants that refuse its app.
+    refused: Arc<RefusedTenants>,
+    /// The refusing tenants in which a try is under way.
+    tried: HashSet<TenantId>,
     /// How many of its connections may be refreshed at the same time.
     window: usize,
     under_way: usize,
+    /// Renewals in a row for which Entra was unavailable.
+    unavailable: usize,
     /// When a rejected credential may be tried again.
     probe_at: Timestamp,
 }
 
+impl Known {
+    /// Until when a tenant of a usable integration waits, if it does. Entra is not asked about it.
+    fn tenant_waits_until(&self, tenant: &TenantId, now: Timestamp) -> Option<Timestamp> {
+        match tenants::turn(&self.refused, tenant, now) {
+            TenantTurn::NotBefore(time) => Some(time),
+            TenantTurn::Probe(_) if self.tried.contains(tenant) => Some(now),
+            TenantTurn::Ask | TenantTurn::Probe(_) | TenantTurn::Lost(_) => None,
+        }
+    }
+
+    /// Whether the next row of a tenant needs a request to Entra.
+    fn asks_entra(&self, tenant: &TenantId, now: Timestamp) -> bool {
+        let is_ready = self.integration.as_ref().is_some_and(|one| one.status == Status::Ready);
+        is_ready && self.tenant_waits_until(tenant, now).is_none()
+    }
+}
+
 enum Action {
     Renew(Arc<Integration>),
-    PutOff,
+    PutOff { until: Timestamp },
     Delete,
 }
 
@@ -238,14 +268,12 @@ impl Run<'_> {
     fn next(&mut self) -> Next {
         let Self { lanes, known, drain, .. } = self;
         let mut paces = drain.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
+        let (now, wall_clock) = (Instant::now(), drain.refresher.parts.clock.now());
         lanes.next(|integration, tenant| {
             let Some(known) = known.get(integration).filter(|known| now < known.fresh_until) else {
                 return Turn::Unknown;
             };
-            let asks_entra =
-                known.integration.as_ref().is_some_and(|found| found.status == Status::Ready);
-            if !asks_entra {
+            if !known.asks_entra(tenant, wall_clock) {
                 return if known.under_way < drain.limits.concurrency {
                     Turn::Now
                 } else {
@@ -272,15 +300,25 @@ impl Run<'_> {
         let action = match &known.integration {
             None => Action::Delete,
             Some(found) => match found.status {
-                Status::Ready => Action::Renew(Arc::clone(found)),
-                Status::Paused => Action::PutOff,
-                Status::CredentialRejected if known.probe_at > now => Action::PutOff,
+                Status::Ready => {
+                    let found = Arc::clone(found);
+                    if let Some(until) = known.tenant_waits_until(&row.tenant, now) {
+                        Action::PutOff { until }
+                    } else {
+                        if known.refused.get(&row.tenant).is_some() {
+                            known.tried.insert(row.tenant.clone());
+                        }
+                        Action::Renew(found)
+                    }
+                }
+                Status::Paused => Action::PutOff { until: now },
+                Status::CredentialRejected if known.probe_at > now => Action::PutOff { until: now },
                 Status::CredentialRejected => {
                     known.probe_at = now + PROBE_INTERVAL;
                     if refresher.parts.integrations.claim_probe(&found.id, now).await? {
                         Action::Renew(Arc::clone(found))
                     } else {
-                        Action::PutOff
+                        Action::PutOff { until: now }
                     }
                 }
             },
@@ -314,15 +352,21 @@ impl Run<'_> {
     async fn read_integration(&mut self, id: &IntegrationId) -> Result<(), Error> {
         let refresher = &self.drain.refresher;
         let integration = refresher.parts.integrations.get(id).await?.map(Arc::new);
+        // Not from the cache of the refreshes: one of those under way may hold its lock, and they rest meanwhile.
+        let refused = refresher.parts.integrations.refused_tenants(id).await.map(Arc::new)?;
         let probed_at = integration.as_ref().and_then(|found| found.probed_at);
         let now = refresher.parts.clock.now();
         let known = self.known.entry(id.clone()).or_insert_with(|| Known {
             fresh_until: Instant::now(),
             integration: None,
+            refused: Arc::default(),
+            tried: HashSet::new(),
             window: 1,
             under_way: 0,
+            unavailable: 0,
             probe_at: now,
         });
+        known.refused = refused;
         known.fresh_until = Instant::now() + STATUS_KNOWN_FOR;
         known.probe_at = probed_at.map_or(now, |at| at + PROBE_INTERVAL);
         known.integration = integration;
@@ -335,23 +379,36 @@ impl Run<'_> {
         let known = self.known.get_mut(&row.integration);
         if let Some(known) = known {
             known.under_way -= 1;
+            known.tried.remove(&row.tenant);
+            known.unavailable = match &handled.outcome {
+                Ok(DueOutcome::Unavailable) => known.unavailable + 1,
+                Ok(DueOutcome::Renewed | DueOutcome::Refused) => 0,
+                _ => known.unavailable,
+            };
             match &handled.outcome {
                 Ok(DueOutcome::CredentialRejected) => {
                     known.window = 1;
                     known.fresh_until = Instant::now();
                 }
-                Ok(DueOutcome::Unavailable) => known.window = (known.window / 2).max(1),
+                // The entry is in DynamoDB by now. It says nothing of other tenants, so the window stays.
+                Ok(DueOutcome::TenantRefused) => known.fresh_until = Instant::now(),
+                // Entra as a whole does not answer; a single tenant has its pace.
+                Ok(DueOutcome::Unavailable) if known.unavailable >= known.window => {
+                    known.window = (known.window / 2).max(1);
+                    known.unavailable = 0;
+                }
                 Ok(
                     DueOutcome::Renewed
                     | DueOutcome::Refused
                     | DueOutcome::Throttled
                     | DueOutcome::ReauthorizationRequired,
                 ) => {
-                    // Entra accepts the app's credential, so the window grows. After a probe, the integration is
-                    // ready again.
+                    // Entra accepts the app's credential, so the window grows.
                     known.window = (known.window * 2).min(limit);
-                    if known.integration.as_ref().is_some_and(|found| found.status != Status::Ready)
-                    {
+                    let was_stopped =
+                        known.integration.as_ref().is_some_and(|one| one.status != Status::Ready);
+                    // After a try, the tenant or the integration may be accepted again.
+                    if was_stopped || known.refused.get(&row.tenant).is_some() {
                         known.fresh_until = Instant::now();
                     }
                 }
@@ -396,7 +453,7 @@ async fn handle(refresher: &Refresher, row: Due, action: Action) -> Handled {
     let handling = async {
         match &action {
             Action::Renew(integration) => refresher.handle_due(&row, integration).await,
-            Action::PutOff => refresher.put_off(&row).await,
+            Action::PutOff { until } => refresher.put_off(&row, *until).await,
             Action::Delete => refresher.delete_orphan(&row.connection).await,
         }
     };

@@ -1,5 +1,7 @@
 //! The handling of one due connection by the schedule.
 
+use jiff::Timestamp;
+
 use super::failure::RefreshError;
 use super::{Cause, Refresher, Renewal};
 use crate::Error;
@@ -18,7 +20,7 @@ pub enum DueOutcome {
     Erased,
     /// There was nothing to do any more, or another worker does it.
     Nothing,
-    /// It was put off, because its integration is paused or its credential rejected.
+    /// It was put off, because its integration is paused or its credential rejected, or because its tenant refuses.
     PutOff,
     /// Entra did not answer, or is temporarily unavailable.
     Unavailable,
@@ -28,6 +30,10 @@ pub enum DueOutcome {
     Refused,
     /// Entra rejects the app's credential: the integration is stopped, the connection unharmed.
     CredentialRejected,
+    /// The connection's tenant refuses the app: its connections wait, and no others.
+    TenantRefused,
+    /// Entra does not take our request, for a reason unknown to us.
+    Misconfigured,
     /// The user must sign in again.
     ReauthorizationRequired,
 }
@@ -83,17 +89,17 @@ impl Refresher {
         }
     }
 
-    /// Puts off a due connection whose integration cannot be used.
+    /// Puts off a due connection whose integration or tenant cannot be used before `time`.
     ///
     /// # Errors
     /// [`Error`] when our own side failed; the connection stays due.
-    pub async fn put_off(&self, row: &Due) -> Result<DueOutcome, Error> {
+    pub async fn put_off(&self, row: &Due, time: Timestamp) -> Result<DueOutcome, Error> {
         let wait = schedule::postponement(&mut self.parts.random.clone());
-        if self.parts.connections.postpone(row, self.parts.clock.now() + wait).await? {
+        let now = self.parts.clock.now();
+        if self.parts.connections.postpone(row, time.max(now) + wait).await? {
             return Ok(DueOutcome::PutOff);
         }
         // An unconfirmed flow is erased in time, even if its integration cannot be used.
-        let now = self.parts.clock.now();
         let Some(connection) = self.parts.connections.get(&row.connection).await? else {
             return Ok(DueOutcome::Nothing);
         };
@@ -143,6 +149,8 @@ fn outcome(renewal: Result<Renewal, RefreshError>) -> Result<DueOutcome, Error> 
         Err(RefreshError::EntraUnavailable { .. }) => Ok(DueOutcome::Unavailable),
         Err(RefreshError::EntraThrottled { .. }) => Ok(DueOutcome::Throttled),
         Err(RefreshError::CredentialRejected) => Ok(DueOutcome::CredentialRejected),
+        Err(RefreshError::TenantRefused { .. }) => Ok(DueOutcome::TenantRefused),
+        Err(RefreshError::Misconfigured) => Ok(DueOutcome::Misconfigured),
         Err(RefreshError::IntegrationPaused) => Ok(DueOutcome::PutOff),
     }
 }

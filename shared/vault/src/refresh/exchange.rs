@@ -38,12 +38,8 @@ impl Refresher {
     ) -> Result<TokenResponse, Failure> {
         // Always the tenant that issued the tokens; the user may have signed in through `organizations`.
         let tenant = Tenant::Id(connection.account.tenant_id.clone());
-        let metadata = self
-            .parts
-            .metadata
-            .get(&tenant)
-            .await
-            .map_err(|_| Failure::Entra(TokenError::no_answer()))?;
+        let metadata =
+            self.parts.metadata.get(&tenant).await.map_err(|error| Failure::Entra(error.into()))?;
         let scopes = devops::scopes::request(&connection.scopes);
         let (metadata, scopes) = (&metadata, &scopes);
         let asked = self
@@ -64,6 +60,7 @@ impl Refresher {
         match asked {
             Ok(tokens) => {
                 self.accepted(integration).await;
+                self.tenants.accepted(&integration.id, &connection.account.tenant_id).await;
                 Ok(tokens)
             }
             Err(CredentialUseError::Missing) => Err(Failure::NoCredential),

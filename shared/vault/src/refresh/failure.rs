@@ -1,6 +1,6 @@
 //! The consequences of a failed refresh for the connection, the integration and the caller.
 
-use entra::error_class::ErrorClass;
+use entra::error_class::{ErrorClass, Party};
 use entra::token::TokenError;
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +8,7 @@ use super::{Cause, Refresher};
 use crate::Error;
 use crate::connections::{Connection, Happening, Lease, RefreshFailure, Release};
 use crate::events::{ConnectionDetail, Event};
-use crate::integrations::Integration;
+use crate::integrations::{Integration, Recorded, TenantRefusal};
 use crate::schedule;
 
 /// The user must sign in only after a second refusal, at least this much later.
@@ -57,6 +57,15 @@ pub enum RefreshError {
     /// Entra rejects the application's credential; no connection is at fault.
     #[error("Entra rejects the integration's client credential")]
     CredentialRejected,
+    /// The connection's tenant refuses the app, or Entra does not find it; other tenants are not affected.
+    #[error("the connection's Entra tenant refuses the app")]
+    TenantRefused {
+        /// The time until the next attempt.
+        retry_after: SignedDuration,
+    },
+    /// Entra does not take our request, for a reason unknown to us.
+    #[error("Entra refuses the request for a reason unknown to us")]
+    Misconfigured,
     /// The operator paused the integration.
     #[error("the integration is paused")]
     IntegrationPaused,
@@ -72,7 +81,8 @@ impl RefreshError {
             RefreshFailure::Unavailable => Self::EntraUnavailable { retry_after },
             RefreshFailure::Throttled => Self::EntraThrottled { retry_after },
             RefreshFailure::Refused => Self::Refused { retry_after },
-            RefreshFailure::ApplicationNotInTenant => Self::CredentialRejected,
+            RefreshFailure::TenantRefused => Self::TenantRefused { retry_after },
+            RefreshFailure::Misconfigured => Self::Misconfigured,
         }
     }
 }
@@ -89,9 +99,8 @@ pub(super) enum Failure {
 impl Failure {
     /// Whether Entra refuses the grant itself.
     pub(super) fn blames_the_grant(&self) -> bool {
-        use ErrorClass::{DeadGrant, ReauthorizationRequired, Suspect};
         let Self::Entra(error) = self else { return false };
-        matches!(error.class, DeadGrant | Suspect | ReauthorizationRequired)
+        error.class.party() == Party::Connection
     }
 }
 
@@ -112,10 +121,10 @@ impl Refresher {
         let (release, error) = match failure {
             Failure::Vault(error) => (self.postponed(now), RefreshError::Vault(error)),
             Failure::NoCredential => {
-                self.application_broken(integration, "no_credential", now).await?
+                self.credential_rejected(integration, "no_credential", now).await?
             }
             Failure::NotFederated => {
-                self.application_broken(integration, "not_federated", now).await?
+                self.credential_rejected(integration, "not_federated", now).await?
             }
             Failure::Entra(error) => {
                 tracing::warn!(
@@ -126,11 +135,23 @@ impl Refresher {
                 self.judge(connection, integration, cause, &error, now).await?
             }
         };
-        let is_ours = self.parts.connections.release(lease, &release, now).await?;
-        if is_ours && let Some(what) = worth_noting(connection, &release) {
+        self.end(lease, connection, &release, now).await?;
+        Ok(error)
+    }
+
+    /// Ends the lease with a failure, and notes it.
+    pub(super) async fn end(
+        &self,
+        lease: &Lease,
+        connection: &Connection,
+        release: &Release,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let is_ours = self.parts.connections.release(lease, release, now).await?;
+        if is_ours && let Some(what) = worth_noting(connection, release) {
             self.parts.connections.note(connection, what, now).await;
         }
-        if let Release::ReauthorizationRequired { reason, .. } = &release {
+        if let Release::ReauthorizationRequired { reason, .. } = release {
             let detail = ConnectionDetail {
                 connection: &connection.id,
                 integration: &connection.integration,
@@ -139,7 +160,18 @@ impl Refresher {
             };
             self.parts.events.send(&Event::ConnectionReauthorizationRequired(detail)).await;
         }
-        Ok(error)
+        Ok(())
+    }
+
+    /// Ends the lease of a connection whose tenant refuses the app, without asking Entra.
+    pub(super) async fn wait_for_tenant(
+        &self,
+        lease: &Lease,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<RefreshError, Error> {
+        self.parts.connections.release(lease, &self.postponed(until), now).await?;
+        Ok(RefreshError::TenantRefused { retry_after: until.duration_since(now) })
     }
 
     async fn judge(
@@ -153,34 +185,75 @@ impl Refresher {
         let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
         let rng = &mut self.parts.random.clone();
         let failures = connection.failures + 1;
-        Ok(match error.class {
-            ErrorClass::Transient => {
+        Ok(match Consequence::of(error.class) {
+            Consequence::Retried => {
                 let wait = schedule::backoff(failures, asked, rng);
                 later(connection, RefreshFailure::Unavailable, wait, now)
             }
-            ErrorClass::Throttled => {
+            Consequence::Throttled => {
                 let at_least = asked.unwrap_or(THROTTLED_FOR).max(THROTTLED_FOR);
                 let wait = schedule::backoff(failures, Some(at_least), rng);
                 later(connection, RefreshFailure::Throttled, wait, now)
             }
-            ErrorClass::ReauthorizationRequired => needs_user(error, cause),
-            ErrorClass::DeadGrant => refused(connection, cause, error, 2, CONFIRM_AFTER, now),
-            ErrorClass::Suspect => {
+            Consequence::NeedsUser => needs_user(error, cause),
+            Consequence::ConfirmedOnce => refused(connection, cause, error, 2, CONFIRM_AFTER, now),
+            Consequence::ConfirmedTwice => {
                 refused(connection, cause, error, 3, CONFIRM_UNEXPLAINED_AFTER, now)
             }
-            ErrorClass::ApplicationBroken if integration.is_about_one_tenant(error) => {
-                let wait = schedule::postponement(rng);
-                later(connection, RefreshFailure::ApplicationNotInTenant, wait, now)
+            Consequence::IntegrationWaits if integration.may_still_replicate(error, now) => {
+                let wait = schedule::backoff(failures, asked, rng);
+                later(connection, RefreshFailure::Unavailable, wait, now)
             }
-            ErrorClass::ApplicationBroken | ErrorClass::BadRequest => {
+            Consequence::IntegrationWaits => {
                 let reason = error.error.as_deref().unwrap_or("invalid_client");
-                self.application_broken(integration, reason, now).await?
+                self.credential_rejected(integration, reason, now).await?
+            }
+            Consequence::TenantWaits => {
+                self.tenant_refused(connection, integration, error, now).await?
+            }
+            Consequence::Waits => {
+                let wait = schedule::postponement(rng);
+                later(connection, RefreshFailure::Misconfigured, wait, now)
             }
         })
     }
 
+    /// The connection's tenant is at fault: all its connections wait.
+    async fn tenant_refused(
+        &self,
+        connection: &Connection,
+        integration: &Integration,
+        error: &TokenError,
+        now: Timestamp,
+    ) -> Result<(Release, RefreshError), Error> {
+        let (id, tenant) = (&integration.id, &connection.account.tenant_id);
+        let kind = TenantRefusal::of(error).unwrap_or(TenantRefusal::Refused);
+        let reason = error.reason();
+        let refused = match self.tenants.refused(id, tenant, (kind, &reason), now).await? {
+            Recorded::New(refused) => {
+                let event = Event::IntegrationTenantRefused {
+                    integration: id,
+                    tenant_id: tenant,
+                    reason: &reason,
+                };
+                self.parts.events.send(&event).await;
+                refused
+            }
+            Recorded::Again(refused) => refused,
+            Recorded::Full => {
+                let wait = schedule::postponement(&mut self.parts.random.clone());
+                return Ok(later(connection, RefreshFailure::TenantRefused, wait, now));
+            }
+        };
+        if refused.is_lost() {
+            return Ok(lost(reason));
+        }
+        let wait = refused.next_probe_at().duration_since(now).max(SignedDuration::ZERO);
+        Ok(later(connection, RefreshFailure::TenantRefused, wait, now))
+    }
+
     /// The app's credential is at fault: marks the integration and puts the connection off.
-    async fn application_broken(
+    async fn credential_rejected(
         &self,
         integration: &Integration,
         reason: &str,
@@ -194,8 +267,66 @@ impl Refresher {
         Ok((self.postponed(now), RefreshError::CredentialRejected))
     }
 
-    fn postponed(&self, now: Timestamp) -> Release {
-        Release::Postponed { due_at: now + schedule::postponement(&mut self.parts.random.clone()) }
+    /// Due again some time after `time`.
+    fn postponed(&self, time: Timestamp) -> Release {
+        Release::Postponed { due_at: time + schedule::postponement(&mut self.parts.random.clone()) }
+    }
+}
+
+/// The consequence of a refused renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consequence {
+    /// The renewal is tried again, 2 s to 15 min later.
+    Retried,
+    /// It is tried again after at least a minute.
+    Throttled,
+    /// The connection waits by itself.
+    Waits,
+    /// All connections of the tenant wait.
+    TenantWaits,
+    /// All connections of the integration wait.
+    IntegrationWaits,
+    /// The user must sign in again.
+    NeedsUser,
+    /// The user must sign in again after another refusal, five minutes later.
+    ConfirmedOnce,
+    /// The user must sign in again after two more refusals, over half an hour.
+    ConfirmedTwice,
+}
+
+impl Consequence {
+    /// The consequence of each class.
+    pub const fn of(class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::Transient => Self::Retried,
+            ErrorClass::Throttled => Self::Throttled,
+            ErrorClass::CredentialRejected => Self::IntegrationWaits,
+            ErrorClass::TenantNotFound | ErrorClass::TenantRefused => Self::TenantWaits,
+            ErrorClass::ReauthorizationRequired => Self::NeedsUser,
+            ErrorClass::DeadGrant
+            | ErrorClass::PolicyBlocked
+            | ErrorClass::ConsentRequired
+            | ErrorClass::AdminApprovalRequired => Self::ConfirmedOnce,
+            ErrorClass::Suspect
+            | ErrorClass::AccountNotInTenant
+            | ErrorClass::PersonalAccount
+            | ErrorClass::Cancelled
+            | ErrorClass::CodeRejected => Self::ConfirmedTwice,
+            ErrorClass::BadRequest => Self::Waits,
+        }
+    }
+
+    /// The error for the caller whose renewal was refused.
+    pub fn error(self, retry_after: SignedDuration) -> RefreshError {
+        match self {
+            Self::Retried => RefreshError::EntraUnavailable { retry_after },
+            Self::Throttled => RefreshError::EntraThrottled { retry_after },
+            Self::Waits => RefreshError::Misconfigured,
+            Self::TenantWaits => RefreshError::TenantRefused { retry_after },
+            Self::IntegrationWaits => RefreshError::CredentialRejected,
+            Self::NeedsUser => RefreshError::ReauthorizationRequired { reason: String::new() },
+            Self::ConfirmedOnce | Self::ConfirmedTwice => RefreshError::Refused { retry_after },
+        }
     }
 }
 
@@ -245,6 +376,12 @@ fn needs_user(error: &TokenError, cause: &Cause) -> (Release, RefreshError) {
     (release, RefreshError::ReauthorizationRequired { reason })
 }
 
+/// Entra has not found the tenant for a day.
+pub(super) fn lost(reason: String) -> (Release, RefreshError) {
+    let release = Release::ReauthorizationRequired { reason: reason.clone(), claims: None };
+    (release, RefreshError::ReauthorizationRequired { reason })
+}
+
 fn later(
     connection: &Connection,
     failure: RefreshFailure,
@@ -258,4 +395,33 @@ fn later(
         refusals: connection.refusals,
     };
     (release, RefreshError::earlier(failure, wait))
+}
+
+#[cfg(test)]
+mod tests {
+    use entra::error_class::{ErrorBody, Leg, classify};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_party_at_fault_waits_and_no_other(
+            error in "[a-z_]{0,24}|invalid_client|invalid_grant|invalid_request",
+            error_codes in proptest::collection::vec(
+                proptest::sample::select(entra::error_class::known_codes().collect::<Vec<_>>()), 0..3),
+        ) {
+            let body = ErrorBody { error, error_codes, ..ErrorBody::default() };
+            let class = classify(Leg::Refresh, Some(400), Some(&body), None);
+            let party = match Consequence::of(class) {
+                Consequence::Retried | Consequence::Throttled | Consequence::Waits => Party::Nobody,
+                Consequence::TenantWaits => Party::Tenant,
+                Consequence::IntegrationWaits => Party::Integration,
+                Consequence::NeedsUser | Consequence::ConfirmedOnce | Consequence::ConfirmedTwice => {
+                    Party::Connection
+                }
+            };
+            prop_assert_eq!(party, class.party());
+        }
+    }
 }

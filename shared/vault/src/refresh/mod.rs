@@ -19,9 +19,10 @@ mod failure;
 mod lanes;
 mod meter;
 mod pace;
+mod tenants;
 
 pub use due::DueOutcome;
-pub use failure::RefreshError;
+pub use failure::{Consequence, RefreshError};
 pub use meter::Metered;
 
 use std::sync::Arc;
@@ -37,13 +38,16 @@ use tokio::time::Instant;
 
 use crate::Error;
 use crate::client_credentials::ClientCredentials;
-use crate::connections::{Acquired, Connection, Connections, Happening, Lease, Release, Status};
+use crate::connections::{
+    Acquired, Connection, Connections, Happening, Lease, RefreshFailure, Release, Status,
+};
 use crate::events::Events;
 use crate::ids::GrantId;
 use crate::integrations::{self, Integration, Integrations};
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
 use crate::tokens::{Owner, SealedTokens, StoreOutcome, TokenPair, TokenStore};
 use meter::Meter;
+use tenants::{TenantTurn, Tenants};
 
 /// The first and the longest pause of a waiting caller between two looks at the lease.
 const POLL_FIRST: Duration = Duration::from_millis(25);
@@ -80,6 +84,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Refresher {
     parts: Parts,
+    tenants: Tenants,
     meter: Arc<Meter>,
 }
 
@@ -168,7 +173,8 @@ enum Renewal {
 
 impl From<Parts> for Refresher {
     fn from(parts: Parts) -> Self {
-        Self { parts, meter: Arc::default() }
+        let tenants = Tenants::new(parts.integrations.clone(), Arc::clone(&parts.clock));
+        Self { parts, tenants, meter: Arc::default() }
     }
 }
 
@@ -261,18 +267,30 @@ impl Refresher {
         }
     }
 
-    /// Whether Entra may be asked now: not before an earlier failure's `retry_at`, and not for a stopped integration. A
-    /// rejected credential gets one attempt in each [`integrations::PROBE_INTERVAL`].
+    /// Whether Entra may be asked now: not before an earlier failure's `retry_at`, not for a stopped integration, and not
+    /// about a tenant that refuses the app. A rejected credential gets one attempt in each
+    /// [`integrations::PROBE_INTERVAL`].
     async fn may_ask(
         &self,
         connection: &Connection,
         integration: &Integration,
     ) -> Result<(), RefreshError> {
         let now = self.parts.clock.now();
+        let tenants = self.tenants.of(&integration.id).await?;
+        // A tenant with an entry waits as a whole, and its connections go on with it.
+        let waits_by_itself =
+            connection.failure != Some(RefreshFailure::TenantRefused) || tenants.is_full();
         if let (Some(retry_at), Some(failure)) = (connection.retry_at, connection.failure)
             && retry_at > now
+            && waits_by_itself
         {
             return Err(RefreshError::earlier(failure, retry_at.duration_since(now)));
+        }
+        let tenant = &connection.account.tenant_id;
+        if let TenantTurn::NotBefore(time) = tenants::turn(&tenants, tenant, now)
+            && integration.status == integrations::Status::Ready
+        {
+            return Err(RefreshError::TenantRefused { retry_after: time.duration_since(now) });
         }
         match integration.status {
             integrations::Status::Ready => Ok(()),
@@ -302,6 +320,18 @@ impl Refresher {
             let release = self.untouched(connection, integration, &sealed, now);
             self.parts.connections.release(lease, &release, now).await?;
             return Ok(Renewal::Token(self.open(owner, &sealed, true).await?));
+        }
+        let tenant = &connection.account.tenant_id;
+        match self.tenants.claim(&integration.id, tenant, now).await? {
+            TenantTurn::Ask | TenantTurn::Probe(_) => {}
+            TenantTurn::NotBefore(time) => {
+                return Err(self.wait_for_tenant(lease, time, now).await?);
+            }
+            TenantTurn::Lost(reason) => {
+                let (release, error) = failure::lost(reason);
+                self.end(lease, connection, &release, now).await?;
+                return Err(error);
+            }
         }
         let refresh_token = self.parts.tokens.open_refresh(owner, &sealed).await?;
         let asked = self.ask_entra(connection, integration, &refresh_token, cause.claims()).await;

@@ -155,6 +155,12 @@ async fn refusals_at_microsoft_are_explained_in_plain_words() {
         (
             error("unauthorized_client", "700016"),
             502,
+            "tenant_refused",
+            "Your company does not let this application in",
+        ),
+        (
+            error("invalid_scope", "70011"),
+            502,
             "entra_misconfigured",
             "Connecting is not possible at the moment",
         ),
@@ -176,9 +182,15 @@ async fn a_user_who_needs_an_administrator_gets_the_link_to_send() {
     let world = branded_world().await;
     let shown = world.get(&Caller::Operator, &format!("/integrations/{INTERNAL}")).await.json();
     let consent = shown["admin_consent_url"].as_str().unwrap();
-    for (action, wanted) in [
-        ("admin_approval_required", "Your administrator has to approve this first"),
-        ("consent_required", "The access was not allowed"),
+    for (action, code, wanted) in [
+        (
+            "admin_approval_required",
+            "admin_approval_required",
+            "Your administrator has to approve this first",
+        ),
+        ("consent_required", "consent_required", "The access was not allowed"),
+        // Microsoft reports the way back from *Need admin approval* as a cancelled sign-in.
+        ("cancel", "sign_in_cancelled", "You did not sign in"),
     ] {
         let form = [("account", "ada"), ("action", action)];
         let browser = world.browser();
@@ -192,7 +204,7 @@ async fn a_user_who_needs_an_administrator_gets_the_link_to_send() {
 
         // A program gets the same as a problem document.
         let callback = decide(&browser, &link(&world, "ada").await, &form).await;
-        let document = browser.open(callback.as_str()).await.expect_problem(403, action).json();
+        let document = browser.open(callback.as_str()).await.expect_problem(403, code).json();
         assert_eq!(document["admin_consent_url"], consent);
         assert_eq!(document.get("branding"), None);
 

@@ -179,7 +179,9 @@ async fn other_errors_of_the_authorize_leg_are_distinguished() {
     for (error, number, code) in [
         ("access_denied", "50020", "account_not_in_tenant"),
         ("invalid_request", "500200", "personal_account"),
-        ("unauthorized_client", "700016", "entra_misconfigured"),
+        ("unauthorized_client", "700016", "tenant_refused"),
+        // The browser brings these, so they mark nothing.
+        ("invalid_client", "7000215", "entra_misconfigured"),
         ("invalid_client", "650053", "entra_misconfigured"),
         ("something_new", "1", "code_rejected"),
     ] {
@@ -275,8 +277,15 @@ async fn a_refused_code_returns_with_the_reason() {
                 .error("invalid_grant")
                 .suberror("consent_required")
                 .code(65001),
-            "code_rejected",
+            "consent_required",
         ),
+        // About this sign-in, whatever the error is.
+        (Fault::on("token").status(401).error("invalid_client").code(50011), "code_rejected"),
+        (Fault::on("token").error("invalid_request").code(501_481), "code_rejected"),
+        (Fault::on("token").error("interaction_required").code(53003), "policy_blocked"),
+        (Fault::on("token").error("invalid_client").code(7_000_229), "tenant_refused"),
+        // Unknown: once more with each live secret, and nobody is blamed.
+        (Fault::on("token").times(3).error("invalid_client").code(1), "entra_misconfigured"),
         (
             Fault::on("token").status(400).error("interaction_required").code(50076),
             "interaction_required",

@@ -1,6 +1,7 @@
 //! Integrations on the wire.
 
 use edge::wire::rfc3339;
+use entra::identifiers::TenantId;
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema};
 use secrecy::SecretString;
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 use vault::ids::IntegrationId;
-use vault::integrations::{CredentialKind, Integration, Settings, Status};
+use vault::integrations::{
+    CredentialKind, Integration, RefusedTenant, RefusedTenants, Settings, Status, TenantRefusal,
+};
 
 /// `PUT /integrations/{integration}`.
 #[derive(JsonSchema)]
@@ -62,8 +65,37 @@ pub struct IntegrationView {
     admin_consent_url: String,
     #[schemars(with = "String")]
     status: Status,
+    /// The Entra tenants that refuse the app, or that Entra does not find. Their connections wait, and no others.
+    refused_tenants: Vec<RefusedTenantView>,
     created_at: String,
     updated_at: String,
+}
+
+/// An Entra tenant that refuses the app.
+#[derive(Serialize, JsonSchema)]
+pub struct RefusedTenantView {
+    #[schemars(with = "String")]
+    tenant_id: TenantId,
+    /// `refused`, or `not_found`.
+    #[schemars(with = "String")]
+    kind: TenantRefusal,
+    /// Entra's error, such as `invalid_client (AADSTS7000229)`.
+    reason: String,
+    since: String,
+    /// When a connection of the tenant is tried again.
+    next_attempt_at: String,
+}
+
+impl From<&RefusedTenant> for RefusedTenantView {
+    fn from(refused: &RefusedTenant) -> Self {
+        Self {
+            tenant_id: refused.tenant.clone(),
+            kind: refused.kind,
+            reason: refused.reason.clone(),
+            since: rfc3339(refused.since),
+            next_attempt_at: rfc3339(refused.next_probe_at()),
+        }
+    }
 }
 
 /// A client credential without its secret.
@@ -92,7 +124,12 @@ fn with_every_field(schema: &mut Schema) {
 
 impl IntegrationView {
     /// The integration as it is shown, with the redirect URI of this deployment.
-    pub fn new(integration: &Integration, redirect_uri: &Url, admin_consent_url: String) -> Self {
+    pub fn new(
+        integration: &Integration,
+        refused: &RefusedTenants,
+        redirect_uri: &Url,
+        admin_consent_url: String,
+    ) -> Self {
         Self {
             id: integration.id.clone(),
             client_credential: CredentialView {
@@ -103,6 +140,7 @@ impl IntegrationView {
             redirect_uri: redirect_uri.to_string(),
             admin_consent_url,
             status: integration.status,
+            refused_tenants: refused.iter().map(RefusedTenantView::from).collect(),
             created_at: rfc3339(integration.created_at),
             updated_at: rfc3339(integration.updated_at),
         }
