@@ -1,15 +1,15 @@
 //! DynamoDB, KMS and Secrets Manager inside this process: the embedded services without a socket
 //! between, so that time can stand still while they work.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use dynoxide::actions;
 use dynoxide::{Database, DynoxideError};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use winterbaume_core::{MockRequest, MockService as _};
 
 /// The services.
@@ -18,6 +18,17 @@ pub struct Cloud {
     database: Database,
     kms: Arc<winterbaume_kms::KmsService>,
     secrets: Arc<winterbaume_secretsmanager::SecretsManagerService>,
+    events: Arc<Mutex<Vec<SentEvent>>>,
+}
+
+/// An event on the bus.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SentEvent {
+    /// Its name.
+    pub detail_type: String,
+    /// Its content, JSON.
+    pub detail: String,
 }
 
 impl Cloud {
@@ -31,12 +42,29 @@ impl Cloud {
             database: Database::memory().expect("an empty database"),
             kms: Arc::new(winterbaume_kms::KmsService::new()),
             secrets: Arc::new(winterbaume_secretsmanager::SecretsManagerService::new()),
+            events: Arc::default(),
         }
     }
 
     /// The DynamoDB.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// The events that were sent.
+    pub fn events(&self) -> Vec<SentEvent> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put_events(&self, body: &[u8]) -> (u16, String) {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Put {
+            entries: Vec<SentEvent>,
+        }
+        let put: Put = serde_json::from_slice(body).unwrap_or_else(|_| Put { entries: Vec::new() });
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).extend(put.entries);
+        (200, r#"{"FailedEntryCount":0,"Entries":[]}"#.to_owned())
     }
 
     /// Serves a request of an SDK.
@@ -46,6 +74,10 @@ impl Cloud {
         match target.rsplit_once('.') {
             Some((service, operation)) if service.starts_with("DynamoDB") => {
                 let (status, body) = self.dynamodb(operation, body);
+                answer(status, body)
+            }
+            Some(("AWSEvents", "PutEvents")) => {
+                let (status, body) = self.put_events(body);
                 answer(status, body)
             }
             _ => self.other(&target, body).await,

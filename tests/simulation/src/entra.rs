@@ -31,6 +31,21 @@ struct State {
     strangers: u64,
     mood: Mood,
     lifetime: Lifetime,
+    /// The tenants that refuse the app.
+    refusals: HashMap<String, TenantRefusal>,
+    /// Requests about refusing tenants.
+    refused: u64,
+}
+
+/// How a tenant refuses the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantRefusal {
+    /// OAuth's `error`.
+    pub error: &'static str,
+    /// The AADSTS number.
+    pub code: u32,
+    /// Whether the discovery document is refused already.
+    pub at_discovery: bool,
 }
 
 /// Entra's behaviour; faults of the network come on top.
@@ -92,6 +107,20 @@ impl SimulatedEntra {
         self.state().lifetime = lifetime;
     }
 
+    /// Makes a tenant refuse the app; `None`: it accepts it again.
+    pub fn set_refusal(&self, tenant: &str, refusal: Option<TenantRefusal>) {
+        let refusals = &mut self.state().refusals;
+        match refusal {
+            Some(refusal) => refusals.insert(tenant.to_owned(), refusal),
+            None => refusals.remove(tenant),
+        };
+    }
+
+    /// Returns the number of requests about refusing tenants.
+    pub fn refused(&self) -> u64 {
+        self.state().refused
+    }
+
     /// Returns the number of refresh requests.
     pub fn exchanges(&self) -> u64 {
         self.state().exchanges
@@ -130,10 +159,12 @@ impl SimulatedEntra {
             Fate::Refused => return Ok(answer(503, &json!({"error": "temporarily_unavailable"}))),
             Fate::Served | Fate::ReplyLost | Fate::CrashAfter | Fate::Doubled => {}
         }
-        let answered = if request.method() == http::Method::GET {
-            answer(200, &discovery())
-        } else {
-            self.token(request.body(), &faults, back).await
+        let tenant = request.uri().path().split('/').nth(1).unwrap_or_default().to_owned();
+        let is_discovery = request.method() == http::Method::GET;
+        let answered = match self.tenant_refusal(&tenant, is_discovery) {
+            Some(refused) => refused,
+            None if is_discovery => answer(200, &discovery(&tenant)),
+            None => self.token(request.body(), &faults, back).await,
         };
         match fate {
             Fate::ReplyLost => Err(TransportError::NoAnswer),
@@ -170,6 +201,23 @@ impl SimulatedEntra {
                 "refresh_token": format!("rt.{grant}.{serial}"),
             }),
         )
+    }
+
+    fn tenant_refusal(&self, tenant: &str, is_discovery: bool) -> Option<Response<Vec<u8>>> {
+        let mut state = self.state();
+        let refusal = *state.refusals.get(tenant)?;
+        if is_discovery != refusal.at_discovery {
+            return None;
+        }
+        state.refused += 1;
+        let status = if refusal.error == "invalid_client" { 401 } else { 400 };
+        Some(answer(
+            status,
+            &json!({
+                "error": refusal.error, "error_codes": [refusal.code],
+                "error_description": format!("AADSTS{}: Refused.\r\nTrace ID: 1\r\nCorrelation ID: 2", refusal.code),
+            }),
+        ))
     }
 
     fn issued(&self, grant: usize, serial: u64) -> bool {
@@ -215,8 +263,8 @@ pub(crate) fn read_token(kind: &str, token: &str) -> Option<(usize, u64)> {
     Some((grant.parse().ok()?, serial.parse().ok()?))
 }
 
-fn discovery() -> serde_json::Value {
-    let base = "https://login.microsoftonline.com/tenant";
+fn discovery(tenant: &str) -> serde_json::Value {
+    let base = format!("https://login.microsoftonline.com/{tenant}");
     json!({
         "issuer": format!("{base}/v2.0"),
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),

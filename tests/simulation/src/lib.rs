@@ -25,4 +25,5 @@ pub mod process;
 pub mod scenario;
 pub mod stage;
 pub mod storm;
+pub mod tenants;
 pub mod wire;

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use simulation::entra::Mood;
 use simulation::month::{self, Month};
 use simulation::scenario::{self, Clocks};
-use simulation::storm;
 use simulation::wire::Sabotage;
+use simulation::{storm, tenants};
 
 /// Runs the refresh protocol on a simulated network.
 #[derive(Parser)]
@@ -42,6 +42,12 @@ enum What {
         #[arg(long, default_value_t = 90)]
         minutes: u64,
     },
+    /// All connections of fifty tenants are due at once, and half of the tenants refuse the app, each in another way.
+    Tenants {
+        /// Number of connections.
+        #[arg(long, default_value_t = 10_000)]
+        connections: usize,
+    },
     /// Thirty days with two outages of six hours.
     Month {
         /// Connections that are used every hour.
@@ -65,6 +71,7 @@ enum Refusal {
 fn main() -> ExitCode {
     match Options::parse().what {
         What::Seeds { from, count, apart } => seeds(from, count, apart),
+        What::Tenants { connections } => print(&tenants::run(connections)),
         What::Month { used, idle } => one_month(used, idle),
         What::Storm { refusal, connections, minutes } => one_storm(refusal, connections, minutes),
     }
@@ -101,7 +108,11 @@ fn one_storm(refusal: Refusal, connections: usize, minutes: u64) -> ExitCode {
         Refusal::InvalidClient => Mood::RejectsCredential,
         Refusal::Throttle => Mood::Throttling,
     };
-    match storm::run(mood, connections, minutes) {
+    print(&storm::run(mood, connections, minutes))
+}
+
+fn print<R: std::fmt::Debug>(result: &Result<R, String>) -> ExitCode {
+    match result {
         Ok(report) => {
             println!("{report:#?}");
             ExitCode::SUCCESS
@@ -121,14 +132,5 @@ fn one_month(used: usize, idle: usize) -> ExitCode {
         idle,
         outages: [(5 * 24, 5 * 24 + 6), (20 * 24, 20 * 24 + 6)],
     };
-    match month::run(month) {
-        Ok(report) => {
-            println!("{report:#?}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            println!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    print(&month::run(month))
 }

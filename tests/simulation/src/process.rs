@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use devops::organization::OrganizationName;
 use entra::cloud::{Authority, Cloud as EntraCloud};
+use entra::identifiers::TenantId;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
 use ground::bearer_token::InvalidBearerToken;
@@ -32,6 +33,9 @@ use crate::clock::SimulatedClock;
 use crate::entra::SimulatedEntra;
 use crate::faults::Faults;
 use crate::wire::Wire;
+
+/// The tenant of users, unless another is named.
+const TENANT: &str = "11111111-2222-4333-8444-555555555555";
 
 /// A process.
 pub struct Process {
@@ -71,7 +75,20 @@ impl Process {
         seed: u64,
         shards: u32,
     ) -> Self {
+        Self::with_events(wire, faults, entra, clock, (seed, shards), |_| Events::none())
+    }
+
+    /// Starts a process that sends events.
+    pub fn with_events(
+        wire: &Wire,
+        faults: &Faults,
+        entra: &SimulatedEntra,
+        clock: SimulatedClock,
+        (seed, shards): (u64, u32),
+        events: impl FnOnce(&Clients) -> Events,
+    ) -> Self {
         let aws = Clients::new(&wire.sdk_config());
+        let events = events(&aws);
         let shared: Arc<dyn Clock> = Arc::new(clock);
         let transport = entra.transport(faults.clone());
         let sealer = Sealer::new(aws.kms(), names::KEY.to_owned(), Arc::clone(&shared));
@@ -97,7 +114,7 @@ impl Process {
                     Authority::from(EntraCloud::Public),
                     Arc::clone(&shared),
                 ),
-                events: Events::none(),
+                events,
                 clock: shared,
                 random: random.clone(),
             }),
@@ -160,6 +177,23 @@ impl Process {
         user: &str,
         lifetime: SignedDuration,
     ) -> Result<Option<ConnectionId>, vault::Error> {
+        self.connect_in(&constant(TENANT), integration, user, lifetime).await
+    }
+
+    /// Connects a user of another tenant.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    ///
+    /// # Panics
+    /// As [`Self::connect`].
+    pub async fn connect_in(
+        &self,
+        tenant: &TenantId,
+        integration: &Integration,
+        user: &str,
+        lifetime: SignedDuration,
+    ) -> Result<Option<ConnectionId>, vault::Error> {
         let now = self.clock.now();
         let rng = &mut self.random.clone();
         let session = ConnectSession {
@@ -184,7 +218,7 @@ impl Process {
             session: &session,
             integration,
             account: Account {
-                tenant_id: constant("11111111-2222-4333-8444-555555555555"),
+                tenant_id: tenant.clone(),
                 object_id: constant("66666666-7777-4888-9999-aaaaaaaaaaaa"),
                 name: None,
                 username: None,

@@ -19,9 +19,9 @@ use crate::stage;
 use crate::wire::{Sabotage, Wire};
 
 /// Number of workers, one for each shard, as deployed by default.
-const WORKERS: u32 = 4;
+pub(crate) const WORKERS: u32 = 4;
 /// The default limits of a worker.
-const LIMITS: DrainLimits = DrainLimits { concurrency: 16, rate: 25.0 };
+pub(crate) const LIMITS: DrainLimits = DrainLimits { concurrency: 16, rate: 25.0 };
 
 /// The result of a storm.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ async fn play(mood: Mood, number: usize, minutes: u64) -> Result<StormReport, St
 }
 
 /// Runs one minute of the schedule: every worker drains its shard.
-async fn minute(drains: &[Drain]) -> Result<(), String> {
+pub(crate) async fn minute(drains: &[Drain]) -> Result<(), String> {
     let ends = Instant::now() + Duration::from_mins(1);
     let deadline = Instant::now() + Duration::from_secs(40);
     let shards = 0_u32..;
@@ -110,13 +110,13 @@ async fn minute(drains: &[Drain]) -> Result<(), String> {
     Ok(())
 }
 
-async fn status(process: &Process) -> Result<integrations::Status, String> {
+pub(crate) async fn status(process: &Process) -> Result<integrations::Status, String> {
     let id = crate::process::integration_id("one");
     let found = process.integrations.get(&id).await.map_err(|e| e.to_string())?;
     Ok(found.ok_or("the integration is gone")?.status)
 }
 
-async fn not_active(process: &Process, ids: &[ConnectionId]) -> Result<usize, String> {
+pub(crate) async fn not_active(process: &Process, ids: &[ConnectionId]) -> Result<usize, String> {
     let mut lost = 0;
     for id in ids {
         let found = process.connections.get(id).await.map_err(|e| e.to_string())?;
@@ -125,7 +125,7 @@ async fn not_active(process: &Process, ids: &[ConnectionId]) -> Result<usize, St
     Ok(lost)
 }
 
-async fn renewed(process: &Process, ids: &[ConnectionId]) -> Result<usize, String> {
+pub(crate) async fn renewed(process: &Process, ids: &[ConnectionId]) -> Result<usize, String> {
     let mut renewed = 0;
     for id in ids {
         let found = process.connections.get(id).await.map_err(|e| e.to_string())?;
