@@ -134,7 +134,7 @@ impl ErrorBody {
         Self {
             error: error.to_owned(),
             suberror: suberror.map(str::to_owned),
-            error_codes: description.and_then(aadsts).into_iter().collect(),
+            error_codes: description.map(aadsts).unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -164,8 +164,9 @@ enum Meaning {
     Request,
 }
 
-/// AADSTS70021: no federated credential matches the token. Entra also answers so for some minutes after one was added.
-pub const NO_FEDERATED_CREDENTIAL: u32 = 70021;
+/// No federated credential matches the token. Entra also answers so for some minutes after one was added.
+pub const NO_FEDERATED_CREDENTIAL: &[u32] =
+    &[70021, 700_211, 700_212, 700_213, 7_002_131, 7_002_137, 7_002_138];
 /// AADSTS70002 is about the credential as `invalid_client` only; it also accompanies a user's wrong password.
 const CREDENTIALS_NOT_VALID: u32 = 70002;
 
@@ -195,7 +196,7 @@ const NUMBERS: &[(Meaning, &[u32])] = &[
         Meaning::Policy,
         &[
             53003, 53000, 53001, 53002, 53011, 530_032, 530_034, 530_035, 50005, 50131, 500_021,
-            500_022, 500_212, 500_213, 50053,
+            500_022, 500_212, 500_213, 50053, 530_003, 530_004, 530_031, 530_033,
         ],
     ),
     (Meaning::Consent, &[65001, 90008]),
@@ -217,7 +218,8 @@ const NUMBERS: &[(Meaning, &[u32])] = &[
         Meaning::Tenant,
         &[
             700_016, 7_000_229, 70001, 700_011, 7_000_112, 1_000_031, 650_052, 650_056, 650_057,
-            65005, 500_011, 500_014, 50194, 90099, 90038, 90043, 900_439, 900_432, 900_382,
+            65005, 650_051, 50001, 500_011, 500_014, 50194, 90099, 90038, 90043, 900_439, 900_432,
+            900_382,
         ],
     ),
     (
@@ -234,20 +236,18 @@ const NUMBERS: &[(Meaning, &[u32])] = &[
             7_000_218,
             700_025,
             50048,
-            NO_FEDERATED_CREDENTIAL,
-            700_211,
-            700_212,
-            700_213,
-            7_002_131,
             700_229,
+            1_000_502,
+            5_002_730,
+            7_000_214,
         ],
     ),
+    (Meaning::Credential, NO_FEDERATED_CREDENTIAL),
     (
         Meaning::Request,
         &[
-            70011, 700_022, 700_023, 90009, 50001, 9_002_313, 90004, 90013, 90014, 900_144, 90015,
-            90023, 90056, 900_561, 901_002, 90100, 70003, 70005, 700_054, 70016, 70018, 70019,
-            50199,
+            70011, 700_022, 700_023, 90009, 9_002_313, 90004, 90013, 90014, 900_144, 90015, 90023,
+            90056, 900_561, 901_002, 90100, 70003, 70005, 700_054, 70016, 70018, 70019, 50199,
         ],
     ),
 ];
@@ -312,7 +312,7 @@ fn classify_body(leg: Leg, body: &ErrorBody, retry_after: Option<Duration>) -> E
         }
         Some(Meaning::TenantNotFound) => ErrorClass::TenantNotFound,
         Some(Meaning::Tenant) => ErrorClass::TenantRefused,
-        Some(Meaning::Request) => ErrorClass::BadRequest,
+        Some(Meaning::Request) if body.error != "invalid_grant" => ErrorClass::BadRequest,
         None if body.error == "invalid_tenant" => ErrorClass::TenantNotFound,
         _ => match leg {
             Leg::Authorize | Leg::Code => classify_sign_in(leg, body, meaning),
@@ -404,11 +404,13 @@ fn asks_the_user(body: &ErrorBody) -> bool {
     matches!(body.error.as_str(), "interaction_required" | "login_required" | "consent_required")
 }
 
-/// Returns the number of `AADSTS65004: …`.
-pub(crate) fn aadsts(description: &str) -> Option<u32> {
-    let digits = description.trim_start().strip_prefix("AADSTS")?;
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    digits.get(..end)?.parse().ok()
+/// Returns the numbers of `AADSTS70002: … AADSTS54005: …`, wherever they are in the text.
+pub(crate) fn aadsts(description: &str) -> Vec<u32> {
+    let number = |text: &str| {
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        text.get(..end)?.parse().ok()
+    };
+    description.split("AADSTS").skip(1).filter_map(number).collect()
 }
 
 #[cfg(test)]

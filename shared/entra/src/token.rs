@@ -428,7 +428,8 @@ impl Members {
     fn error(&self) -> Option<ErrorBody> {
         let mut error_codes = self.numbers("error_codes");
         if error_codes.is_empty() {
-            error_codes.extend(self.text("error_description").as_deref().and_then(aadsts));
+            error_codes
+                .extend(self.text("error_description").as_deref().map(aadsts).unwrap_or_default());
         }
         Some(ErrorBody {
             error: self.text("error")?,

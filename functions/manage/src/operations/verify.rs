@@ -272,8 +272,8 @@ impl Verifier {
                 "Under Certificates & secrets, Federated credentials, compare the issuer with the AWS account's, the subject with the stack's output FederationSubject, and the audience with {audience}. A new one works after some minutes."
             ),
         };
-        let is_unknown_federated =
-            kind == CredentialKind::Federated && error.codes.contains(&NO_FEDERATED_CREDENTIAL);
+        let is_unknown_federated = kind == CredentialKind::Federated
+            && error.codes.iter().any(|code| NO_FEDERATED_CREDENTIAL.contains(code));
         match error.class {
             _ if is_unknown_federated => {
                 failed(check, format!("Entra does not know it, or not yet ({reason})"), &fix)

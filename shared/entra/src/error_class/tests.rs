@@ -156,6 +156,17 @@ fn a_redirect_is_classified_by_error_and_number() {
 }
 
 #[test]
+fn every_number_of_a_description_counts_wherever_it_is() {
+    let redirect =
+        |text| classify_redirect(&ErrorBody::of_redirect("access_denied", None, Some(text)));
+    assert_eq!(redirect("V2Error: access_denied AADSTS530003: Not managed."), C::PolicyBlocked);
+    assert_eq!(aadsts("AADSTS70002: Error. AADSTS54005: Used."), [70002, 54005]);
+    assert_eq!(refused(Leg::Code, "invalid_grant", &[70002, 54005]), C::CodeRejected);
+    assert_eq!(refused(Leg::Refresh, "invalid_grant", &[9_002_313]), C::Suspect);
+    assert_eq!(aadsts("AADSTS: no number, AADSTS99999999999999"), [0_u32; 0]);
+}
+
+#[test]
 fn every_number_has_one_meaning() {
     let mut numbers: Vec<u32> = known_codes().collect();
     let all = numbers.len();

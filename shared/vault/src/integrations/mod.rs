@@ -78,7 +78,7 @@ impl Integration {
     /// Whether an error may pass by itself because the credential was just changed: Entra knows a new federated
     /// credential only after some minutes.
     pub fn may_still_replicate(&self, error: &TokenError, now: Timestamp) -> bool {
-        error.codes.contains(&NO_FEDERATED_CREDENTIAL)
+        error.codes.iter().any(|code| NO_FEDERATED_CREDENTIAL.contains(code))
             && now.duration_since(self.updated_at) < REPLICATES_FOR
     }
 }
