@@ -167,7 +167,8 @@ enum Meaning {
 /// No federated credential matches the token. Entra also answers so for some minutes after one was added.
 pub const NO_FEDERATED_CREDENTIAL: &[u32] =
     &[70021, 700_211, 700_212, 700_213, 7_002_131, 7_002_137, 7_002_138];
-/// AADSTS70002 is about the credential as `invalid_client` only; it also accompanies a user's wrong password.
+/// AADSTS70002 alone, as `invalid_client`, is about the credential. Beside another number it only introduces that one, as
+/// in `AADSTS70002: Error validating credentials. AADSTS54005: …`.
 const CREDENTIALS_NOT_VALID: u32 = 70002;
 
 /// All numbers that are known here.
@@ -266,7 +267,8 @@ impl Meaning {
     /// The mildest meaning of an answer's numbers.
     fn of_answer(body: &ErrorBody) -> Option<Self> {
         let is_invalid_client = body.error == "invalid_client";
-        let counts = |number: &&u32| is_invalid_client || **number != CREDENTIALS_NOT_VALID;
+        let is_alone = is_invalid_client && body.error_codes.len() == 1;
+        let counts = |number: &&u32| is_alone || **number != CREDENTIALS_NOT_VALID;
         let meanings = || body.error_codes.iter().filter(counts).filter_map(|n| Self::of(*n));
         let mildest = meanings().min()?;
         // No user has to sign in again because of our credential.

@@ -34,7 +34,7 @@ fn every_row_of_the_policy_is_kept() {
     for (name, status, body, expected) in rows {
         assert_eq!(class(Leg::Refresh, status, body), expected, "{name}");
     }
-    let rows: [(&str, &[u32], ErrorClass); 24] = [
+    let rows: [(&str, &[u32], ErrorClass); 28] = [
         ("invalid_grant", &[50196], C::Throttled),
         ("temporarily_unavailable", &[90055], C::Throttled),
         ("invalid_grant", &[700_082], C::DeadGrant),
@@ -54,6 +54,10 @@ fn every_row_of_the_policy_is_kept() {
         ("invalid_request", &[90002], C::TenantNotFound),
         ("invalid_tenant", &[], C::TenantNotFound),
         ("invalid_grant", &[70002, 50126], C::Suspect),
+        ("invalid_client", &[70002], C::CredentialRejected),
+        ("invalid_client", &[70002, 7_000_215], C::CredentialRejected),
+        ("invalid_client", &[70002, 50173], C::DeadGrant),
+        ("invalid_client", &[70002, 999_999], C::BadRequest),
         ("invalid_grant", &[90033], C::Transient),
         ("temporarily_unavailable", &[], C::Transient),
         ("invalid_scope", &[70011], C::BadRequest),
