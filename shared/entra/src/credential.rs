@@ -87,7 +87,11 @@ impl CertificateCredential {
         let certificates = blocks(certificates, CERTIFICATE_LABELS);
         let certificates: Vec<_> = certificates
             .iter()
-            .filter_map(|block| Some((&block.der, X509Certificate::from_der(&block.der).ok()?.1)))
+            .filter_map(|block| {
+                let (rest, certificate) = X509Certificate::from_der(&block.der).ok()?;
+                // OpenSSL's `TRUSTED CERTIFICATE` has settings of its own behind the certificate.
+                Some((&block.der[..block.der.len() - rest.len()], certificate))
+            })
             .collect();
         if certificates.is_empty() {
             return Err(CredentialError::Certificate);
@@ -252,6 +256,15 @@ mod tests {
     const EC_KEY: &str = include_str!("credential/ec_private_key.pem");
     const ATTRIBUTES: &str =
         "Bag Attributes\n    localKeyID: 01 00 00 00\nsubject=CN = x\nissuer=CN = x\n";
+
+    #[test]
+    fn the_thumbprint_is_of_the_certificate_alone() {
+        let plain = pem::parse(CERTIFICATE).unwrap();
+        let with_settings = [plain.contents(), &[0x30, 0x00]].concat();
+        let trusted = pem::encode(&pem::Pem::new("TRUSTED CERTIFICATE", with_settings));
+        let read = CertificateCredential::from_pem(&trusted, &KEY.into()).unwrap();
+        assert_eq!(read.thumbprint, credential().thumbprint);
+    }
 
     #[test]
     fn the_certificate_that_fits_the_key_is_found_in_any_file() {
