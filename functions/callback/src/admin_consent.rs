@@ -7,6 +7,7 @@ use edge::gateway::Body;
 use edge::page::Page;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
+use entra::cloud::ADMIN_CONSENT_STATE;
 use http::{Response, StatusCode};
 
 use crate::refusal;
@@ -15,7 +16,8 @@ use crate::refusal;
 /// too, so an error counts before it.
 pub(crate) fn answer(query: &Query) -> Option<Result<Response<Body>, Problem>> {
     let (error, consent) = (query.get("error"), query.get("admin_consent"));
-    if query.get("code").is_some() || (consent.is_none() && error != Some("permission_denied")) {
+    let is_consent = consent.is_some() || query.get("state") == Some(ADMIN_CONSENT_STATE);
+    if query.get("code").is_some() || !(is_consent || error == Some("permission_denied")) {
         return None;
     }
     Some(match error {
@@ -65,6 +67,8 @@ mod tests {
             "admin_consent=True&error=consent_required&error_description=AADSTS65004%3A+declined",
             "error=consent_required&admin_consent=True&error_subcode=cancel",
             "admin_consent=True&error=access_denied",
+            "error=access_denied&error_subcode=cancel&state=consent",
+            "error=consent_required&error_description=AADSTS65004%3A+declined&state=consent",
             "admin_consent=True&error=permission_denied&tenant=x&state=y",
             "admin_consent=False",
             "admin_consent=",

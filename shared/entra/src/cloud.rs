@@ -7,6 +7,9 @@ use url::{Url, form_urlencoded};
 
 use crate::identifiers::{ClientId, Tenant};
 
+/// The `state` with which an administrator comes back from consenting. It protects nothing, because nothing is done then.
+pub const ADMIN_CONSENT_STATE: &str = "consent";
+
 /// A national cloud of Microsoft, by name.
 /// <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +116,7 @@ impl Authority {
             .append_pair("client_id", &client_id.to_string())
             .append_pair("scope", &format!("{resource_id}/.default"))
             .append_pair("redirect_uri", redirect_uri.as_str())
-            .append_pair("state", "consent")
+            .append_pair("state", ADMIN_CONSENT_STATE)
             .finish();
         format!("{}/{}/v2.0/adminconsent?{query}", self.base, Tenant::Organizations)
     }
