@@ -312,7 +312,13 @@ impl Run<'_> {
                     }
                 }
                 Status::Paused => Action::PutOff { until: now },
-                Status::CredentialRejected if known.probe_at > now => Action::PutOff { until: now },
+                // A tenant that waits must not use up the attempt with the credential.
+                Status::CredentialRejected
+                    if known.probe_at > now
+                        || known.tenant_waits_until(&row.tenant, now).is_some() =>
+                {
+                    Action::PutOff { until: now }
+                }
                 Status::CredentialRejected => {
                     known.probe_at = now + PROBE_INTERVAL;
                     if refresher.parts.integrations.claim_probe(&found.id, now).await? {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use entra::error_class::{ErrorClass, Party};
 use entra::identifiers::Tenant;
 use entra::token::{RefreshRequest, TokenError, TokenResponse};
 use secrecy::SecretString;
@@ -68,7 +69,12 @@ impl Refresher {
                 Err(Failure::NotFederated)
             }
             Err(CredentialUseError::Vault(error)) => Err(Failure::Vault(error)),
-            Err(CredentialUseError::Entra(error)) => Err(Failure::Entra(error)),
+            Err(CredentialUseError::Entra(error)) => {
+                if judges_the_grant(error.class) {
+                    self.tenants.accepted(&integration.id, &connection.account.tenant_id).await;
+                }
+                Err(Failure::Entra(error))
+            }
         }
     }
 
@@ -80,4 +86,9 @@ impl Refresher {
             tracing::warn!(integration = %integration.id, "the integration stays marked as rejected: {error}");
         }
     }
+}
+
+/// Whether a refusal is about the grant for a known reason, which Entra looks at only in a tenant that takes the app.
+fn judges_the_grant(class: ErrorClass) -> bool {
+    class.party() == Party::Connection && class != ErrorClass::Suspect
 }

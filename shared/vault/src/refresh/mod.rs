@@ -286,16 +286,18 @@ impl Refresher {
         {
             return Err(RefreshError::earlier(failure, retry_at.duration_since(now)));
         }
-        let tenant = &connection.account.tenant_id;
-        if let TenantTurn::NotBefore(time) = tenants::turn(&tenants, tenant, now)
-            && integration.status == integrations::Status::Ready
-        {
-            return Err(RefreshError::TenantRefused { retry_after: time.duration_since(now) });
-        }
-        match integration.status {
-            integrations::Status::Ready => Ok(()),
-            integrations::Status::Paused => Err(RefreshError::IntegrationPaused),
-            integrations::Status::CredentialRejected => {
+        let turn = tenants::turn(&tenants, &connection.account.tenant_id, now);
+        match (integration.status, turn) {
+            (integrations::Status::Paused, _) => Err(RefreshError::IntegrationPaused),
+            (integrations::Status::Ready, TenantTurn::NotBefore(time)) => {
+                Err(RefreshError::TenantRefused { retry_after: time.duration_since(now) })
+            }
+            (integrations::Status::Ready, _) => Ok(()),
+            // A tenant that waits must not use up the attempt with the credential.
+            (integrations::Status::CredentialRejected, TenantTurn::NotBefore(_)) => {
+                Err(RefreshError::CredentialRejected)
+            }
+            (integrations::Status::CredentialRejected, _) => {
                 if self.parts.integrations.claim_probe(&integration.id, now).await? {
                     Ok(())
                 } else {

@@ -121,6 +121,20 @@ async fn a_tenant_that_disabled_the_app_is_tried_by_the_schedule_and_accepted_ag
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_takes_the_app_back_without_its_grants_lets_all_its_connections_go_on() {
+    let customers = Customers::new().await;
+    let world = &customers.world;
+    world.entra().set_app_status_in(DEFAULT_CLIENT_ID, TENANT_B, AppStatus::Disabled);
+    customers.refresh(&customers.edsger).await.expect_problem(502, "tenant_refused");
+    world.entra().set_app_status_in(DEFAULT_CLIENT_ID, TENANT_B, AppStatus::Active);
+    world.entra().revoke_grants("edsger").unwrap();
+    customers.set_entry("probed_at", 1_000_000_000).await;
+    customers.refresh(&customers.edsger).await.expect_problem(503, "refresh_refused");
+    let integration = customers.integration().await;
+    assert_eq!(integration["refused_tenants"], json!([]), "{integration}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_entra_does_not_find_is_looked_for_a_day_before_its_users_are_asked() {
     let customers = Customers::new().await;
     let world = &customers.world;
