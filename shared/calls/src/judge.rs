@@ -108,7 +108,8 @@ impl Calls {
     ) -> Result<Verdict, Problem> {
         let (status, headers) = (upstream.status, &upstream.headers);
         let Some(rejected) = rejection(target, call, &upstream) else {
-            let may_lack_scope = target.method != Method::HEAD;
+            let may_lack_scope = target.method != Method::HEAD
+                && pace::throttled(headers, self.clock.now()).is_none();
             if may_lack_scope && is_about_scopes(status, headers, upstream.known_body()) {
                 return Err(lacking(target));
             }
@@ -139,6 +140,8 @@ impl Calls {
         upstream: Upstream,
     ) -> Result<Upstream, Problem> {
         let elsewhere = match self.elsewhere(target, call, &renewed.bearer).await {
+            // A renewed token that is challenged again: only a sign-in can help, wherever the token is accepted.
+            _ if claims(rejected).is_some() => Elsewhere::Rejected,
             Elsewhere::Unknown if lacks_known_scope(target) => Elsewhere::Accepted,
             elsewhere => elsewhere,
         };

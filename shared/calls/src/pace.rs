@@ -51,7 +51,8 @@ pub(crate) fn throttled(headers: &HeaderMap, now: Timestamp) -> Option<Duration>
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
     let until_reset = || {
         let is_used_up = number("x-ratelimit-remaining")? <= 0;
-        let left = number("x-ratelimit-reset").map_or(0, |reset| reset - now.as_second());
+        let left =
+            number("x-ratelimit-reset").map_or(0, |reset| reset.saturating_sub(now.as_second()));
         is_used_up.then(|| Duration::from_secs(u64::try_from(left).unwrap_or_default()))
     };
     let asked = retry_after::of(headers, now).filter(|wait| !wait.is_zero());

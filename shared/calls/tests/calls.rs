@@ -194,6 +194,12 @@ async fn a_refusal_without_a_word_that_describes_its_caller_is_about_scopes_at_o
     let refused = get_projects(&world).await.err().unwrap();
     assert_eq!(refused.code(), Code::InsufficientScope);
     assert_eq!(world.entra.count("token.refresh_token"), 0);
+
+    let throttled = Fault::on("projects").status(401).header("x-vss-userdata", ada);
+    world.devops.inject(throttled.retry_after(120));
+    assert_eq!(get_projects(&world).await.unwrap().status, 401);
+    let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
+    assert!(connection.call_after.is_some(), "a wait is noted, whatever the refusal is about");
 }
 
 #[tokio::test]
@@ -203,6 +209,10 @@ async fn a_refusal_that_asks_to_wait_is_about_the_pace_and_costs_no_refresh() {
         Fault::on("projects").page(emulators::Page::Anonymous401).retry_after(120),
         Fault::on("projects").page(emulators::Page::SignIn203).retry_after(120),
         Fault::on("projects").status(401).header("x-ratelimit-remaining", "0"),
+        Fault::on("projects")
+            .status(401)
+            .header("x-ratelimit-remaining", "0")
+            .header("x-ratelimit-reset", "-9223372036854775808"),
     ] {
         let world = World::start(json!({})).await;
         world.devops.inject(fault);
@@ -211,6 +221,20 @@ async fn a_refusal_that_asks_to_wait_is_about_the_pace_and_costs_no_refresh() {
         assert_eq!(world.entra.count("token.refresh_token"), 0);
         let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
         assert!(connection.call_after.is_some() && connection.rejected_version.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_challenged_again_after_a_renewal_costs_no_further_one() {
+    let world = World::start(json!({})).await;
+    // {"access_token":{"acrs":{"essential":true,"value":"c1"}}}
+    let challenge = r#"Bearer error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJlc3NlbnRpYWwiOnRydWUsInZhbHVlIjoiYzEifX19""#;
+    let refused = Fault::on("projects").status(401).header("www-authenticate", challenge);
+    world.devops.inject(refused.times(9));
+    for _ in 0..3 {
+        let refused = get_projects(&world).await.err().unwrap();
+        assert_eq!(refused.code(), Code::ConnectionReauthorizationRequired);
+        assert_eq!(world.entra.count("token.refresh_token"), 1);
     }
 }
 

@@ -7,7 +7,7 @@ mod next_link;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, HeaderValue, LINK, LOCATION};
+use http::header::{CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
 use url::Url;
 
 pub use next_link::NextLinks;
@@ -109,7 +109,9 @@ impl Gateway {
     /// Returns the rewriting of links to the next page in the answer to a call, or `None` if it has none. `headers` are
     /// Azure DevOps' own, of the same answer.
     pub fn next_links(&self, address: &Address, headers: &HeaderMap) -> Option<NextLinks> {
-        let has_links = is_analytics(address) && !headers.contains_key(CONTENT_ENCODING);
+        let is_whole_text =
+            !headers.contains_key(CONTENT_ENCODING) && !headers.contains_key(CONTENT_RANGE);
+        let has_links = is_analytics(address) && is_whole_text && is_json(headers);
         has_links.then(|| NextLinks::new(self.clone()))
     }
 
@@ -132,6 +134,12 @@ impl Gateway {
             std::str::from_utf8(&body).ok().and_then(|text| areas::completed(text, self));
         completed.map_or(body, Bytes::from)
     }
+}
+
+/// Returns whether a body is JSON, or of no named type.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
+    kind.is_none_or(|kind| kind.to_ascii_lowercase().contains("json"))
 }
 
 /// Returns whether the addresses in an answer to this address are rewritten, so that it must come uncompressed.

@@ -96,7 +96,8 @@ fn inside<'a>(page: &'a str, open: &str, close: &str) -> Option<&'a str> {
 fn tags<'a>(page: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
     let lower = page.to_ascii_lowercase();
     let places: Vec<_> = lower.match_indices(kind).map(|(at, _)| at + kind.len()).collect();
-    places.into_iter().filter_map(move |at| page.get(at..)?.split('>').next())
+    // To the next tag at the latest, so that a page of unfinished tags is read once.
+    places.into_iter().filter_map(move |at| page.get(at..)?.split(['<', '>']).next())
 }
 
 #[cfg(test)]

@@ -25,11 +25,19 @@ pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Option<String> {
             "identity" => bytes,
             "gzip" | "x-gzip" => start(flate2::read::MultiGzDecoder::new(&*bytes)).into(),
             "deflate" => inflate(&bytes).into(),
-            "br" => start(brotli_decompressor::Decompressor::new(&*bytes, 4096)).into(),
+            "br" if !has_large_window(&bytes) => {
+                start(brotli_decompressor::Decompressor::new(&*bytes, 4096)).into()
+            }
             _ => return None,
         };
     }
     Some(decode(headers, &bytes))
+}
+
+/// Returns whether a brotli stream is of the extension with large windows, for which a decompressor allocates up to 1 GiB.
+/// No server sends it to a client that did not ask for it (RFC 7932 section 9.1).
+fn has_large_window(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| first & 0x7f == 0x11)
 }
 
 /// Servers disagree on whether `deflate` has the header of zlib, as RFC 9110 demands.
@@ -205,6 +213,8 @@ mod tests {
         // "ada", uncompressed within brotli (RFC 7932 section 9.2).
         assert_eq!(encoded("br", b"\x0b\x01\x80ada\x03"), Some("ada".to_owned()));
         assert_eq!(encoded("zstd", b"x"), None);
+        // The extension with a window of 1 GiB.
+        assert_eq!(encoded("br", b"\x11\x1e\x00"), None);
     }
 
     #[test]
