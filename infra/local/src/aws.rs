@@ -62,11 +62,13 @@ impl Aws {
     /// [`StartError`] when a service cannot be started or refuses a request.
     pub async fn start(operator_key: &str) -> Result<Self, StartError> {
         let dynamodb_stops = Arc::<Notify>::default();
-        let (dynamodb_url, dynamodb_server) = start_dynamodb(Arc::clone(&dynamodb_stops)).await?;
+        let template = Template::read()?;
+        let (dynamodb_url, dynamodb_server) =
+            start_dynamodb(&template, Arc::clone(&dynamodb_stops)).await?;
         let sts = Arc::<Sts>::default();
         let administrator = Uuid::new_v4().simple().to_string();
         let access = Access {
-            permissions: Permissions::of(&Template::read()?)?,
+            permissions: Permissions::of(&template)?,
             administrator: administrator.clone(),
         };
         let (services_url, services_server) =
@@ -166,12 +168,15 @@ async fn make_bus(config: &aws_config::SdkConfig) -> Result<(), StartError> {
         .map_err(|e| StartError::aws("CreateEventBus", &e))
 }
 
-async fn start_dynamodb(stops: Arc<Notify>) -> Result<(String, JoinHandle<()>), StartError> {
+async fn start_dynamodb(
+    template: &Template,
+    stops: Arc<Notify>,
+) -> Result<(String, JoinHandle<()>), StartError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let database = dynoxide::Database::memory()
         .map_err(|e| StartError::Aws { operation: "DynamoDB", message: e.to_string() })?;
-    tables::make(&database)?;
+    tables::make(&database, template)?;
     let server = tokio::spawn(async move {
         let stopped = async move { stops.notified().await };
         let served = dynoxide::server::serve_with_shutdown(listener, database, stopped);

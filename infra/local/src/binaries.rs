@@ -47,7 +47,7 @@ impl Binaries {
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }
-        // Cargo describes this package to this process. Build scripts that read such variables would run again for the
+        // Cargo describes this package in the environment. Build scripts that read these variables would run again for the
         // functions, and compile their crates a second time.
         for (name, _) in std::env::vars_os() {
             let described = name.to_str().is_some_and(|name| {

@@ -31,6 +31,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::front;
+
 /// A call through the proxy may wait for Azure DevOps.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -63,11 +65,7 @@ pub(crate) fn serve(listener: TcpListener, settings: Settings) -> JoinHandle<()>
         .route("/disconnect", post(disconnect))
         .fallback(async || see_other("/"))
         .with_state(Arc::new(demo));
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
-            eprintln!("the demo application stopped: {error}");
-        }
-    })
+    front::serve(app, listener, "demo application")
 }
 
 #[derive(Deserialize)]

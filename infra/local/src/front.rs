@@ -26,6 +26,15 @@ pub(crate) fn serve(
     })
 }
 
+/// Serves on each listener, as [`serve`] does.
+pub(crate) fn serve_all(
+    app: &Router,
+    listeners: Vec<TcpListener>,
+    name: &'static str,
+) -> Vec<JoinHandle<()>> {
+    listeners.into_iter().map(|listener| serve(app.clone(), listener, name)).collect()
+}
+
 /// A response whose body is a text of this type.
 pub(crate) fn text_response(
     status: StatusCode,

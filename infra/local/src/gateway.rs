@@ -34,8 +34,7 @@ impl Gateway {
     /// Serves on these listeners.
     pub(crate) fn serve(self, listeners: Vec<TcpListener>) -> Vec<JoinHandle<()>> {
         let app = Router::new().fallback(answer).with_state(Arc::new(self));
-        let serve = |listener| front::serve(app.clone(), listener, "gateway");
-        listeners.into_iter().map(serve).collect()
+        front::serve_all(&app, listeners, "gateway")
     }
 
     /// A refusal of the gateway itself, as a problem document of the service.

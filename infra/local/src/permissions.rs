@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::StartError;
 use crate::aws_request::Needed;
 use crate::names::{self, secret_arn, table_arn};
-use crate::template::{Template, function_name, kebab};
+use crate::template::{Template, function_name, name_of};
 
 pub use reading::{Role, Statement};
 
@@ -30,10 +30,8 @@ impl Permissions {
     pub fn of(template: &Template) -> Result<Self, StartError> {
         let of_template = |what: String| StartError::Template(what);
         reading::nothing_else_grants(template).map_err(of_template)?;
-        let mut names: BTreeMap<&str, String> = template
-            .of_type("AWS::IAM::Role")
-            .map(|(id, _)| (id, kebab(id.strip_suffix("Role").unwrap_or(id))))
-            .collect();
+        let mut names: BTreeMap<&str, String> =
+            template.of_type("AWS::IAM::Role").map(|(id, _)| (id, name_of(id, "Role"))).collect();
         let mut functions = BTreeMap::new();
         for (id, function) in template.of_type("AWS::Serverless::Function") {
             let role =

@@ -36,8 +36,7 @@ impl StreamingFront {
     /// Serves on these listeners.
     pub(crate) fn serve(self, listeners: Vec<TcpListener>) -> Vec<JoinHandle<()>> {
         let app = Router::new().fallback(answer).with_state(Arc::new(self));
-        let serve = |listener| front::serve(app.clone(), listener, "streaming front");
-        listeners.into_iter().map(serve).collect()
+        front::serve_all(&app, listeners, "streaming front")
     }
 }
 

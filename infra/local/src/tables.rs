@@ -4,7 +4,7 @@ use dynoxide::Database;
 use serde_json::json;
 
 use crate::StartError;
-use crate::template::{Template, kebab};
+use crate::template::{Template, name_of};
 
 /// The properties of a table that `CreateTable` takes as CloudFormation does.
 const PROPERTIES: [&str; 4] =
@@ -13,15 +13,15 @@ const PROPERTIES: [&str; 4] =
 /// Creates the tables with the keys, indexes and times to live of the template.
 ///
 /// # Errors
-/// [`StartError`] when the template is malformed or DynamoDB refuses a table.
-pub fn make(database: &Database) -> Result<(), StartError> {
-    for (id, table) in Template::read()?.of_type("AWS::DynamoDB::Table") {
+/// [`StartError`] when a table of the template is malformed or DynamoDB refuses it.
+pub fn make(database: &Database, template: &Template) -> Result<(), StartError> {
+    for (id, table) in template.of_type("AWS::DynamoDB::Table") {
         let malformed = |e: serde_json::Error| StartError::Template(format!("{id}: {e}"));
         let refused = |e: dynoxide::DynoxideError| StartError::Aws {
             operation: "CreateTable",
             message: e.to_string(),
         };
-        let name = format!("ado-connect-{}", kebab(id.strip_suffix("Table").unwrap_or(id)));
+        let name = format!("ado-connect-{}", name_of(id, "Table"));
         let mut request = json!({"TableName": name});
         for property in PROPERTIES {
             request[property] = table.properties[property].clone();

@@ -101,10 +101,12 @@ impl std::str::FromStr for Template {
 
 /// The function's name of a logical id: `StreamingProxyFunction` is `streaming-proxy`.
 pub fn function_name(id: &str) -> String {
-    kebab(id.strip_suffix("Function").unwrap_or(id))
+    name_of(id, "Function")
 }
 
-pub(crate) fn kebab(id: &str) -> String {
+/// The name of a logical id without the suffix of its type, in lower case with hyphens.
+pub(crate) fn name_of(id: &str, suffix: &str) -> String {
+    let id = id.strip_suffix(suffix).unwrap_or(id);
     let mut name = String::new();
     for character in id.chars() {
         if character.is_ascii_uppercase() && !name.is_empty() {

@@ -22,7 +22,7 @@ const fn refusal(error: &'static str, code: u32) -> TenantRefusal {
     TenantRefusal { error, code, at_discovery: false }
 }
 
-/// Every refusal of Entra about a tenant, with the `error` in which it comes.
+/// Twenty-five refusals of Entra about a tenant: each `error` with an AADSTS number that comes with it.
 pub const REFUSALS: [TenantRefusal; 25] = [
     TenantRefusal { error: "invalid_tenant", code: 90002, at_discovery: true },
     refusal("invalid_request", 90002),
