@@ -7,7 +7,7 @@ use calls::deadlines::Deadlines;
 use calls::target::Target;
 use calls::{Body, Call, Calls, Destination, Named, Reading, Upstream};
 use devops::headers;
-use devops::rewrite::{Gateway, NextLinks, is_discovery, is_rewritten};
+use devops::rewrite::{Gateway, NextLinks, is_analytics, is_discovery};
 use edge::caller::Caller;
 use edge::config::{BaseUrl, ResponseMode};
 use edge::deployment::Deployment;
@@ -99,7 +99,8 @@ impl Forwarder {
     fn call(&self, target: &Target, request: Request, deadlines: Deadlines) -> Call {
         let mut headers = headers::upstream_request(request.headers());
         let is_discovery = is_discovery(&target.address);
-        if is_rewritten(&target.address) {
+        // An answer is rewritten only if it comes uncompressed.
+        if is_discovery || is_analytics(&target.address) {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let reading = match self.response_mode {
@@ -153,7 +154,8 @@ fn downstream(upstream: Upstream, target: &Target, gateway: &Gateway) -> Respons
     respond::passed_through(response)
 }
 
-/// Rewrites links in a body as it comes. What is held back leaves at its end, and not if it is broken off.
+/// Rewrites links in a body as it comes. Bytes that are held back leave at the body's end; if the body breaks off, they are
+/// dropped.
 fn rewritten(chunks: Chunks, links: NextLinks) -> Chunks {
     let rewriting = stream::unfold(Some((chunks, links)), |state| async move {
         let (mut chunks, mut links) = state?;

@@ -12,7 +12,7 @@
 
 use devops::client::ConnectionDataError;
 use devops::rejection::{Asked, Rejection, is_about_scopes};
-use devops::scopes::{covers, needed};
+use devops::scopes::needed;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use ground::bearer_token::BearerToken;
@@ -21,7 +21,7 @@ use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use vault::refresh::{AccessToken, Cause};
 
-use crate::scopes::lacking;
+use crate::scopes::{covered, lacking};
 use crate::send::{Call, send};
 use crate::target::Target;
 use crate::upstream::Upstream;
@@ -38,10 +38,17 @@ enum Verdict {
 enum Elsewhere {
     /// Azure DevOps learns from it who calls.
     Accepted,
-    /// The same, but the caller has no access to the organization: the refusal is about rights.
+    /// Azure DevOps learns from it who calls, and the caller has no access to the organization: the refusal is about
+    /// rights.
     NoAccess,
     Rejected,
     Unknown,
+}
+
+impl Elsewhere {
+    fn is_accepted(self) -> bool {
+        matches!(self, Self::Accepted | Self::NoAccess)
+    }
 }
 
 impl Calls {
@@ -75,11 +82,8 @@ impl Calls {
             } else {
                 self.elsewhere(target, call, &token.bearer).await
             };
-            match elsewhere {
-                Elsewhere::Rejected | Elsewhere::Unknown => {}
-                Elsewhere::Accepted | Elsewhere::NoAccess => {
-                    return refused_here(target, elsewhere, &rejected, upstream);
-                }
+            if elsewhere.is_accepted() {
+                return refused_here(target, elsewhere, &rejected, upstream);
             }
         }
         let cause = Cause::Rejected { version: token.version, claims };
@@ -99,24 +103,23 @@ impl Calls {
     /// Judges an answer.
     ///
     /// # Errors
-    /// If it is about a lacking scope or about the pace, and not about the token.
+    /// [`Code::InsufficientScope`] if the answer is about a lacking scope, [`Code::DevopsThrottled`] if it is about the pace.
     async fn verdict(
         &self,
         target: &Target,
         call: &Call,
         upstream: Upstream,
     ) -> Result<Verdict, Problem> {
-        let (status, headers) = (upstream.status, &upstream.headers);
+        let (status, headers, now) = (upstream.status, &upstream.headers, self.clock.now());
+        let throttled = pace::throttled(headers, now);
         let Some(rejected) = rejection(target, call, &upstream) else {
-            let may_lack_scope = target.method != Method::HEAD
-                && pace::throttled(headers, self.clock.now()).is_none();
+            let may_lack_scope = target.method != Method::HEAD && throttled.is_none();
             if may_lack_scope && is_about_scopes(status, headers, upstream.known_body()) {
                 return Err(lacking(target));
             }
             return Ok(Verdict::Accepted(upstream));
         };
-        let now = self.clock.now();
-        match pace::throttled(headers, now).filter(|_| claims(&rejected).is_none()) {
+        match throttled.filter(|_| claims(&rejected).is_none()) {
             None => Ok(Verdict::Rejected(rejected, upstream)),
             Some(_) if status == StatusCode::OK && !rejected.is_certain() => {
                 Ok(Verdict::Accepted(upstream))
@@ -130,7 +133,8 @@ impl Calls {
         }
     }
 
-    /// The cause of the second rejection is not the token. Recorded, so that not every call costs a refresh.
+    /// Judges a call whose renewed token is rejected, too. The rejection is recorded, so that not every call costs a
+    /// refresh.
     async fn judge_renewed(
         &self,
         target: &Target,
@@ -139,15 +143,18 @@ impl Calls {
         rejected: &Rejection,
         upstream: Upstream,
     ) -> Result<Upstream, Problem> {
-        let elsewhere = match self.elsewhere(target, call, &renewed.bearer).await {
-            // A renewed token that is challenged again: only a sign-in can help, wherever the token is accepted.
-            _ if claims(rejected).is_some() => Elsewhere::Rejected,
-            Elsewhere::Unknown if lacks_known_scope(target) => Elsewhere::Accepted,
-            elsewhere => elsewhere,
+        let elsewhere = if claims(rejected).is_some() {
+            // A renewed token is challenged again: only a sign-in can help, wherever the token is accepted.
+            Elsewhere::Rejected
+        } else {
+            match self.elsewhere(target, call, &renewed.bearer).await {
+                Elsewhere::Unknown if lacks_known_scope(target) => Elsewhere::Accepted,
+                elsewhere => elsewhere,
+            }
         };
-        let is_accepted = matches!(elsewhere, Elsewhere::Accepted | Elsewhere::NoAccess);
         let (connections, now) = (&self.stores.connections, self.clock.now());
         let (connection, version) = (&target.connection, renewed.version);
+        let is_accepted = elsewhere.is_accepted();
         connections.record_rejection(connection, version, is_accepted, now).await?;
         refused_here(target, elsewhere, rejected, upstream)
     }
@@ -203,15 +210,15 @@ fn refused_here(
 /// Returns whether the rejection is probably like an earlier one that no renewal could help.
 fn is_probably_lacking_scope(target: &Target, version: u64) -> bool {
     let connection = &target.connection;
-    let needed = needed(&target.method, &target.address);
-    let is_covered = needed.iter().any(|scope| covers(&connection.scopes, scope));
-    connection.accepted_elsewhere && (!is_covered || connection.rejected_version == Some(version))
+    let is_covered =
+        || covered(&connection.scopes, needed(&target.method, &target.address)).is_some();
+    connection.accepted_elsewhere && (connection.rejected_version == Some(version) || !is_covered())
 }
 
 /// Returns whether the call needs a scope that the connection does not have.
 fn lacks_known_scope(target: &Target) -> bool {
     let needed = needed(&target.method, &target.address);
-    !needed.is_empty() && !needed.iter().any(|scope| covers(&target.connection.scopes, scope))
+    !needed.is_empty() && covered(&target.connection.scopes, needed).is_none()
 }
 
 fn rejection(target: &Target, call: &Call, upstream: &Upstream) -> Option<Rejection> {

@@ -13,8 +13,8 @@ use crate::deadlines::Deadlines;
 
 /// The longest wait that is obeyed. Azure DevOps' limits look back five minutes.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
-/// The wait for a limit that is used up and names no time.
-const SHORTEST_WAIT: Duration = Duration::from_secs(30);
+/// The shortest wait for a limit that is used up, also if its reset is near or past.
+const SHORTEST_RESET: Duration = Duration::from_secs(30);
 /// The longest wait inside a call; for a longer one the caller is sent away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
@@ -56,7 +56,7 @@ pub(crate) fn throttled(headers: &HeaderMap, now: Timestamp) -> Option<Duration>
         is_used_up.then(|| Duration::from_secs(u64::try_from(left).unwrap_or_default()))
     };
     let asked = retry_after::of(headers, now).filter(|wait| !wait.is_zero());
-    let wait = asked.or_else(|| until_reset().map(|wait| wait.max(SHORTEST_WAIT)));
+    let wait = asked.or_else(|| until_reset().map(|wait| wait.max(SHORTEST_RESET)));
     wait.map(|wait| wait.min(LONGEST_WAIT))
 }
 

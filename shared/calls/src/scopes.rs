@@ -6,6 +6,11 @@ use edge::problem::{Code, Problem};
 
 use crate::target::Target;
 
+/// Returns the first of the needed scopes that these scopes cover.
+pub(crate) fn covered<'a>(scopes: &[String], needed: &[&'a str]) -> Option<&'a str> {
+    needed.iter().copied().find(|scope| covers(scopes, scope))
+}
+
 /// Returns the problem of a call that Azure DevOps refuses although it accepts the token elsewhere.
 pub(crate) fn lacking(target: &Target) -> Problem {
     let needed = needed(&target.method, &target.address);
@@ -19,22 +24,21 @@ fn detail(granted: &[String], requested: &[String], needed: &[&str]) -> String {
         [] => "The connection has no scope.".to_owned(),
         granted => format!("The connection has the scopes {}.", granted.join(", ")),
     };
-    let covered = |scopes: &[String]| needed.iter().copied().find(|scope| covers(scopes, scope));
-    let needed = needed.join(" or ");
+    let alternatives = needed.join(" or ");
     let step = if needed.is_empty() {
         "Microsoft's documentation of the call names the scope that it needs.".to_owned()
-    } else if let Some(scope) = covered(granted) {
+    } else if let Some(scope) = covered(granted, needed) {
         format!(
             "{scope}, which is among or included in them, should do; the organization's policies may forbid the call."
         )
-    } else if let Some(scope) = covered(requested) {
+    } else if let Some(scope) = covered(requested, needed) {
         format!(
-            "The call needs {needed}. The integration asks for {scope}, but Entra did not grant it: add it to the app \
+            "The call needs {alternatives}. The integration asks for {scope}, but Entra did not grant it: add it to the app \
              registration's permissions, have it consented to, and let the user connect again."
         )
     } else {
         format!(
-            "The call needs {needed}: add it to the app registration's permissions and to the integration's scopes, \
+            "The call needs {alternatives}: add it to the app registration's permissions and to the integration's scopes, \
              and let the user connect again."
         )
     };

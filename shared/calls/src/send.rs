@@ -66,7 +66,7 @@ pub(crate) async fn send(
             }
             // Without a connection nothing was sent. A broken one may have carried the call: only a safe method is
             // sent again, and once.
-            Err(NoAnswer::Broken { sent }) if !broken && (!sent || is_safe(&target.method)) => {
+            Err(NoAnswer::Broken { sent }) if !broken && (!sent || target.method.is_safe()) => {
                 broken = true;
             }
             Err(error) => return Err(error.into()),
@@ -125,16 +125,11 @@ fn pause_before_retry(
     now: Timestamp,
 ) -> Option<Duration> {
     let throttled = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
-    if !throttled.contains(&upstream.status) || !is_safe(method) {
+    if !throttled.contains(&upstream.status) || !method.is_safe() {
         return None;
     }
     let pause = retry_after::of(&upstream.headers, now)?;
     call.deadlines.leave_room_after(pause).then_some(pause)
-}
-
-/// Returns whether a method changes nothing (RFC 9110 section 9.2.1).
-fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 #[derive(Debug)]

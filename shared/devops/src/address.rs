@@ -61,8 +61,8 @@ impl Address {
     /// Parses and authorizes an address: `host` is the bare name; `path` is empty or begins with a slash,
     /// percent-encoded or decoded; `query` is the part after the question mark.
     ///
-    /// Encoded characters and their encoding are sent byte for byte; characters that an address must not contain are percent-encoded. That
-    /// includes the apostrophe of a query, which the URL standard encodes as `%27`.
+    /// Encoded characters are sent byte for byte as they came; characters that an address must not contain are
+    /// percent-encoded. That includes the apostrophe of a query, which the URL standard encodes as `%27`.
     ///
     /// # Errors
     /// [`AddressError`] if the address is not certain to be one of an allowed organization.

@@ -284,7 +284,7 @@ mod tests {
             "/mycompany/p%2F_apis%2Fwit/_apis/git",
             "/mycompany/p%5C_apis%5Cwit/_apis/git",
             "/mycompany/p%2Fteam/_apis/git",
-            // An empty segment is none to some servers, and one to others.
+            // Some servers drop an empty segment, and others keep it.
             "/mycompany//_apis/git",
             "/mycompany//p/_apis/git",
             "/mycompany/%2F/_apis/git",

@@ -9,8 +9,8 @@
 //! | 2xx with a sign-in page | always |
 //! | 203 with another page, 2xx with one on `/_apis/` | for calls that change nothing: probably a sign-in page |
 //!
-//! Whoever is named is read in every form in which Azure DevOps writes it: JSON, HTML, the headers `X-TFS-ServiceError`
-//! and `X-VSS-UserData`, with escapes, compressed, in every language. The anonymous identity is nobody.
+//! The caller's name is read in every form that Azure DevOps uses: JSON, HTML, the headers `X-TFS-ServiceError`
+//! and `X-VSS-UserData`, with escapes, compressed, in every language. The anonymous identity counts as nobody.
 
 mod person;
 mod sign_in;
@@ -50,7 +50,8 @@ impl Rejection {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Option<Self> {
-        let text = text::of_body(headers, body);
+        let is_read = is_read_in_body(status, headers);
+        let text = is_read.then(|| text::of_body(headers, body)).flatten();
         let text = text.as_deref();
         let named = || person::named(headers, text);
         let is_certain = match status {

@@ -142,13 +142,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.is_none_or(|kind| kind.to_ascii_lowercase().contains("json"))
 }
 
-/// Returns whether the addresses in an answer to this address are rewritten, so that it must come uncompressed.
-pub fn is_rewritten(address: &Address) -> bool {
-    is_discovery(address) || is_analytics(address)
-}
-
-/// Returns whether an answer to this address may have links to the next page.
-fn is_analytics(address: &Address) -> bool {
+/// Returns whether an answer to this address may have links to the next page. They are rewritten as the body comes.
+pub fn is_analytics(address: &Address) -> bool {
     address.host() == Family::Analytics.host()
         && address.segments().any(|segment| segment.eq_ignore_ascii_case("_odata"))
 }

@@ -155,18 +155,17 @@ fn in_sentence_of_code(sentence: &str) -> Named {
     }
     let sentence = without_parentheses(sentence);
     let of_id = |id| if is_nobody(id) { Named::Nobody } else { Named::Person };
-    let ids = ids(&sentence).map(|(_, id)| of_id(id));
-    ids.chain(account(&sentence)).max().unwrap_or(Named::Unnamed)
+    let account = has_account(&sentence).then_some(Named::Person);
+    ids(&sentence).map(of_id).chain(account).max().unwrap_or(Named::Unnamed)
 }
 
 /// Another sentence names a person by account, or by id in quotes; it may also name projects and repositories by id.
 fn in_other_sentence(sentence: &str) -> Named {
     let sentence = without_parentheses(sentence);
-    let all_ids: Vec<_> = ids(&sentence).collect();
-    if account(&sentence).is_some() {
+    if has_account(&sentence) {
         return Named::Person;
     }
-    if all_ids.iter().any(|(_, id)| is_nobody(*id)) {
+    if ids(&sentence).any(is_nobody) {
         return Named::Nobody;
     }
     let is_id = |quoted: Quoted<'_>| Uuid::parse_str(quoted.text.trim()).is_ok();
@@ -193,10 +192,9 @@ fn judge(quoted: &Quoted<'_>) -> Named {
     if name.is_empty() || NOBODY.contains(&lower.as_str()) || NOBODY.contains(&last) {
         return Named::Nobody;
     }
-    let found: Vec<_> = ids(name).map(|(_, id)| id).collect();
-    let is_anonymous = found.iter().any(|id| is_nobody(*id));
+    let is_anonymous = ids(name).any(is_nobody);
     // An organization without a tenant writes the nil id before the account.
-    let is_somebody = found.iter().any(|id| !is_nobody(*id)) || account(name).is_some();
+    let is_somebody = ids(name).any(|id| !is_nobody(id)) || has_account(name);
     // A name that is cut off may be the beginning of the anonymous id.
     let begins = |id: Uuid| !quoted.is_whole && id.to_string().starts_with(&lower);
     let is_beginning = begins(ANONYMOUS) || begins(Uuid::nil());
@@ -282,8 +280,8 @@ fn is_apostrophe(text: &str, at: usize, character: char) -> bool {
         && text.get(at..).and_then(|from| from.chars().nth(1)).is_some_and(is_latin)
 }
 
-/// Returns every id in the text with its place, with or without hyphens.
-fn ids(text: &str) -> impl Iterator<Item = (usize, Uuid)> {
+/// Returns every id in the text, with or without hyphens.
+fn ids(text: &str) -> impl Iterator<Item = Uuid> {
     let of_length = |length: usize| {
         let bytes = text.as_bytes();
         let is_part = |at: Option<&u8>| at.is_some_and(u8::is_ascii_hexdigit);
@@ -291,14 +289,14 @@ fn ids(text: &str) -> impl Iterator<Item = (usize, Uuid)> {
             let alone = !is_part(at.checked_sub(1).and_then(|before| bytes.get(before)))
                 && !is_part(bytes.get(at + length));
             let id = str::from_utf8(window).ok().filter(|_| alone)?;
-            Some((at, Uuid::try_parse(id).ok()?))
+            Uuid::try_parse(id).ok()
         })
     };
     of_length(36).chain(of_length(32))
 }
 
-/// Returns [`Named::Person`] if the text has an e-mail address or a `DOMAIN\name`.
-fn account(text: &str) -> Option<Named> {
+/// Returns whether the text has an e-mail address or a `DOMAIN\name`.
+fn has_account(text: &str) -> bool {
     let is_part = |character: char| character.is_alphanumeric() || "._-+#$~".contains(character);
     let around = |mark: char| {
         text.match_indices(mark).any(|(at, _)| {
@@ -307,7 +305,7 @@ fn account(text: &str) -> Option<Named> {
             before.is_some_and(is_part) && after.is_some_and(char::is_alphanumeric)
         })
     };
-    // A path of work items or files has several backslashes; so has none of these.
+    // A text with several backslashes is a path of work items or files, and names no domain.
     let is_domain = text.matches('\\').count() == 1 && around('\\') && {
         let (domain, name) = text.split_once('\\').unwrap_or_default();
         let domain =
@@ -318,7 +316,7 @@ fn account(text: &str) -> Option<Named> {
             && !is_nobody(name)
             && !NOBODY.contains(&name.to_ascii_lowercase().as_str())
     };
-    (around('@') || is_domain).then_some(Named::Person)
+    around('@') || is_domain
 }
 
 /// Returns the text without its parentheses, which hold the id of the activity, and without addresses.

@@ -63,14 +63,15 @@ pub(super) fn is_sign_in(from: &Url, location: &str) -> bool {
 
 /// Returns whether a page is a sign-in page: by its title, or because it leads on to one by itself.
 pub(super) fn is_sign_in_page(from: &Url, page: &str) -> bool {
-    let title = inside(page, "<title", "</title").map(text::unescaped).unwrap_or_default();
+    let lower = page.to_ascii_lowercase();
+    let title = title(page, &lower).map(text::unescaped).unwrap_or_default();
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     if TITLES.contains(&title.as_str()) {
         return true;
     }
     let is_in_any_language = BRANDS.iter().any(|brand| title.starts_with(brand));
     let leads_on = |tag: &str, before: &str| {
-        tags(page, tag).any(|tag| {
+        tags(page, &lower, tag).any(|tag| {
             let tag = text::unescaped(tag);
             let lower = tag.to_ascii_lowercase();
             let Some(at) = lower.find(before).map(|at| at + before.len()) else { return false };
@@ -84,20 +85,19 @@ pub(super) fn is_sign_in_page(from: &Url, page: &str) -> bool {
         || (is_in_any_language && leads_on("<a ", "href="))
 }
 
-fn inside<'a>(page: &'a str, open: &str, close: &str) -> Option<&'a str> {
-    let lower = page.to_ascii_lowercase();
-    let from = lower.find(open)? + open.len();
+/// Returns the title of a page, which `lower` repeats in lower case.
+fn title<'a>(page: &'a str, lower: &str) -> Option<&'a str> {
+    let from = lower.find("<title")?;
     let from = from + lower.get(from..)?.find('>')? + 1;
-    let length = lower.get(from..)?.find(close)?;
+    let length = lower.get(from..)?.find("</title")?;
     page.get(from..from + length)
 }
 
-/// Returns the attributes of each tag of a kind.
-fn tags<'a>(page: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
-    let lower = page.to_ascii_lowercase();
-    let places: Vec<_> = lower.match_indices(kind).map(|(at, _)| at + kind.len()).collect();
-    // To the next tag at the latest, so that a page of unfinished tags is read once.
-    places.into_iter().filter_map(move |at| page.get(at..)?.split(['<', '>']).next())
+/// Returns the attributes of each tag of a kind in a page, which `lower` repeats in lower case. A tag ends at the next one
+/// at the latest, so that a page of unfinished tags is read once.
+fn tags<'a>(page: &'a str, lower: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    let places = lower.match_indices(kind).map(|(at, _)| at + kind.len());
+    places.filter_map(move |at| page.get(at..)?.split(['<', '>']).next())
 }
 
 #[cfg(test)]

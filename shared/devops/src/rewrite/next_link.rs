@@ -1,8 +1,9 @@
 //! The links of Analytics to the next page, `@odata.nextLink`, also of expanded members
 //! (`OData` JSON Format 4.01, section 4.5.5).
 //!
-//! Pages may be larger than what fits through the gateway, so that the body is rewritten as it comes. Within a string of
-//! JSON, the quote behind such a name would have a backslash before it: a name that is found is a member's.
+//! Pages may be larger than the gateway's limit, so the body is rewritten as it comes. Inside a JSON string the quote after
+//! such a name has a backslash before it. So each match is the end of a member's name or of a whole string, and only a
+//! name has a colon behind it.
 
 use bytes::Bytes;
 

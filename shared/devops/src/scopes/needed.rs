@@ -112,7 +112,7 @@ pub fn needed(method: &Method, address: &Address) -> &'static [&'static str] {
     let Some([area, rest @ ..]) = after("_apis") else { return &[] };
     let resource = rest.first().map(|resource| format!("{area}/{resource}"));
     let named = |(name, ..): &&Area| {
-        // Only the list of repositories itself is managed; all below a repository is code.
+        // Creating, renaming and deleting a repository needs a scope to manage; everything below a repository is code.
         resource.as_deref() == Some(name) && (*name != "git/repositories" || rest.len() <= 2)
     };
     let row = RESOURCES.iter().find(named).or_else(|| AREAS.iter().find(|row| row.0 == *area));

@@ -1,4 +1,4 @@
-//! Paths: what passes exactly as it came, what is refused, and that both fronts agree.
+//! Paths that pass unchanged, are respelled or are refused, with the same outcome at both fronts.
 
 use emulators::Fault;
 use end_to_end::{INTEGRATION, World};
@@ -128,7 +128,7 @@ const PATHS: &[(&str, Outcome)] = &[
     ("dev.azure.com/mycompany/x%25255Cy", AMBIGUOUS),
     ("dev.azure.com/mycompany/x%25%32%66y", AMBIGUOUS),
     ("dev.azure.com/mycompany/%u002e%u002e/fabrikam", AMBIGUOUS),
-    // What no text has.
+    // Control characters, bytes that are not UTF-8, and empty segments before the organization or in the area.
     ("dev.azure.com/mycompany/a%00b", AMBIGUOUS),
     ("dev.azure.com/mycompany/a%0d%0aHost:%20evil", AMBIGUOUS),
     ("dev.azure.com/mycompany/a%C2%85b", AMBIGUOUS),

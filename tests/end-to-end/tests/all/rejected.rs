@@ -217,7 +217,7 @@ async fn a_page_that_is_the_resource_is_handed_on_although_data_was_expected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_token_from_which_azure_devops_learns_nobody_connects_nobody() {
+async fn a_new_token_that_azure_devops_refuses_connects_nobody() {
     let world = World::start().await;
     for fault in [
         Fault::on("connection_data").status(401).body(&error(ANONYMOUS)),
@@ -272,7 +272,7 @@ async fn scopes_that_entra_did_not_grant_are_shown_and_their_calls_are_refused_w
     assert_eq!(world.entra().count("token.refresh_token"), 1);
     assert_eq!(world.connection(&connection).await["status"], "active");
 
-    // What the advice says helps.
+    // The advice helps.
     world.entra().change_settings(|settings| settings.withheld_scopes.clear());
     assert_eq!(world.connect("ada", "ada").await, connection);
     assert_eq!(world.connection(&connection).await["missing_scopes"], json!([]));
