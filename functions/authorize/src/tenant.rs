@@ -58,11 +58,7 @@ impl OrganizationTenants {
     async fn backing(&self, organization: &OrganizationName) -> Result<Tenant, Problem> {
         let ask = || async {
             match self.devops.resource_tenant(organization).await {
-                Ok(OrganizationTenant::Entra(id)) => {
-                    id.to_string().parse().map(Tenant::Id).map_err(|error| {
-                        AskError::Final(Some(Problem::new(Code::InternalError).cause(error)))
-                    })
-                }
+                Ok(OrganizationTenant::Entra(id)) => Ok(Tenant::Id(id.into())),
                 Ok(OrganizationTenant::PersonalMicrosoftAccounts) => {
                     Err(AskError::Final(Some(Problem::new(Code::OrganizationNotBackedByEntra))))
                 }

@@ -29,14 +29,13 @@ pub(crate) fn answer(query: &Query) -> Option<Result<Response<Body>, Problem>> {
     })
 }
 
-/// An administrator who does not agree leaves the approval to be given; other errors are as at a sign-in.
+/// Returns the problem of a refused consent: a declined one means that the approval is still missing, and other errors are
+/// those of a sign-in.
 fn refused(error: &str, query: &Query) -> Problem {
     let problem = refusal::of(error, query);
-    match problem.code() {
-        _ if error == "permission_denied" => Problem::new(Code::AdminApprovalRequired),
-        Code::ConsentRequired | Code::SignInCancelled => Problem::new(Code::AdminApprovalRequired),
-        _ => problem,
-    }
+    let is_declined = error == "permission_denied"
+        || matches!(problem.code(), Code::ConsentRequired | Code::SignInCancelled);
+    if is_declined { Problem::new(Code::AdminApprovalRequired) } else { problem }
 }
 
 #[cfg(test)]

@@ -3,14 +3,12 @@
 use edge::claims_cookie;
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
-use entra::error_class::Party;
 use entra::id_token::{self, IdTokenError, IdTokenExpectations, Identity};
 use entra::identifiers::Tenant;
 use entra::token::{CodeRequest, TokenError, TokenResponse};
 use http::header::SET_COOKIE;
 use secrecy::SecretString;
 use vault::client_credentials::CredentialUseError;
-use vault::events::Event;
 use vault::integrations::Integration;
 use vault::sessions::{AuthorizationFlow, FlowSecrets};
 
@@ -123,26 +121,14 @@ impl Callback {
             suberror = error.suberror.as_deref(), codes = ?error.codes,
             correlation_id = error.correlation_id.as_deref(), "a code could not be redeemed",
         );
-        if error.class.party() == Party::Integration
-            && !integration.may_still_replicate(error, self.clock.now())
-            && let Err(error) = self.reject_credential(integration, error).await
+        let now = self.clock.now();
+        let (reason, events) = (error.error.as_deref(), &self.events);
+        if integration.is_rejected_by(error, now)
+            && let Err(error) =
+                self.integrations.reject_credential(integration, reason, events, now).await
         {
             tracing::warn!(integration = %integration.id, "the integration could not be marked: {error}");
         }
         Problem::of_sign_in(error)
-    }
-
-    async fn reject_credential(
-        &self,
-        integration: &Integration,
-        error: &TokenError,
-    ) -> Result<(), vault::Error> {
-        if self.integrations.reject_credential(integration, self.clock.now()).await? {
-            let integration = &integration.id;
-            let reason = error.error.as_deref().unwrap_or("invalid_client");
-            let event = Event::IntegrationCredentialRejected { integration, reason };
-            self.events.send(&event).await;
-        }
-        Ok(())
     }
 }

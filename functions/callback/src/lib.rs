@@ -52,7 +52,8 @@ use vault::tokens::{TokenPair, TokenStore};
 
 use crate::outcome::Outcome;
 
-/// The parameters of an authorization response that decide something.
+/// The parameters of an authorization response that must decode and may come only once. Of others, such as
+/// `error_description`, the first counts.
 const ANSWER: &[&str] =
     &["code", "state", "iss", "error", "suberror", "error_subcode", "admin_consent"];
 

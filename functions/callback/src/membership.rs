@@ -12,7 +12,7 @@ use vault::sessions::ConnectSession;
 
 use crate::Callback;
 
-/// The number of organizations that are asked at a time if the session names none; access to one is enough.
+/// If the session names no organization, this many are asked at the same time. Access to one of them is enough.
 const ASKED_AT_A_TIME: usize = 20;
 /// The time for all of them together. It leaves room within the function's 28 s for Entra and for storing.
 const DEADLINE: Duration = Duration::from_secs(12);
@@ -36,7 +36,7 @@ impl Callback {
                 match answer {
                     Ok(_) => return true,
                     Err(ConnectionDataError::NotAMember | ConnectionDataError::Unauthorized) => {}
-                    // Another organization may admit the user later, so this passes before a policy does.
+                    // An organization that did not answer may still admit the user, so its problem has priority over a policy's.
                     Err(_) if refusal.code() == Code::DevopsUnavailable => {}
                     Err(ConnectionDataError::PolicyBlocked) => {
                         refusal = Problem::new(Code::PolicyBlocked);

@@ -1,4 +1,4 @@
-//! Refusals in the authorization response, as the problem that the person in the browser gets.
+//! The problem that the person in the browser gets for a refusal in the authorization response.
 
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};

@@ -35,7 +35,7 @@ impl Refresh {
                         continue;
                     };
                     if was_abandoned(&connection, now) {
-                        tracing::error!(connection = %connection.id, "a worker ended while it renewed this; it is put aside");
+                        tracing::error!(connection = %connection.id, "a worker ended while it renewed this connection; the connection is postponed");
                         let until = now + POSTPONED_FOR;
                         postponed += u64::from(connections.postpone(row, until).await?);
                     }

@@ -23,7 +23,8 @@ pub(crate) struct Begun {
 }
 
 impl Refresh {
-    /// Sends a message for each segment of the table, and reports client credentials that expire soon.
+    /// Sends a message for each segment of the table, reports client credentials that expire soon, and forgets refusing tenants
+    /// that are no longer used.
     pub(crate) async fn begin_sweep(&self) -> Result<Begun, Error> {
         let now = self.clock.now();
         let expiring_credentials = self.report_expiring_credentials(now).await?;

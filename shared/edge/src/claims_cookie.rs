@@ -7,22 +7,24 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use vault::sessions::SESSION_LIFETIME;
 
 use crate::cookies;
 
-/// As long as a connect link lives.
-const KEPT_FOR: Duration = Duration::from_mins(30);
+const KEPT_FOR: Duration = SESSION_LIFETIME.unsigned_abs();
 /// The longest claims that a cookie takes, in bytes.
 const LONGEST: usize = 2048;
 
-/// Returns the `Set-Cookie` that keeps these claims (JSON), unless they are too long.
+/// Returns the `Set-Cookie` that keeps these claims (JSON) as long as a connect link lives, or `None` if they are too long.
 pub fn keep(claims: &str) -> Option<HeaderValue> {
+    if claims.len() > LONGEST {
+        return None;
+    }
     let value = SecretString::from(URL_SAFE_NO_PAD.encode(claims));
-    let cookie = cookies::claims();
-    (claims.len() <= LONGEST).then(|| cookie.set(&value, KEPT_FOR).ok())?
+    cookies::claims().set(&value, KEPT_FOR).ok()
 }
 
-/// Returns the kept claims. They come from the browser, so they are no more than a wish.
+/// Returns the kept claims. The browser may have changed them, so nothing may depend on them.
 pub fn kept(headers: &HeaderMap) -> Option<String> {
     let value = cookies::claims().read(headers).ok()??;
     let claims = URL_SAFE_NO_PAD.decode(value.expose_secret()).ok()?;

@@ -43,7 +43,7 @@ impl Query {
 
     /// Reads the authorization response of another server (RFC 6749 section 4.1.2). The parameters `read` are read
     /// strictly. Others, such as a description in words, are read as far as they can be, and of repeated ones the first
-    /// counts: they must not spoil the response.
+    /// counts: they cannot make the response invalid.
     ///
     /// # Errors
     /// As [`Query::of`].

@@ -140,8 +140,8 @@ impl ErrorBody {
     }
 }
 
-/// The meaning of an AADSTS number, on any leg. The milder one decides if several come together: those before are
-/// milder.
+/// The meaning of an AADSTS number, on any leg. If an answer has several numbers, the meaning that is listed first here
+/// decides: it is the mildest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Meaning {
     Throttled,
@@ -164,8 +164,8 @@ enum Meaning {
     Request,
 }
 
-/// No federated credential matches the token. Entra also answers so for some minutes after one was added.
-pub const NO_FEDERATED_CREDENTIAL: &[u32] =
+/// No federated credential matches the token.
+pub(crate) const NO_FEDERATED_CREDENTIAL: &[u32] =
     &[70021, 700_211, 700_212, 700_213, 7_002_131, 7_002_137, 7_002_138];
 /// AADSTS70002 alone, as `invalid_client`, is about the credential. Beside another number it only introduces that one, as
 /// in `AADSTS70002: Error validating credentials. AADSTS54005: …`.

@@ -11,13 +11,11 @@ use serde::Deserialize;
 
 use crate::authorization::Nonce;
 use crate::identifiers::{ClientId, ObjectId, TenantId};
-use crate::jwks::{KeyCache, SigningKey};
+use crate::jwks::{KeyCache, MOST_KEYS_OF_ONE_ID, SigningKey};
 use crate::metadata::Metadata;
 
 /// The accepted difference between Entra's clock and ours: the default of Microsoft's own libraries.
 const SKEW: SignedDuration = SignedDuration::from_secs(300);
-/// The most keys with one `kid` that are tried.
-const MOST_KEYS_OF_ONE_ID: usize = 5;
 /// The longest accepted ID token, in bytes.
 const LONGEST: usize = 64 * 1024;
 
@@ -139,7 +137,7 @@ pub async fn validate(
     Err(refusal)
 }
 
-/// Returns the tenant that a token names, **before anything of it is verified**: to find the keys with which it can be.
+/// Returns the tenant in a token, **which is not verified yet**. Use it only to find the keys that verify the token.
 pub fn unverified_tenant(token: &SecretString) -> Option<TenantId> {
     #[derive(Deserialize)]
     struct Claims {

@@ -29,6 +29,12 @@ macro_rules! guid {
             }
         }
 
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = InvalidGuid;
 

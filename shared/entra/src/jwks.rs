@@ -20,6 +20,8 @@ use ground::clock::Clock;
 use ground::fetch::{self, FetchError};
 use ground::transport::Transport;
 
+/// The most keys with one `kid` that verifiers try.
+pub const MOST_KEYS_OF_ONE_ID: usize = 5;
 /// Keys are fetched again after this time.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Keys are used for this long while they cannot be fetched.
@@ -84,8 +86,8 @@ struct Slot {
 }
 
 impl Slot {
-    /// Several keys may have one id, for example one for signatures and one for encryption. A set that names no key has
-    /// only one, or leaves the choice to the algorithm.
+    /// Several keys may have one id, for example one for signatures and one for encryption. Without a `kid`, all keys are
+    /// returned, and the caller chooses by algorithm.
     fn of(&self, kid: Option<&str>) -> Vec<SigningKey> {
         let named = |key: &&SigningKey| kid.is_none_or(|kid| key.is_named(kid));
         self.keys.iter().filter(named).cloned().collect()
@@ -122,9 +124,11 @@ impl KeyCache {
         let now = self.clock.now();
         let since = |time: Option<Timestamp>| time.map(|time| now.duration_since(time).abs());
         let fresh = since(slot.read_at).is_some_and(|age| age < FRESH_FOR);
-        let known = slot.of(kid);
-        if fresh && !known.is_empty() {
-            return Ok(known);
+        if fresh {
+            let known = slot.of(kid);
+            if !known.is_empty() {
+                return Ok(known);
+            }
         }
         let is_usable = |slot: &Slot| since(slot.read_at).is_some_and(|age| age < USABLE_FOR);
         let pause = if is_usable(&slot) { LOOK_AGAIN_AFTER } else { LOOK_AGAIN_WITHOUT_KEYS };

@@ -26,7 +26,9 @@ use uuid::Uuid;
 use crate::authorization::IDENTITY_SCOPES;
 use crate::claims;
 use crate::credential::{ASSERTION_TYPE, ClientCredential};
-use crate::error_class::{ErrorBody, ErrorClass, Leg, Party, aadsts, classify};
+use crate::error_class::{
+    ErrorBody, ErrorClass, Leg, NO_FEDERATED_CREDENTIAL, Party, aadsts, classify,
+};
 use crate::identifiers::ClientId;
 use crate::metadata::{Metadata, MetadataError};
 use ground::bearer_token::BearerToken;
@@ -158,8 +160,14 @@ impl TokenError {
         }
     }
 
-    /// Returns whether another live credential could be accepted where this one was refused: Entra rejects this one, or
-    /// says no more than that it rejects the client.
+    /// Returns whether no federated credential matches the token. Entra also answers so for some minutes after one was
+    /// added.
+    pub fn misses_federated_credential(&self) -> bool {
+        self.codes.iter().any(|code| NO_FEDERATED_CREDENTIAL.contains(code))
+    }
+
+    /// Returns whether another live credential could be accepted where this one was refused: Entra rejects this
+    /// credential, or answers `invalid_client` without a known reason.
     pub fn may_be_about_the_credential(&self) -> bool {
         let is_vague =
             self.class == ErrorClass::BadRequest && self.error.as_deref() == Some("invalid_client");
@@ -358,7 +366,11 @@ async fn send(
     let answered = tokio::time::timeout(DEADLINE, transport.send(request, LARGEST_ANSWER)).await;
     match answered.ok().and_then(Result::ok) {
         Some(answer) if answer.status() == http::StatusCode::OK => {
-            Ok(HttpResponse::new(without_mark(answer.body()).to_vec()))
+            let mut body = answer.into_body();
+            if body.starts_with(BYTE_ORDER_MARK) {
+                body.drain(..BYTE_ORDER_MARK.len());
+            }
+            Ok(HttpResponse::new(body))
         }
         Some(answer) => {
             let retry_after = retry_after::of(answer.headers(), clock.now());

@@ -33,7 +33,11 @@ pub enum FetchError {
 /// # Errors
 /// [`FetchError`] if the document cannot be read within 1.5 seconds.
 pub async fn json<T: DeserializeOwned>(transport: &Transport, url: &str) -> Result<T, FetchError> {
-    parse(&get(transport, url).await?)
+    let answer = get(transport, url).await?;
+    if answer.status() != ::http::StatusCode::OK {
+        return Err(FetchError::Status(answer.status().as_u16()));
+    }
+    parse(&answer)
 }
 
 /// Gets a document, whatever its status.
@@ -49,13 +53,10 @@ pub async fn get(transport: &Transport, url: &str) -> Result<Response<Vec<u8>>, 
     })
 }
 
-/// Parses an answer.
+/// Parses the body of an answer.
 ///
 /// # Errors
-/// [`FetchError`] if its status is not 200 or its body is not the expected JSON.
+/// [`FetchError::Malformed`] if it is not the expected JSON.
 pub fn parse<T: DeserializeOwned>(answer: &Response<Vec<u8>>) -> Result<T, FetchError> {
-    if answer.status() != ::http::StatusCode::OK {
-        return Err(FetchError::Status(answer.status().as_u16()));
-    }
     serde_json::from_slice(answer.body()).map_err(|_| FetchError::Malformed)
 }

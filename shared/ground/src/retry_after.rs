@@ -10,10 +10,10 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use crate::seconds;
 
 /// The longest accepted wait, as in MSAL. A longer one is a mistake: the limits of Azure DevOps look back five minutes.
-pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Returns how long an answer that is received `now` asks to wait, rounded up to whole seconds and at most
-/// [`LONGEST_WAIT`]; `None` if it names no readable time. Successful answers may ask, too.
+/// an hour; `None` if it names no readable time. Successful answers may ask, too.
 pub fn of(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let mut values = headers.get_all(RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
     values.find_map(|value| read(value.trim(), now))

@@ -38,7 +38,7 @@ pub(crate) enum Stored {
 pub(crate) enum Replaced {
     /// It is stored as given.
     Stored(Box<Integration>),
-    /// Somebody else changed or deleted it meanwhile, so the settings are not stored.
+    /// The integration was changed or deleted meanwhile, so the settings are not stored.
     Overtaken {
         /// Whether the given credential and its description are stored.
         is_credential_stored: bool,
@@ -141,7 +141,7 @@ impl IntegrationOperations {
             let integration = self.integration_from(Some(&seen), &seen.id, checked, description);
             if self.integrations.put(integration.clone(), Some(&seen)).await? {
                 if integration.settings.client_id != seen.settings.client_id {
-                    // They refused another app.
+                    // The stored refusals concern the former app.
                     self.integrations.forget_tenants(&seen.id).await?;
                 }
                 return Ok(Replaced::Stored(Box::new(integration)));
@@ -151,7 +151,7 @@ impl IntegrationOperations {
                 Some(there) if there.updated_at == seen.updated_at => seen = there,
                 _ => {
                     let is_credential_stored = match &checked.credential {
-                        // If another one has taken its place: as if that request had come after this one.
+                        // If another credential has replaced this one, the result is as if the other request had come later.
                         Some(given) => {
                             let stored = self.finish_credential(&seen.id, given, version).await?;
                             matches!(stored, StoredCredential::Current(_))

@@ -52,7 +52,7 @@ impl IntegrationOperations {
         Ok(self.integrations.refused_tenants(id).await?)
     }
 
-    /// Returns the tenants that refuse the apps of all integrations.
+    /// Returns the tenants that refuse the app, for every integration that has such tenants.
     pub(crate) async fn all_refused_tenants(
         &self,
     ) -> Result<HashMap<IntegrationId, RefusedTenants>, Problem> {

@@ -9,7 +9,7 @@ use edge::config::PublicUrl;
 use edge::wire::rfc3339;
 use entra::cloud::Authority;
 use entra::credential::ClientCredential;
-use entra::error_class::{ErrorClass, NO_FEDERATED_CREDENTIAL, Party};
+use entra::error_class::{ErrorClass, Party};
 use entra::identifiers::Tenant;
 use entra::metadata::{Metadata, MetadataCache};
 use entra::token::{ClientCredentialsRequest, TokenClient, TokenError};
@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
 use vault::client_credentials::{ClientCredentials, CredentialUseError, EXPIRES_SOON};
-use vault::events::{Event, Events};
+use vault::events::Events;
 use vault::integrations::{
     CredentialDescription, CredentialKind, Integration, Integrations, Organizations, RefusedTenant,
     TenantRefusal, TenantSetting,
@@ -123,7 +123,7 @@ impl Verifier {
         match self.devops.resource_tenant(name).await {
             Ok(OrganizationTenant::Entra(id)) => {
                 let detail = format!("{name} is backed by the Entra tenant {id}");
-                (ok(check, detail), id.to_string().parse().ok().map(Tenant::Id))
+                (ok(check, detail), Some(Tenant::Id(id.into())))
             }
             Ok(OrganizationTenant::PersonalMicrosoftAccounts) => (
                 failed(
@@ -209,8 +209,7 @@ impl Verifier {
         error: &TokenError,
     ) {
         let now = self.clock.now();
-        if error.class.party() != Party::Integration || integration.may_still_replicate(error, now)
-        {
+        if !integration.is_rejected_by(error, now) {
             return;
         }
         let client_id = &integration.settings.client_id;
@@ -224,15 +223,10 @@ impl Verifier {
         if error.class.party() != Party::Integration {
             return;
         }
-        match self.integrations.reject_credential(integration, now).await {
-            Ok(true) => {
-                let reason = error.error.as_deref().unwrap_or("invalid_client");
-                let integration = &integration.id;
-                let event = Event::IntegrationCredentialRejected { integration, reason };
-                self.events.send(&event).await;
-            }
-            Ok(false) => {}
-            Err(error) => tracing::warn!("the integration could not be marked: {error}"),
+        let (reason, events) = (error.error.as_deref(), &self.events);
+        let marked = self.integrations.reject_credential(integration, reason, events, now).await;
+        if let Err(error) = marked {
+            tracing::warn!("the integration could not be marked: {error}");
         }
     }
 
@@ -272,8 +266,8 @@ impl Verifier {
                 "Under Certificates & secrets, Federated credentials, compare the issuer with the AWS account's, the subject with the stack's output FederationSubject, and the audience with {audience}. A new one works after some minutes."
             ),
         };
-        let is_unknown_federated = kind == CredentialKind::Federated
-            && error.codes.iter().any(|code| NO_FEDERATED_CREDENTIAL.contains(code));
+        let is_unknown_federated =
+            kind == CredentialKind::Federated && error.misses_federated_credential();
         match error.class {
             _ if is_unknown_federated => {
                 failed(check, format!("Entra does not know it, or not yet ({reason})"), &fix)

@@ -18,8 +18,6 @@ use crate::config::JwtConfig;
 const SKEW: f64 = 60.0;
 /// The longest `kid`; no provider publishes a longer one.
 const KID_LIMIT: usize = 256;
-/// The most keys with one `kid` that are tried.
-const MOST_KEYS_OF_ONE_ID: usize = 5;
 
 /// Verifies the tokens of one issuer for one audience.
 #[derive(Clone)]
@@ -111,7 +109,7 @@ impl JwtVerifier {
             return Err(Refusal::Key);
         }
         let keys = self.keys(kid, header.alg).await?;
-        let mut signed = keys.iter().take(MOST_KEYS_OF_ONE_ID);
+        let mut signed = keys.iter().take(entra::jwks::MOST_KEYS_OF_ONE_ID);
         let claims = signed.find_map(|key| signed_claims(token, key, header.alg).ok());
         self.check(&claims.ok_or(Refusal::Signature)?)
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use aws_sdk_dynamodb::Client;
-use entra::error_class::NO_FEDERATED_CREDENTIAL;
+use entra::error_class::Party;
 use entra::token::TokenError;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,13 +28,11 @@ pub use organizations::{InvalidOrganizations, Organizations};
 pub use return_origin::{InvalidOrigin, ReturnOrigin};
 pub use settings::{Confirmation, InvalidScopes, InvalidTenant, Scopes, Settings, TenantSetting};
 pub use status::PROBE_INTERVAL;
-pub use tenants::{
-    LOOKED_FOR, MOST_REFUSED_TENANTS, Recorded, RefusedTenant, RefusedTenants, TenantRefusal,
-};
+pub use tenants::{Recorded, RefusedTenant, RefusedTenants, TenantRefusal};
 
 const PREFIX: &str = "integration#";
 const WHAT: &str = "integration";
-/// How long Entra may take to know a new federated credential everywhere
+/// The time within which all of Entra's servers receive a new federated credential
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>).
 const REPLICATES_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Most entries of each list of an integration.
@@ -75,11 +73,12 @@ impl Integration {
         Some(url)
     }
 
-    /// Whether an error may pass by itself because the credential was just changed: Entra knows a new federated
-    /// credential only after some minutes.
-    pub fn may_still_replicate(&self, error: &TokenError, now: Timestamp) -> bool {
-        error.codes.iter().any(|code| NO_FEDERATED_CREDENTIAL.contains(code))
-            && now.duration_since(self.updated_at) < REPLICATES_FOR
+    /// Whether Entra rejects the credential by this error. It does not if the error may pass by itself: a new federated
+    /// credential reaches all of Entra's servers only after some minutes.
+    pub fn is_rejected_by(&self, error: &TokenError, now: Timestamp) -> bool {
+        let may_still_replicate = error.misses_federated_credential()
+            && now.duration_since(self.updated_at) < REPLICATES_FOR;
+        error.class.party() == Party::Integration && !may_still_replicate
     }
 }
 

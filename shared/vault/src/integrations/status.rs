@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{CredentialKind, Integration, Integrations, Status, WHAT, key};
 use crate::Error;
+use crate::events::{Event, Events};
 use crate::ids::IntegrationId;
 use crate::table::{Condition, Write, n, s, to_value};
 
@@ -42,22 +43,29 @@ impl Integrations {
         self.set_status(update, Status::Ready).await
     }
 
-    /// Marks the credential as rejected by Entra, unless the integration was changed since `seen`. Returns whether the
-    /// mark is new. The next attempt is due one interval later.
+    /// Marks the credential as rejected by Entra, unless the integration was changed since `seen`, and sends an event if the
+    /// mark is new. The next attempt is due one interval later. `reason` is Entra's error; `invalid_client` stands in for
+    /// none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn reject_credential(
         &self,
         seen: &Integration,
+        reason: Option<&str>,
+        events: &Events,
         now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let update = self
             .unchanged(seen)
             .when("status", is(Status::Ready)?)
             .set("status", to_value(WHAT, &Status::CredentialRejected)?)
             .set("probed_at", n(now.as_second()));
-        update.attempt(&self.client).await
+        if update.attempt(&self.client).await? {
+            let (integration, reason) = (&seen.id, reason.unwrap_or("invalid_client"));
+            events.send(&Event::IntegrationCredentialRejected { integration, reason }).await;
+        }
+        Ok(())
     }
 
     /// Marks the credential as accepted again. Returns whether it was rejected before.

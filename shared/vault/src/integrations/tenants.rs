@@ -13,9 +13,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use entra::error_class::ErrorClass;
 use entra::identifiers::TenantId;
-use entra::token::TokenError;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +23,10 @@ use crate::ids::IntegrationId;
 use crate::table::{Condition, Item, Updated, Write, n, read, s, scan, to_value};
 
 /// Tenants in one item: about 60 kB.
-pub const MOST_REFUSED_TENANTS: usize = 400;
+const MOST_REFUSED_TENANTS: usize = 400;
 /// A tenant that Entra does not find is looked for this long; then its users have to sign in again. In an outage, Entra
 /// does not find tenants for hours.
-pub const LOOKED_FOR: SignedDuration = SignedDuration::from_hours(24);
+const LOOKED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// The time from a refusal to the next try, which doubles with each try.
 const FIRST_PROBE_AFTER: SignedDuration = SignedDuration::from_mins(2);
 /// The longest time between two tries.
@@ -69,17 +67,6 @@ pub enum TenantRefusal {
     NotFound,
     /// The app cannot be used in it.
     Refused,
-}
-
-impl TenantRefusal {
-    /// The kind of an error, or `None` if it is not about a tenant.
-    pub const fn of(error: &TokenError) -> Option<Self> {
-        match error.class {
-            ErrorClass::TenantNotFound => Some(Self::NotFound),
-            ErrorClass::TenantRefused => Some(Self::Refused),
-            _ => None,
-        }
-    }
 }
 
 impl RefusedTenant {
@@ -161,13 +148,13 @@ impl Integrations {
     /// The tenants that refuse an integration's app, strongly read.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    /// [`Error::Unavailable`] when DynamoDB is. An unreadable entry is left out.
     pub async fn refused_tenants(&self, id: &IntegrationId) -> Result<RefusedTenants, Error> {
         let stored: Option<Stored> = read(&self.client, &self.table, tenants_key(id), WHAT).await?;
         Ok(stored.map(RefusedTenants::from).unwrap_or_default())
     }
 
-    /// The tenants that refuse the apps of all integrations.
+    /// Returns the tenants that refuse the app, for every integration that has such tenants.
     ///
     /// # Errors
     /// As [`Self::refused_tenants`].

@@ -297,29 +297,23 @@ impl Run<'_> {
         let refresher = &self.drain.refresher;
         let Some(known) = self.known.get_mut(&row.integration) else { return Ok(None) };
         let now = refresher.parts.clock.now();
+        let waits_until = known.tenant_waits_until(&row.tenant, now);
         let action = match &known.integration {
             None => Action::Delete,
-            Some(found) => match found.status {
-                Status::Ready => {
-                    let found = Arc::clone(found);
-                    if let Some(until) = known.tenant_waits_until(&row.tenant, now) {
-                        Action::PutOff { until }
-                    } else {
-                        if known.refused.get(&row.tenant).is_some() {
-                            known.tried.insert(row.tenant.clone());
-                        }
-                        Action::Renew(found)
+            Some(found) => match (found.status, waits_until) {
+                (Status::Ready, Some(until)) => Action::PutOff { until },
+                (Status::Ready, None) => {
+                    if known.refused.get(&row.tenant).is_some() {
+                        known.tried.insert(row.tenant.clone());
                     }
+                    Action::Renew(Arc::clone(found))
                 }
-                Status::Paused => Action::PutOff { until: now },
+                (Status::Paused, _) => Action::PutOff { until: now },
                 // A tenant that waits must not use up the attempt with the credential.
-                Status::CredentialRejected
-                    if known.probe_at > now
-                        || known.tenant_waits_until(&row.tenant, now).is_some() =>
-                {
+                (Status::CredentialRejected, waits) if waits.is_some() || known.probe_at > now => {
                     Action::PutOff { until: now }
                 }
-                Status::CredentialRejected => {
+                (Status::CredentialRejected, _) => {
                     known.probe_at = now + PROBE_INTERVAL;
                     if refresher.parts.integrations.claim_probe(&found.id, now).await? {
                         Action::Renew(Arc::clone(found))
@@ -396,7 +390,7 @@ impl Run<'_> {
                     known.window = 1;
                     known.fresh_until = Instant::now();
                 }
-                // The entry is in DynamoDB by now. It says nothing of other tenants, so the window stays.
+                // The entry is in DynamoDB by now. Other tenants are not affected, so the window stays.
                 Ok(DueOutcome::TenantRefused) => known.fresh_until = Instant::now(),
                 // Entra as a whole does not answer; a single tenant has its pace.
                 Ok(DueOutcome::Unavailable) if known.unavailable >= known.window => {
@@ -481,6 +475,6 @@ async fn handle(refresher: &Refresher, row: Due, action: Action) -> Handled {
 async fn put_aside(refresher: &Refresher, row: &Due) {
     let until = refresher.parts.clock.now() + UNUSABLE_FOR;
     if let Err(error) = refresher.parts.connections.postpone(row, until).await {
-        tracing::error!(connection = %row.connection, "it could not be put aside: {error}");
+        tracing::error!(connection = %row.connection, "the due connection could not be put aside: {error}");
     }
 }

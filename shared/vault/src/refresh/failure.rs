@@ -121,10 +121,10 @@ impl Refresher {
         let (release, error) = match failure {
             Failure::Vault(error) => (self.postponed(now), RefreshError::Vault(error)),
             Failure::NoCredential => {
-                self.credential_rejected(integration, "no_credential", now).await?
+                self.credential_rejected(integration, Some("no_credential"), now).await?
             }
             Failure::NotFederated => {
-                self.credential_rejected(integration, "not_federated", now).await?
+                self.credential_rejected(integration, Some("not_federated"), now).await?
             }
             Failure::Entra(error) => {
                 tracing::warn!(
@@ -185,7 +185,13 @@ impl Refresher {
         let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
         let rng = &mut self.parts.random.clone();
         let failures = connection.failures + 1;
-        Ok(match Consequence::of(error.class) {
+        let consequence = match Consequence::of(error.class) {
+            Consequence::IntegrationWaits if !integration.is_rejected_by(error, now) => {
+                Consequence::Retried
+            }
+            consequence => consequence,
+        };
+        Ok(match consequence {
             Consequence::Retried => {
                 let wait = schedule::backoff(failures, asked, rng);
                 later(connection, RefreshFailure::Unavailable, wait, now)
@@ -200,13 +206,8 @@ impl Refresher {
             Consequence::ConfirmedTwice => {
                 refused(connection, cause, error, 3, CONFIRM_UNEXPLAINED_AFTER, now)
             }
-            Consequence::IntegrationWaits if integration.may_still_replicate(error, now) => {
-                let wait = schedule::backoff(failures, asked, rng);
-                later(connection, RefreshFailure::Unavailable, wait, now)
-            }
             Consequence::IntegrationWaits => {
-                let reason = error.error.as_deref().unwrap_or("invalid_client");
-                self.credential_rejected(integration, reason, now).await?
+                self.credential_rejected(integration, error.error.as_deref(), now).await?
             }
             Consequence::TenantWaits => {
                 self.tenant_refused(connection, integration, error, now).await?
@@ -227,7 +228,11 @@ impl Refresher {
         now: Timestamp,
     ) -> Result<(Release, RefreshError), Error> {
         let (id, tenant) = (&integration.id, &connection.account.tenant_id);
-        let kind = TenantRefusal::of(error).unwrap_or(TenantRefusal::Refused);
+        let kind = if error.class == ErrorClass::TenantNotFound {
+            TenantRefusal::NotFound
+        } else {
+            TenantRefusal::Refused
+        };
         let reason = error.reason();
         let refused = match self.tenants.refused(id, tenant, (kind, &reason), now).await? {
             Recorded::New(refused) => {
@@ -256,14 +261,11 @@ impl Refresher {
     async fn credential_rejected(
         &self,
         integration: &Integration,
-        reason: &str,
+        reason: Option<&str>,
         now: Timestamp,
     ) -> Result<(Release, RefreshError), Error> {
-        if self.parts.integrations.reject_credential(integration, now).await? {
-            let event =
-                Event::IntegrationCredentialRejected { integration: &integration.id, reason };
-            self.parts.events.send(&event).await;
-        }
+        let (integrations, events) = (&self.parts.integrations, &self.parts.events);
+        integrations.reject_credential(integration, reason, events, now).await?;
         Ok((self.postponed(now), RefreshError::CredentialRejected))
     }
 

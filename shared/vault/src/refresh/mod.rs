@@ -287,22 +287,19 @@ impl Refresher {
             return Err(RefreshError::earlier(failure, retry_at.duration_since(now)));
         }
         let turn = tenants::turn(&tenants, &connection.account.tenant_id, now);
-        match (integration.status, turn) {
-            (integrations::Status::Paused, _) => Err(RefreshError::IntegrationPaused),
-            (integrations::Status::Ready, TenantTurn::NotBefore(time)) => {
-                Err(RefreshError::TenantRefused { retry_after: time.duration_since(now) })
-            }
-            (integrations::Status::Ready, _) => Ok(()),
-            // A tenant that waits must not use up the attempt with the credential.
-            (integrations::Status::CredentialRejected, TenantTurn::NotBefore(_)) => {
-                Err(RefreshError::CredentialRejected)
-            }
-            (integrations::Status::CredentialRejected, _) => {
-                if self.parts.integrations.claim_probe(&integration.id, now).await? {
-                    Ok(())
-                } else {
-                    Err(RefreshError::CredentialRejected)
+        match integration.status {
+            integrations::Status::Paused => Err(RefreshError::IntegrationPaused),
+            integrations::Status::Ready => match turn {
+                TenantTurn::NotBefore(time) => {
+                    Err(RefreshError::TenantRefused { retry_after: time.duration_since(now) })
                 }
+                TenantTurn::Ask | TenantTurn::Probe(_) | TenantTurn::Lost(_) => Ok(()),
+            },
+            integrations::Status::CredentialRejected => {
+                // A tenant that waits must not use up the attempt with the credential.
+                let may_try = !matches!(turn, TenantTurn::NotBefore(_))
+                    && self.parts.integrations.claim_probe(&integration.id, now).await?;
+                if may_try { Ok(()) } else { Err(RefreshError::CredentialRejected) }
             }
         }
     }

@@ -26,10 +26,10 @@ impl Customers {
     }
 
     async fn connect(world: &World, user: &str, organization: &str) -> String {
-        let wish = json!({
+        let body = json!({
             "integration": INTEGRATION, "user": user, "organization": organization, "return_to": world.return_to(),
         });
-        let link = world.connect_url_for(wish).await;
+        let link = world.connect_url_for(body).await;
         let returned = world.browser().finish(&link, user).await.expect(303);
         returned.location_parameter("connection_id").unwrap()
     }
@@ -53,7 +53,7 @@ impl Customers {
         let mut refused = item[&entry].as_m().unwrap().clone();
         refused.insert(name.to_owned(), AttributeValue::N(number.to_string()));
         self.world.set(names::INTEGRATIONS, &key, &entry, AttributeValue::M(refused)).await;
-        // Processes believe the entry for some seconds.
+        // Each process caches the entry for some seconds.
         self.world.stack.restart_functions().await;
     }
 
@@ -97,7 +97,7 @@ async fn a_tenant_without_the_app_s_service_principal_makes_only_its_own_connect
     // A user of the tenant signs in, which brings the app back.
     Customers::connect(world, "edsger", "contoso").await;
     assert_eq!(customers.integration().await["refused_tenants"], json!([]));
-    // Processes believe for some seconds that it still waits.
+    // Each process caches the refusal for some seconds.
     world.stack.restart_functions().await;
     customers.refresh(&customers.edsger).await.expect(200);
 }
