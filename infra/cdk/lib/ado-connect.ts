@@ -164,6 +164,16 @@ export class AdoConnect extends Construct {
         this.functions.Rotate?.functionArn,
       ],
       EventBusName: ['The bus that events are put on.', eventBus.ref],
+      IntegrationsTableName: [
+        "The table of integrations, API keys and the service's pause. It remains when the stack is deleted.",
+        data.integrations.ref,
+      ],
+      ConnectionsTableName: ['The table of connections. It remains when the stack is deleted.', data.connections.ref],
+      TokensTableName: ['The table of sealed tokens. It remains when the stack is deleted.', data.tokens.ref],
+      TokensKeyId: [
+        'The KMS key without which no token can be opened. It remains when the stack is deleted.',
+        key.ref,
+      ],
       DashboardUrl: [
         'The dashboard.',
         `https://${Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region=${Aws.REGION}#dashboards/dashboard/${dashboard.ref}`,
@@ -254,5 +264,5 @@ export class AdoConnect extends Construct {
   }
 }
 
-/** For a webhook's secret that is not in code: `SecretValue.secretsManager('…')`. */
+/** For a webhook's secret that is not in code: `SecretValue.secretsManager(arn)`. */
 export { SecretValue };

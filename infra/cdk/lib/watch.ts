@@ -65,7 +65,11 @@ export function makeWatch(scope: Construct, watched: Watched): CfnDashboard {
   for (const alarm of alarms(watched)) {
     makeAlarm(scope, watched, alarm);
   }
-  return new CfnDashboard(scope, 'Dashboard', { dashboardName: watched.name, dashboardBody: dashboard(watched) });
+  return new CfnDashboard(scope, 'Dashboard', {
+    // Dashboards are global in the account: a stack of the same name in another region has its own.
+    dashboardName: `${watched.name}-${Aws.REGION}`,
+    dashboardBody: dashboard(watched),
+  });
 }
 
 function makeAlarm(scope: Construct, watched: Watched, alarm: Alarm): void {

@@ -7,6 +7,7 @@ import type { Json, Template } from './evaluate';
 import { cdkTemplate, samTemplate } from './templates';
 
 const TENANT = 'b2b2b2b2-0000-4000-8000-00000000000b';
+const WEBHOOK_SECRET = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:webhook-AbCdEf';
 
 /** Every option, as a property of the construct and as parameters of the SAM template. */
 const ALL_OPTIONS: { props: AdoConnectProps; parameters: Record<string, Json> } = {
@@ -21,7 +22,7 @@ const ALL_OPTIONS: { props: AdoConnectProps; parameters: Record<string, Json> } 
     webhook: {
       url: 'https://app.mycompany.example/events',
       header: 'x-secret',
-      secret: SecretValue.unsafePlainText('between us'),
+      secret: SecretValue.secretsManager(WEBHOOK_SECRET),
     },
     alarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:alarms',
     logRetentionDays: 90,
@@ -50,7 +51,7 @@ const ALL_OPTIONS: { props: AdoConnectProps; parameters: Record<string, Json> } 
     RotationValidDays: 90,
     WebhookUrl: 'https://app.mycompany.example/events',
     WebhookHeader: 'x-secret',
-    WebhookSecret: 'between us',
+    WebhookSecretArn: WEBHOOK_SECRET,
     AlarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:alarms',
     LogRetentionDays: 90,
     UnauthorizedPerFiveMinutes: 7,
@@ -104,7 +105,7 @@ test('with each option alone the construct deploys the same as the SAM template'
     [{ publicUrl: 'https://b.example', domain: { name: 'a.example', certificateArn: 'arn:x' } }, { PublicUrl: 'https://b.example', DomainName: 'a.example', CertificateArn: 'arn:x' }],
     [{ jwt: { issuer: 'https://i.example', audience: 'a' } }, { JwtIssuer: 'https://i.example', JwtAudience: 'a' }],
     [{ secretRotation: { tenant: TENANT } }, { SecretRotation: 'true', RotationTenant: TENANT }],
-    [{ webhook: { url: 'https://w', secret: SecretValue.unsafePlainText('s') } }, { WebhookUrl: 'https://w', WebhookSecret: 's' }],
+    [{ webhook: { url: 'https://w', secret: SecretValue.secretsManager(WEBHOOK_SECRET) } }, { WebhookUrl: 'https://w', WebhookSecretArn: WEBHOOK_SECRET }],
     [{ alarmTopicArn: 'arn:aws:sns:a' }, { AlarmTopicArn: 'arn:aws:sns:a' }],
     [{ architecture: 'x86_64' }, { Architecture: 'x86_64' }],
     [{ deletionProtection: false }, { DeletionProtection: 'false' }],
@@ -130,6 +131,7 @@ test('a changed permission, route, variable or alarm is found', () => {
     ['DependsOn: RefreshSchedule', 'DependsOn: SweepSchedule'],
     ["'${AWS::StackName}/operator-key'", "'ado-connect/operator-key'"],
     ['DeletionPolicy: RetainExceptOnCreate', 'DeletionPolicy: Retain'],
+    ["DashboardName: !Sub '${AWS::StackName}-${AWS::Region}'", 'DashboardName: !Ref AWS::StackName'],
   ];
   for (const [from, to] of changes) {
     const changed = samTemplate({}, (text) => {
