@@ -21,7 +21,7 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-/// Describes a call: the address as it would be sent (without the query), and the state of policy and limits.
+/// Describes a call: the address as it would be sent, and the state of policy and limits.
 pub(crate) async fn describe(
     calls: &Calls,
     target: &Target,
@@ -35,6 +35,7 @@ pub(crate) async fn describe(
         "method": target.method.as_str(),
         "host": target.address.host(),
         "path": target.address.path(),
+        "query": target.address.url().query(),
         "organization": target.address.organization(),
         "allowed": target.is_allowed(),
         "call_after": call_after.map(rfc3339),
