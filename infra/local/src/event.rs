@@ -16,15 +16,20 @@ use uuid::Uuid;
 
 use crate::routes::Matched;
 
-/// The event for a request. `host` takes the place of the caller's `Host`, as a custom domain would.
-pub(crate) fn from_request(parts: &Parts, body: &[u8], matched: &Matched<'_>, host: &str) -> Value {
-    let path = parts.uri.path();
+/// The event for a request. `path` is the front's reading of the request's path. `host` takes the place of the caller's
+/// `Host`, as a custom domain would.
+pub(crate) fn from_request(
+    parts: &Parts,
+    path: &str,
+    body: &[u8],
+    matched: &Matched<'_>,
+    host: &str,
+) -> Value {
     let (body, is_base64_encoded) = body_text(&parts.headers, body);
     let now = Timestamp::now();
     let mut event = json!({
         "version": "2.0",
         "routeKey": matched.route.key,
-        // Not decoded, as by REST APIs and function URLs; an HTTP API decodes the path.
         "rawPath": path,
         "rawQueryString": parts.uri.query().unwrap_or_default(),
         "headers": headers(&parts.headers, host),
@@ -149,7 +154,7 @@ mod tests {
         let (parts, body) = request.into_parts();
         let routes = Routes::of_template().unwrap();
         let matched = routes.find(parts.method.as_str(), parts.uri.path()).unwrap();
-        from_request(&parts, body, &matched, "localhost:8080")
+        from_request(&parts, parts.uri.path(), body, &matched, "localhost:8080")
     }
 
     #[test]

@@ -1,107 +1,215 @@
-//! The HTTP front: an HTTP API of API Gateway.
+//! The HTTP front: an HTTP API of API Gateway, as unkind as AWS'.
+//!
+//! It decodes the path (see [`crate::decoded_path`]), adds the API's own CORS headers, and refuses in JSON of its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
+use crate::StartError;
+use crate::cors::{Cors, is_preflight};
+use crate::decoded_path::decoded_path;
 use crate::event;
 use crate::front::{self, LARGEST_EVENT, text_response};
-use crate::routes::Routes;
+use crate::response_parameters::ResponseParameters;
+use crate::routes::{Matched, Routes};
 use crate::runtime::{Function, InvokeError};
+use crate::template::Template;
 
 /// Largest request that an HTTP API takes, in bytes.
 const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
-/// Largest header block that an HTTP API takes, in bytes.
+/// Largest header block that an HTTP API takes, in bytes. AWS' quota is on "request line and header values".
 const LARGEST_HEADERS: usize = 10_240;
+/// The longest wait for a function. The functions' own timeouts are shorter.
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// The name under which API Gateway passes on a challenge that it renames.
+const RENAMED_CHALLENGE: &str = "x-amzn-remapped-www-authenticate";
+
+/// The settings of the HTTP API that a deployment or AWS decides.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayOptions {
+    /// The parameter `CorsOrigins`.
+    pub cors_origins: Vec<String>,
+    /// The treatment of `WWW-Authenticate` in a function's answer.
+    pub challenges: Challenges,
+}
+
+/// The treatment of `WWW-Authenticate` in a function's answer. AWS documents the renaming for REST APIs only; one report
+/// says that HTTP APIs rename it as well, another that they do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Challenges {
+    /// Passed on as `x-amzn-Remapped-WWW-Authenticate`.
+    #[default]
+    Renamed,
+    /// Passed on as they are.
+    Kept,
+}
 
 /// The HTTP API.
 pub(crate) struct Gateway {
-    pub(crate) routes: Routes,
-    pub(crate) functions: Arc<HashMap<String, Arc<Function>>>,
-    /// `http://localhost:8080`
-    pub(crate) public_url: String,
+    routes: Routes,
+    functions: Arc<HashMap<String, Arc<Function>>>,
+    /// `localhost:8080`
+    host: String,
+    cors: Option<Cors>,
+    response_parameters: ResponseParameters,
+    challenges: Challenges,
 }
 
 impl Gateway {
+    /// The template's API in front of these functions.
+    ///
+    /// # Errors
+    /// [`StartError::Template`] when the template is malformed.
+    pub(crate) fn new(
+        template: &Template,
+        functions: Arc<HashMap<String, Arc<Function>>>,
+        host: String,
+        options: &GatewayOptions,
+    ) -> Result<Self, StartError> {
+        Ok(Self {
+            routes: Routes::of_template()?,
+            functions,
+            host,
+            cors: Cors::of_template(template, &options.cors_origins)?,
+            response_parameters: ResponseParameters::of_template(template)?,
+            challenges: options.challenges,
+        })
+    }
+
     /// Serves on these listeners.
     pub(crate) fn serve(self, listeners: Vec<TcpListener>) -> Vec<JoinHandle<()>> {
         let app = Router::new().fallback(answer).with_state(Arc::new(self));
         front::serve_all(&app, listeners, "gateway")
     }
 
-    /// A refusal of the gateway itself, as a problem document of the service.
-    fn problem(&self, status: StatusCode, code: &str, title: &str, advice: &str) -> Response<Body> {
-        let request_id = Uuid::new_v4().to_string();
-        let body = json!({
-            "type": format!("{}/problems/{code}", self.public_url),
-            "title": title,
-            "status": status.as_u16(),
-            "code": code,
-            "advice": advice,
-            "request_id": request_id,
-        });
-        text_response(status, "application/problem+json", body.to_string())
+    async fn forward(&self, parts: &Parts, body: Body) -> Result<Response<Body>, Refusal> {
+        if header_block(parts) > LARGEST_HEADERS {
+            return Err(Refusal::HeadersTooLarge);
+        }
+        let body = to_bytes(body, LARGEST_REQUEST).await.map_err(|_| Refusal::RequestTooLarge)?;
+        let path = decoded_path(parts.uri.path()).ok_or(Refusal::BadRequest)?;
+        let Some(matched) = self.routes.find(parts.method.as_str(), &path) else {
+            return self.without_route(parts);
+        };
+        let event = event::from_request(parts, &path, &body, &matched, &self.host).to_string();
+        if event.len() > LARGEST_EVENT {
+            return Err(Refusal::RequestTooLarge);
+        }
+        let mut response = self.invoke(&matched, event.into_bytes()).await?;
+        let status = response.status();
+        let headers = response.headers_mut();
+        if self.challenges == Challenges::Renamed {
+            rename_challenges(headers);
+        }
+        self.response_parameters.apply(&matched.route.function, status, headers);
+        if let Some(cors) = &self.cors {
+            cors.apply(parts, headers);
+        }
+        Ok(response)
     }
 
-    fn too_large(&self) -> Response<Body> {
-        self.problem(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "request_too_large",
-            "The request is too large",
-            "Send a smaller request; the limits are in the documentation.",
-        )
+    /// With CORS, API Gateway answers those preflights that no route takes.
+    fn without_route(&self, parts: &Parts) -> Result<Response<Body>, Refusal> {
+        let cors = self.cors.as_ref().filter(|_| is_preflight(parts)).ok_or(Refusal::NotFound)?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        cors.apply(parts, response.headers_mut());
+        Ok(response)
+    }
+
+    async fn invoke(
+        &self,
+        matched: &Matched<'_>,
+        event: Vec<u8>,
+    ) -> Result<Response<Body>, Refusal> {
+        let function =
+            self.functions.get(matched.route.function.as_str()).ok_or(Refusal::Failed)?;
+        let answered = tokio::time::timeout(INTEGRATION_TIMEOUT, function.invoke(event)).await;
+        match answered.map_err(|_| Refusal::TimedOut)? {
+            Ok(answer) => event::to_response(&answer).ok_or(Refusal::Failed),
+            // Out of Lambda's own time, which is an error of the function.
+            Err(InvokeError::TimedOut { .. }) => Err(Refusal::Failed),
+            Err(error) => {
+                eprintln!("{error}");
+                Err(Refusal::Failed)
+            }
+        }
     }
 }
 
 async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    if header_bytes(&parts.headers) > LARGEST_HEADERS {
-        return gateway.problem(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "header_too_large",
-            "The request's headers are too large",
-            "Send fewer or shorter headers; an HTTP API takes 10,240 bytes in all.",
-        );
-    }
-    let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else { return gateway.too_large() };
-    let Some(matched) = gateway.routes.find(parts.method.as_str(), parts.uri.path()) else {
-        return message(StatusCode::NOT_FOUND, "Not Found");
-    };
-    let host = gateway.public_url.split("://").nth(1).unwrap_or_default();
-    let event = event::from_request(&parts, &body, &matched, host).to_string().into_bytes();
-    if event.len() > LARGEST_EVENT {
-        return gateway.too_large();
-    }
-    let Some(function) = gateway.functions.get(matched.route.function.as_str()) else {
-        return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-    };
-    // The functions' own timeouts are below an HTTP API's 30 seconds.
-    match function.invoke(event).await {
-        Ok(answer) => event::to_response(&answer)
-            .unwrap_or_else(|| message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
-        Err(InvokeError::TimedOut { .. }) => {
-            message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-        }
+    gateway.forward(&parts, body).await.unwrap_or_else(Refusal::response)
+}
+
+/// An answer of API Gateway itself. It has no CORS headers here; no document settles whether AWS adds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    BadRequest,
+    NotFound,
+    RequestTooLarge,
+    HeadersTooLarge,
+    Failed,
+    TimedOut,
+}
+
+impl Refusal {
+    fn response(self) -> Response<Body> {
+        let (status, text) = match self {
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad Request"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
+            Self::RequestTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+            Self::HeadersTooLarge => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large")
+            }
+            Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+        };
+        message(status, text)
     }
 }
 
-fn header_bytes(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+/// The bytes of the request line and the headers. The names count as well, although AWS' quota does not mention them.
+fn header_block(parts: &Parts) -> usize {
+    const REST_OF_THE_LINE: usize = "  HTTP/1.1".len();
+    let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    parts.method.as_str().len() + target + REST_OF_THE_LINE + headers.sum::<usize>()
+}
+
+fn rename_challenges(headers: &mut HeaderMap) {
+    let challenges: Vec<HeaderValue> = headers.get_all(WWW_AUTHENTICATE).iter().cloned().collect();
+    headers.remove(WWW_AUTHENTICATE);
+    for challenge in challenges {
+        headers.append(RENAMED_CHALLENGE, challenge);
+    }
 }
 
 /// An error of API Gateway itself.
 pub(crate) fn message(status: StatusCode, text: &str) -> Response<Body> {
     text_response(status, "application/json", json!({"message": text}).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_request_line_counts_as_headers_do() {
+        let request = Request::get("/a?b=c").header("x-name", "value").body(()).unwrap();
+        let (parts, ()) = request.into_parts();
+        assert_eq!(header_block(&parts), "GET /a?b=c HTTP/1.1x-namevalue".len());
+    }
 }

@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// The period of the refresh schedule, such as 60s or 2m.
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub(crate) tick: Duration,
+    /// An origin whose pages may call the gateway from browsers; may be repeated.
+    #[arg(long = "cors-origin", value_name = "ORIGIN")]
+    pub(crate) cors_origins: Vec<String>,
     /// Writes the functions' environment to this file, for `cargo lambda watch --env-file`.
     #[arg(long)]
     pub(crate) env_file: Option<PathBuf>,

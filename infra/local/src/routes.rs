@@ -49,7 +49,7 @@ impl Routes {
         self.0.iter()
     }
 
-    /// The route for a request.
+    /// The route for a method and a path as the front has read it.
     pub fn find(&self, method: &str, path: &str) -> Option<Matched<'_>> {
         let candidates = self.0.iter().filter_map(|route| {
             let Some((wanted, template)) = route.key.split_once(' ') else {
@@ -143,12 +143,5 @@ mod tests {
                 "{method} {path}"
             );
         }
-    }
-
-    #[test]
-    fn parameters_stay_as_they_were_sent() {
-        let routes = Routes::of_template().unwrap();
-        let matched = routes.find("GET", "/proxy/conn_1/dev.azure.com/a%2Fb").unwrap();
-        assert_eq!(matched.parameters["proxy"], "conn_1/dev.azure.com/a%2Fb");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::gateway::GatewayOptions;
 use crate::options::{Options, Which};
 use crate::runtime::Sink;
 use crate::stack::{PORTS_AFTER, Stack, StackOptions, Upstream, listen};
@@ -89,6 +90,10 @@ fn stack_options(options: &Options, binaries: Binaries) -> StackOptions {
         environments: ENVIRONMENTS,
         sink: sink(options.quiet),
         variables: Vec::new(),
+        gateway: GatewayOptions {
+            cors_origins: options.cors_origins.clone(),
+            ..GatewayOptions::default()
+        },
         binaries,
     }
 }

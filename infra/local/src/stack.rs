@@ -16,9 +16,8 @@ use url::Url;
 use crate::StartError;
 use crate::aws::Aws;
 use crate::binaries::Binaries;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, GatewayOptions};
 use crate::names;
-use crate::routes::Routes;
 use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
 use crate::schedule::{SCHEDULE, SWEEP, Schedule};
 use crate::streaming_front::StreamingFront;
@@ -73,6 +72,8 @@ pub struct StackOptions {
     pub sink: Sink,
     /// More environment variables for the functions.
     pub variables: Vec<(String, String)>,
+    /// The HTTP API.
+    pub gateway: GatewayOptions,
     /// The functions' executables.
     pub binaries: Binaries,
 }
@@ -141,17 +142,15 @@ impl Stack {
         }
         variables.extend(devops_url.map(|url| ("DEVOPS_URL".to_owned(), url)));
         variables.extend(options.variables.iter().cloned());
-        let functions = Arc::new(functions(&options, &variables, &Template::read()?));
+        let template = Template::read()?;
+        let functions = Arc::new(functions(&options, &variables, &template));
         let schedule = Arc::new(Schedule {
             refresh: Arc::clone(&functions["refresh"]),
             sqs: aws.sqs.clone(),
             queue_url: aws.queue_url.clone(),
         });
-        let gateway = Gateway {
-            routes: Routes::of_template()?,
-            functions: Arc::clone(&functions),
-            public_url: public_url.clone(),
-        };
+        let host = public_url.trim_start_matches("http://").to_owned();
+        let gateway = Gateway::new(&template, Arc::clone(&functions), host, &options.gateway)?;
         let streaming_front = StreamingFront {
             function: Arc::clone(&functions[STREAMING_PROXY]),
             host: streaming_url.trim_start_matches("http://").to_owned(),

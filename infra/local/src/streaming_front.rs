@@ -46,7 +46,8 @@ async fn answer(State(front): State<Arc<StreamingFront>>, request: Request) -> R
     let Ok(body) = to_bytes(body, LARGEST_EVENT).await else { return too_large() };
     let route = Route { key: "$default".to_owned(), function: "proxy".to_owned() };
     let matched = Matched { route: &route, parameters: BTreeMap::new() };
-    let event = event::from_request(&parts, &body, &matched, &front.host).to_string();
+    let event = event::from_request(&parts, parts.uri.path(), &body, &matched, &front.host);
+    let event = event.to_string();
     if event.len() > LARGEST_EVENT {
         return too_large();
     }

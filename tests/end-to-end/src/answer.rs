@@ -100,4 +100,21 @@ impl Answer {
         assert!(!problem["request_id"].as_str().unwrap().is_empty());
         self
     }
+
+    /// Asserts a refusal of API Gateway itself: its JSON with this message, not a problem document.
+    #[track_caller]
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "checking is enough"
+    )]
+    pub fn expect_message(self, status: u16, message: &str) -> Self {
+        let refusal = self.json();
+        assert_eq!(
+            (self.status.as_u16(), &refusal),
+            (status, &serde_json::json!({"message": message}))
+        );
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        self
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use emulators::{AzureDevOps, Entra};
-use local::{Binaries, Stack, StackOptions, Upstream};
+use local::{Binaries, GatewayOptions, Stack, StackOptions, Upstream};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tap::Tap;
@@ -63,10 +63,19 @@ impl World {
 
     /// Starts a service with more environment variables for the functions.
     pub async fn with_variables(variables: &[(&str, &str)]) -> Self {
-        Self::leading(variables, |_| {}).await
+        Self::leading(variables, GatewayOptions::default(), |_| {}).await
     }
 
-    async fn leading(variables: &[(&str, &str)], lead: impl FnOnce(&Stack)) -> Self {
+    /// Starts a service behind an HTTP API with these settings.
+    pub async fn behind(gateway: GatewayOptions) -> Self {
+        Self::leading(&[], gateway, |_| {}).await
+    }
+
+    async fn leading(
+        variables: &[(&str, &str)],
+        gateway: GatewayOptions,
+        lead: impl FnOnce(&Stack),
+    ) -> Self {
         let watch = Watch::default();
         let sink = watch.clone();
         let variables = variables
@@ -83,6 +92,7 @@ impl World {
             environments: 8,
             sink: Arc::new(move |function, line| sink.logged(function, line)),
             variables,
+            gateway,
             binaries,
         })
         .await
@@ -102,7 +112,7 @@ impl World {
         let taps = [Tap::start().await.unwrap(), Tap::start().await.unwrap()];
         let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
         let variables = [(names[0], taps[0].url()), (names[1], taps[1].url())];
-        let world = Self::leading(&variables, |stack| {
+        let world = Self::leading(&variables, GatewayOptions::default(), |stack| {
             for (name, tap) in names.iter().zip(&taps) {
                 let target = stack.aws().variables().iter().find(|(known, _)| known == name);
                 tap.lead_to(&target.unwrap().1);

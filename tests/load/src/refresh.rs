@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use local::{Binaries, Stack, StackOptions, Upstream, names};
+use local::{Binaries, GatewayOptions, Stack, StackOptions, Upstream, names};
 use tap::{Counts, Tap};
 use tokio::time::Instant;
 
@@ -100,6 +100,7 @@ async fn start(options: &RefreshOptions, entra: &EntraStandIn, tap: &Tap) -> Res
             }
         }),
         variables,
+        gateway: GatewayOptions::default(),
         binaries,
     })
     .await

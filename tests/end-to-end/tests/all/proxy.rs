@@ -80,7 +80,6 @@ async fn addresses_that_could_mean_something_else_are_refused_before_anything_is
         ("vssps.dev.azure.com/fabrikam/_apis/graph/users", 403, "organization_not_allowed"),
         ("fabrikam.visualstudio.com/_apis/projects", 403, "organization_not_allowed"),
         ("dev.azure.com/%66abrikam/_apis/projects", 403, "organization_not_allowed"),
-        ("dev.azure.com/mycompany%2Ffabrikam/_apis", 400, "ambiguous_path"),
         ("dev.azure.com/mycompany/%2e%2e/fabrikam/_apis/projects", 400, "ambiguous_path"),
         ("dev.azure.com/mycompany/..%2ffabrikam/_apis/projects", 400, "ambiguous_path"),
         ("dev.azure.com/mycompany/%252e%252e/fabrikam", 400, "ambiguous_path"),
@@ -231,14 +230,18 @@ async fn requests_and_answers_beyond_the_limits_are_refused() {
     for size in [7_000_000, 11_000_000] {
         let request =
             world.request(&Caller::Application, Method::POST, &target).body(vec![0; size]);
-        world.send(request).await.expect_problem(413, "request_too_large");
+        world.send(request).await.expect_message(413, "Request Entity Too Large");
     }
     let large = vec![b'x'; 4_700_000];
     world.devops().inject(Fault::on("projects.list").status(200).body_bytes(&large));
     world.proxied(&connection, PROJECTS).await.expect_problem(502, "response_too_large");
     let request = world.request(&Caller::Application, Method::GET, &path(&connection, PROJECTS));
     let request = request.header("x-large", "x".repeat(11_000));
-    world.send(request).await.expect_problem(431, "header_too_large");
+    world.send(request).await.expect_message(431, "Request Header Fields Too Large");
+    // The request line counts, too.
+    let query = path(&connection, &format!("{PROJECTS}?x={}", "x".repeat(11_000)));
+    let refused = world.get(&Caller::Application, &query).await;
+    refused.expect_message(431, "Request Header Fields Too Large");
 }
 
 #[tokio::test(flavor = "multi_thread")]
