@@ -28,17 +28,42 @@ export type HttpFunction = (typeof ROUTES)[keyof typeof ROUTES][1];
 const ACCESS_LOG =
   '{"time":"$context.requestTime","request_id":"$context.requestId","source_ip":"$context.identity.sourceIp","route":"$context.routeKey","status":$context.status,"bytes":$context.responseLength,"milliseconds":$context.responseLatency,"integration_error":"$context.integrationErrorMessage"}';
 
+/** By name, because a wildcard does not cover Authorization. x-tfs-* and x-vss-* are Microsoft's client's for browsers. */
 const REQUEST_HEADERS = [
+  'accept',
   'authorization',
+  'content-range',
   'content-type',
-  'idempotency-key',
+  'git-protocol',
   'if-match',
+  'if-modified-since',
   'if-none-match',
+  'prefer',
   'range',
+  'traceparent',
+  'tracestate',
+  'x-ado-connect-dry',
   'x-ado-connect-integration',
-  'x-http-method-override',
   'x-ms-continuationtoken',
+  'x-tfs-fedauthredirect',
+  'x-tfs-session',
+  'x-vss-e2eid',
+  'x-vss-forcemsapassthrough',
+  'x-vss-reauthenticationaction',
 ];
+
+/**
+ * API Gateway may rename WWW-Authenticate in a function's answer; a mapped header keeps its name. CloudFormation's names,
+ * because the construct passes this property on as it is.
+ */
+const CHALLENGE = {
+  ResponseParameters: [
+    { Destination: 'overwrite:header.WWW-Authenticate', Source: '$response.header.x-ado-connect-challenge' },
+  ],
+};
+
+/** The functions whose callers authenticate. */
+const CHALLENGING: readonly string[] = ['Manage', 'Proxy'];
 
 export interface ApiOptions {
   readonly name: string;
@@ -110,6 +135,7 @@ export function makeRoutes(scope: Construct, api: CfnApi, functions: Record<Http
       integrationType: 'AWS_PROXY',
       integrationUri: target.functionArn,
       payloadFormatVersion: '2.0',
+      responseParameters: CHALLENGING.includes(name) ? { '401': CHALLENGE, '403': CHALLENGE } : undefined,
     });
     new CfnPermission(scope, `${name}Permission`, {
       action: 'lambda:InvokeFunction',

@@ -113,13 +113,16 @@ pub fn matched(request: &Request) -> Option<&Matched> {
     request.extensions().get()
 }
 
-/// Finds the row for a method and a path as sent (`rawPath`).
+/// Finds the row for a method and a path of an event (`rawPath`).
 pub fn find(method: &Method, path: &str) -> Found {
     let mut others = Vec::new();
     for route in ROUTES {
         let Some(parameters) = match_path(route.path, path) else { continue };
         match &route.method {
-            Some(only) if only != method => others.push(only),
+            Some(only) if only != method && !route.answers_head(method) => {
+                others.push(only);
+                others.extend(route.answers_head(&Method::HEAD).then_some(&Method::HEAD));
+            }
             _ => return Found::Route(Matched { route, parameters }),
         }
     }
@@ -139,6 +142,14 @@ impl Route {
     /// The route's name in API Gateway and our logs, such as `GET /integrations/{integration}`.
     pub fn key(&self) -> String {
         format!("{} {}", self.method.as_ref().map_or("ANY", Method::as_str), self.gateway_path())
+    }
+
+    /// Whether a method is `HEAD`, and the route answers it as it answers `GET` (RFC 9110 §9.3.2). Only routes behind
+    /// `$default` do: those of a sign-in change something, and API Gateway leads `HEAD` past their functions.
+    fn answers_head(&self, method: &Method) -> bool {
+        method == Method::HEAD
+            && self.method == Some(Method::GET)
+            && self.function == Function::Manage
     }
 
     /// Every problem that can be the answer of this route.
@@ -265,7 +276,24 @@ mod tests {
         let Found::OtherMethods(methods) = find(&Method::PATCH, "/integrations/fabrikam") else {
             panic!("expected other methods");
         };
-        assert_eq!(methods, [Method::PUT, Method::GET, Method::DELETE]);
+        assert_eq!(methods, [Method::PUT, Method::GET, Method::HEAD, Method::DELETE]);
+    }
+
+    #[test]
+    fn head_is_answered_where_get_only_reads() {
+        let found = route(&Method::HEAD, "/connections/conn_1");
+        assert_eq!(found.route.operation, Operation::GetConnection);
+        assert_eq!(route(&Method::HEAD, "/health").route.operation, Operation::Health);
+        for (path, expected) in [
+            ("/authorize", vec![Method::GET]),
+            ("/integration-callback", vec![Method::GET]),
+            ("/connect-sessions", vec![Method::POST]),
+        ] {
+            let Found::OtherMethods(methods) = find(&Method::HEAD, path) else {
+                panic!("{path} answers HEAD");
+            };
+            assert_eq!(methods.into_iter().cloned().collect::<Vec<_>>(), expected, "{path}");
+        }
     }
 
     #[test]

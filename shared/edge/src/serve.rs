@@ -9,8 +9,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ground::clock::Clock;
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use lambda_runtime::{
@@ -23,12 +23,16 @@ use crate::gateway::{ANSWER_LIMIT, Body, Event, GatewayResponse, Request, Unusab
 use crate::log::{Answered, Entry, RequestLog};
 use crate::problem::{Code, Problem};
 use crate::refusal::{self, Format};
-use crate::respond::PassedThrough;
+use crate::respond::{self, PassedThrough};
 use crate::routes::{self, Audience, Found, Function, Matched};
 use crate::streaming::{self, Chunks, Content, Recorded};
 
 /// The header with the id of a request in the logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Repeats `WWW-Authenticate`. API Gateway may rename that header of a function's answer; the template maps this one back
+/// to it (`ResponseParameters`).
+pub const CHALLENGE: HeaderName = HeaderName::from_static("x-ado-connect-challenge");
 
 /// The part of Lambda's time that is kept for an answer of our own when a handler does not return.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -105,17 +109,24 @@ async fn answer<T: HttpFunction>(
     let trace_id = context.xray_trace_id.clone();
     let log = RequestLog::new(&request_id);
     let method = event.method();
-    let found = method.as_ref().map_or(Found::Nothing, |m| routes::find(m, event.path()));
+    let preflight = preflighted_method(&event);
+    let wanted = preflight.as_ref().or(method.as_ref());
+    let found = wanted.map_or(Found::Nothing, |method| routes::find(method, event.path()));
     let route = match &found {
         Found::Route(matched) => matched.route.key(),
         Found::OtherMethods(_) | Found::Nothing => "$default".to_owned(),
     };
     let format = format(&found, &event);
 
-    let span = tracing::info_span!("request", request_id);
-    let result = handle(function, event, context, found, log.clone()).instrument(span).await;
-    let result = result.map(|response| response.map(Into::into));
+    let result = if preflight.is_some() {
+        Ok(respond::no_content().map(Content::from))
+    } else {
+        let span = tracing::info_span!("request", request_id);
+        let handled = handle(function, event, context, found, log.clone()).instrument(span).await;
+        handled.map(|response| response.map(Into::into))
+    };
     let (outgoing, status, passed_through) = finish(function, result, format, &log);
+    let outgoing = if method == Some(Method::HEAD) { outgoing.without_body() } else { outgoing };
 
     let answered = Answered {
         function: function.function().as_str(),
@@ -129,6 +140,37 @@ async fn answer<T: HttpFunction>(
         stream: None,
     };
     (outgoing, Entry::new(log, answered, started))
+}
+
+impl Outgoing {
+    /// The same status and headers, for `HEAD` (RFC 9110 §9.3.2).
+    fn without_body(self) -> Self {
+        match self {
+            Self::Whole(response) => Self::Whole(GatewayResponse {
+                body: String::new(),
+                is_base64_encoded: false,
+                ..response
+            }),
+            Self::Streamed { metadata_prelude, .. } => {
+                let chunks = Content::from(Body::new()).into_chunks();
+                Self::Streamed { metadata_prelude, chunks }
+            }
+        }
+    }
+}
+
+/// Returns the method that a browser asks permission for, if the request is a CORS preflight (Fetch standard). A preflight
+/// has no credentials and never more than this effect, so every address answers it; API Gateway adds the permission, for
+/// the configured origins only. Other requests with `OPTIONS`, such as those of Azure DevOps' clients, have no `Origin`.
+fn preflighted_method(event: &Event) -> Option<Method> {
+    let wanted = header(event, &ACCESS_CONTROL_REQUEST_METHOD)?.parse().ok()?;
+    (event.method()? == Method::OPTIONS && header(event, &ORIGIN).is_some()).then_some(wanted)
+}
+
+fn header<'a>(event: &'a Event, name: &HeaderName) -> Option<&'a str> {
+    let mut headers = event.headers.iter();
+    let (_, value) = headers.find(|(known, _)| known.eq_ignore_ascii_case(name.as_str()))?;
+    Some(value)
 }
 
 async fn handle<T: HttpFunction>(
@@ -235,7 +277,17 @@ fn with_security_headers<B>(
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, value);
     }
+    repeat_challenges(headers);
     response
+}
+
+/// Sets [`CHALLENGE`] to the answer's challenges, and to nothing else.
+fn repeat_challenges(headers: &mut HeaderMap) {
+    headers.remove(CHALLENGE);
+    let challenges: Vec<_> = headers.get_all(WWW_AUTHENTICATE).iter().cloned().collect();
+    for challenge in challenges {
+        headers.append(CHALLENGE, challenge);
+    }
 }
 
 fn is_passed_through<B>(response: &Response<B>) -> bool {
@@ -264,9 +316,8 @@ fn format(found: &Found, event: &Event) -> Format {
         Found::Route(matched) => matched.route.audience,
         Found::OtherMethods(_) | Found::Nothing => Audience::Browser,
     };
-    let accept = event.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(ACCEPT.as_str()));
-    match (audience, accept) {
-        (Audience::Browser, Some((_, value))) if accepts_html(value) => Format::Html,
+    match (audience, header(event, &ACCEPT)) {
+        (Audience::Browser, Some(accept)) if accepts_html(accept) => Format::Html,
         _ => Format::Json,
     }
 }

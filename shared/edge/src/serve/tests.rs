@@ -159,9 +159,82 @@ async fn an_address_that_is_no_route_of_the_function_does_not_reach_the_handler(
         assert_eq!(code(&answer), expected, "{method} {path}");
         assert_eq!(line["problem"], expected);
         if expected == "method_not_allowed" {
-            assert_eq!(answer.headers["allow"], "POST, GET");
+            assert_eq!(answer.headers["allow"], "POST, GET, HEAD");
         }
     }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_on_every_route_before_anything_else() {
+    let handler = |_: Request, _: RequestLog| async move { panic!("not to be called") };
+    for (function, path, wanted, route) in [
+        (Function::Proxy, "/proxy/conn_1/dev.azure.com/x", "PATCH", "ANY /proxy/{proxy+}"),
+        (Function::Manage, "/connections", "GET", "GET /connections"),
+        (Function::Manage, "/connect-sessions", "POST", "POST /connect-sessions"),
+        // `$default` takes OPTIONS for all functions.
+        (
+            Function::Manage,
+            "/connections/conn_1/token",
+            "POST",
+            "POST /connections/{connection}/token",
+        ),
+        (Function::Manage, "/nowhere", "GET", "$default"),
+        (Function::Manage, "/connections", "PATCH", "$default"),
+    ] {
+        let headers = json!({"Origin": "https://app.mycompany.example", "access-control-request-method": wanted});
+        let (answer, line) = answer(function, handler, event("OPTIONS", path, &headers)).await;
+        assert_eq!((answer.status_code, answer.body.as_str()), (204, ""), "{path}");
+        assert!(!answer.headers.keys().any(|name| name.starts_with("access-control-")));
+        assert_eq!((&line["route"], &line["method"]), (&json!(route), &json!("OPTIONS")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn options_without_origin_or_requested_method_is_no_preflight() {
+    for headers in [
+        json!({}),
+        json!({"origin": "https://app.mycompany.example"}),
+        json!({"access-control-request-method": "GET"}),
+        json!({"origin": "https://app.mycompany.example", "access-control-request-method": "a b"}),
+    ] {
+        let event = event("OPTIONS", "/connections", &headers);
+        let (answer, _) = answer(Function::Manage, nothing, event).await;
+        assert_eq!(code(&answer), "method_not_allowed", "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_without_the_body() {
+    let handler = |_: Request, _: RequestLog| async move {
+        respond::json(StatusCode::OK, &json!({"status": "ok"}))
+    };
+    let (got, _) = answer(Function::Manage, handler, event("GET", "/health", &json!({}))).await;
+    let (head, line) =
+        answer(Function::Manage, handler, event("HEAD", "/health", &json!({}))).await;
+    assert!(!got.body.is_empty());
+    assert_eq!((head.status_code, head.body.as_str()), (200, ""));
+    assert_eq!(head.headers, got.headers);
+    assert_eq!((&line["route"], &line["method"]), (&json!("GET /health"), &json!("HEAD")));
+    let (refused, _) =
+        answer(Function::Manage, handler, event("HEAD", "/nowhere", &json!({}))).await;
+    assert_eq!((refused.status_code, refused.body.as_str()), (404, ""));
+}
+
+#[tokio::test]
+async fn a_challenge_is_sent_under_a_second_name_too() {
+    let challenged =
+        |_: Request, _: RequestLog| async { Err(Problem::new(Code::MissingCredentials)) };
+    let event = || event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
+    let (refused, _) = answer(Function::Proxy, challenged, event()).await;
+    assert!(refused.headers["www-authenticate"].contains("Basic"));
+    assert_eq!(refused.headers["x-ado-connect-challenge"], refused.headers["www-authenticate"]);
+
+    let foreign = |_: Request, _: RequestLog| async {
+        let response = Response::builder().status(401).header("x-ado-connect-challenge", "Basic");
+        Ok(respond::passed_through(response.body(Body::new()).unwrap()))
+    };
+    let (passed, _) = answer(Function::Proxy, foreign, event()).await;
+    assert!(!passed.headers.contains_key("x-ado-connect-challenge"));
 }
 
 #[tokio::test]

@@ -92,8 +92,10 @@ async fn routes_accept_their_callers_and_refuse_all_others() {
         let (method, path) = example(route);
         let nobody = world.ask(&Caller::Nobody, method.clone(), &path).await;
         let nobody = nobody.expect_problem(401, "missing_credentials");
+        // The HTTP API renames it and maps ours back.
         let offered = nobody.header("www-authenticate").unwrap();
         assert!(offered.contains("Bearer") && offered.contains("Basic"), "{offered}");
+        assert_eq!(nobody.header("x-amzn-remapped-www-authenticate"), Some(offered));
         for wrong in ["nonsense", "adoc_0000_nonsense", "adoc_operator_nonsense", "a.b.c"] {
             let caller = Caller::Bearer(wrong.to_owned());
             world

@@ -80,11 +80,23 @@ async fn http_api_events_reach_each_function_as_they_were_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_of_a_browser_is_answered_by_either_function_without_a_caller() {
+    let setting = Setting::new().await;
+    let preflight = include_str!("../../events/http-api-preflight.json");
+    for function in ["proxy", "manage"] {
+        let answer = setting.json(function, preflight).await;
+        assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")), "{answer}");
+    }
+    assert_eq!(setting.world.devops().count("projects.list"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_front_of_the_proxy_gets_its_calls_through() {
     let setting = Setting::new().await;
     for (event, member) in [
         (include_str!("../../events/http-api-proxy.json"), "value"),
         (include_str!("../../events/http-api-proxy-base64.json"), "workItems"),
+        (include_str!("../../events/http-api-proxy-decoded.json"), "value"),
         (include_str!("../../events/rest-api-proxy.json"), "value"),
         (include_str!("../../events/rest-api-proxy-base64.json"), "workItems"),
         (include_str!("../../events/function-url-proxy.json"), "value"),

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use edge::config::{Config, FromVariables as _};
+use edge::routes::ROUTES;
+use edge::serve::CHALLENGE;
 use end_to_end::World;
 use end_to_end::documents::{self, Document};
 use local::Routes;
 use local::template::{Template, function_name};
 use refresh::config::RefreshConfig;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rotate::config::RotateConfig;
 use serde_json::{Value, json};
 
@@ -258,7 +261,7 @@ fn no_api_has_an_authorizer_of_its_own() {
     let permission =
         template.resources["StreamingProxyPermission"].properties["SourceArn"].as_str();
     assert!(permission.unwrap().ends_with("/*/*/proxy/*"));
-    for route in edge::routes::ROUTES.iter().filter(|route| route.path.starts_with("/proxy")) {
+    for route in ROUTES.iter().filter(|route| route.path.starts_with("/proxy")) {
         assert!(!route.callers.is_empty(), "{}", route.path);
     }
 }
@@ -284,4 +287,47 @@ fn functions_can_be_invoked_only_by_the_services_that_the_template_names() {
     assert_eq!(invoked, expected);
     // A function URL would bypass the gateway.
     assert_eq!(template.of_type("AWS::Lambda::Url").count(), 0);
+}
+
+#[test]
+fn challenges_are_mapped_back_for_every_function_whose_callers_authenticate() {
+    let template = Template::read().unwrap();
+    let challenging = ROUTES.iter().filter(|route| !route.callers.is_empty());
+    let challenging: BTreeSet<&str> = challenging.map(|route| route.function.as_str()).collect();
+    let mapping = json!({"ResponseParameters": [{
+        "Destination": "overwrite:header.WWW-Authenticate",
+        "Source": format!("$response.header.{CHALLENGE}"),
+    }]});
+    let mapped = json!({"401": mapping, "403": mapping});
+    for (id, integration) in template.of_type("AWS::ApiGatewayV2::Integration") {
+        let function = id.trim_end_matches("Integration").to_ascii_lowercase();
+        let expected = challenging.contains(function.as_str()).then_some(&mapped);
+        assert_eq!(integration.properties.get("ResponseParameters"), expected, "{id}");
+    }
+}
+
+#[test]
+fn a_page_may_send_headers_that_have_an_effect_and_no_others() {
+    let template = Template::read().unwrap();
+    let cors = &template.resources["Api"].properties["CorsConfiguration"][1];
+    let allowed: Vec<&str> = cors["AllowHeaders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    for name in &allowed {
+        let mut headers = HeaderMap::new();
+        headers.insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x"));
+        let passed = !devops::headers::upstream_request(&headers).is_empty();
+        let is_ours = *name == "authorization" || name.starts_with("x-ado-connect-");
+        // Microsoft's client for browsers sends it, and the proxy always does.
+        let is_set = *name == "x-tfs-fedauthredirect";
+        assert!(passed || is_ours || is_set, "{name} is dropped");
+    }
+    // A wildcard would not cover `authorization` (Fetch standard, "CORS non-wildcard request-header name").
+    assert!(allowed.contains(&"authorization") && !allowed.contains(&"*"));
+    assert!(allowed.is_sorted());
+    // Without credentials mode, which the API does not allow, a wildcard exposes all.
+    assert_eq!((&cors["ExposeHeaders"], &cors["AllowCredentials"]), (&json!(["*"]), &Value::Null));
 }
