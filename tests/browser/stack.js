@@ -15,6 +15,10 @@ export const demo = given('DEMO');
 export const operatorKey = given('OPERATOR_KEY');
 export const applicationKey = given('APPLICATION_KEY');
 
+/** The origins of two pages: the gateway's `CorsOrigins`, and another. */
+export const listedOrigin = given('LISTED_ORIGIN');
+export const foreignOrigin = given('FOREIGN_ORIGIN');
+
 // The app that is registered in the emulated Entra, and the organization of its accounts.
 export const clientId = 'ad0c0de0-0000-4000-8000-000000000001';
 export const clientSecret = 'adO8Q~Y2FuYXJ5N2YzYTQy.emulated_secret-0';
