@@ -164,17 +164,21 @@ export function makeTokensKey(scope: Construct, identities: Identities): CfnKey 
       {
         Sid: 'Administer',
         Effect: 'Allow',
-        Principal: { AWS: `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:root` },
+        Principal: ACCOUNT,
         Action: ADMINISTRATION.map((one) => `kms:${one}`),
         Resource: '*',
       },
       ...uses.map(({ sid, action, by }): Statement => ({
         Sid: sid,
         Effect: 'Allow',
-        Principal: { AWS: by.map((role) => role.attrArn) },
+        Principal: ACCOUNT,
         Action: action,
         Resource: '*',
-        Condition: { ...purpose, Null: { 'kms:EncryptionContext:ado-connect:integration': 'false' } },
+        Condition: {
+          ...isOneOf(by),
+          ...purpose,
+          Null: { 'kms:EncryptionContext:ado-connect:integration': 'false' },
+        },
       })),
     ]),
   });
@@ -190,6 +194,14 @@ export function makeTokensKey(scope: Construct, identities: Identities): CfnKey 
     });
   }
   return key;
+}
+
+/** Every principal of the account that its own policies allow as much. */
+const ACCOUNT = { AWS: `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:root` };
+
+/** A condition, because IAM and KMS refuse a policy that names a role which they do not find yet. */
+function isOneOf(roles: CfnRole[]): NonNullable<Statement['Condition']> {
+  return { ArnEquals: { 'aws:PrincipalArn': roles.map((role) => role.attrArn) } };
 }
 
 const ADMINISTRATION = [
@@ -221,7 +233,7 @@ export function makeFederationRole(scope: Construct, identities: Identities): Cf
   const members = [identities.Callback, identities.Manage, identities.Proxy, identities.Refresh, identities.StreamingProxy]
     .flatMap((identity) => (identity ? [identity.role] : []));
   const role = new CfnRole(scope, 'FederationRole', {
-    assumeRolePolicyDocument: trust({ AWS: members.map((member) => member.attrArn) }),
+    assumeRolePolicyDocument: trust(ACCOUNT, isOneOf(members)),
     policies: [
       {
         policyName: 'federation',

@@ -126,6 +126,7 @@ test('a changed permission, route, variable or alarm is found', () => {
     ['EVENT_BUS: !Ref EventBus', 'EVENT_BUS: !Ref EventBus\n        ANOTHER: value'],
     ['Threshold: 600', 'Threshold: 601'],
     ['kms:EncryptionContext:ado-connect:purpose: tokens', 'kms:EncryptionContext:ado-connect:purpose: any'],
+    ['                  - !GetAtt CallbackRole.Arn\n                  - !GetAtt ProxyRole.Arn', '                  - !GetAtt ProxyRole.Arn'],
     ['PointInTimeRecoveryEnabled: true', 'PointInTimeRecoveryEnabled: false'],
     ['CodeUri: ../functions/manage', 'CodeUri: ../functions/authorize'],
     ['DependsOn: RefreshSchedule', 'DependsOn: SweepSchedule'],

@@ -17,9 +17,12 @@ pub use reading::{Role, Statement};
 /// The role that functions assume to sign in to Entra with a token of AWS.
 pub const FEDERATION: &str = "federation";
 
-/// The roles, by the name of their function, or by their own name.
+/// The roles, by the name of their function, or by their own name, and the policy of the tokens' key.
 #[derive(Debug, Clone)]
-pub struct Permissions(BTreeMap<String, Role>);
+pub struct Permissions {
+    roles: BTreeMap<String, Role>,
+    key_policy: Vec<Statement>,
+}
 
 impl Permissions {
     /// Reads the roles of a template.
@@ -48,24 +51,31 @@ impl Permissions {
             let role = reading::read_role(template, id);
             roles.insert(name, role.map_err(|what| of_template(format!("{id}: {what}")))?);
         }
-        Ok(Self(roles))
+        let key_policy = reading::read_key_policy(template)
+            .map_err(|what| of_template(format!("TokensKey: {what}")))?;
+        Ok(Self { roles, key_policy })
     }
 
     /// The roles with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Role)> {
-        self.0.iter().map(|(name, role)| (name.as_str(), role))
+        self.roles.iter().map(|(name, role)| (name.as_str(), role))
     }
 
-    /// Whether a role allows an action.
+    /// Whether a role allows an action; the use of a key needs its policy's consent, too.
     pub fn allow(&self, name: &str, needed: &Needed) -> bool {
-        let statements = self.0.get(name).into_iter().flat_map(|role| &role.statements);
-        statements.into_iter().any(|statement| statement.allows(needed))
+        let Some(role) = self.roles.get(name) else { return false };
+        let allowed = role.statements.iter().any(|statement| statement.allows(needed));
+        let by_the_key = || {
+            let needed = needed.clone().with(reading::PRINCIPAL_ARN, &format!("{}.Arn", role.id));
+            self.key_policy.iter().any(|statement| statement.allows(&needed))
+        };
+        allowed && (!needed.action.starts_with("kms:") || by_the_key())
     }
 
     /// Whether a role may be assumed by another.
     pub fn trusts(&self, name: &str, other: &str) -> bool {
-        let arn = self.0.get(other).map(|role| format!("{}.Arn", role.id));
-        let trusted = self.0.get(name).map(|role| role.trusts.as_slice()).unwrap_or_default();
+        let arn = self.roles.get(other).map(|role| format!("{}.Arn", role.id));
+        let trusted = self.roles.get(name).map(|role| role.trusts.as_slice()).unwrap_or_default();
         arn.is_some_and(|arn| trusted.contains(&arn))
     }
 }
@@ -79,7 +89,9 @@ impl Statement {
                 let found = found.map_or(&[][..], |(_, values)| values.as_slice());
                 let fitting = |value: &String| wanted.iter().any(|wanted| fits(wanted, value));
                 match operator.as_str() {
-                    "StringEquals" | "StringLike" => found.len() == 1 && found.iter().all(fitting),
+                    "StringEquals" | "StringLike" | "ArnEquals" => {
+                        found.len() == 1 && found.iter().all(fitting)
+                    }
                     "ForAllValues:StringEquals" | "ForAllValues:StringLike" => {
                         found.iter().all(fitting)
                     }
@@ -131,4 +143,32 @@ fn fits(pattern: &str, text: &str) -> bool {
     }
     let mut characters = text.chars();
     characters.next().is_some_and(|c| first == '?' || c == first) && fits(rest, characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_policy_of_the_key_alone_keeps_a_role_from_the_tokens() {
+        let needed = Needed::new("kms:Decrypt", "arn:aws:kms:us-east-1:000000000000:key/tokens")
+            .with("kms:EncryptionContext:ado-connect:purpose", "tokens")
+            .with("kms:EncryptionContext:ado-connect:integration", "azure-devops");
+        let who = |template: &Template| -> Vec<String> {
+            let permissions = Permissions::of(template).unwrap();
+            let roles = permissions.iter().filter(|(name, _)| permissions.allow(name, &needed));
+            roles.map(|(name, _)| name.to_owned()).collect()
+        };
+        let mut template = Template::read().unwrap();
+        assert_eq!(who(&template), ["proxy", "refresh", "streaming-proxy"]);
+
+        let key = template.resources.get_mut("TokensKey").unwrap();
+        let statements = key.properties["KeyPolicy"]["Statement"].as_array_mut().unwrap();
+        let open = statements.iter_mut().find(|one| one["Sid"] == "OpenTokens").unwrap();
+        open["Condition"]["ArnEquals"]["aws:PrincipalArn"] = json!(["RefreshRole.Arn"]);
+        assert_eq!(who(&template), ["refresh"]);
+    }
 }

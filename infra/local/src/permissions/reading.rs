@@ -4,6 +4,11 @@ use serde_json::Value;
 
 use crate::template::Template;
 
+/// The key of a condition on the role that calls.
+pub(super) const PRINCIPAL_ARN: &str = "aws:PrincipalArn";
+/// The principal that stands for everybody in the account whose own policies allow as much.
+const ACCOUNT: &str = "arn:${AWS::Partition}:iam::${AWS::AccountId}:root";
+
 /// A role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
@@ -84,9 +89,31 @@ fn read_trust(document: &Value) -> Result<Vec<String>, String> {
             return Err("a trust that is not understood".to_owned());
         }
         let principals = statement["Principal"].as_object().ok_or("it trusts anybody")?;
-        trusted.extend(principals.values().flat_map(leaves));
+        let named = &statement["Condition"]["ArnEquals"][PRINCIPAL_ARN];
+        if statement["Principal"]["AWS"] == ACCOUNT && !named.is_null() {
+            trusted.extend(leaves(named));
+        } else {
+            trusted.extend(principals.values().flat_map(leaves));
+        }
     }
     Ok(trusted)
+}
+
+/// The statements of the policy of the tokens' key, whose principal is the account.
+pub(super) fn read_key_policy(template: &Template) -> Result<Vec<Statement>, String> {
+    let key = template.resources.get("TokensKey").ok_or("there is no TokensKey")?;
+    let statements = key.properties["KeyPolicy"]["Statement"].as_array();
+    let statements = statements.ok_or("a policy without statements")?.iter().map(|statement| {
+        if statement["Principal"]["AWS"] != ACCOUNT {
+            return Err("a principal other than the account".to_owned());
+        }
+        let mut statement = statement.clone();
+        if let Some(fields) = statement.as_object_mut() {
+            fields.retain(|name, _| name != "Sid" && name != "Principal");
+        }
+        read_statement(&statement, None)
+    });
+    statements.collect()
 }
 
 /// The texts in a list, also those under a condition: `!If [Condition, text, AWS::NoValue]`.
@@ -119,7 +146,7 @@ fn read_statement(statement: &Value, exists_if: Option<String>) -> Result<Statem
     let mut condition = Vec::new();
     for (operator, keys) in statement["Condition"].as_object().into_iter().flatten() {
         for (key, values) in keys.as_object().into_iter().flatten() {
-            condition.push((operator.clone(), key.clone(), texts(values)));
+            condition.push((operator.clone(), key.clone(), leaves(values)));
         }
     }
     Ok(Statement {

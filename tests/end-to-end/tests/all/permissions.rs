@@ -195,6 +195,12 @@ fn permissions_that_no_role_of_the_stack_grants_are_found() {
     role.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"] = "*".into();
     let found = faults(&Permissions::of(&template).unwrap(), &template);
     assert_eq!(found, ["* becomes federation"]);
+    // Without its condition the trust is in the whole account.
+    let mut template = Template::read().unwrap();
+    let role = template.resources.get_mut("FederationRole").unwrap();
+    role.properties["AssumeRolePolicyDocument"]["Statement"][0]["Condition"].take();
+    let found = faults(&Permissions::of(&template).unwrap(), &template);
+    assert_eq!(found, ["arn:${AWS::Partition}:iam::${AWS::AccountId}:root becomes federation"]);
 }
 
 /// Returns the roles with a matching statement.
@@ -263,10 +269,11 @@ fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
         let expected = json!({
             "Sid": sid,
             "Effect": "Allow",
-            "Principal": {"AWS": users},
+            "Principal": {"AWS": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"},
             "Action": action,
             "Resource": "*",
             "Condition": {
+                "ArnEquals": {"aws:PrincipalArn": users},
                 "StringEquals": {"kms:EncryptionContext:ado-connect:purpose": "tokens"},
                 "Null": {"kms:EncryptionContext:ado-connect:integration": "false"},
             },
