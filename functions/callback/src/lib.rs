@@ -266,14 +266,7 @@ impl Callback {
 
     /// A sign-in shows that its tenant lets the app in, so the connections of the tenant need not wait any longer.
     async fn tenant_accepted(&self, integration: &Integration, tenant: &TenantId) {
-        let accepted = async {
-            let refused = self.integrations.refused_tenants(&integration.id).await?;
-            if refused.get(tenant).is_some() {
-                self.integrations.accept_tenant(&integration.id, tenant).await?;
-            }
-            Ok::<(), vault::Error>(())
-        };
-        if let Err(error) = accepted.await {
+        if let Err(error) = self.integrations.accept_tenant(integration, tenant).await {
             tracing::warn!(integration = %integration.id, "the tenant stays marked as refusing: {error}");
         }
     }

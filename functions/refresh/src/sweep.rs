@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use vault::client_credentials::EXPIRES_SOON;
 use vault::connections::Connection;
 use vault::events::Event;
+use vault::integrations::Integration;
 
 use crate::Refresh;
 use crate::queue::{Message, Segment};
@@ -27,7 +28,11 @@ impl Refresh {
     /// that are no longer used.
     pub(crate) async fn begin_sweep(&self) -> Result<Begun, Error> {
         let now = self.clock.now();
-        let expiring_credentials = self.report_expiring_credentials(now).await?;
+        let integrations = self.integrations.list().await?;
+        for integration in &integrations {
+            self.integrations.forget_unused_tenants(integration, now).await?;
+        }
+        let expiring_credentials = self.report_expiring_credentials(&integrations, now).await;
         let segments = self.service.refresh_shards(self.shards).await?;
         for number in 0..segments {
             let message = Message::Sweep(Segment { number, of: segments, after: None });
@@ -36,12 +41,12 @@ impl Refresh {
         Ok(Begun { segments, expiring_credentials })
     }
 
-    async fn report_expiring_credentials(&self, now: Timestamp) -> Result<u32, Error> {
+    /// Reports how long the client credentials are still valid. Returns the number of those that expire soon.
+    async fn report_expiring_credentials(&self, of: &[Integration], now: Timestamp) -> u32 {
         let mut expiring = 0;
         let mut metrics = Metrics::new("refresh");
         let mut fewest_days: Option<u64> = None;
-        for integration in self.integrations.list().await? {
-            self.integrations.forget_unused_tenants(&integration.id, now).await?;
+        for integration in of {
             let Some(expires_at) = integration.credential.expires_at else { continue };
             let left = expires_at.duration_since(now);
             let days = u64::try_from(left.as_hours() / 24).unwrap_or_default();
@@ -59,7 +64,7 @@ impl Refresh {
             metrics.add("CredentialDaysLeft", Unit::Count, days);
         }
         edge::log::write_metrics(&metrics, now);
-        Ok(expiring)
+        expiring
     }
 
     /// Scans a segment until its end or the deadline. The rest goes back to the queue.

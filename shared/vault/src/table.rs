@@ -1,7 +1,9 @@
 //! Items as records and back, and the reads and writes that every table has.
 
+mod transaction;
 mod write;
 
+pub(crate) use transaction::{Transaction, transact};
 pub(crate) use write::{Condition, Updated, Write};
 
 use std::collections::HashMap;

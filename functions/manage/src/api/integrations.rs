@@ -29,7 +29,7 @@ async fn respond_with(
     integration: &Integration,
 ) -> HttpResult {
     let integrations = &call.operations.integrations;
-    let refused = integrations.refused_tenants(&integration.id).await?;
+    let refused = integrations.refused_tenants(integration).await?;
     respond::json(status, &view(integrations, integration, &refused))
 }
 
@@ -65,7 +65,8 @@ pub(super) async fn put_client_credential(call: &Call<'_>) -> HttpResult {
 pub(super) async fn list(call: &Call<'_>) -> HttpResult {
     let integrations = &call.operations.integrations;
     let all = integrations.list().await?;
-    let (refused, none) = (integrations.all_refused_tenants().await?, RefusedTenants::default());
+    let refused = integrations.all_refused_tenants(&all).await?;
+    let none = RefusedTenants::default();
     let view = |one: &Integration| view(integrations, one, refused.get(&one.id).unwrap_or(&none));
     let items = all.iter().map(view).collect();
     respond::json(StatusCode::OK, &List { items, next_cursor: None })

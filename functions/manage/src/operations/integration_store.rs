@@ -140,10 +140,6 @@ impl IntegrationOperations {
             };
             let integration = self.integration_from(Some(&seen), &seen.id, checked, description);
             if self.integrations.put(integration.clone(), Some(&seen)).await? {
-                if integration.settings.client_id != seen.settings.client_id {
-                    // The stored refusals concern the former app.
-                    self.integrations.forget_tenants(&seen.id).await?;
-                }
                 return Ok(Replaced::Stored(Box::new(integration)));
             }
             match self.integrations.get(&seen.id).await? {
@@ -248,7 +244,6 @@ impl IntegrationOperations {
         for _ in 0..TRIES {
             let Some(seen) = self.integrations.get(id).await? else { return Ok(()) };
             self.credentials.delete(id).await?;
-            self.integrations.forget_tenants(id).await?;
             if self.integrations.delete(&seen).await? {
                 return Ok(());
             }

@@ -47,16 +47,17 @@ impl IntegrationOperations {
     /// Returns the tenants that refuse an integration's app.
     pub(crate) async fn refused_tenants(
         &self,
-        id: &IntegrationId,
+        of: &Integration,
     ) -> Result<RefusedTenants, Problem> {
-        Ok(self.integrations.refused_tenants(id).await?)
+        Ok(self.integrations.refused_tenants(of).await?)
     }
 
-    /// Returns the tenants that refuse the app, for every integration that has such tenants.
+    /// Returns the tenants that refuse the app, for each of these integrations that has such tenants.
     pub(crate) async fn all_refused_tenants(
         &self,
+        of: &[Integration],
     ) -> Result<HashMap<IntegrationId, RefusedTenants>, Problem> {
-        Ok(self.integrations.all_refused_tenants().await?)
+        Ok(self.integrations.all_refused_tenants(of).await?)
     }
 
     /// Returns an integration, or `None` if there is none with this id.

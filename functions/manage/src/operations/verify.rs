@@ -233,7 +233,7 @@ impl Verifier {
     /// Reports the tenants that refuse the app. The others are not affected, so these are warnings.
     async fn check_tenants(&self, integration: &Integration) -> Vec<Finding> {
         let check = "tenant";
-        let refused = match self.integrations.refused_tenants(&integration.id).await {
+        let refused = match self.integrations.refused_tenants(integration).await {
             Ok(refused) => refused,
             Err(error) => return vec![unanswered(check, error.to_string())],
         };
@@ -243,6 +243,14 @@ impl Verifier {
         if more > 0 {
             let detail = format!("{more} more tenants refuse the app");
             findings.push(warning(check, detail, "See the integration's refused_tenants."));
+        }
+        if refused.is_full() {
+            findings.push(warning(
+                check,
+                "the list of tenants that refuse the app is full; the connections of further ones wait by themselves"
+                    .to_owned(),
+                "If so many tenants refuse the app, its registration may have changed: compare its supported account types and its permissions.",
+            ));
         }
         findings
     }

@@ -21,6 +21,7 @@ struct IntegrationPage {
     frame: Frame,
     integration: Integration,
     refused: Vec<RefusedRow>,
+    is_refused_full: bool,
     row: Row,
     redirect_uri: String,
     admin_consent_url: String,
@@ -117,7 +118,7 @@ pub(super) async fn show(
     connect: ConnectForm,
 ) -> HttpResult {
     let integrations = &visit.operations.integrations;
-    let refused = integrations.refused_tenants(&integration.id).await?;
+    let refused = integrations.refused_tenants(&integration).await?;
     shown(
         status_with(connect.refusal.as_ref()),
         &IntegrationPage {
@@ -127,6 +128,7 @@ pub(super) async fn show(
             admin_consent_url: integrations.admin_consent_url(&integration),
             integration,
             refused: refused.iter().map(|one| RefusedRow::of(one, visit.now())).collect(),
+            is_refused_full: refused.is_full(),
             verification,
             connect,
         },

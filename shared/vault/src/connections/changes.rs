@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use rand::CryptoRng;
 use secrecy::SecretString;
 
-use super::completion::{TRIES, Transaction};
+use super::completion::TRIES;
 use super::history::Happening;
 use super::{Connection, Connections, Pending, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, UserId, owner_key};
 use crate::schedule::Lifetime;
-use crate::table::{Condition, Write, n};
+use crate::table::{Condition, Transaction, Write, n, transact};
 use crate::tokens;
 
 /// The result of a confirmation.
@@ -64,7 +64,7 @@ impl Connections {
             if let Some(old) = &known.grant {
                 writes.push(self.delete_tokens(id, old)?);
             }
-            if matches!(self.transact(writes).await?, Transaction::Done) {
+            if matches!(transact(&self.client, writes).await?, Transaction::Done) {
                 self.note(&next, Happening::Connected, now).await;
                 return Ok(Confirmed::Active(Box::new(next)));
             }
@@ -112,7 +112,7 @@ impl Connections {
         let Some(pending) = &known.pending else { return Ok(false) };
         if known.grant.is_none() {
             let writes = self.deletion(known)?;
-            return Ok(matches!(self.transact(writes).await?, Transaction::Done));
+            return Ok(matches!(transact(&self.client, writes).await?, Transaction::Done));
         }
         let mut next = Connection { revision: known.revision + 1, pending: None, ..known.clone() };
         // The due time was that of the confirmation. The schedule computes the next one when it looks.
@@ -121,7 +121,7 @@ impl Connections {
         }
         let writes =
             vec![self.change(known, &next)?, self.delete_tokens(&known.id, &pending.grant)?];
-        let is_erased = matches!(self.transact(writes).await?, Transaction::Done);
+        let is_erased = matches!(transact(&self.client, writes).await?, Transaction::Done);
         if is_erased {
             self.note(&next, Happening::SignInErased, now).await;
         }
@@ -136,7 +136,7 @@ impl Connections {
         for _ in 0..TRIES {
             let Some(known) = self.get(id).await? else { return Ok(None) };
             let writes = self.deletion(&known)?;
-            if matches!(self.transact(writes).await?, Transaction::Done) {
+            if matches!(transact(&self.client, writes).await?, Transaction::Done) {
                 return Ok(Some(known));
             }
         }

@@ -1,6 +1,5 @@
 //! Stores a completed authorization as a connection, in one transaction that also consumes the session.
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use devops::organization::OrganizationName;
 use jiff::Timestamp;
@@ -15,7 +14,7 @@ use crate::integrations::{Confirmation, Integration};
 use crate::schedule::{self, Lifetime, Warmth};
 use crate::secret_token::{self, SecretHash};
 use crate::sessions::{ConnectSession, SessionKey};
-use crate::table::{Condition, Write, n, to_item};
+use crate::table::{Condition, Transaction, Write, n, to_item, transact};
 use crate::tokens::{self, TokenPair, TokenStore};
 
 /// Attempts of a transaction while concurrent changes interfere.
@@ -91,7 +90,7 @@ impl Connections {
             }
             let (writes, completed) =
                 self.writes(completion, existing.as_ref(), tokens, now, rng).await?;
-            match self.transact(writes).await? {
+            match transact(&self.client, writes).await? {
                 Transaction::Done => {
                     if let Some(known) = &existing {
                         self.note(known, Happening::of(&completed), now).await;
@@ -261,30 +260,6 @@ impl Connections {
     ) -> Result<TransactWriteItem, Error> {
         Write::delete(&self.tokens_table, tokens::pk(id, grant)).in_transaction()
     }
-
-    /// Runs a transaction. A refused condition is a result, not an error.
-    pub(super) async fn transact(
-        &self,
-        writes: Vec<TransactWriteItem>,
-    ) -> Result<Transaction, Error> {
-        let outcome =
-            self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-        let Err(error) = outcome else { return Ok(Transaction::Done) };
-        let first = match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                let reasons = canceled.cancellation_reasons().iter();
-                let codes: Vec<_> = reasons.map(|reason| reason.code()).collect();
-                let refused = [Some("ConditionalCheckFailed"), Some("TransactionConflict")];
-                let is_refused = codes.iter().any(|code| refused.contains(code));
-                is_refused.then(|| codes.first() == Some(&Some("ConditionalCheckFailed")))
-            }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Some(false),
-            _ => None,
-        };
-        first
-            .map(|first| Transaction::Refused { first })
-            .ok_or_else(|| Error::sdk("dynamodb", "TransactWriteItems", &error))
-    }
 }
 
 impl Happening {
@@ -294,16 +269,6 @@ impl Happening {
             _ => Self::SignedIn,
         }
     }
-}
-
-pub(super) enum Transaction {
-    /// All of it was written.
-    Done,
-    /// None of it was: a condition failed, or another transaction was faster.
-    Refused {
-        /// Whether the first write's condition was among those that failed.
-        first: bool,
-    },
 }
 
 impl Connection {

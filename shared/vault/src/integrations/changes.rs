@@ -5,11 +5,14 @@ use jiff::Timestamp;
 
 use super::{CredentialDescription, Integration, Integrations, Record, WHAT, key};
 use crate::Error;
-use crate::table::{Condition, Item, Updated, Write, from_item, s, to_item, to_value};
+use crate::table::{
+    Condition, Item, Transaction, Updated, Write, from_item, s, to_item, to_value, transact,
+};
 
 impl Integrations {
     /// Replaces `seen`, or creates the integration if that is `None`. Returns whether it did, or `false` if the stored
-    /// integration, including its status, is not `seen`.
+    /// integration, including its status, is not `seen`. With another app, the tenants that refused the former one are
+    /// forgotten in the same transaction.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -18,6 +21,7 @@ impl Integrations {
         integration: Integration,
         seen: Option<&Integration>,
     ) -> Result<bool, Error> {
+        let client_id = integration.settings.client_id.clone();
         let record = Record { pk: key(&integration.id), integration };
         let item = to_item(WHAT, &record)?;
         let put = Write::put(&self.table, item.clone());
@@ -27,6 +31,10 @@ impl Integrations {
                 .when("updated_at", Condition::Is(s(seen.updated_at.to_string())))
                 .when("status", Condition::Is(to_value(WHAT, &seen.status)?)),
         };
+        if let Some(seen) = seen.filter(|seen| seen.settings.client_id != client_id) {
+            let writes = vec![put.in_transaction()?, self.delete_tenants(seen).in_transaction()?];
+            return Ok(matches!(transact(&self.client, writes).await?, Transaction::Done));
+        }
         // An item with our own time is the one that an earlier attempt stored, whatever its status is by now.
         let is_own = |there: &Item| there.get("updated_at") == item.get("updated_at");
         Ok(put.send(&self.client).await?.is_written_or(is_own))
@@ -62,14 +70,16 @@ impl Integrations {
         Ok(described)
     }
 
-    /// Deletes an integration. Returns whether it did, or `false` if it was changed since `seen` or there is none.
+    /// Deletes an integration, and what is known of its tenants. Returns whether it did, or `false` if it was changed since
+    /// `seen` or there is none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn delete(&self, seen: &Integration) -> Result<bool, Error> {
         let delete = Write::delete(&self.table, key(&seen.id))
             .when("updated_at", Condition::Is(s(seen.updated_at.to_string())));
-        delete.attempt(&self.client).await
+        let writes = vec![delete.in_transaction()?, self.delete_tenants(seen).in_transaction()?];
+        Ok(matches!(transact(&self.client, writes).await?, Transaction::Done))
     }
 
     /// An update that is refused if the integration was changed since `seen`.

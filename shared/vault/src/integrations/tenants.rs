@@ -7,9 +7,10 @@
 //!      └──── accept_tenant() ─────┘
 //! ```
 //!
-//! One item for each integration, `tenants#…`, with one attribute for each refusing tenant, so that one read, shared by
-//! all renewals of a process for some seconds, shows them all. It has room for 400; the connections of further tenants
-//! wait by themselves.
+//! One item for each integration and app, `tenants#…`, with one attribute for each refusing tenant, so that one read,
+//! shared by all renewals of a process for some seconds, shows them all. It is deleted together with the integration, and
+//! when the integration gets another app. It has room for 400. Then a tenant that no longer matters gives its place to a
+//! new one; if there is none, the connections of further tenants wait by themselves.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,25 +18,32 @@ use entra::identifiers::TenantId;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Integrations;
+use super::{Integration, Integrations};
 use crate::Error;
 use crate::ids::IntegrationId;
-use crate::table::{Condition, Item, Updated, Write, n, read, s, scan, to_value};
+use crate::table::{Condition, Transaction, Write, n, read, s, scan, to_value, transact};
 
 /// Tenants in one item: about 60 kB.
 const MOST_REFUSED_TENANTS: usize = 400;
 /// A tenant that Entra does not find is looked for this long; then its users have to sign in again. In an outage, Entra
 /// does not find tenants for hours.
 const LOOKED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Refusals that are further apart are no proof of what was between them: a tenant with due connections is tried about
+/// once an hour, and the function may have been off.
+const UNBROKEN_FOR: SignedDuration = SignedDuration::from_hours(3);
 /// The time from a refusal to the next try, which doubles with each try.
 const FIRST_PROBE_AFTER: SignedDuration = SignedDuration::from_mins(2);
 /// The longest time between two tries.
 const PROBED_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// A tenant that nothing was asked for is forgotten after this time.
+/// A tenant in which nothing was tried for this long gives its place to another one.
+const UNUSED_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// A tenant in which nothing was tried is forgotten after this time.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24 * 14);
 const PREFIX: &str = "tenants#";
 const WHAT: &str = "refused tenants";
 const COUNT: &str = "tenants";
+/// Attempts to record a refusal while concurrent changes interfere.
+const TRIES: u32 = 4;
 
 /// A tenant's relation to the app is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +54,7 @@ pub struct RefusedTenant {
     pub kind: TenantRefusal,
     /// Entra's error, such as `invalid_client (AADSTS7000229)`.
     pub reason: String,
-    /// Since when Entra refuses in this way.
+    /// Since when Entra refuses in this way, as far as that was observed without a gap.
     #[serde(with = "crate::seconds::required")]
     pub since: Timestamp,
     /// When Entra last refused.
@@ -81,6 +89,23 @@ impl RefusedTenant {
         self.kind == TenantRefusal::NotFound
             && self.refused_at.duration_since(self.since) >= LOOKED_FOR
     }
+
+    /// The entry after Entra refuses again.
+    fn refused_again(&self, kind: TenantRefusal, reason: &str, now: Timestamp) -> Self {
+        let goes_on = self.kind == kind && now.duration_since(self.refused_at) < UNBROKEN_FOR;
+        Self {
+            kind,
+            reason: reason.to_owned(),
+            since: if goes_on { self.since } else { now },
+            refused_at: now,
+            ..self.clone()
+        }
+    }
+
+    /// Whether its place may be given to another tenant: its users must sign in anyway, or nothing is tried in it any more.
+    fn is_dispensable(&self, now: Timestamp) -> bool {
+        self.is_lost() || now.duration_since(self.probed_at) >= UNUSED_AFTER
+    }
 }
 
 /// The refusing tenants of one integration.
@@ -95,7 +120,7 @@ impl RefusedTenants {
         self.by_id.get(tenant)
     }
 
-    /// Whether the connections of further tenants wait by themselves.
+    /// Whether there is no room: the connections of further tenants wait by themselves.
     pub fn is_full(&self) -> bool {
         self.by_id.len() >= MOST_REFUSED_TENANTS
     }
@@ -103,6 +128,12 @@ impl RefusedTenants {
     /// All, by tenant.
     pub fn iter(&self) -> impl Iterator<Item = &RefusedTenant> {
         self.by_id.values()
+    }
+
+    /// The tenant that gives its place to another one, if any may: the one that was refused the longest time ago.
+    fn dispensable(&self, now: Timestamp) -> Option<&RefusedTenant> {
+        let dispensable = self.iter().filter(|refused| refused.is_dispensable(now));
+        dispensable.min_by_key(|refused| refused.refused_at)
     }
 }
 
@@ -113,8 +144,8 @@ pub enum Recorded {
     New(RefusedTenant),
     /// It refused before.
     Again(RefusedTenant),
-    /// There is no room for it.
-    Full,
+    /// There is no room for it, or the integration is deleted or has another app.
+    Not,
 }
 
 /// The item's attributes, by name.
@@ -149,72 +180,113 @@ impl Integrations {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is. An unreadable entry is left out.
-    pub async fn refused_tenants(&self, id: &IntegrationId) -> Result<RefusedTenants, Error> {
-        let stored: Option<Stored> = read(&self.client, &self.table, tenants_key(id), WHAT).await?;
+    pub async fn refused_tenants(&self, of: &Integration) -> Result<RefusedTenants, Error> {
+        let stored: Option<Stored> = read(&self.client, &self.table, tenants_key(of), WHAT).await?;
         Ok(stored.map(RefusedTenants::from).unwrap_or_default())
     }
 
-    /// Returns the tenants that refuse the app, for every integration that has such tenants.
+    /// Returns the tenants that refuse the app, for each of these integrations that has such tenants.
     ///
     /// # Errors
     /// As [`Self::refused_tenants`].
     pub async fn all_refused_tenants(
         &self,
+        of: &[Integration],
     ) -> Result<HashMap<IntegrationId, RefusedTenants>, Error> {
         let items: Vec<StoredWithKey> = scan(&self.client, &self.table, PREFIX, WHAT).await?;
-        let of_integration = |item: StoredWithKey| {
-            Some((item.pk.strip_prefix(PREFIX)?.parse().ok()?, item.attributes.into()))
-        };
-        Ok(items.into_iter().filter_map(of_integration).collect())
+        let mut stored: HashMap<_, _> =
+            items.into_iter().map(|item| (item.pk, item.attributes)).collect();
+        let of_one =
+            |one: &Integration| Some((one.id.clone(), stored.remove(&tenants_key(one))?.into()));
+        Ok(of.iter().filter_map(of_one).collect())
     }
 
     /// Records that a tenant refuses the app.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
+    /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn refuse_tenant(
         &self,
-        id: &IntegrationId,
+        integration: &Integration,
         tenant: &TenantId,
         (kind, reason): (TenantRefusal, &str),
         now: Timestamp,
     ) -> Result<Recorded, Error> {
-        let entry = entry(tenant);
-        let refused = RefusedTenant {
-            tenant: tenant.clone(),
-            kind,
-            reason: reason.to_owned(),
-            since: now,
-            refused_at: now,
-            probed_at: now,
-            probes: 0,
-        };
-        let room = Condition::AbsentOrBelow(n(MOST_REFUSED_TENANTS));
+        for _ in 0..TRIES {
+            let known = self.refused_tenants(integration).await?;
+            if let Some(seen) = known.get(tenant) {
+                let again = seen.refused_again(kind, reason, now);
+                if self.put_again(integration, &again).await? {
+                    return Ok(Recorded::Again(again));
+                }
+                continue;
+            }
+            let in_place_of = known.dispensable(now).filter(|_| known.is_full());
+            if known.is_full() && in_place_of.is_none() {
+                return Ok(Recorded::Not);
+            }
+            let refused = RefusedTenant {
+                tenant: tenant.clone(),
+                kind,
+                reason: reason.to_owned(),
+                since: now,
+                refused_at: now,
+                probed_at: now,
+                probes: 0,
+            };
+            match self.insert(integration, &refused, in_place_of).await? {
+                Transaction::Done => return Ok(Recorded::New(refused)),
+                Transaction::Refused { first: true } => return Ok(Recorded::Not),
+                Transaction::Refused { first: false } => {}
+            }
+        }
+        Ok(Recorded::Not)
+    }
+
+    /// Adds an entry, in the place of another one if the item is full. The first condition is that the integration is
+    /// there and has the same app: otherwise a renewal that was under way would bring the item of a deleted one back.
+    async fn insert(
+        &self,
+        integration: &Integration,
+        refused: &RefusedTenant,
+        in_place_of: Option<&RefusedTenant>,
+    ) -> Result<Transaction, Error> {
+        let client_id = s(integration.settings.client_id.to_string());
+        // It changes nothing: a mere check would need another permission.
+        let same_app = self
+            .update(&integration.id)
+            .when("client_id", Condition::Is(client_id.clone()))
+            .set("client_id", client_id);
+        let entry = entry(&refused.tenant);
         let insert = self
-            .update_tenants(id)
+            .update_tenants(integration)
             .when(&entry, Condition::Absent)
-            .when(COUNT, room)
-            .set(&entry, to_value(WHAT, &refused)?)
-            .add(COUNT, n(1));
-        // A retry whose first reply was lost counts as refused again: an event is sent at most once.
-        let there = match insert.send(&self.client).await? {
-            Updated::Written(_) => return Ok(Recorded::New(refused)),
-            Updated::Refused(there) => there,
-            Updated::Absent => return Ok(Recorded::Full),
+            .set(&entry, to_value(WHAT, refused)?);
+        let insert = match in_place_of {
+            None => insert
+                .when(COUNT, Condition::AbsentOrBelow(n(MOST_REFUSED_TENANTS)))
+                .add(COUNT, n(1)),
+            Some(seen) => when_untouched(insert, seen).remove(&self::entry(&seen.tenant)),
         };
-        let Some(known) = known(&there, &entry)? else { return Ok(Recorded::Full) };
-        let since = if known.kind == kind { known.since } else { now };
-        let again =
-            RefusedTenant { since, probed_at: known.probed_at, probes: known.probes, ..refused };
+        let writes = vec![same_app.in_transaction()?, insert.in_transaction()?];
+        transact(&self.client, writes).await
+    }
+
+    /// Stores an entry whose tenant refuses again, unless it was removed.
+    async fn put_again(
+        &self,
+        integration: &Integration,
+        again: &RefusedTenant,
+    ) -> Result<bool, Error> {
+        let entry = entry(&again.tenant);
         let update = self
-            .update_tenants(id)
+            .update_tenants(integration)
             .when(&entry, Condition::Exists)
-            .set(&format!("{entry}.refused_at"), n(now.as_second()))
-            .set(&format!("{entry}.since"), n(since.as_second()))
-            .set(&format!("{entry}.kind"), to_value(WHAT, &kind)?)
-            .set(&format!("{entry}.reason"), s(reason));
-        update.attempt(&self.client).await?;
-        Ok(Recorded::Again(again))
+            .set(&format!("{entry}.refused_at"), n(again.refused_at.as_second()))
+            .set(&format!("{entry}.since"), n(again.since.as_second()))
+            .set(&format!("{entry}.kind"), to_value(WHAT, &again.kind)?)
+            .set(&format!("{entry}.reason"), s(&again.reason));
+        update.attempt(&self.client).await
     }
 
     /// Claims the next try in a refusing tenant. Returns `true` to at most one of all workers.
@@ -223,33 +295,29 @@ impl Integrations {
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn claim_tenant_probe(
         &self,
-        id: &IntegrationId,
+        integration: &Integration,
         seen: &RefusedTenant,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let entry = entry(&seen.tenant);
-        let (probed_at, probes) = (format!("{entry}.probed_at"), format!("{entry}.probes"));
-        let update = self
-            .update_tenants(id)
-            .when(&probed_at, Condition::Is(n(seen.probed_at.as_second())))
-            .when(&probes, Condition::Is(n(seen.probes)))
-            .set(&probed_at, n(now.as_second()))
-            .set(&probes, n(seen.probes.saturating_add(1)));
+        let update = when_untouched(self.update_tenants(integration), seen)
+            .set(&format!("{entry}.probed_at"), n(now.as_second()))
+            .set(&format!("{entry}.probes"), n(seen.probes.saturating_add(1)));
         update.attempt(&self.client).await
     }
 
-    /// Forgets that a tenant refuses the app. Returns whether it did.
+    /// Forgets that a tenant refuses the app, if it does.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn accept_tenant(
         &self,
-        id: &IntegrationId,
+        integration: &Integration,
         tenant: &TenantId,
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let entry = entry(tenant);
-        let update = self.update_tenants(id).when(&entry, Condition::Exists);
-        update.remove(&entry).add(COUNT, n(-1)).attempt(&self.client).await
+        let update = self.update_tenants(integration).when(&entry, Condition::Exists);
+        update.remove(&entry).add(COUNT, n(-1)).attempt(&self.client).await.map(drop)
     }
 
     /// Forgets the tenants in which nothing was tried for two weeks: they have no connections any more.
@@ -258,39 +326,38 @@ impl Integrations {
     /// As [`Self::refused_tenants`].
     pub async fn forget_unused_tenants(
         &self,
-        id: &IntegrationId,
+        integration: &Integration,
         now: Timestamp,
     ) -> Result<(), Error> {
-        for refused in self.refused_tenants(id).await?.iter() {
+        for refused in self.refused_tenants(integration).await?.iter() {
             if now.duration_since(refused.probed_at) > FORGOTTEN_AFTER {
-                self.accept_tenant(id, &refused.tenant).await?;
+                self.accept_tenant(integration, &refused.tenant).await?;
             }
         }
         Ok(())
     }
 
-    /// Forgets all refusing tenants of an integration that is deleted or has another app.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn forget_tenants(&self, id: &IntegrationId) -> Result<(), Error> {
-        let delete = Write::delete(&self.table, tenants_key(id));
-        delete.attempt(&self.client).await.map(drop)
+    /// Deletes the item of an integration that is deleted or gets another app.
+    pub(super) fn delete_tenants(&self, of: &Integration) -> Write {
+        Write::delete(&self.table, tenants_key(of))
     }
 
-    fn update_tenants(&self, id: &IntegrationId) -> Write {
-        Write::update(&self.table, tenants_key(id))
+    fn update_tenants(&self, of: &Integration) -> Write {
+        Write::update(&self.table, tenants_key(of))
     }
 }
 
-fn known(there: &Item, entry: &str) -> Result<Option<RefusedTenant>, Error> {
-    let Some(value) = there.get(entry) else { return Ok(None) };
-    let known = serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value(value.clone());
-    known.map(Some).map_err(|e| Error::corrupt(WHAT, e))
+/// Writes only if nothing was tried in this tenant since the entry was read.
+fn when_untouched(write: Write, seen: &RefusedTenant) -> Write {
+    let entry = entry(&seen.tenant);
+    write
+        .when(&format!("{entry}.probed_at"), Condition::Is(n(seen.probed_at.as_second())))
+        .when(&format!("{entry}.probes"), Condition::Is(n(seen.probes)))
 }
 
-fn tenants_key(id: &IntegrationId) -> String {
-    format!("{PREFIX}{id}")
+/// The app is a part of the key, so that no refusal of a former app counts for the present one.
+fn tenants_key(of: &Integration) -> String {
+    format!("{PREFIX}{}#{}", of.id, of.settings.client_id)
 }
 
 /// The attribute of a tenant. Placeholders in expressions have no hyphens.
@@ -333,5 +400,41 @@ mod tests {
         assert!(!lost(TenantRefusal::NotFound, 24 * 60 - 1));
         assert!(lost(TenantRefusal::NotFound, 24 * 60));
         assert!(!lost(TenantRefusal::Refused, 24 * 60), "an administrator can still let it in");
+    }
+
+    #[test]
+    fn a_day_in_which_nothing_was_tried_makes_no_tenant_lost() {
+        let known = refused(TenantRefusal::NotFound, 9);
+        let again = |minutes| known.refused_again(TenantRefusal::NotFound, "reason", at(minutes));
+        assert_eq!(again(2 * 60).since, at(0));
+        let after_a_pause = again(24 * 60);
+        assert_eq!(after_a_pause.since, at(24 * 60));
+        assert!(!after_a_pause.is_lost());
+        let other = known.refused_again(TenantRefusal::Refused, "reason", at(1));
+        assert_eq!((other.since, other.probes), (at(1), 9));
+    }
+
+    #[test]
+    fn the_place_of_the_oldest_decided_or_unused_tenant_is_given_away_first() {
+        let entry = |digit: u32, kind, refused_at, probed_at| {
+            let tenant: TenantId =
+                format!("{digit:08}-2222-4333-8444-555555555555").parse().unwrap();
+            let refused = RefusedTenant { tenant: tenant.clone(), ..refused(kind, 9) };
+            (
+                tenant,
+                RefusedTenant { refused_at: at(refused_at), probed_at: at(probed_at), ..refused },
+            )
+        };
+        let day = 24 * 60;
+        let dispensable = |entries: &[(TenantId, RefusedTenant)]| {
+            let tenants = RefusedTenants { by_id: entries.iter().cloned().collect() };
+            tenants.dispensable(at(3 * day)).map(|one| one.tenant.clone())
+        };
+        let waiting = entry(1, TenantRefusal::Refused, 0, 3 * day - 60);
+        let unused = entry(2, TenantRefusal::Refused, 2 * day, 2 * day);
+        let lost = entry(3, TenantRefusal::NotFound, day, 3 * day - 60);
+        assert_eq!(dispensable(std::slice::from_ref(&waiting)), None);
+        assert_eq!(dispensable(&[waiting.clone(), unused.clone()]), Some(unused.0.clone()));
+        assert_eq!(dispensable(&[waiting, unused, lost.clone()]), Some(lost.0));
     }
 }

@@ -353,7 +353,10 @@ impl Run<'_> {
         let refresher = &self.drain.refresher;
         let integration = refresher.parts.integrations.get(id).await?.map(Arc::new);
         // Not from the cache of the refreshes: one of those under way may hold its lock, and they rest meanwhile.
-        let refused = refresher.parts.integrations.refused_tenants(id).await.map(Arc::new)?;
+        let refused = match &integration {
+            Some(found) => refresher.parts.integrations.refused_tenants(found).await?,
+            None => RefusedTenants::default(),
+        };
         let probed_at = integration.as_ref().and_then(|found| found.probed_at);
         let now = refresher.parts.clock.now();
         let known = self.known.entry(id.clone()).or_insert_with(|| Known {
@@ -366,7 +369,7 @@ impl Run<'_> {
             unavailable: 0,
             probe_at: now,
         });
-        known.refused = refused;
+        known.refused = Arc::new(refused);
         known.fresh_until = Instant::now() + STATUS_KNOWN_FOR;
         known.probe_at = probed_at.map_or(now, |at| at + PROBE_INTERVAL);
         known.integration = integration;

@@ -61,7 +61,7 @@ impl Refresher {
         match asked {
             Ok(tokens) => {
                 self.accepted(integration).await;
-                self.tenants.accepted(&integration.id, &connection.account.tenant_id).await;
+                self.tenants.accepted(integration, &connection.account.tenant_id).await;
                 Ok(tokens)
             }
             Err(CredentialUseError::Missing) => Err(Failure::NoCredential),
@@ -71,7 +71,7 @@ impl Refresher {
             Err(CredentialUseError::Vault(error)) => Err(Failure::Vault(error)),
             Err(CredentialUseError::Entra(error)) => {
                 if judges_the_grant(error.class) {
-                    self.tenants.accepted(&integration.id, &connection.account.tenant_id).await;
+                    self.tenants.accepted(integration, &connection.account.tenant_id).await;
                 }
                 Err(Failure::Entra(error))
             }

@@ -234,7 +234,7 @@ impl Refresher {
             TenantRefusal::Refused
         };
         let reason = error.reason();
-        let refused = match self.tenants.refused(id, tenant, (kind, &reason), now).await? {
+        let refused = match self.tenants.refused(integration, tenant, (kind, &reason), now).await? {
             Recorded::New(refused) => {
                 let event = Event::IntegrationTenantRefused {
                     integration: id,
@@ -245,7 +245,7 @@ impl Refresher {
                 refused
             }
             Recorded::Again(refused) => refused,
-            Recorded::Full => {
+            Recorded::Not => {
                 let wait = schedule::postponement(&mut self.parts.random.clone());
                 return Ok(later(connection, RefreshFailure::TenantRefused, wait, now));
             }

@@ -276,7 +276,7 @@ impl Refresher {
         integration: &Integration,
     ) -> Result<(), RefreshError> {
         let now = self.parts.clock.now();
-        let tenants = self.tenants.of(&integration.id).await?;
+        let tenants = self.tenants.of(integration).await?;
         // A tenant with an entry waits as a whole, and its connections go on with it.
         let waits_by_itself =
             connection.failure != Some(RefreshFailure::TenantRefused) || tenants.is_full();
@@ -321,7 +321,7 @@ impl Refresher {
             return Ok(Renewal::Token(self.open(owner, &sealed, true).await?));
         }
         let tenant = &connection.account.tenant_id;
-        match self.tenants.claim(&integration.id, tenant, now).await? {
+        match self.tenants.claim(integration, tenant, now).await? {
             TenantTurn::Ask | TenantTurn::Probe(_) => {}
             TenantTurn::NotBefore(time) => {
                 return Err(self.wait_for_tenant(lease, time, now).await?);

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use entra::identifiers::TenantId;
+use entra::identifiers::{ClientId, TenantId};
 use ground::clock::Clock;
 use ground::remembered::Remembered;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Error;
 use crate::ids::IntegrationId;
-use crate::integrations::{Integrations, Recorded, RefusedTenant, RefusedTenants, TenantRefusal};
+use crate::integrations::{
+    Integration, Integrations, Recorded, RefusedTenant, RefusedTenants, TenantRefusal,
+};
 
 /// How long the refusing tenants of an integration are cached, so that a renewal does not cost another read.
 const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(3);
@@ -18,7 +20,7 @@ const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(3);
 #[derive(Clone)]
 pub(super) struct Tenants {
     integrations: Integrations,
-    remembered: Remembered<IntegrationId, Arc<RefusedTenants>>,
+    remembered: Remembered<(IntegrationId, ClientId), Arc<RefusedTenants>>,
 }
 
 /// Whether Entra may be asked about a tenant.
@@ -40,19 +42,16 @@ impl Tenants {
     }
 
     /// The refusing tenants, at most some seconds old.
-    pub(super) async fn of(
-        &self,
-        integration: &IntegrationId,
-    ) -> Result<Arc<RefusedTenants>, Error> {
+    pub(super) async fn of(&self, integration: &Integration) -> Result<Arc<RefusedTenants>, Error> {
         let read =
             || async { Ok(self.integrations.refused_tenants(integration).await.map(Arc::new)?) };
-        self.remembered.get(integration, read).await
+        self.remembered.get(&app(integration), read).await
     }
 
     /// Claims the right to ask Entra about a tenant now.
     pub(super) async fn claim(
         &self,
-        integration: &IntegrationId,
+        integration: &Integration,
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<TenantTurn, Error> {
@@ -61,37 +60,41 @@ impl Tenants {
             turn => return Ok(turn),
         };
         let is_ours = self.integrations.claim_tenant_probe(integration, &refused, now).await?;
-        self.remembered.forget(integration).await;
+        self.remembered.forget(&app(integration)).await;
         let claimed = RefusedTenant { probed_at: now, probes: refused.probes + 1, ..refused };
         Ok(if is_ours { TenantTurn::Ask } else { TenantTurn::NotBefore(claimed.next_probe_at()) })
     }
 
     /// Entra has accepted the app in the tenant.
-    pub(super) async fn accepted(&self, integration: &IntegrationId, tenant: &TenantId) {
+    pub(super) async fn accepted(&self, integration: &Integration, tenant: &TenantId) {
         let accepted = async {
             if self.of(integration).await?.get(tenant).is_some() {
                 self.integrations.accept_tenant(integration, tenant).await?;
-                self.remembered.forget(integration).await;
+                self.remembered.forget(&app(integration)).await;
             }
             Ok::<(), Error>(())
         };
         if let Err(error) = accepted.await {
-            tracing::warn!(%integration, %tenant, "the tenant stays marked as refusing: {error}");
+            tracing::warn!(integration = %integration.id, %tenant, "the tenant stays marked as refusing: {error}");
         }
     }
 
     /// Records that the tenant refuses the app.
     pub(super) async fn refused(
         &self,
-        integration: &IntegrationId,
+        integration: &Integration,
         tenant: &TenantId,
         refusal: (TenantRefusal, &str),
         now: Timestamp,
     ) -> Result<Recorded, Error> {
         let recorded = self.integrations.refuse_tenant(integration, tenant, refusal, now).await?;
-        self.remembered.forget(integration).await;
+        self.remembered.forget(&app(integration)).await;
         Ok(recorded)
     }
+}
+
+fn app(integration: &Integration) -> (IntegrationId, ClientId) {
+    (integration.id.clone(), integration.settings.client_id.clone())
 }
 
 /// Whether Entra may be asked about a tenant now, by what is known of the refusing ones.

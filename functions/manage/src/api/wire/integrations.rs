@@ -67,6 +67,9 @@ pub struct IntegrationView {
     status: Status,
     /// The Entra tenants that refuse the app, or that Entra does not find. Their connections wait, and no others.
     refused_tenants: Vec<RefusedTenantView>,
+    /// Whether that list has no room for more. The connections of further tenants that refuse the app wait, too, each by
+    /// itself.
+    refused_tenants_full: bool,
     created_at: String,
     updated_at: String,
 }
@@ -141,6 +144,7 @@ impl IntegrationView {
             admin_consent_url,
             status: integration.status,
             refused_tenants: refused.iter().map(RefusedTenantView::from).collect(),
+            refused_tenants_full: refused.is_full(),
             created_at: rfc3339(integration.created_at),
             updated_at: rfc3339(integration.updated_at),
         }
