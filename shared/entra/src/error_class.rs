@@ -30,7 +30,7 @@ pub enum Leg {
 }
 
 impl Leg {
-    /// All of them.
+    /// All of them, for tests and documents.
     pub const ALL: [Self; 4] =
         [Self::Authorize, Self::Code, Self::Refresh, Self::ClientCredentials];
 }

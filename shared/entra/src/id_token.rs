@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::authorization::Nonce;
 use crate::identifiers::{ClientId, ObjectId, TenantId};
-use crate::jwks::{KeyCache, MOST_KEYS_OF_ONE_ID, SigningKey};
+use crate::jwks::{KeyCache, MOST_KEYS_TRIED, SigningKey};
 use crate::metadata::Metadata;
 
 /// The accepted difference between Entra's clock and ours: the default of Microsoft's own libraries.
@@ -123,15 +123,35 @@ pub async fn validate(
     let kid = header.kid.as_deref().ok_or(IdTokenError::UnknownKey)?;
     let published = keys.keys(&metadata.jwks_uri, Some(kid)).await;
     let published = published.map_err(|_| IdTokenError::KeysUnavailable)?;
-    let suitable = published.iter().filter(|key| key.suits(Algorithm::RS256));
+    let mut judged = judge(expected, token, metadata, &published, now);
+    if matches!(judged, Err(IdTokenError::Signature)) {
+        let newer = keys.newer_keys(&metadata.jwks_uri, Some(kid), &published).await;
+        if !newer.is_empty() {
+            judged = judge(expected, token, metadata, &newer, now);
+        }
+    }
+    judged.map(Identity::from)
+}
+
+/// Tries the keys that suit, until one verifies the token.
+fn judge(
+    expected: &IdTokenExpectations<'_>,
+    token: &str,
+    metadata: &Metadata,
+    published: &[SigningKey],
+    now: Timestamp,
+) -> Result<Claims, IdTokenError> {
+    let readable = published.iter().filter(|key| key.suits(Algorithm::RS256)).filter_map(|key| {
+        let decoding = DecodingKey::from_jwk(&key.jwk).ok()?;
+        Some((key, decoding))
+    });
     let mut refusal = IdTokenError::UnknownKey;
-    for key in suitable.take(MOST_KEYS_OF_ONE_ID) {
-        let claims = signed_claims(token, key)
+    for (key, decoding) in readable.take(MOST_KEYS_TRIED) {
+        let claims = signed_claims(token, &decoding)
             .and_then(|claims| check(expected, &claims, metadata, key, now).map(|()| claims));
         match claims {
-            Ok(claims) => return Ok(claims.into()),
             Err(error @ (IdTokenError::Signature | IdTokenError::UnknownKey)) => refusal = error,
-            Err(error) => return Err(error),
+            decided => return decided,
         }
     }
     Err(refusal)
@@ -161,15 +181,14 @@ impl From<Claims> for Identity {
     }
 }
 
-fn signed_claims(token: &str, key: &SigningKey) -> Result<Claims, IdTokenError> {
-    let decoding = DecodingKey::from_jwk(&key.jwk).map_err(|_| IdTokenError::UnknownKey)?;
+fn signed_claims(token: &str, key: &DecodingKey) -> Result<Claims, IdTokenError> {
     let mut validation = Validation::new(Algorithm::RS256);
     // Only the signature here; the claims are checked below, against our own clock.
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;
-    jsonwebtoken::decode(token, &decoding, &validation).map(|token| token.claims).map_err(|error| {
+    jsonwebtoken::decode(token, key, &validation).map(|token| token.claims).map_err(|error| {
         match error.kind() {
             jsonwebtoken::errors::ErrorKind::Json(_) => IdTokenError::Malformed,
             _ => IdTokenError::Signature,

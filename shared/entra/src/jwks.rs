@@ -1,7 +1,7 @@
 //! Signing keys (RFC 7517), cached per `jwks_uri`.
 //!
-//! An unknown `kid` causes at most one fetch of the keys every five minutes: keys roll over without notice, and tokens
-//! with invented ids must not become requests.
+//! An unknown `kid`, or a signature of none of the known keys, causes at most one fetch of the keys every five minutes:
+//! keys roll over without notice, and invented tokens must not become requests.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use ground::clock::Clock;
 use ground::fetch::{self, FetchError};
 use ground::transport::Transport;
 
-/// The most keys with one `kid` that verifiers try.
-pub const MOST_KEYS_OF_ONE_ID: usize = 5;
+/// The most keys that verifiers try for one token.
+pub const MOST_KEYS_TRIED: usize = 5;
 /// Keys are fetched again after this time.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Keys are used for this long while they cannot be fetched.
@@ -86,11 +86,22 @@ struct Slot {
 }
 
 impl Slot {
-    /// Several keys may have one id, for example one for signatures and one for encryption. Without a `kid`, all keys are
-    /// returned, and the caller chooses by algorithm.
+    /// Several keys may have one id, for example one for signatures and one for encryption, and a key need not have one
+    /// (RFC 7517 section 4.5). So keys without an id come after those with this one. Without a `kid`, all keys are
+    /// returned. The caller chooses by algorithm.
     fn of(&self, kid: Option<&str>) -> Vec<SigningKey> {
-        let named = |key: &&SigningKey| kid.is_none_or(|kid| key.is_named(kid));
-        self.keys.iter().filter(named).cloned().collect()
+        let Some(kid) = kid else { return self.keys.clone() };
+        let named = self.keys.iter().filter(|key| key.is_named(kid));
+        let nameless = self.keys.iter().filter(|key| key.jwk.common.key_id.is_none());
+        named.chain(nameless).cloned().collect()
+    }
+
+    fn has(&self, kid: Option<&str>) -> bool {
+        self.keys.iter().any(|key| kid.is_none_or(|kid| key.is_named(kid)))
+    }
+
+    fn was_read_within(&self, time: SignedDuration, now: Timestamp) -> bool {
+        self.read_at.is_some_and(|at| now.duration_since(at).abs() < time)
     }
 }
 
@@ -108,8 +119,8 @@ impl KeyCache {
         Self { transport: transport.into(), clock, slots: Arc::default() }
     }
 
-    /// Returns the keys with this `kid`, or all keys without one: the caller takes those that suit. Empty if the issuer
-    /// does not publish any.
+    /// Returns the keys with this `kid` and those without any, or all keys for a token without one: the caller tries those
+    /// that suit. Empty if the issuer does not publish any.
     ///
     /// # Errors
     /// [`FetchError`] if the keys cannot be fetched and were not in the last 24 hours.
@@ -122,32 +133,56 @@ impl KeyCache {
         // Held while fetching: concurrent callers of one issuer share one request.
         let mut slot = slot.lock().await;
         let now = self.clock.now();
-        let since = |time: Option<Timestamp>| time.map(|time| now.duration_since(time).abs());
-        let fresh = since(slot.read_at).is_some_and(|age| age < FRESH_FOR);
-        if fresh {
-            let known = slot.of(kid);
-            if !known.is_empty() {
-                return Ok(known);
-            }
+        if slot.was_read_within(FRESH_FOR, now) && slot.has(kid) {
+            return Ok(slot.of(kid));
         }
-        let is_usable = |slot: &Slot| since(slot.read_at).is_some_and(|age| age < USABLE_FOR);
-        let pause = if is_usable(&slot) { LOOK_AGAIN_AFTER } else { LOOK_AGAIN_WITHOUT_KEYS };
-        let mut failure = FetchError::NoAnswer;
-        if since(slot.looked_at).is_none_or(|age| age >= pause) {
-            let mut looked = self.fetch(jwks_uri).await;
-            if looked.is_err() && !is_usable(&slot) {
-                looked = self.fetch(jwks_uri).await;
-            }
-            slot.looked_at = Some(now);
-            match looked {
-                Ok(keys) => {
-                    slot.keys = keys;
-                    slot.read_at = Some(now);
-                }
-                Err(error) => failure = error,
-            }
+        let looked = self.look(&mut slot, jwks_uri, now).await;
+        if slot.was_read_within(USABLE_FOR, now) {
+            return Ok(slot.of(kid));
         }
-        if is_usable(&slot) { Ok(slot.of(kid)) } else { Err(failure) }
+        looked.map(|()| Vec::new())
+    }
+
+    /// Returns the keys for a token that none of `tried` verifies, but for those: an issuer whose keys have no `kid`, or
+    /// always the same, rolls them over without another sign. Empty if there are none, or they were looked for in the last
+    /// five minutes.
+    pub async fn newer_keys(
+        &self,
+        jwks_uri: &Url,
+        kid: Option<&str>,
+        tried: &[SigningKey],
+    ) -> Vec<SigningKey> {
+        let is_new = |key: &SigningKey| tried.iter().all(|tried| tried.jwk != key.jwk);
+        let slot = self.slot(jwks_uri).await;
+        let mut slot = slot.lock().await;
+        // Another caller may have fetched them meanwhile.
+        if !slot.of(kid).iter().any(is_new) {
+            // Without an answer, the known keys stay.
+            drop(self.look(&mut slot, jwks_uri, self.clock.now()).await);
+        }
+        slot.of(kid).into_iter().filter(is_new).collect()
+    }
+
+    /// Fetches the keys, unless that was done a short time ago.
+    async fn look(
+        &self,
+        slot: &mut Slot,
+        jwks_uri: &Url,
+        now: Timestamp,
+    ) -> Result<(), FetchError> {
+        let is_usable = slot.was_read_within(USABLE_FOR, now);
+        let pause = if is_usable { LOOK_AGAIN_AFTER } else { LOOK_AGAIN_WITHOUT_KEYS };
+        if slot.looked_at.is_some_and(|at| now.duration_since(at).abs() < pause) {
+            return Err(FetchError::NoAnswer);
+        }
+        let mut looked = self.fetch(jwks_uri).await;
+        if looked.is_err() && !is_usable {
+            looked = self.fetch(jwks_uri).await;
+        }
+        slot.looked_at = Some(now);
+        slot.keys = looked?;
+        slot.read_at = Some(now);
+        Ok(())
     }
 
     async fn slot(&self, jwks_uri: &Url) -> Arc<Mutex<Slot>> {

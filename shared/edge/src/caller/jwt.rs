@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use entra::jwks::{KeyCache, MOST_KEYS_TRIED, SigningKey};
 use ground::clock::Clock;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
@@ -24,7 +25,7 @@ const KID_LIMIT: usize = 256;
 pub struct JwtVerifier {
     config: JwtConfig,
     discovery: Discovery,
-    keys: entra::jwks::KeyCache,
+    keys: KeyCache,
     clock: Arc<dyn Clock>,
 }
 
@@ -84,7 +85,7 @@ impl JwtVerifier {
     #[must_use]
     pub fn new(config: JwtConfig, http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
         let discovery = Discovery::new(http.clone(), config.issuer.clone(), Arc::clone(&clock));
-        let keys = entra::jwks::KeyCache::new(http, Arc::clone(&clock));
+        let keys = KeyCache::new(http, Arc::clone(&clock));
         Self { config, discovery, keys, clock }
     }
 
@@ -108,31 +109,25 @@ impl JwtVerifier {
         if kid.is_some_and(|kid| !(1..=KID_LIMIT).contains(&kid.len())) {
             return Err(Refusal::Key);
         }
-        let keys = self.keys(kid, header.alg).await?;
-        let mut signed = keys.iter().take(entra::jwks::MOST_KEYS_OF_ONE_ID);
-        let claims = signed.find_map(|key| signed_claims(token, key, header.alg).ok());
-        self.check(&claims.ok_or(Refusal::Signature)?)
+        self.check(&self.signed(token, kid, header.alg).await?)
     }
 
-    /// Returns the published keys that suit: those with the token's `kid`, or without one the only key that suits at all
-    /// (RFC 7517 section 4.5: `kid` is optional).
-    async fn keys(
+    /// Returns the claims, once a published key verifies the signature.
+    async fn signed(
         &self,
+        token: &str,
         kid: Option<&str>,
         algorithm: Algorithm,
-    ) -> Result<Vec<DecodingKey>, Refusal> {
+    ) -> Result<Map<String, Value>, Refusal> {
         let unavailable = |error: &dyn std::error::Error| Refusal::Unavailable(error.to_string());
         let address = self.discovery.jwks_uri().await.map_err(|error| unavailable(&error))?;
         let published = self.keys.keys(&address, kid).await.map_err(|error| unavailable(&error))?;
-        let suitable: Vec<_> = published.iter().filter(|key| key.suits(algorithm)).collect();
-        match (kid, suitable.len()) {
-            (_, 0) if published.is_empty() => Err(Refusal::Key),
-            (_, 0) => Err(Refusal::Algorithm),
-            (None, 2..) => Err(Refusal::Key),
-            _ => suitable
-                .into_iter()
-                .map(|key| DecodingKey::from_jwk(&key.jwk).map_err(|_| Refusal::Key))
-                .collect(),
+        match signed_by_one_of(&published, token, algorithm) {
+            Err(Refusal::Signature) => {
+                let newer = self.keys.newer_keys(&address, kid, &published).await;
+                signed_by_one_of(&newer, token, algorithm).map_err(|_| Refusal::Signature)
+            }
+            decided => decided,
         }
     }
 
@@ -168,6 +163,24 @@ impl JwtVerifier {
         let user = claims.get(&self.config.user_claim).and_then(Value::as_str);
         user.and_then(|user| user.parse().ok()).ok_or(Refusal::User)
     }
+}
+
+/// Tries the keys that suit, until one verifies the token.
+fn signed_by_one_of(
+    published: &[SigningKey],
+    token: &str,
+    algorithm: Algorithm,
+) -> Result<Map<String, Value>, Refusal> {
+    if published.is_empty() {
+        return Err(Refusal::Key);
+    }
+    let suitable: Vec<_> = published.iter().filter(|key| key.suits(algorithm)).collect();
+    if suitable.is_empty() {
+        return Err(Refusal::Algorithm);
+    }
+    let readable = suitable.into_iter().filter_map(|key| DecodingKey::from_jwk(&key.jwk).ok());
+    let mut tried = readable.take(MOST_KEYS_TRIED);
+    tried.find_map(|key| signed_claims(token, &key, algorithm).ok()).ok_or(Refusal::Signature)
 }
 
 /// The claims, once the signature has been verified. Times, issuer and audience are checked by

@@ -238,6 +238,7 @@ async fn the_key_that_suits_is_taken_among_those_of_one_id_in_any_order() {
         changed("alg", json!("RSA-OAEP")),
         changed("alg", json!("RS512")),
         changed("kty", json!("odd")),
+        changed("e", json!("+")),
         of_operations,
         provider::ec_jwk("one"),
         provider::rsa_jwk(&other, "one"),
@@ -255,7 +256,7 @@ async fn the_key_that_suits_is_taken_among_those_of_one_id_in_any_order() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_key_id_is_verified_by_the_only_key_that_suits() {
+async fn a_token_without_a_key_id_is_verified_by_any_key_that_suits() {
     let setup = Setup::new().await;
     let rsa = provider::rsa_key();
     let signed = token(&json!({"alg": "RS256"}), &setup.claims(), &rsa);
@@ -270,7 +271,50 @@ async fn a_token_without_a_key_id_is_verified_by_the_only_key_that_suits() {
     let two = [provider::rsa_jwk(&rsa, "a"), provider::rsa_jwk(&provider::new_rsa_key(), "b")];
     setup.provider.set_keys(&two);
     let signed = token(&json!({"alg": "RS256"}), &setup.claims(), &rsa);
-    assert_eq!(setup.verify(signed).await, Err(Refusal::Key), "nothing says which");
+    assert_eq!(setup.verify(signed).await.as_deref(), Ok("ada"));
+    let forged = token(&json!({"alg": "RS256"}), &setup.claims(), &provider::new_rsa_key());
+    assert_eq!(setup.verify(forged).await, Err(Refusal::Signature));
+}
+
+#[tokio::test]
+async fn keys_without_an_id_or_with_the_same_one_roll_over() {
+    let (former, next) = (provider::rsa_key(), provider::new_rsa_key());
+    let mut header = json!({"alg": "RS256"});
+    for kid in [None, Some("k1")] {
+        let jwk = |key| {
+            let mut jwk = provider::rsa_jwk(key, kid.unwrap_or_default());
+            if kid.is_none() {
+                jwk.as_object_mut().unwrap().remove("kid");
+            }
+            jwk
+        };
+        if let Some(kid) = kid {
+            header["kid"] = json!(kid);
+        }
+        let setup = Setup::new().await;
+        setup.provider.set_keys(&[jwk(&former)]);
+        let signed = |key| token(&header, &setup.claims(), key);
+        assert_eq!(setup.verify(signed(&former)).await.as_deref(), Ok("ada"));
+        setup.provider.set_keys(&[jwk(&former), jwk(&next)]);
+        assert_eq!(setup.verify(signed(&next)).await, Err(Refusal::Signature), "{kid:?}");
+        setup.clock.0.fetch_add(301, Ordering::SeqCst);
+        let claims = setup.claims_with("exp", json!(NOW + 900));
+        assert_eq!(
+            setup.verify(token(&header, &claims, &next)).await.as_deref(),
+            Ok("ada"),
+            "{kid:?}"
+        );
+        assert_eq!(setup.provider.asked_of("/keys"), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_key_without_an_id_is_tried_for_a_token_with_one() {
+    let setup = Setup::new().await;
+    let mut nameless = provider::rsa_jwk(&provider::rsa_key(), "");
+    nameless.as_object_mut().unwrap().remove("kid");
+    setup.provider.set_keys(&[nameless, provider::ec_jwk("another")]);
+    assert_eq!(setup.rs256(&setup.claims()).await.as_deref(), Ok("ada"));
 }
 
 #[tokio::test]
