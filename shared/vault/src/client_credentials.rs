@@ -81,7 +81,8 @@ pub enum CredentialUseError {
     Missing,
     /// It could not be read.
     Vault(Error),
-    /// Entra refused the request; if because of the credential, then with every live version of it.
+    /// Entra refused the request; if because of the credential, then with every live version of it. This is the refusal of
+    /// the newest one.
     Entra(TokenError),
 }
 
@@ -336,7 +337,8 @@ impl ClientCredentials {
     /// each live version, newest first.
     ///
     /// # Errors
-    /// [`CredentialUseError`] when no version can be used, or Entra refuses for another reason.
+    /// [`CredentialUseError`] when no version can be used, or Entra refuses for another reason. If it refuses each version,
+    /// the error is that of the newest.
     pub async fn with_live<T, F, Asked>(
         &self,
         id: &IntegrationId,
@@ -355,13 +357,18 @@ impl ClientCredentials {
             Err(error) if error.may_be_about_the_credential() => error,
             answer => return answer.map_err(CredentialUseError::Entra),
         };
+        // The refusal to report: somebody may have replaced the cached credential.
+        let mut newest = None;
         for cached in self.reread(id).await.map_err(CredentialUseError::Vault)? {
             let version = self.ready(cached.clone()).await.map_err(CredentialUseError::Vault)?;
             if version.is_same_as(&credential) {
+                newest.get_or_insert_with(|| refused.clone());
                 continue;
             }
             match ask(version).await {
-                Err(error) if error.may_be_about_the_credential() => {}
+                Err(error) if error.may_be_about_the_credential() => {
+                    newest.get_or_insert(error);
+                }
                 Err(error) => return Err(CredentialUseError::Entra(error)),
                 Ok(answer) => {
                     tracing::warn!(integration = %id, "Entra refuses the cached credential and accepts another version of it");
@@ -371,7 +378,7 @@ impl ClientCredentials {
                 }
             }
         }
-        Err(CredentialUseError::Entra(refused))
+        Err(CredentialUseError::Entra(newest.unwrap_or(refused)))
     }
 
     /// Both live versions, newest first, read from Secrets Manager after Entra refused the cached one.

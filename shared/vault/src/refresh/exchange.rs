@@ -18,6 +18,7 @@ use crate::integrations::{self, Integration};
 const DEADLINE: Duration = Duration::from_secs(8);
 
 impl Refresher {
+    /// Asks Entra for new tokens, and records that it accepts the app again if it does.
     pub(super) async fn ask_entra(
         &self,
         connection: &Connection,
@@ -25,26 +26,33 @@ impl Refresher {
         refresh_token: &SecretString,
         claims: Option<&str>,
     ) -> Result<TokenResponse, Failure> {
-        let asked = self.ask(connection, integration, refresh_token, claims);
+        let asked = self.request(connection, integration, refresh_token, claims);
         let asked = tokio::time::timeout(DEADLINE, asked).await;
-        asked.unwrap_or_else(|_| Err(Failure::Entra(TokenError::no_answer())))
+        let asked =
+            asked.unwrap_or_else(|_| Err(CredentialUseError::Entra(TokenError::no_answer())));
+        // Outside of the deadline, which would throw the tokens away.
+        if asked.is_ok() {
+            self.accepted(integration).await;
+        }
+        if proves_that_the_tenant_takes_the_app(&asked) {
+            self.tenants.accepted(integration, &connection.account.tenant_id).await;
+        }
+        asked.map_err(Failure::from)
     }
 
-    async fn ask(
+    async fn request(
         &self,
         connection: &Connection,
         integration: &Integration,
         refresh_token: &SecretString,
         claims: Option<&str>,
-    ) -> Result<TokenResponse, Failure> {
+    ) -> Result<TokenResponse, CredentialUseError> {
         // Always the tenant that issued the tokens; the user may have signed in through `organizations`.
         let tenant = Tenant::Id(connection.account.tenant_id.clone());
-        let metadata =
-            self.parts.metadata.get(&tenant).await.map_err(|error| Failure::Entra(error.into()))?;
-        let scopes = devops::scopes::request(&connection.scopes);
-        let (metadata, scopes) = (&metadata, &scopes);
-        let asked = self
-            .parts
+        let metadata = self.parts.metadata.get(&tenant).await;
+        let metadata = &metadata.map_err(|error| CredentialUseError::Entra(error.into()))?;
+        let scopes = &devops::scopes::request(&connection.scopes);
+        self.parts
             .credentials
             .with_live(&integration.id, |credential| async move {
                 self.meter.count(|counts| counts.token_requests += 1);
@@ -57,25 +65,7 @@ impl Refresher {
                 };
                 self.parts.entra.refresh(metadata, request).await
             })
-            .await;
-        match asked {
-            Ok(tokens) => {
-                self.accepted(integration).await;
-                self.tenants.accepted(integration, &connection.account.tenant_id).await;
-                Ok(tokens)
-            }
-            Err(CredentialUseError::Missing) => Err(Failure::NoCredential),
-            Err(CredentialUseError::Vault(Error::NotFederated { .. })) => {
-                Err(Failure::NotFederated)
-            }
-            Err(CredentialUseError::Vault(error)) => Err(Failure::Vault(error)),
-            Err(CredentialUseError::Entra(error)) => {
-                if judges_the_grant(error.class) {
-                    self.tenants.accepted(integration, &connection.account.tenant_id).await;
-                }
-                Err(Failure::Entra(error))
-            }
-        }
+            .await
     }
 
     /// Entra accepts the credential again, so the integration becomes ready without an operator.
@@ -88,7 +78,25 @@ impl Refresher {
     }
 }
 
-/// Whether a refusal is about the grant for a known reason, which Entra looks at only in a tenant that takes the app.
-fn judges_the_grant(class: ErrorClass) -> bool {
-    class.party() == Party::Connection && class != ErrorClass::Suspect
+impl From<CredentialUseError> for Failure {
+    fn from(error: CredentialUseError) -> Self {
+        match error {
+            CredentialUseError::Missing => Self::NoCredential,
+            CredentialUseError::Vault(Error::NotFederated { .. }) => Self::NotFederated,
+            CredentialUseError::Vault(error) => Self::Vault(error),
+            CredentialUseError::Entra(error) => Self::Entra(error),
+        }
+    }
+}
+
+/// Whether Entra issued tokens, or refused the grant for a known reason: it looks at the grant only in a tenant that takes
+/// the app.
+fn proves_that_the_tenant_takes_the_app(asked: &Result<TokenResponse, CredentialUseError>) -> bool {
+    match asked {
+        Ok(_) => true,
+        Err(CredentialUseError::Entra(error)) => {
+            error.class.party() == Party::Connection && error.class != ErrorClass::Suspect
+        }
+        Err(_) => false,
+    }
 }
