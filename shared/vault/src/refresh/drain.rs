@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!   due index ──pages──> lanes (integration, tenant) ──┬─ window of the integration ─┐
-//!                                                      ├─ pace of the tenant ────────┼─> refresh protocol
-//!                                                      └─ places in all ─────────────┘   (at most N at once)
+//!                                                │     ├─ pace of the tenant ────────┼─> refresh protocol
+//!                                                │     └─ places in all ─────────────┘   (at most N at once)
+//!                                                └─ must wait, or integration gone ────> put off or deleted
+//!                                                                                        (at most N more at once)
 //! ```
 //!
 //! - The *window* of an integration is the number of its concurrent refreshes. It begins with one and doubles while
@@ -11,7 +13,7 @@
 //!   the breaker (the integration's status in DynamoDB) stops them all.
 //! - The *pace* of a tenant is found by additive increase and multiplicative decrease.
 //! - A tenant that refuses the app (its breaker is in DynamoDB, too) is asked by one row at a time, and only when a try is
-//!   due; its other rows are put off. It narrows no window and holds up no other tenant.
+//!   due; its other rows are put off, at places of their own. It narrows no window and holds up no other tenant.
 //!
 //! A row that is not handled stays due or is put off; either way the index returns it later.
 
@@ -49,7 +51,7 @@ const UNUSABLE_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// The limits of one worker.
 #[derive(Debug, Clone, Copy)]
 pub struct DrainLimits {
-    /// Connections handled at the same time.
+    /// Connections renewed at the same time. As many others are put off meanwhile.
     pub concurrency: usize,
     /// Token requests per second for each Entra tenant.
     pub rate: f64,
@@ -128,6 +130,7 @@ impl Drain {
             known: HashMap::new(),
             position: Position::Beginning,
             drained: Drained::default(),
+            places: Places::default(),
             own_failures: 0,
         };
         run.run(deadline).await;
@@ -150,6 +153,7 @@ struct Known {
     tried: HashSet<TenantId>,
     /// How many of its connections may be refreshed at the same time.
     window: usize,
+    /// How many of them are.
     under_way: usize,
     /// Renewals in a row for which Entra was unavailable.
     unavailable: usize,
@@ -169,8 +173,57 @@ impl Known {
 
     /// Whether the next row of a tenant needs a request to Entra.
     fn asks_entra(&self, tenant: &TenantId, now: Timestamp) -> bool {
-        let is_ready = self.integration.as_ref().is_some_and(|one| one.status == Status::Ready);
-        is_ready && self.tenant_waits_until(tenant, now).is_none()
+        let is_usable = match self.integration.as_ref().map(|found| found.status) {
+            Some(Status::Ready) => true,
+            Some(Status::CredentialRejected) => self.probe_at <= now,
+            Some(Status::Paused) | None => false,
+        };
+        is_usable && self.tenant_waits_until(tenant, now).is_none()
+    }
+
+    /// Takes the outcome of a renewal into account; `limit` is the widest window.
+    fn renewed(&mut self, tenant: &TenantId, outcome: &Result<DueOutcome, Fault>, limit: usize) {
+        self.under_way -= 1;
+        self.tried.remove(tenant);
+        let Ok(outcome) = outcome else { return };
+        match outcome {
+            DueOutcome::CredentialRejected => {
+                self.window = 1;
+                self.fresh_until = Instant::now();
+            }
+            // The entry is in DynamoDB by now. Other tenants are not affected, so the window stays.
+            DueOutcome::TenantRefused => self.fresh_until = Instant::now(),
+            DueOutcome::Unavailable => self.count_unavailable(),
+            DueOutcome::Renewed
+            | DueOutcome::Refused
+            | DueOutcome::Throttled
+            | DueOutcome::ReauthorizationRequired => {
+                if matches!(outcome, DueOutcome::Renewed | DueOutcome::Refused) {
+                    self.unavailable = 0;
+                }
+                self.accepted(tenant, limit);
+            }
+            _ => {}
+        }
+    }
+
+    /// Narrows the window when Entra as a whole does not answer; a single tenant has its pace.
+    fn count_unavailable(&mut self) {
+        self.unavailable += 1;
+        if self.unavailable >= self.window {
+            self.window = (self.window / 2).max(1);
+            self.unavailable = 0;
+        }
+    }
+
+    /// Widens the window, because Entra accepts the app's credential.
+    fn accepted(&mut self, tenant: &TenantId, limit: usize) {
+        self.window = (self.window * 2).min(limit);
+        let was_stopped = self.integration.as_ref().is_some_and(|one| one.status != Status::Ready);
+        // After a try, the tenant or the integration may be accepted again.
+        if was_stopped || self.refused.get(tenant).is_some() {
+            self.fresh_until = Instant::now();
+        }
     }
 }
 
@@ -180,8 +233,28 @@ enum Action {
     Delete,
 }
 
+impl Action {
+    const fn is_renewal(&self) -> bool {
+        matches!(self, Self::Renew(_))
+    }
+}
+
+/// The rows under way.
+#[derive(Default)]
+struct Places {
+    renewals: usize,
+    others: usize,
+}
+
+impl Places {
+    fn of(&mut self, is_renewal: bool) -> &mut usize {
+        if is_renewal { &mut self.renewals } else { &mut self.others }
+    }
+}
+
 struct Handled {
     row: Due,
+    is_renewal: bool,
     outcome: Result<DueOutcome, Fault>,
 }
 
@@ -200,6 +273,7 @@ struct Run<'a> {
     known: HashMap<IntegrationId, Known>,
     position: Position,
     drained: Drained,
+    places: Places,
     /// In a row.
     own_failures: u32,
 }
@@ -210,7 +284,7 @@ impl Run<'_> {
         let mut under_way = FuturesUnordered::new();
         loop {
             let mut wake_at = None;
-            while self.may_begin(deadline) && under_way.len() < drain.limits.concurrency {
+            while self.may_begin(deadline) && self.has_place() {
                 match self.next_action().await {
                     Ok(Begin::Row(row, action)) => {
                         under_way.push(handle(&drain.refresher, row, action));
@@ -244,6 +318,10 @@ impl Run<'_> {
         self.drained.failure.is_none() && Instant::now() < deadline
     }
 
+    fn has_place(&self) -> bool {
+        self.places.renewals.min(self.places.others) < self.drain.limits.concurrency
+    }
+
     /// The next row and what to do with it, or the time until which there is none.
     async fn next_action(&mut self) -> Result<Begin, Error> {
         loop {
@@ -266,7 +344,8 @@ impl Run<'_> {
     }
 
     fn next(&mut self) -> Next {
-        let Self { lanes, known, drain, .. } = self;
+        let Self { lanes, known, drain, places, .. } = self;
+        let limit = drain.limits.concurrency;
         let mut paces = drain.paces.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, wall_clock) = (Instant::now(), drain.refresher.parts.clock.now());
         lanes.next(|integration, tenant| {
@@ -274,13 +353,9 @@ impl Run<'_> {
                 return Turn::Unknown;
             };
             if !known.asks_entra(tenant, wall_clock) {
-                return if known.under_way < drain.limits.concurrency {
-                    Turn::Now
-                } else {
-                    Turn::Later
-                };
+                return if places.others < limit { Turn::Now } else { Turn::Later };
             }
-            if known.under_way >= known.window {
+            if places.renewals >= limit || known.under_way >= known.window {
                 return Turn::Later;
             }
             let pace = paces.of(tenant, drain.limits.rate);
@@ -323,7 +398,10 @@ impl Run<'_> {
                 }
             },
         };
-        known.under_way += 1;
+        if action.is_renewal() {
+            known.under_way += 1;
+        }
+        *self.places.of(action.is_renewal()) += 1;
         let age = now.duration_since(row.due_at).as_secs();
         self.drained.overdue.push(u32::try_from(age.max(0)).unwrap_or(u32::MAX));
         Ok(Some(action))
@@ -377,46 +455,12 @@ impl Run<'_> {
     }
 
     fn note(&mut self, handled: &Handled) {
-        let limit = self.drain.limits.concurrency;
-        let row = &handled.row;
-        let known = self.known.get_mut(&row.integration);
-        if let Some(known) = known {
-            known.under_way -= 1;
-            known.tried.remove(&row.tenant);
-            known.unavailable = match &handled.outcome {
-                Ok(DueOutcome::Unavailable) => known.unavailable + 1,
-                Ok(DueOutcome::Renewed | DueOutcome::Refused) => 0,
-                _ => known.unavailable,
-            };
-            match &handled.outcome {
-                Ok(DueOutcome::CredentialRejected) => {
-                    known.window = 1;
-                    known.fresh_until = Instant::now();
-                }
-                // The entry is in DynamoDB by now. Other tenants are not affected, so the window stays.
-                Ok(DueOutcome::TenantRefused) => known.fresh_until = Instant::now(),
-                // Entra as a whole does not answer; a single tenant has its pace.
-                Ok(DueOutcome::Unavailable) if known.unavailable >= known.window => {
-                    known.window = (known.window / 2).max(1);
-                    known.unavailable = 0;
-                }
-                Ok(
-                    DueOutcome::Renewed
-                    | DueOutcome::Refused
-                    | DueOutcome::Throttled
-                    | DueOutcome::ReauthorizationRequired,
-                ) => {
-                    // Entra accepts the app's credential, so the window grows.
-                    known.window = (known.window * 2).min(limit);
-                    let was_stopped =
-                        known.integration.as_ref().is_some_and(|one| one.status != Status::Ready);
-                    // After a try, the tenant or the integration may be accepted again.
-                    if was_stopped || known.refused.get(&row.tenant).is_some() {
-                        known.fresh_until = Instant::now();
-                    }
-                }
-                _ => {}
-            }
+        let (row, limit) = (&handled.row, self.drain.limits.concurrency);
+        *self.places.of(handled.is_renewal) -= 1;
+        if handled.is_renewal
+            && let Some(known) = self.known.get_mut(&row.integration)
+        {
+            known.renewed(&row.tenant, &handled.outcome, limit);
         }
         self.note_pace(&row.tenant, &handled.outcome);
         match &handled.outcome {
@@ -453,6 +497,7 @@ enum Begin {
 }
 
 async fn handle(refresher: &Refresher, row: Due, action: Action) -> Handled {
+    let is_renewal = action.is_renewal();
     let handling = async {
         match &action {
             Action::Renew(integration) => refresher.handle_due(&row, integration).await,
@@ -461,17 +506,17 @@ async fn handle(refresher: &Refresher, row: Due, action: Action) -> Handled {
         }
     };
     let failure = match AssertUnwindSafe(handling).catch_unwind().await {
-        Ok(Ok(outcome)) => return Handled { row, outcome: Ok(outcome) },
+        Ok(Ok(outcome)) => return Handled { row, is_renewal, outcome: Ok(outcome) },
         Ok(Err(error @ (Error::Unavailable { .. } | Error::Contended { .. }))) => {
             tracing::error!(connection = %row.connection, "a due connection could not be handled: {error}");
-            return Handled { row, outcome: Err(Fault::Unavailable(error)) };
+            return Handled { row, is_renewal, outcome: Err(Fault::Unavailable(error)) };
         }
         Ok(Err(error)) => error.to_string(),
         Err(_panic) => "its handling panicked".to_owned(),
     };
     tracing::error!(connection = %row.connection, "a due connection is put aside: {failure}");
     put_aside(refresher, &row).await;
-    Handled { row, outcome: Err(Fault::Unusable) }
+    Handled { row, is_renewal, outcome: Err(Fault::Unusable) }
 }
 
 /// Puts a connection off for an hour, so that it does not stay at the head of its shard for ever.
