@@ -14,7 +14,7 @@ mod tenant;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge::claims_cookie;
+use edge::claims_cookie::{self, SignIn};
 use edge::config::{Config, FromVariables as _, PublicUrl};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
@@ -29,8 +29,8 @@ use entra::authorization::{AuthorizationRequest, Nonce, PkceVerifier, State};
 use entra::metadata::MetadataCache;
 use ground::clock::Clock;
 use ground::random::Random;
-use http::Response;
 use http::header::SET_COOKIE;
+use http::{HeaderMap, Response};
 use jiff::Timestamp;
 use tenant::OrganizationTenants;
 use vault::connections::Connections;
@@ -110,8 +110,7 @@ impl HttpFunction for Authorize {
         };
         log.integration(&session.integration);
         let integration = self.usable_integration(&session).await?;
-        let claims = claims_cookie::kept(request.headers());
-        self.redirect_to_entra(&integration, *session, session_key, claims, now)
+        self.redirect_to_entra(request.headers(), &integration, *session, session_key, now)
             .await
             .map_err(|problem| problem.branding(&integration.settings.branding))
     }
@@ -120,10 +119,10 @@ impl HttpFunction for Authorize {
 impl Authorize {
     async fn redirect_to_entra(
         &self,
+        headers: &HeaderMap,
         integration: &Integration,
         session: ConnectSession,
         session_key: SessionKey,
-        claims: Option<String>,
         now: Timestamp,
     ) -> Result<Response<Body>, Problem> {
         let tenant = self
@@ -141,8 +140,9 @@ impl Authorize {
         let (state, binding) = (State::mint(rng), Binding::mint(rng));
         let (verifier, nonce) = (PkceVerifier::mint(rng), Nonce::mint(rng));
         let known = self.connections.find(&session.integration, &session.user).await?;
+        let sign_in = SignIn { integration: integration.id.clone(), tenant: tenant.clone() };
         // The browser's own are newer than those of an existing connection.
-        let claims = claims.or_else(|| known?.claims_challenge);
+        let claims = claims_cookie::kept(headers, &sign_in).or_else(|| known?.claims_challenge);
         let location = AuthorizationRequest {
             client_id: &integration.settings.client_id,
             redirect_uri: &self.public_url.redirect_uri(),

@@ -1,6 +1,6 @@
 //! Exchanges the code for tokens and a verified identity.
 
-use edge::claims_cookie;
+use edge::claims_cookie::{self, SignIn};
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use entra::id_token::{self, IdTokenError, IdTokenExpectations, Identity};
@@ -17,6 +17,11 @@ use crate::Callback;
 pub(crate) struct Redeemed {
     pub(crate) tokens: TokenResponse,
     pub(crate) identity: Identity,
+}
+
+/// The sign-ins to which the claims of a refused one belong.
+pub(crate) fn sign_in(flow: &AuthorizationFlow) -> SignIn {
+    SignIn { integration: flow.session.integration.clone(), tenant: flow.tenant.clone() }
 }
 
 impl Callback {
@@ -60,7 +65,8 @@ impl Callback {
             Err(CredentialUseError::Vault(error)) => return Err(error.into()),
             Err(CredentialUseError::Entra(error)) => {
                 let problem = self.exchange_refused(integration, &error).await;
-                let cookie = error.claims.as_deref().and_then(claims_cookie::keep);
+                let keep = |claims: &str| claims_cookie::keep(&sign_in(flow), claims);
+                let cookie = error.claims.as_deref().and_then(keep);
                 return Err(match cookie {
                     Some(cookie) => problem.header(SET_COOKIE, cookie),
                     None => problem,

@@ -37,8 +37,8 @@ use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
 use ground::clock::Clock;
 use ground::random::Random;
-use http::Response;
 use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue, Response};
 use secrecy::SecretString;
 use vault::client_credentials::ClientCredentials;
 use vault::connections::{Account, Completed, Completion, Connections};
@@ -148,12 +148,7 @@ impl HttpFunction for Callback {
         }
         // The cookie is used up, whether the flow succeeded or failed.
         let cleared = cookie.clear();
-        let claims: Vec<_> = match &outcome {
-            Outcome::Refused(problem) => {
-                problem.headers().get_all(SET_COOKIE).iter().cloned().collect()
-            }
-            _ => claims_cookie::forget(request.headers()).into_iter().collect(),
-        };
+        let claims = claims_cookies(&outcome, &flow, request.headers());
         match outcome.response(flow.session.return_to.as_ref(), &log) {
             Ok(mut response) => {
                 for cookie in claims.into_iter().chain([cleared]) {
@@ -281,4 +276,16 @@ impl Callback {
             })
             .ok_or_else(|| Problem::new(Code::IntegrationNotReady))
     }
+}
+
+/// The cookies about the claims for the next sign-in: a refusal may set one, and a success forgets it.
+fn claims_cookies(
+    outcome: &Outcome,
+    flow: &AuthorizationFlow,
+    headers: &HeaderMap,
+) -> Vec<HeaderValue> {
+    if let Outcome::Refused(problem) = outcome {
+        return problem.headers().get_all(SET_COOKIE).iter().cloned().collect();
+    }
+    claims_cookie::forget(headers, &exchange::sign_in(flow)).into_iter().collect()
 }

@@ -1,12 +1,15 @@
-//! The claims that Entra asked for when it refused to redeem a code, kept by the browser for its next sign-in: without
-//! them Entra would refuse that one, too.
+//! The claims that Entra asked for when it refused to redeem a code, kept by the browser for its next sign-in under the
+//! same integration and at the same tenant: without them Entra would refuse that one, too.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra::identifiers::Tenant;
 use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use vault::ids::IntegrationId;
 use vault::sessions::SESSION_LIFETIME;
 
 use crate::cookies;
@@ -15,25 +18,43 @@ const KEPT_FOR: Duration = SESSION_LIFETIME.unsigned_abs();
 /// The longest claims that a cookie takes, in bytes.
 const LONGEST: usize = 2048;
 
+/// The sign-ins that claims belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// The integration.
+    pub integration: IntegrationId,
+    /// The tenant that the browser is sent to.
+    pub tenant: Tenant,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    sign_in: SignIn,
+    claims: String,
+}
+
 /// Returns the `Set-Cookie` that keeps these claims (JSON) as long as a connect link lives, or `None` if they are too long.
-pub fn keep(claims: &str) -> Option<HeaderValue> {
+pub fn keep(sign_in: &SignIn, claims: &str) -> Option<HeaderValue> {
     if claims.len() > LONGEST {
         return None;
     }
-    let value = SecretString::from(URL_SAFE_NO_PAD.encode(claims));
-    cookies::claims().set(&value, KEPT_FOR).ok()
+    let kept = Kept { sign_in: sign_in.clone(), claims: claims.to_owned() };
+    let value = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&kept).ok()?);
+    cookies::claims().set(&SecretString::from(value), KEPT_FOR).ok()
 }
 
-/// Returns the kept claims. The browser may have changed them, so nothing may depend on them.
-pub fn kept(headers: &HeaderMap) -> Option<String> {
+/// Returns the claims that are kept for such a sign-in. The browser may have changed them, so nothing may depend on them.
+pub fn kept(headers: &HeaderMap, sign_in: &SignIn) -> Option<String> {
     let value = cookies::claims().read(headers).ok()??;
-    let claims = URL_SAFE_NO_PAD.decode(value.expose_secret()).ok()?;
-    String::from_utf8(claims).ok().filter(|claims| claims.len() <= LONGEST)
+    let kept = URL_SAFE_NO_PAD.decode(value.expose_secret()).ok()?;
+    let kept: Kept = serde_json::from_slice(&kept).ok()?;
+    (kept.sign_in == *sign_in && kept.claims.len() <= LONGEST).then_some(kept.claims)
 }
 
-/// Returns the `Set-Cookie` that forgets the claims, if the browser keeps some.
-pub fn forget(headers: &HeaderMap) -> Option<HeaderValue> {
-    kept(headers).map(|_| cookies::claims().clear())
+/// Returns the `Set-Cookie` that forgets the claims, if the browser keeps some for such a sign-in.
+pub fn forget(headers: &HeaderMap, sign_in: &SignIn) -> Option<HeaderValue> {
+    kept(headers, sign_in).map(|_| cookies::claims().clear())
 }
 
 #[cfg(test)]
@@ -42,25 +63,35 @@ mod tests {
 
     use super::*;
 
+    fn sign_in(integration: &str, tenant: &str) -> SignIn {
+        let tenant = tenant.to_owned().try_into().unwrap();
+        SignIn { integration: integration.parse().unwrap(), tenant }
+    }
+
     fn sent(cookie: &str) -> HeaderMap {
         HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())])
     }
 
     #[test]
-    fn claims_come_back_as_they_were_kept() {
+    fn claims_come_back_as_they_were_kept_and_for_no_other_sign_in() {
         let claims = r#"{"access_token":{"polids":{"essential":true,"values":["é"]}}}"#;
-        let cookie = keep(claims).unwrap();
-        let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-        assert_eq!(kept(&sent(pair)).as_deref(), Some(claims));
-        assert!(forget(&sent(pair)).unwrap().to_str().unwrap().contains("Max-Age=0"));
-        assert_eq!(keep(&"x".repeat(LONGEST + 1)), None);
+        let tenant = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
+        let ours = sign_in("one", tenant);
+        let cookie = keep(&ours, claims).unwrap();
+        let sent = sent(cookie.to_str().unwrap().split(';').next().unwrap());
+        assert_eq!(kept(&sent, &ours).as_deref(), Some(claims));
+        assert!(forget(&sent, &ours).unwrap().to_str().unwrap().contains("Max-Age=0"));
+        for other in [sign_in("two", tenant), sign_in("one", "organizations")] {
+            assert_eq!(kept(&sent, &other), None);
+            assert_eq!(forget(&sent, &other), None);
+        }
+        assert_eq!(keep(&ours, &"x".repeat(LONGEST + 1)), None);
     }
 
     #[test]
     fn an_unusable_cookie_keeps_nothing() {
         for cookie in ["a=b", "__Host-ado-connect-claims=%", "__Host-ado-connect-claims=_w"] {
-            assert_eq!(kept(&sent(cookie)), None, "{cookie}");
-            assert_eq!(forget(&sent(cookie)), None, "{cookie}");
+            assert_eq!(kept(&sent(cookie), &sign_in("one", "organizations")), None, "{cookie}");
         }
     }
 }
