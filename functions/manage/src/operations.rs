@@ -112,9 +112,11 @@ pub(crate) async fn turn_service(service: &Service, status: Status) -> Result<()
 }
 
 /// Returns the variant of an enum that is written as `word`, such as `active`, or `None` if there is none.
-pub(crate) fn from_word<T: DeserializeOwned>(word: &str) -> Option<T> {
-    let word: StrDeserializer<'_, Error> = word.into_deserializer();
-    T::deserialize(word).ok()
+pub(crate) fn from_word<T: DeserializeOwned + Serialize>(word: &str) -> Option<T> {
+    let from: StrDeserializer<'_, Error> = word.into_deserializer();
+    let variant = T::deserialize(from).ok()?;
+    // Stored enums read an unknown word as some variant.
+    (to_word(&variant) == word).then_some(variant)
 }
 
 /// Returns the word of an enum's variant.

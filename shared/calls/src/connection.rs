@@ -38,6 +38,7 @@ pub fn require_usable(connection: &Connection, integration: &Integration) -> Res
     match connection.status {
         Status::Active => Ok(()),
         Status::Pending => Err(Problem::new(Code::ConnectionPending)),
+        Status::Unknown => Err(Problem::new(Code::ServiceUnavailable)),
         Status::ReauthorizationRequired => {
             let problem = Problem::new(Code::ConnectionReauthorizationRequired);
             Err(with_reconnect_url(problem, connection, integration))

@@ -24,7 +24,9 @@ pub enum Status {
     /// It does.
     #[default]
     Running,
-    /// The operator stopped it: no token is used, renewed or handed out, and no user is sent to Entra.
+    /// The operator stopped it: no token is used, renewed or handed out, and no user is sent to Entra. A status of a newer
+    /// release reads as this.
+    #[serde(other)]
     Paused,
 }
 

@@ -43,7 +43,8 @@ pub(crate) async fn read<T: DeserializeOwned>(
     answer.item.map(|item| from_item(what, item)).transpose()
 }
 
-/// The records whose keys begin with this prefix, in no particular order.
+/// The records whose keys begin with this prefix, in no particular order. An unreadable one is left out, because one item
+/// of a newer release must not hide all others.
 pub(crate) async fn scan<T: DeserializeOwned>(
     client: &Client,
     table: &str,
@@ -60,7 +61,14 @@ pub(crate) async fn scan<T: DeserializeOwned>(
         .send();
     let items = items.collect::<Result<Vec<_>, _>>().await;
     let items = items.map_err(|e| Error::sdk("dynamodb", "Scan", &e))?;
-    items.into_iter().map(|item| from_item(what, item)).collect()
+    let record = |item| match from_item(what, item) {
+        Ok(record) => Some(record),
+        Err(error) => {
+            tracing::error!("an item is left out: {error}");
+            None
+        }
+    };
+    Ok(items.into_iter().filter_map(record).collect())
 }
 
 /// Stores a record, unless another one has its key.

@@ -3,7 +3,7 @@
 
 use edge::problem::{FieldError, Problem};
 use ground::fields::{Fields, Object, is_within};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vault::integrations::{Integration, Settings};
 
@@ -65,7 +65,7 @@ impl Input {
 }
 
 /// The choice of a client credential.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Credential {
     Keep,

@@ -16,6 +16,7 @@ pub(super) const fn connection_status(status: connections::Status) -> Tag {
     match status {
         connections::Status::Active => Tag { look: "good", text: "Active" },
         connections::Status::Pending => Tag { look: "warn", text: "Waiting for confirmation" },
+        connections::Status::Unknown => Tag { look: "warn", text: "Of a newer release" },
         connections::Status::ReauthorizationRequired => {
             Tag { look: "bad", text: "User must sign in again" }
         }
@@ -37,6 +38,7 @@ pub(super) const fn credential_kind(kind: CredentialKind) -> &'static str {
         CredentialKind::ClientSecret => "Client secret",
         CredentialKind::Certificate => "Certificate",
         CredentialKind::Federated => "Federated credential",
+        CredentialKind::Unknown => "Credential of a newer release",
     }
 }
 
@@ -136,6 +138,7 @@ pub(super) fn happening(what: &Happening) -> String {
         Happening::ReauthorizationRequired { reason: code } => {
             format!("The user must sign in again. {}", reason(code))
         }
+        Happening::Unknown => "A change that only a newer release can describe.".to_owned(),
     }
 }
 

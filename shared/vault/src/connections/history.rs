@@ -52,6 +52,9 @@ pub enum Happening {
         /// Entra's error.
         reason: String,
     },
+    /// A change of a kind that a newer release notes.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The item that makes (integration, user) unique.

@@ -113,6 +113,9 @@ pub enum Status {
     Active,
     /// The user must sign in again.
     ReauthorizationRequired,
+    /// A status of a newer release, which this one neither uses nor changes.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The Entra identity: who (`tid` and `oid`), and how to show it.
@@ -187,12 +190,10 @@ pub struct Pending {
     pub token_expires_at: Timestamp,
 }
 
-/// How a refresh failed.
+/// How a refresh failed. One of a newer release reads as the mildest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefreshFailure {
-    /// Entra did not answer, or is temporarily unavailable.
-    Unavailable,
     /// Entra throttled us.
     Throttled,
     /// Entra refused the grant; it is asked once more before the user must sign in.
@@ -202,4 +203,7 @@ pub enum RefreshFailure {
     TenantRefused,
     /// Entra does not take our request, for a reason unknown to us.
     Misconfigured,
+    /// Entra did not answer, or is temporarily unavailable.
+    #[serde(other)]
+    Unavailable,
 }

@@ -102,6 +102,9 @@ pub enum CredentialKind {
     Certificate,
     /// A token of AWS (a federated identity credential of the app).
     Federated,
+    /// A kind of a newer release.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Whether an integration can be used.
@@ -112,7 +115,9 @@ pub enum Status {
     Ready,
     /// Entra refuses its credential; connections stay as they are.
     CredentialRejected,
-    /// The operator paused it, or it is being deleted.
+    /// The operator paused it, or it is being deleted. A status of a newer release reads as this, and no change of status
+    /// by this release overwrites it, except the operator's own pausing.
+    #[serde(other)]
     Paused,
 }
 

@@ -5,7 +5,7 @@ use devops::scopes::Scope;
 use entra::identifiers::{ClientId, Tenant, TenantId};
 use ground::fields::{Fields, Object};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use super::organizations::{OneOrMany, Organizations};
@@ -37,7 +37,7 @@ pub struct Settings {
     #[schemars(with = "Vec<String>")]
     pub allowed_return_origins: Vec<ReturnOrigin>,
     /// Whether the application confirms who finished in the browser: `required` unless given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strictest_if_unknown")]
     #[schemars(with = "String")]
     pub confirmation: Confirmation,
     /// Whether `POST /connections/{connection}/token` hands out access tokens.
@@ -198,6 +198,21 @@ impl From<TenantSetting> for String {
             TenantSetting::Fixed(tenant) => tenant.into(),
         }
     }
+}
+
+/// Reads the stored value. One of a newer release reads as `required`; a request is read by [`Settings::read`], which
+/// refuses it.
+fn strictest_if_unknown<'de, D: Deserializer<'de>>(from: D) -> Result<Confirmation, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Known(Confirmation),
+        Unknown(serde::de::IgnoredAny),
+    }
+    Ok(match Stored::deserialize(from)? {
+        Stored::Known(confirmation) => confirmation,
+        Stored::Unknown(_) => Confirmation::Required,
+    })
 }
 
 /// Whether the application must confirm a new connection.

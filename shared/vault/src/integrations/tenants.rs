@@ -73,7 +73,8 @@ pub struct RefusedTenant {
 pub enum TenantRefusal {
     /// Entra does not find the tenant.
     NotFound,
-    /// The app cannot be used in it.
+    /// The app cannot be used in it. A kind of a newer release reads as this.
+    #[serde(other)]
     Refused,
 }
 

@@ -1,6 +1,6 @@
 //! The handling of one due connection by the schedule.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::failure::RefreshError;
 use super::{Cause, Refresher, Renewal};
@@ -10,6 +10,9 @@ use crate::events::{ConnectionDetail, Event};
 use crate::ids::ConnectionId;
 use crate::integrations::Integration;
 use crate::schedule;
+
+/// How long a connection with a status of a newer release is left to workers of that release.
+const LEFT_TO_NEWER_RELEASES_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// The outcome for a due connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,11 @@ impl Refresher {
     ) -> Result<DueOutcome, Error> {
         let now = self.parts.clock.now();
         if connection.due_at.is_none_or(|due| due > now) {
+            return Ok(DueOutcome::Nothing);
+        }
+        if connection.status == Status::Unknown {
+            let later = now + LEFT_TO_NEWER_RELEASES_FOR;
+            self.parts.connections.reschedule(&connection, Some(later)).await?;
             return Ok(DueOutcome::Nothing);
         }
         if connection.pending.as_ref().is_some_and(|pending| pending.expires_at <= now) {
