@@ -25,6 +25,8 @@ use vault::integrations::{
     TenantRefusal, TenantSetting,
 };
 
+mod advice;
+
 /// Difference to Entra's clock that is still fine.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 /// Organizations looked up in one verification.
@@ -82,8 +84,9 @@ pub enum FindingStatus {
 }
 
 impl Verifier {
-    /// Checks everything that can be checked without a user. Marks the integration if Entra rejects its credential, and
-    /// removes the mark if Entra accepts it.
+    /// Checks everything that can be checked without a user. Marks the integration if Entra rejects its credential for a
+    /// reason that is known to be about the credential, and removes the mark if Entra accepts it. An unknown number marks
+    /// nothing, because Entra also refuses good credentials with `invalid_client`.
     pub(crate) async fn verify(&self, integration: &Integration) -> Verification {
         let (organizations, tenant) = self.check_organizations(integration).await;
         let mut findings = vec![
@@ -263,17 +266,7 @@ impl Verifier {
     ) -> Finding {
         let reason = error.reason();
         let audience = self.credentials.federated_audience().unwrap_or_default();
-        let fix = match kind {
-            CredentialKind::ClientSecret => {
-                "Create a new client secret under Certificates & secrets and put its Value (not its Secret ID) into the integration.".to_owned()
-            }
-            CredentialKind::Certificate => {
-                "Upload the certificate under Certificates & secrets of this app, or put the one that is there into the integration.".to_owned()
-            }
-            CredentialKind::Federated => format!(
-                "Under Certificates & secrets, Federated credentials, compare the issuer with the AWS account's, the subject with the stack's output FederationSubject, and the audience with {audience}. A new one works after some minutes."
-            ),
-        };
+        let fix = advice::on_credential(kind, &error.codes, audience);
         let is_unknown_federated =
             kind == CredentialKind::Federated && error.misses_federated_credential();
         match error.class {
@@ -283,9 +276,14 @@ impl Verifier {
             ErrorClass::Transient | ErrorClass::Throttled => {
                 unanswered(check, "Entra did not give a usable answer".to_owned())
             }
-            _ if error.may_be_about_the_credential() => {
+            ErrorClass::CredentialRejected => {
                 failed(check, format!("Entra rejects it ({reason})"), &fix)
             }
+            ErrorClass::BadRequest => failed(
+                check,
+                format!("Entra refuses the request for another or an unknown reason ({reason})"),
+                &advice::on_unknown(&error.codes),
+            ),
             ErrorClass::TenantNotFound => failed(
                 check,
                 format!("Entra does not find this tenant ({reason})"),
