@@ -9,12 +9,9 @@ use vault::ids::ConnectionId;
 use vault::refresh::drain::{DrainLimits, Tally};
 
 use crate::clock::SimulatedClock;
-use crate::cloud::Cloud;
-use crate::entra::{Mood, SimulatedEntra};
-use crate::faults::Faults;
+use crate::entra::Mood;
 use crate::process::Process;
-use crate::stage;
-use crate::wire::{Sabotage, Wire};
+use crate::stage::{self, Stage};
 
 const SHARDS: u32 = 2;
 const MINUTE: Duration = Duration::from_mins(1);
@@ -59,19 +56,13 @@ pub struct MonthReport {
 /// # Errors
 /// If the simulation itself fails.
 pub fn run(month: Month) -> Result<MonthReport, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(|e| e.to_string())?;
-    runtime.block_on(play(month))
+    stage::play(play(month))
 }
 
 async fn play(month: Month) -> Result<MonthReport, String> {
-    let (cloud, clock, entra) = (Cloud::new(), SimulatedClock::new(), SimulatedEntra::default());
-    stage::set(&cloud).await?;
-    let wire = Wire::new(cloud, Faults::none(), Sabotage::None, None);
-    let process = Process::start(&wire, &Faults::none(), &entra, clock, 1, SHARDS);
+    let stage = Stage::new().await?;
+    let (entra, clock) = (&stage.entra, stage.clock);
+    let process = stage.worker(1, SHARDS);
     let integration = process.put_integration("one").await.map_err(|e| e.to_string())?;
     let mut connections = Vec::new();
     for number in 0..month.used + month.idle {

@@ -20,6 +20,7 @@ use crate::cloud::Cloud;
 use crate::entra::{Lifetime, Mood, SimulatedEntra};
 use crate::faults::Faults;
 use crate::process::Process;
+use crate::stage;
 use crate::wire::{Sabotage, Wire};
 
 /// Shards of the due index.
@@ -60,12 +61,7 @@ pub struct Report {
 /// The first violation, in words.
 pub fn run(seed: u64, clocks: Clocks, sabotage: Sabotage) -> Result<Report, String> {
     fastrand::seed(seed);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(|e| e.to_string())?;
-    runtime.block_on(Scenario::new(seed, clocks, sabotage).play())
+    stage::play(Scenario::new(seed, clocks, sabotage).play())
 }
 
 struct Scenario {
@@ -96,7 +92,7 @@ impl Scenario {
 
     async fn play(mut self) -> Result<Report, String> {
         let setting_up = self.process(&Faults::none(), SignedDuration::ZERO, 0);
-        crate::stage::set(&self.cloud).await.map_err(|e| format!("the stage: {e}"))?;
+        stage::set(&self.cloud).await.map_err(|e| format!("the stage: {e}"))?;
         let mut integrations = Vec::new();
         for name in ["one", "two"] {
             let put = setting_up.put_integration(name).await;

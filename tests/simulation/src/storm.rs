@@ -10,13 +10,9 @@ use vault::ids::ConnectionId;
 use vault::integrations;
 use vault::refresh::drain::{Drain, DrainLimits};
 
-use crate::clock::SimulatedClock;
-use crate::cloud::Cloud;
-use crate::entra::{Mood, SimulatedEntra};
-use crate::faults::Faults;
+use crate::entra::Mood;
 use crate::process::Process;
-use crate::stage;
-use crate::wire::{Sabotage, Wire};
+use crate::stage::{self, Stage};
 
 /// Number of workers, one for each shard, as deployed by default.
 pub(crate) const WORKERS: u32 = 4;
@@ -45,23 +41,14 @@ pub struct StormReport {
 /// # Errors
 /// If the simulation itself fails.
 pub fn run(mood: Mood, connections: usize, minutes: u64) -> Result<StormReport, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(|e| e.to_string())?;
-    runtime.block_on(play(mood, connections, minutes))
+    stage::play(play(mood, connections, minutes))
 }
 
 async fn play(mood: Mood, number: usize, minutes: u64) -> Result<StormReport, String> {
-    let (cloud, clock, entra) = (Cloud::new(), SimulatedClock::new(), SimulatedEntra::default());
-    stage::set(&cloud).await?;
-    let processes: Vec<Process> = (0..WORKERS)
-        .map(|worker| {
-            let wire = Wire::new(cloud.clone(), Faults::none(), Sabotage::None, None);
-            Process::start(&wire, &Faults::none(), &entra, clock, worker.into(), WORKERS)
-        })
-        .collect();
+    let stage = Stage::new().await?;
+    let entra = &stage.entra;
+    let processes: Vec<Process> =
+        (0..WORKERS).map(|number| stage.worker(number, WORKERS)).collect();
     let operator = &processes[0];
     let integration = operator.put_integration("one").await.map_err(|e| e.to_string())?;
     let mut ids = Vec::with_capacity(number);

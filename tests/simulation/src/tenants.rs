@@ -4,19 +4,14 @@ use std::collections::BTreeMap;
 
 use entra::identifiers::TenantId;
 use jiff::SignedDuration;
-use vault::events::Events;
 use vault::ids::ConnectionId;
 use vault::integrations;
 use vault::refresh::drain::Drain;
 
-use crate::clock::SimulatedClock;
-use crate::cloud::Cloud;
-use crate::entra::{SimulatedEntra, TenantRefusal};
-use crate::faults::Faults;
+use crate::entra::TenantRefusal;
 use crate::process::Process;
-use crate::stage;
+use crate::stage::{self, Stage};
 use crate::storm::{LIMITS, WORKERS, minute, not_active, renewed, status};
-use crate::wire::{Sabotage, Wire};
 
 const fn refusal(error: &'static str, code: u32) -> TenantRefusal {
     TenantRefusal { error, code, at_discovery: false }
@@ -75,26 +70,14 @@ pub struct TenantsReport {
 /// # Errors
 /// If the simulation itself fails.
 pub fn run(connections: usize) -> Result<TenantsReport, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(|e| e.to_string())?;
-    runtime.block_on(play(connections))
+    stage::play(play(connections))
 }
 
 async fn play(connections: usize) -> Result<TenantsReport, String> {
-    let (cloud, clock, entra) = (Cloud::new(), SimulatedClock::new(), SimulatedEntra::default());
-    stage::set(&cloud).await?;
-    let processes: Vec<Process> = (0..WORKERS)
-        .map(|worker| {
-            let wire = Wire::new(cloud.clone(), Faults::none(), Sabotage::None, None);
-            let seed = (worker.into(), WORKERS);
-            Process::with_events(&wire, &Faults::none(), &entra, clock, seed, |aws| {
-                Events::to_bus(aws.eventbridge(), "bus".to_owned())
-            })
-        })
-        .collect();
+    let stage = Stage::new().await?;
+    let (cloud, entra) = (&stage.cloud, &stage.entra);
+    let processes: Vec<Process> =
+        (0..WORKERS).map(|number| stage.worker(number, WORKERS)).collect();
     let operator = &processes[0];
     let integration = operator.put_integration("one").await.map_err(|e| e.to_string())?;
     let tenants: Vec<TenantId> = (0..2 * REFUSALS.len()).map(tenant).collect::<Result<_, _>>()?;
@@ -156,7 +139,11 @@ async fn play(connections: usize) -> Result<TenantsReport, String> {
     })
 }
 
-fn tenant(number: usize) -> Result<TenantId, String> {
+/// Returns one of many tenants.
+///
+/// # Errors
+/// If there is no such tenant.
+pub fn tenant(number: usize) -> Result<TenantId, String> {
     let id = format!("{number:08x}-0000-4000-8000-000000000000");
     id.parse().map_err(|_| format!("{id} is no tenant's id"))
 }
