@@ -25,4 +25,4 @@ mod world;
 pub use answer::Answer;
 pub use browser::Browser;
 pub use steps::at_every_step;
-pub use world::{Caller, INTEGRATION, World};
+pub use world::{Caller, INTEGRATION, PROJECTS, World};

@@ -15,6 +15,8 @@ use crate::{Answer, Browser};
 
 /// The integration that every world starts with.
 pub const INTEGRATION: &str = "azure-devops";
+/// The projects of the organization that the integration serves, without the scheme.
+pub const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 /// The origin of the application. No server runs there.
 const APPLICATION: &str = "https://app.mycompany.example";
 
@@ -338,6 +340,21 @@ impl World {
     pub async fn streamed(&self, connection: &str, rest: &str) -> Answer {
         let url = format!("{}/proxy/{connection}/{rest}", self.stack.streaming_url());
         self.send(self.request_at(&Caller::Application, Method::GET, &url)).await
+    }
+
+    /// Returns the addresses of both fronts of the proxy.
+    pub fn fronts(&self) -> [&str; 2] {
+        [self.stack.public_url(), self.stack.streaming_url()]
+    }
+
+    /// Creates a work item through a front of the proxy, as the application.
+    pub async fn create_work_item(&self, front: &str, connection: &str) -> Answer {
+        let task = "dev.azure.com/mycompany/Website/_apis/wit/workitems/$Task?api-version=7.1";
+        let url = format!("{front}/proxy/{connection}/{task}");
+        let patch = json!([{"op": "add", "path": "/fields/System.Title", "value": "Once"}]);
+        let request = self.request_at(&Caller::Application, Method::POST, &url);
+        let request = request.header("content-type", "application/json-patch+json");
+        self.send(request.body(patch.to_string())).await
     }
 
     /// Sets an attribute of an item in a table, as the passing of time or an accident would.

@@ -61,8 +61,9 @@ pub fn judge(input: &[u8]) -> bool {
 
 /// Returns the address that is sent, or `None` if it is refused.
 fn expected(host: &str, path: &str, query: Option<&str>) -> Option<String> {
-    let written =
-        written(path, |byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte));
+    let written = encode_unless(path, |byte| {
+        byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte)
+    });
     let rooted = written.is_empty() || written.starts_with('/');
     if !rooted || !is_read_in_one_way(&written) {
         return None;
@@ -71,7 +72,12 @@ fn expected(host: &str, path: &str, query: Option<&str>) -> Option<String> {
         Some(query) if query.bytes().any(|byte| byte <= b' ' || byte == b'#' || byte == 0x7f) => {
             return None;
         }
-        Some(query) => format!("?{}", query_written(query)),
+        Some(query) => {
+            format!(
+                "?{}",
+                encode_unless(query, |byte| byte.is_ascii() && !b"\"'<>".contains(&byte))
+            )
+        }
         None => String::new(),
     };
     let host = host.to_lowercase();
@@ -111,26 +117,14 @@ fn expected(host: &str, path: &str, query: Option<&str>) -> Option<String> {
     authorized.then(|| format!("https://{host}{written}{query}"))
 }
 
-/// Returns a path with everything encoded that it must not contain; bytes that are encoded stay.
-fn written(path: &str, stays: impl Fn(u8) -> bool) -> String {
+/// Returns a path or query with everything encoded that it must not contain; bytes that are encoded stay.
+fn encode_unless(text: &str, stays: impl Fn(u8) -> bool) -> String {
     let mut written = String::new();
-    for (at, byte) in path.bytes().enumerate() {
-        let digits = path.as_bytes().get(at + 1..at + 3);
+    for (at, byte) in text.bytes().enumerate() {
+        let digits = text.as_bytes().get(at + 1..at + 3);
         let encodes =
             byte == b'%' && digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         if encodes || stays(byte) {
-            written.push(char::from(byte));
-        } else {
-            written.extend(encoded(byte));
-        }
-    }
-    written
-}
-
-fn query_written(query: &str) -> String {
-    let mut written = String::new();
-    for byte in query.bytes() {
-        if byte.is_ascii() && !b"\"'<>".contains(&byte) {
             written.push(char::from(byte));
         } else {
             written.extend(encoded(byte));

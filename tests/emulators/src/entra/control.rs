@@ -209,12 +209,7 @@ fn set_tenant(state: &State, request: &Received, tenant: &str) -> Reply {
     let Ok(tenant) = Uuid::parse_str(tenant) else {
         return result(Err(UnknownName(format!("the tenant {tenant}"))));
     };
-    let mut directory = state.directory();
-    if found {
-        directory.missing.remove(&tenant)
-    } else {
-        directory.missing.insert(tenant)
-    };
+    state.directory().set_tenant_found(tenant, found);
     done()
 }
 

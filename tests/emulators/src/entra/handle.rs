@@ -298,12 +298,7 @@ impl Entra {
 
     /// Hides a tenant, so that it is not found (AADSTS90002), or shows it again.
     pub fn set_tenant_found(&self, tenant: Uuid, found: bool) {
-        let mut directory = self.state.directory();
-        if found {
-            directory.missing.remove(&tenant)
-        } else {
-            directory.missing.insert(tenant)
-        };
+        self.state.directory().set_tenant_found(tenant, found);
     }
 
     // Keys.

@@ -157,6 +157,15 @@ impl Directory {
         }
     }
 
+    /// Hides a tenant, or shows it again.
+    pub fn set_tenant_found(&mut self, tenant: Uuid, found: bool) {
+        if found {
+            self.missing.remove(&tenant);
+        } else {
+            self.missing.insert(tenant);
+        }
+    }
+
     /// Returns the tenant that a path segment names.
     pub fn authority(&self, segment: &str) -> Result<Authority, OAuthError> {
         match segment.to_ascii_lowercase().as_str() {

@@ -5,13 +5,11 @@ use std::time::Duration;
 use emulators::devops::Access;
 use emulators::entra::{DEFAULT_CLIENT_ID, TENANT_A, TENANT_B, TestCertificate};
 use emulators::{Fault, IdTokenFault};
-use end_to_end::{Caller, INTEGRATION, World};
+use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
 use jiff::Timestamp;
 use local::names;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 /// A time from now as HTTP writes it.
 fn date_in(wait: Duration) -> String {
@@ -124,6 +122,24 @@ async fn a_member_of_only_the_last_of_two_hundred_organizations_is_connected() {
     world.put_integration(INTEGRATION, json!({"organizations": names})).await.expect(200);
     world.connect("ada", "ada").await;
     assert!(world.devops().peak("connection_data") <= 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_all_of_fifty_organizations_is_connected_to_all_with_few_look_ups() {
+    let world = World::start().await;
+    let names: Vec<String> = (1..=50).map(|number| format!("company-{number}")).collect();
+    for name in &names {
+        world.devops().add_organization(name, TENANT_A);
+        world.devops().add_member(name, "ada", Access::Contributor).unwrap();
+    }
+    world.put_integration(INTEGRATION, json!({"organizations": names})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    assert!(world.devops().count("connection_data") <= 20, "one membership is enough");
+    for name in ["company-1", "company-50"] {
+        let projects = format!("dev.azure.com/{name}/_apis/projects");
+        world.proxied(&connection, &projects).await.expect(200);
+    }
+    assert_eq!(world.connection(&connection).await["organization"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,6 +313,10 @@ async fn claims_that_a_refused_code_asks_for_are_in_the_next_sign_in() {
         url.query_pairs().find(|(name, _)| name == "claims").unwrap().1.into_owned()
     };
     assert!(claims_of(&browser.start(&link).await).contains("polids"));
+    world.put_integration("another", json!({})).await.expect(201);
+    let wish = json!({"integration": "another", "user": "ada", "return_to": world.return_to()});
+    let other = browser.start(&world.connect_url_for(wish).await).await;
+    assert!(!claims_of(&other).contains("polids"), "they are for their own integration");
     assert!(!claims_of(&world.browser().start(&link).await).contains("polids"));
     browser.finish(&link, "ada").await.expect(303).location_parameter("confirmation").unwrap();
     let next = browser.start(&world.connect_url("ada").await).await;

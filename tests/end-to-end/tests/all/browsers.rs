@@ -1,13 +1,12 @@
 //! What pages of other origins may do (CORS), and the methods that browsers and monitors send by themselves: `OPTIONS` and
 //! `HEAD`.
 
-use end_to_end::{Answer, Caller, World};
+use end_to_end::{Answer, Caller, PROJECTS, World};
 use local::{Challenges, GatewayOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 const PAGE: &str = "https://page.mycompany.example";
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 /// The headers that azure-devops-extension-api, Microsoft's client for browsers, adds to `fetch`.
 const MICROSOFTS_CLIENT: [&str; 5] = [

@@ -3,13 +3,12 @@
 use axum::Router;
 use axum::routing::get;
 use emulators::entra::TestCertificate;
-use end_to_end::{Caller, INTEGRATION, World};
+use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 /// The year 2100.
 const LATER: u64 = 4_102_444_800;
 

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::{Fault, FaultHandle};
-use end_to_end::{Caller, World};
+use end_to_end::{Caller, PROJECTS, World};
 use local::names;
 use reqwest::Method;
 use tap::{Stop, Tap, When};
-
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 /// One step of a worker that begins in a fresh process.
 #[derive(Debug, Clone, Copy)]

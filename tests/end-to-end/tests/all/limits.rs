@@ -2,12 +2,10 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
-use end_to_end::{Answer, Caller, INTEGRATION, World};
+use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 async fn limited(limits: Value) -> (World, String) {
     let world = World::start().await;

@@ -4,13 +4,11 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
-use end_to_end::{Caller, INTEGRATION, World};
+use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
 use futures_util::future::join_all;
 use local::names;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 async fn post(world: &World, path: &str) -> Value {
     world.ask(&Caller::Operator, Method::POST, path).await.expect(200).json()

@@ -1,10 +1,8 @@
 //! Answers while a part of the service itself is missing.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use end_to_end::{Caller, INTEGRATION, World};
+use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
 use local::names;
-
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_sends_retry_after_while_dynamodb_is_down() {

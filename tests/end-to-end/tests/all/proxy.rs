@@ -1,11 +1,9 @@
 //! The proxy: requests, answers and refusals.
 
 use emulators::Fault;
-use end_to_end::{Caller, INTEGRATION, World};
+use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 fn path(connection: &str, rest: &str) -> String {
     format!("/proxy/{connection}/{rest}")
@@ -268,21 +266,8 @@ async fn a_rejected_token_in_any_disguise_costs_one_refresh_and_no_failure() {
     // This holds for writes, too: a rejected token means that nothing was done.
     world.devops().reset_counts();
     world.devops().inject(Fault::on("wit.workitems.create").status(401));
-    create_work_item(&world, &connection).await.expect(200);
+    world.create_work_item(world.stack.public_url(), &connection).await.expect(200);
     assert_eq!(world.devops().count("wit.workitems.create"), 2);
-}
-
-async fn create_work_item(world: &World, connection: &str) -> end_to_end::Answer {
-    let target = path(
-        connection,
-        "dev.azure.com/mycompany/Website/_apis/wit/workitems/$Task?api-version=7.1",
-    );
-    let patch = json!([{"op": "add", "path": "/fields/System.Title", "value": "Once"}]);
-    let request = world
-        .request(&Caller::Application, Method::POST, &target)
-        .header("content-type", "application/json-patch+json")
-        .body(patch.to_string());
-    world.send(request).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -332,7 +317,10 @@ async fn a_post_that_may_have_arrived_is_never_sent_again_and_a_get_is() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     world.devops().inject(Fault::on("wit.workitems.create").after_handling().reset());
-    create_work_item(&world, &connection).await.expect_problem(502, "devops_unavailable");
+    world
+        .create_work_item(world.stack.public_url(), &connection)
+        .await
+        .expect_problem(502, "devops_unavailable");
     assert_eq!(world.devops().count("wit.workitems.create"), 1);
 
     world.devops().inject(Fault::on("projects.list").reset());
@@ -354,7 +342,7 @@ async fn throttled_reads_are_repeated_in_time_and_throttled_writes_are_passed_on
             .retry_after(1)
             .header("x-ratelimit-remaining", "0"),
     );
-    let answer = create_work_item(&world, &connection).await.expect(429);
+    let answer = world.create_work_item(world.stack.public_url(), &connection).await.expect(429);
     assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
     assert_eq!(world.devops().count("wit.workitems.create"), 1);
     world.devops().inject(Fault::on("projects.list").status(429).retry_after(3000));

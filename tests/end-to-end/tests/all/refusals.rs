@@ -3,11 +3,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::entra::TENANT_B;
 use emulators::{Fault, IdTokenFault};
-use end_to_end::{Answer, Caller, INTEGRATION, World};
+use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
 use local::names;
 use serde_json::json;
-
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 fn past() -> AttributeValue {
     AttributeValue::N("1000000000".to_owned())
@@ -412,6 +410,8 @@ async fn without_confirmation_and_return_address_the_browser_sees_pages() {
         browser.decide(&authorize_url, &[("account", "ada"), ("action", "cancel")]).await;
     let page = browser.open_page(callback.as_str()).await.expect(403);
     assert!(page.text().contains("sign_in_cancelled"), "{}", page.text());
+    // In a tenant whose users may not consent, all that they can do is cancel.
+    assert!(page.text().contains("/adminconsent?"), "{}", page.text());
     assert!(browser.cookies().is_empty());
 }
 

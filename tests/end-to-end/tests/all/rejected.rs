@@ -4,16 +4,13 @@ use std::io::Write as _;
 
 use emulators::{Fault, Page};
 use end_to_end::portal::Operator;
-use end_to_end::{Answer, Caller, INTEGRATION, World};
+use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 const WORK_ITEM: &str = "dev.azure.com/mycompany/Website/_apis/wit/workitems/1";
-const NEW_WORK_ITEM: &str =
-    "dev.azure.com/mycompany/Website/_apis/wit/workitems/$Task?api-version=7.1";
 const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 const ADA: &str = "d291b0c4-a05c-6ea6-8df1-4b41d5f39eff";
 const SIGN_IN: &str = "<!DOCTYPE html><html><head><title>\r\n\tAzure DevOps Services | Sign In\r\n</title></head></html>";
@@ -67,10 +64,6 @@ async fn send(
     world.send(request).await
 }
 
-fn fronts(world: &World) -> [String; 2] {
-    [world.stack.public_url().to_owned(), world.stack.streaming_url().to_owned()]
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_nobody_costs_one_refresh_and_one_repetition() {
     let world = World::start().await;
@@ -78,7 +71,7 @@ async fn a_refusal_of_nobody_costs_one_refresh_and_one_repetition() {
     let compressed =
         |text: &str| refused().header("content-encoding", "gzip").body_bytes(&gzip(text));
     let mut refreshes = 0;
-    for front in fronts(&world) {
+    for front in world.fronts() {
         for fault in [
             refused().body(&error(ANONYMOUS)),
             refused().body(&error("00000000-0000-0000-0000-000000000000")),
@@ -101,7 +94,7 @@ async fn a_refusal_of_nobody_costs_one_refresh_and_one_repetition() {
             let context = format!("{front} {fault:?}");
             world.devops().inject(fault);
             let accept = [("accept-encoding", "gzip, deflate, br")];
-            let answer = send(&world, &front, Method::GET, PROJECTS, &connection, &accept).await;
+            let answer = send(&world, front, Method::GET, PROJECTS, &connection, &accept).await;
             refreshes += 1;
             assert_eq!(answer.status, 200, "{context}");
             assert_eq!(world.entra().count("token.refresh_token"), refreshes, "{context}");
@@ -118,7 +111,7 @@ async fn a_refusal_of_a_person_passes_byte_for_byte_and_costs_no_refresh() {
     let page = page("MYCOMPANY\\ada");
     let german = format!("TF400813: Der Benutzer \u{201e}{ADA}\u{201c} ist nicht berechtigt.");
     let compressed = gzip(&page);
-    for front in fronts(&world) {
+    for front in world.fronts() {
         for (body, encoding) in [
             (json.as_bytes(), "identity"),
             (escaped.as_bytes(), "identity"),
@@ -129,24 +122,24 @@ async fn a_refusal_of_a_person_passes_byte_for_byte_and_costs_no_refresh() {
             let fault = refused().header("content-encoding", encoding).body_bytes(body);
             world.devops().inject(fault);
             let answer =
-                send(&world, &front, Method::GET, PROJECTS, &connection, &[]).await.expect(401);
+                send(&world, front, Method::GET, PROJECTS, &connection, &[]).await.expect(401);
             assert_eq!(answer.body, body);
             assert_eq!(answer.header("content-encoding"), Some(encoding));
         }
         let error = format!("TF400813%3A%20The%20user%20%27{ADA}%27%20is%20not%20authorized");
         world.devops().inject(refused().header("x-tfs-serviceerror", &error).body("Refused."));
-        send(&world, &front, Method::GET, PROJECTS, &connection, &[]).await.expect(401);
+        send(&world, front, Method::GET, PROJECTS, &connection, &[]).await.expect(401);
     }
     // As the stand-in refuses a person itself: as JSON, as a page, compressed.
     world.devops().remove_member("mycompany", "ada").unwrap();
-    for front in fronts(&world) {
+    for front in world.fronts() {
         for headers in [
             &[("accept", "application/json")][..],
             &[("accept", "text/html,application/xhtml+xml")],
             &[("accept", "text/html"), ("accept-encoding", "gzip")],
             &[("accept-encoding", "deflate")],
         ] {
-            let answer = send(&world, &front, Method::GET, PROJECTS, &connection, headers).await;
+            let answer = send(&world, front, Method::GET, PROJECTS, &connection, headers).await;
             let answer = answer.expect(401);
             let encoding = headers.iter().find(|(name, _)| *name == "accept-encoding");
             assert_eq!(answer.header("content-encoding"), encoding.map(|(_, value)| *value));
@@ -161,14 +154,13 @@ async fn a_write_that_is_answered_with_a_page_is_handed_on_and_never_sent_twice(
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let done = "<html><title>Created</title><p>Sign In at <a href='https://login.microsoftonline.com'>Microsoft</a></html>";
-    for front in fronts(&world) {
+    for front in world.fronts() {
         for method in [Method::POST, Method::PATCH, Method::PUT, Method::DELETE] {
             for status in [200, 201, 202, 203] {
                 world.devops().reset_counts();
                 let answered = Fault::on("*").status(status).header("content-type", "text/html");
                 world.devops().inject(answered.body(done));
-                let answer =
-                    send(&world, &front, method.clone(), WORK_ITEM, &connection, &[]).await;
+                let answer = send(&world, front, method.clone(), WORK_ITEM, &connection, &[]).await;
                 assert_eq!(answer.expect(status).text(), done);
                 assert_eq!(world.devops().requests().len(), 1, "{method} {status}");
             }
@@ -177,27 +169,19 @@ async fn a_write_that_is_answered_with_a_page_is_handed_on_and_never_sent_twice(
     assert_eq!(world.entra().count("token.refresh_token"), 0);
     // The sign-in page itself means that nothing was done.
     let mut refreshes = 0;
-    for front in fronts(&world) {
+    for front in world.fronts() {
         for status in [200, 203] {
             world.devops().reset_counts();
             let page = Fault::on("wit.workitems.create").status(status);
             world
                 .devops()
                 .inject(page.header("content-type", "text/html; charset=utf-8").body(SIGN_IN));
-            create_work_item(&world, &front, &connection).await.expect(200);
+            world.create_work_item(front, &connection).await.expect(200);
             assert_eq!(world.devops().count("wit.workitems.create"), 2, "{status}");
             refreshes += 1;
             assert_eq!(world.entra().count("token.refresh_token"), refreshes);
         }
     }
-}
-
-async fn create_work_item(world: &World, front: &str, connection: &str) -> Answer {
-    let patch = json!([{"op": "add", "path": "/fields/System.Title", "value": "Once"}]);
-    let url = format!("{front}/proxy/{connection}/{NEW_WORK_ITEM}");
-    let request = world.request_at(&Caller::Application, Method::POST, &url);
-    let request = request.header("content-type", "application/json-patch+json");
-    world.send(request.body(patch.to_string())).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,9 +191,9 @@ async fn a_page_that_is_the_resource_is_handed_on_although_data_was_expected() {
     let report = "<html><title>Test report</title><p>All tests passed.</html>";
     let fault = Fault::on("projects.list").times(0).status(200).header("content-type", "text/html");
     world.devops().inject(fault.body(report));
-    for front in fronts(&world) {
+    for front in world.fronts() {
         for _ in 0..2 {
-            let answer = send(&world, &front, Method::GET, PROJECTS, &connection, &[]).await;
+            let answer = send(&world, front, Method::GET, PROJECTS, &connection, &[]).await;
             assert_eq!(answer.expect(200).text(), report);
         }
     }
@@ -255,10 +239,10 @@ async fn scopes_that_entra_did_not_grant_are_shown_and_their_calls_are_refused_w
         assert!(page.contains("vso.work_write, vso.build_execute"), "{page}");
     }
 
-    for front in fronts(&world) {
+    for front in world.fronts() {
         let calls = [
-            send(&world, &front, Method::GET, WORK_ITEM, &connection, &[]).await,
-            create_work_item(&world, &front, &connection).await,
+            send(&world, front, Method::GET, WORK_ITEM, &connection, &[]).await,
+            world.create_work_item(front, &connection).await,
         ];
         for (answer, scope) in calls.into_iter().zip(["vso.work", "vso.work_write"]) {
             let problem = answer.expect_problem(403, "insufficient_scope").json();
@@ -267,7 +251,7 @@ async fn scopes_that_entra_did_not_grant_are_shown_and_their_calls_are_refused_w
             let advice = format!("asks for {scope}, but Entra did not grant it");
             assert!(detail.contains(&advice), "{detail}");
         }
-        send(&world, &front, Method::GET, PROJECTS, &connection, &[]).await.expect(200);
+        send(&world, front, Method::GET, PROJECTS, &connection, &[]).await.expect(200);
     }
     assert_eq!(world.entra().count("token.refresh_token"), 1);
     assert_eq!(world.connection(&connection).await["status"], "active");

@@ -2,11 +2,9 @@
 
 use emulators::Fault;
 use emulators::devops::{Gate, LargeContent};
-use end_to_end::{Caller, World};
+use end_to_end::{Caller, PROJECTS, World};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const PROJECTS: &str = "dev.azure.com/mycompany/_apis/projects";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_too_large_for_the_gateway_are_streamed_and_the_refusal_names_the_other_address() {

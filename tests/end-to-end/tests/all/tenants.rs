@@ -1,9 +1,12 @@
 //! One customer's tenant refuses the app, or is not found: its connections wait, and no others.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
-use emulators::Fault;
 use emulators::entra::{AppStatus, DEFAULT_CLIENT_ID, TENANT_A, TENANT_B};
-use end_to_end::{Answer, Caller, INTEGRATION, World};
+use emulators::{Fault, FaultHandle};
+use end_to_end::portal::Operator;
+use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
 use local::names;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -44,17 +47,46 @@ impl Customers {
         self.world.get(&Caller::Operator, &path).await.expect(200).json()
     }
 
+    /// The entry of edsger's tenant.
+    async fn entry(&self) -> HashMap<String, AttributeValue> {
+        let items = self.world.items(names::INTEGRATIONS).await;
+        let item = items.iter().find(|item| item["pk"].as_s().unwrap() == &key()).unwrap();
+        item[&attribute(&TENANT_B.to_string())].as_m().unwrap().clone()
+    }
+
     /// Sets a number in the entry of edsger's tenant.
     async fn set_entry(&self, name: &str, number: i64) {
-        let key = format!("tenants#{INTEGRATION}");
-        let items = self.world.items(names::INTEGRATIONS).await;
-        let item = items.iter().find(|item| item["pk"].as_s().unwrap() == &key).unwrap();
-        let entry = format!("tenant_{}", TENANT_B.to_string().replace('-', "_"));
-        let mut refused = item[&entry].as_m().unwrap().clone();
+        let mut refused = self.entry().await;
         refused.insert(name.to_owned(), AttributeValue::N(number.to_string()));
-        self.world.set(names::INTEGRATIONS, &key, &entry, AttributeValue::M(refused)).await;
+        self.put_entry(&TENANT_B.to_string(), refused).await;
         // Each process caches the entry for some seconds.
         self.world.stack.restart_functions().await;
+    }
+
+    async fn put_entry(&self, tenant: &str, entry: HashMap<String, AttributeValue>) {
+        let entry = AttributeValue::M(entry);
+        self.world.set(names::INTEGRATIONS, &key(), &attribute(tenant), entry).await;
+    }
+
+    /// Fills the list with tenants like edsger's, which leaves it.
+    async fn fill_list(&self) {
+        let like = self.entry().await;
+        for number in 0..400 {
+            let tenant = format!("{number:08x}-0000-4000-8000-000000000000");
+            let mut entry = like.clone();
+            entry.insert("tenant".to_owned(), AttributeValue::S(tenant.clone()));
+            self.put_entry(&tenant, entry).await;
+        }
+        self.world.remove(names::INTEGRATIONS, &key(), &attribute(&TENANT_B.to_string())).await;
+        let count = AttributeValue::N("400".to_owned());
+        self.world.set(names::INTEGRATIONS, &key(), "tenants", count).await;
+        self.world.stack.restart_functions().await;
+    }
+
+    /// Lets Entra reject the credential in every request that contains this text.
+    fn reject_credential(&self, containing: &str) -> FaultHandle {
+        let fault = Fault::on("token.refresh_token").times(0).containing(containing);
+        self.world.entra().inject(fault.status(401).error("invalid_client").code(7_000_215))
     }
 
     async fn finding(&self, check: &str) -> Option<Value> {
@@ -64,6 +96,15 @@ impl Customers {
         let findings = verified["findings"].as_array().unwrap().clone();
         findings.into_iter().find(|finding| finding["check"] == check)
     }
+}
+
+/// The key of the item about the tenants.
+fn key() -> String {
+    format!("tenants#{INTEGRATION}#{DEFAULT_CLIENT_ID}")
+}
+
+fn attribute(tenant: &str) -> String {
+    format!("tenant_{}", tenant.replace('-', "_"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,4 +232,159 @@ async fn verify_marks_an_integration_whose_credential_entra_rejects() {
     let finding = customers.finding("client_credential").await.unwrap();
     assert_eq!(finding["status"], "failed", "{finding}");
     assert_eq!(customers.integration().await["status"], "credential_rejected");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_reports_a_number_that_is_unknown_and_marks_nothing() {
+    let customers = Customers::new().await;
+    let fixed = json!({"organizations": ["mycompany"], "tenant": TENANT_A.to_string()});
+    customers.world.put_integration(INTEGRATION, fixed).await.expect(200);
+    for error in ["invalid_client", "unauthorized_client", "invalid_request"] {
+        let fault = Fault::on("token.client_credentials").times(0).error(error).code(7_654_321);
+        let fault = customers.world.entra().inject(fault);
+        let finding = customers.finding("client_credential").await.unwrap();
+        assert_eq!(finding["status"], "failed", "{finding}");
+        assert!(finding["detail"].as_str().unwrap().contains("AADSTS7654321"), "{finding}");
+        assert!(finding["fix"].as_str().unwrap().contains("not marked"), "{finding}");
+        assert_eq!(customers.integration().await["status"], "ready");
+        fault.remove();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_named_organizations_only_the_one_whose_tenant_lacks_the_app_waits() {
+    let world = World::start().await;
+    let named = json!({"organizations": ["mycompany", "contoso"], "confirmation": "none"});
+    world.put_integration(INTEGRATION, named).await.expect(200);
+    let ada = Customers::connect(&world, "ada", "mycompany").await;
+    let edsger = Customers::connect(&world, "edsger", "contoso").await;
+    let customers = Customers { world, ada, edsger };
+    let fault = Fault::on("token.refresh_token").times(0).containing(&TENANT_B.to_string());
+    let fault = fault.status(400).error("unauthorized_client").code(700_016);
+    customers.world.entra().inject(fault);
+    for _ in 0..2 {
+        let refused = customers.refresh(&customers.edsger).await;
+        refused.expect_problem(502, "tenant_refused");
+        customers.refresh(&customers.ada).await.expect(200);
+        let integration = customers.integration().await;
+        assert_eq!(integration["status"], "ready");
+        let refused = &integration["refused_tenants"][0];
+        assert_eq!(refused["reason"], "unauthorized_client (AADSTS700016)");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_tenant_does_not_use_up_the_attempt_with_a_rejected_credential() {
+    let customers = Customers::new().await;
+    let world = &customers.world;
+    world.entra().set_app_status_in(DEFAULT_CLIENT_ID, TENANT_B, AppStatus::Disabled);
+    customers.refresh(&customers.edsger).await.expect_problem(502, "tenant_refused");
+    let rejected = customers.reject_credential(&TENANT_A.to_string());
+    customers.refresh(&customers.ada).await.expect_problem(502, "credential_rejected");
+    rejected.remove();
+    let past = AttributeValue::N("1000000000".to_owned());
+    let key = format!("integration#{INTEGRATION}");
+    world.set(names::INTEGRATIONS, &key, "probed_at", past).await;
+    customers.refresh(&customers.edsger).await.expect_problem(502, "credential_rejected");
+    world.make_due(&customers.edsger).await;
+    world.work_on(&customers.edsger).await.unwrap();
+    customers.refresh(&customers.ada).await.expect(200);
+    assert_eq!(customers.integration().await["status"], "ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_list_of_tenants_is_shown_and_holds_up_no_renewal() {
+    let customers = Customers::new().await;
+    let world = &customers.world;
+    world.entra().set_app_status_in(DEFAULT_CLIENT_ID, TENANT_B, AppStatus::Disabled);
+    customers.refresh(&customers.edsger).await.expect_problem(502, "tenant_refused");
+    let operator = Operator::sign_in(world, world.stack.operator_key()).await;
+    let path = format!("/portal/integrations/{INTEGRATION}");
+    let page = operator.open(&path).await.expect(200);
+    let page = page.text();
+    for shown in [&*TENANT_B.to_string(), "AADSTS7000112", "admin consent link", "Next attempt"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("This list is full"));
+    assert_eq!(customers.integration().await["refused_tenants_full"], false);
+
+    customers.fill_list().await;
+    for connection in [&customers.ada, &customers.edsger] {
+        world.make_due(connection).await;
+        world.work_on(connection).await.unwrap();
+    }
+    let shown = world.connection(&customers.ada).await;
+    assert!(shown["last_refreshed_at"].is_string(), "{shown}");
+    let asked = world.entra().count("token.refresh_token");
+    customers.refresh(&customers.edsger).await.expect_problem(502, "tenant_refused");
+    assert_eq!(world.entra().count("token.refresh_token"), asked, "it waits by itself");
+    let integration = customers.integration().await;
+    assert_eq!(integration["status"], "ready");
+    assert_eq!(integration["refused_tenants_full"], true);
+    assert_eq!(integration["refused_tenants"].as_array().unwrap().len(), 400);
+    assert!(operator.open(&path).await.expect(200).text().contains("This list is full"));
+    let path = format!("/integrations/{INTEGRATION}/verify");
+    let verified = world.post(&Caller::Operator, &path, json!({})).await.expect(200);
+    assert!(verified.text().contains("is full"), "{}", verified.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_began_before_a_deletion_leaves_no_tenant_behind() {
+    let customers = Customers::new().await;
+    let world = &customers.world;
+    world.entra().set_app_status_in(DEFAULT_CLIENT_ID, TENANT_B, AppStatus::Disabled);
+    let held = world.entra().inject(Fault::on("token.refresh_token").hold().after_handling());
+    let delete = async {
+        held.arrived(1).await;
+        let path = format!("/integrations/{INTEGRATION}");
+        world.ask(&Caller::Operator, Method::DELETE, &path).await.expect(204);
+        held.release();
+    };
+    tokio::join!(customers.refresh(&customers.edsger), delete);
+    let items = world.items(names::INTEGRATIONS).await;
+    let left = items.iter().filter(|item| item["pk"].as_s().unwrap().starts_with("tenants#"));
+    assert_eq!(left.count(), 0);
+}
+
+/// A connection as it is stored.
+async fn stored(world: &World, connection: &str) -> HashMap<String, AttributeValue> {
+    let items = world.items(names::CONNECTIONS).await;
+    items.into_iter().find(|item| item["pk"].as_s().unwrap() == connection).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_a_newer_release_leave_their_items_usable() {
+    let customers = Customers::new().await;
+    let world = &customers.world;
+    let newer = || AttributeValue::S("of_a_newer_release".to_owned());
+    world.entra().set_app_status_in(DEFAULT_CLIENT_ID, TENANT_B, AppStatus::Disabled);
+    customers.refresh(&customers.edsger).await.expect_problem(502, "tenant_refused");
+    let mut entry = customers.entry().await;
+    entry.insert("kind".to_owned(), newer());
+    customers.put_entry(&TENANT_B.to_string(), entry).await;
+    world.set(names::CONNECTIONS, &customers.ada, "failure", newer()).await;
+    let integration = format!("integration#{INTEGRATION}");
+    world.set(names::INTEGRATIONS, &integration, "confirmation", newer()).await;
+    world.stack.restart_functions().await;
+    assert_eq!(world.connection(&customers.ada).await["status"], "active");
+    assert_eq!(customers.integration().await["confirmation"], "required");
+    assert_eq!(customers.integration().await["refused_tenants"][0]["kind"], "refused");
+    // A call records its use, and the value of the newer release stays.
+    let path = format!("/proxy/{}/{PROJECTS}", customers.ada);
+    world.get(&Caller::Application, &path).await.expect(200);
+    assert_eq!(stored(world, &customers.ada).await["failure"], newer());
+    customers.refresh(&customers.ada).await.expect(200);
+
+    // A status that decides is neither used nor changed, and stays in the schedule.
+    world.set(names::CONNECTIONS, &customers.ada, "status", newer()).await;
+    world.make_due(&customers.ada).await;
+    world.work_on(&customers.ada).await.unwrap();
+    world.get(&Caller::Application, &path).await.expect_problem(503, "service_unavailable");
+    let ada = stored(world, &customers.ada).await;
+    assert_eq!((&ada["status"], ada.contains_key("due_at")), (&newer(), true));
+    let unknown = "/connections?status=of_a_newer_release";
+    world.get(&Caller::Application, unknown).await.expect_problem(400, "invalid_request");
+    world.set(names::INTEGRATIONS, &integration, "status", newer()).await;
+    let listed = world.get(&Caller::Operator, "/integrations").await.expect(200).json();
+    assert_eq!(listed["items"][0]["status"], "paused");
 }
