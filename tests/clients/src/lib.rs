@@ -19,6 +19,7 @@ mod guard;
 mod install;
 mod record;
 mod repository;
+pub mod smoke;
 mod walk;
 
 use std::path::{Path, PathBuf};

@@ -18,6 +18,7 @@ mod processes;
 mod projection;
 mod refresh;
 mod seed;
+mod sizing;
 
 use std::process::ExitCode;
 

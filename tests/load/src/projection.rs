@@ -1,6 +1,11 @@
-//! Projects the measured figures to a million and to a hundred million connections.
+//! Projects the measured figures to deployments of a few sizes.
 
 use clap::Args;
+
+use crate::sizing::{self, Load, Parameters};
+
+/// The sizes, in connections.
+pub(crate) const SIZES: [f64; 4] = [1e4, 1e6, 10e6, 100e6];
 
 /// Unit prices and usage; the default prices are AWS list prices of us-east-1 in dollars.
 #[derive(Args, Debug, Clone)]
@@ -23,6 +28,19 @@ pub(crate) struct Assumptions {
     /// Refreshes of a connection on a day on which it is used: 24 hours divided by the lifetime of its tokens.
     #[arg(long, default_value_t = 21.0)]
     refreshes_per_used_day: f64,
+    /// Calls through the proxy for a connection on a day on which it is used.
+    #[arg(long, default_value_t = 50.0)]
+    calls_per_used_day: f64,
+}
+
+impl Assumptions {
+    /// Returns the use of so many connections.
+    pub(crate) fn load(&self, connections: f64) -> Load {
+        let used = connections * self.used_percent / 100.0;
+        let a_day = used * self.refreshes_per_used_day + (connections - used) / 7.0;
+        let calls = used * self.calls_per_used_day;
+        Load { connections, renewals: a_day / 86_400.0, calls: calls / 86_400.0 }
+    }
 }
 
 /// The measured cost of one refresh.
@@ -42,20 +60,22 @@ pub(crate) fn print(measured: PerRefresh, assumed: &Assumptions) {
     println!(
         "  connections   refreshes/s   shards   requests/s per shard   write units/s per shard   dollars a month"
     );
-    for connections in [1e6, 100e6] {
-        line(connections, measured, assumed);
+    let loads = SIZES.map(|connections| assumed.load(connections));
+    for load in &loads {
+        line(load, measured, assumed);
     }
+    println!(
+        "\nparameters, with twice the capacity that the peak needs\n{}",
+        sizing::table(&loads)
+    );
 }
 
-fn line(connections: f64, measured: PerRefresh, assumed: &Assumptions) {
-    let used = connections * assumed.used_percent / 100.0;
-    let a_day = used * assumed.refreshes_per_used_day + (connections - used) / 7.0;
-    let a_second = a_day / 86_400.0;
-    let a_month = a_day * 30.4;
-    // Every refresh costs the index a delete and a put. A shard is one partition key, whose limit is
-    // 1000 write units a second; it is filled to a quarter.
+fn line(load: &Load, measured: PerRefresh, assumed: &Assumptions) {
+    let Load { connections, renewals: a_second, .. } = *load;
+    let a_month = a_second * 86_400.0 * 30.4;
+    // Every refresh costs the index a delete and a put.
     let index_units = 2.0 * a_second;
-    let shards = (index_units / 250.0).ceil().max(4.0);
+    let shards = Parameters::of(load).refresh_shards;
     let (requests, units) = (a_second * measured.requests / shards, index_units / shards);
     let stored_gigabytes = connections * 6.0e3 / 1e9;
     let dollars = a_month
