@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 
-/// The number of remembered keys, unless [`Remembered::at_most`] sets another.
+/// The number of remembered keys. Beyond it the least recently used one is dropped.
 const MOST_KEYS: usize = 1000;
 
 /// The reasons why there is no new answer.
@@ -65,7 +65,6 @@ pub struct Remembered<K, V> {
     clock: Arc<dyn Clock>,
     fresh_for: SignedDuration,
     stale: Option<Stale>,
-    most: usize,
     slots: Arc<Mutex<Slots<K, V>>>,
 }
 
@@ -74,7 +73,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
     /// are remembered.
     pub fn new(clock: Arc<dyn Clock>, fresh_for: SignedDuration) -> Self {
         let slots = Slots { by_key: HashMap::new(), uses: 0 };
-        Self { clock, fresh_for, stale: None, most: MOST_KEYS, slots: Arc::new(Mutex::new(slots)) }
+        Self { clock, fresh_for, stale: None, slots: Arc::new(Mutex::new(slots)) }
     }
 
     /// Uses a stale answer that is at most `usable_for` old while requests fail, and asks the other side again after
@@ -82,13 +81,6 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
     #[must_use]
     pub fn or_stale(mut self, usable_for: SignedDuration, ask_again_after: SignedDuration) -> Self {
         self.stale = Some(Stale { usable_for, ask_again_after });
-        self
-    }
-
-    /// Remembers at most `most` keys; the least recently used one is dropped.
-    #[must_use]
-    pub fn at_most(mut self, most: usize) -> Self {
-        self.most = most;
         self
     }
 
@@ -163,7 +155,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
             used.last_use = last_use;
             return Arc::clone(&used.slot);
         }
-        if slots.by_key.len() >= self.most {
+        if slots.by_key.len() >= MOST_KEYS {
             let oldest = slots.by_key.iter().min_by_key(|(_, used)| used.last_use);
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
                 slots.by_key.remove(&oldest);

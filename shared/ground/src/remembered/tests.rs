@@ -131,14 +131,16 @@ async fn an_answer_that_was_put_is_known_until_it_is_forgotten_or_stale() {
 
 #[tokio::test]
 async fn the_least_recently_used_key_is_dropped() {
-    let remembered = Remembered::new(clock(), FRESH_FOR).at_most(2);
-    remembered.put(&"a", 1).await;
-    remembered.put(&"b", 2).await;
-    assert_eq!(remembered.known(&"a").await, Some(1));
-    remembered.put(&"c", 3).await;
-    assert_eq!(remembered.known(&"a").await, Some(1));
-    assert_eq!(remembered.known(&"c").await, Some(3));
-    assert_eq!(remembered.known(&"b").await, None);
+    let remembered = Remembered::new(clock(), FRESH_FOR);
+    for key in 0..MOST_KEYS {
+        remembered.put(&key, key).await;
+    }
+    assert_eq!(remembered.known(&0).await, Some(0));
+    remembered.put(&MOST_KEYS, 7).await;
+    assert_eq!(remembered.known(&MOST_KEYS).await, Some(7));
+    assert_eq!(remembered.known(&0).await, Some(0));
+    assert_eq!(remembered.known(&1).await, None);
+    assert_eq!(remembered.known(&2).await, Some(2));
 }
 
 #[tokio::test]

@@ -75,8 +75,8 @@ pub enum RefreshError {
 }
 
 impl RefreshError {
-    /// The error for callers that come before an earlier failure's `retry_at`.
-    pub(super) fn earlier(failure: RefreshFailure, retry_after: SignedDuration) -> Self {
+    /// Returns the error of a recorded failure, for the caller who meets it and for those before its `retry_at`.
+    pub(super) fn of(failure: RefreshFailure, retry_after: SignedDuration) -> Self {
         match failure {
             RefreshFailure::Unavailable => Self::EntraUnavailable { retry_after },
             RefreshFailure::Throttled => Self::EntraThrottled { retry_after },
@@ -171,7 +171,7 @@ impl Refresher {
         now: Timestamp,
     ) -> Result<RefreshError, Error> {
         self.parts.connections.release(lease, &self.postponed(until), now).await?;
-        Ok(RefreshError::TenantRefused { retry_after: until.duration_since(now) })
+        Ok(Consequence::TenantWaits.error(until.duration_since(now), ""))
     }
 
     async fn judge(
@@ -193,13 +193,15 @@ impl Refresher {
         };
         Ok(match consequence {
             Consequence::Retried => {
-                let wait = schedule::backoff(failures, asked, rng);
-                later(connection, RefreshFailure::Unavailable, wait, now)
+                later(connection, consequence, schedule::backoff(failures, asked, rng), now)
             }
             Consequence::Throttled => {
                 let at_least = asked.unwrap_or(THROTTLED_FOR).max(THROTTLED_FOR);
                 let wait = schedule::backoff(failures, Some(at_least), rng);
-                later(connection, RefreshFailure::Throttled, wait, now)
+                later(connection, consequence, wait, now)
+            }
+            Consequence::Waits => {
+                later(connection, consequence, schedule::postponement(rng), now)
             }
             Consequence::NeedsUser => needs_user(error, cause),
             Consequence::ConfirmedOnce => refused(connection, cause, error, 2, CONFIRM_AFTER, now),
@@ -211,10 +213,6 @@ impl Refresher {
             }
             Consequence::TenantWaits => {
                 self.tenant_refused(connection, integration, error, now).await?
-            }
-            Consequence::Waits => {
-                let wait = schedule::postponement(rng);
-                later(connection, RefreshFailure::Misconfigured, wait, now)
             }
         })
     }
@@ -247,14 +245,14 @@ impl Refresher {
             Recorded::Again(refused) => refused,
             Recorded::Not => {
                 let wait = schedule::postponement(&mut self.parts.random.clone());
-                return Ok(later(connection, RefreshFailure::TenantRefused, wait, now));
+                return Ok(later(connection, Consequence::TenantWaits, wait, now));
             }
         };
         if refused.is_lost() {
             return Ok(lost(reason));
         }
         let wait = refused.next_probe_at().duration_since(now).max(SignedDuration::ZERO);
-        Ok(later(connection, RefreshFailure::TenantRefused, wait, now))
+        Ok(later(connection, Consequence::TenantWaits, wait, now))
     }
 
     /// The app's credential is at fault: marks the integration and puts the connection off.
@@ -266,7 +264,8 @@ impl Refresher {
     ) -> Result<(Release, RefreshError), Error> {
         let (integrations, events) = (&self.parts.integrations, &self.parts.events);
         integrations.reject_credential(integration, reason, events, now).await?;
-        Ok((self.postponed(now), RefreshError::CredentialRejected))
+        let error = Consequence::IntegrationWaits.error(SignedDuration::ZERO, "");
+        Ok((self.postponed(now), error))
     }
 
     /// Due again some time after `time`.
@@ -318,16 +317,25 @@ impl Consequence {
         }
     }
 
-    /// The error for the caller whose renewal was refused.
-    pub fn error(self, retry_after: SignedDuration) -> RefreshError {
+    /// Returns the failure that is recorded with the connection, or `None` if the integration waits or the user must sign
+    /// in: those are recorded elsewhere.
+    const fn failure(self) -> Option<RefreshFailure> {
         match self {
-            Self::Retried => RefreshError::EntraUnavailable { retry_after },
-            Self::Throttled => RefreshError::EntraThrottled { retry_after },
-            Self::Waits => RefreshError::Misconfigured,
-            Self::TenantWaits => RefreshError::TenantRefused { retry_after },
-            Self::IntegrationWaits => RefreshError::CredentialRejected,
-            Self::NeedsUser => RefreshError::ReauthorizationRequired { reason: String::new() },
-            Self::ConfirmedOnce | Self::ConfirmedTwice => RefreshError::Refused { retry_after },
+            Self::Retried => Some(RefreshFailure::Unavailable),
+            Self::Throttled => Some(RefreshFailure::Throttled),
+            Self::Waits => Some(RefreshFailure::Misconfigured),
+            Self::TenantWaits => Some(RefreshFailure::TenantRefused),
+            Self::ConfirmedOnce | Self::ConfirmedTwice => Some(RefreshFailure::Refused),
+            Self::IntegrationWaits | Self::NeedsUser => None,
+        }
+    }
+
+    /// Returns the error for the caller whose renewal was refused. `reason` is for the user who must sign in again.
+    pub fn error(self, retry_after: SignedDuration, reason: &str) -> RefreshError {
+        match (self.failure(), self) {
+            (Some(failure), _) => RefreshError::of(failure, retry_after),
+            (None, Self::IntegrationWaits) => RefreshError::CredentialRejected,
+            (None, _) => RefreshError::ReauthorizationRequired { reason: reason.to_owned() },
         }
     }
 }
@@ -367,36 +375,42 @@ fn refused(
         refused_since: Some(since),
         refusals,
     };
-    (release, RefreshError::Refused { retry_after: wait })
+    (release, RefreshError::of(RefreshFailure::Refused, wait))
 }
 
 /// Only the user can help; the claims challenge goes into the next authorize URL.
 fn needs_user(error: &TokenError, cause: &Cause) -> (Release, RefreshError) {
-    let reason = error.reason();
     let claims = error.claims.clone().or_else(|| cause.claims().map(str::to_owned));
-    let release = Release::ReauthorizationRequired { reason: reason.clone(), claims };
-    (release, RefreshError::ReauthorizationRequired { reason })
+    sign_in_again(error.reason(), claims)
 }
 
 /// Entra has not found the tenant for a day.
 pub(super) fn lost(reason: String) -> (Release, RefreshError) {
-    let release = Release::ReauthorizationRequired { reason: reason.clone(), claims: None };
-    (release, RefreshError::ReauthorizationRequired { reason })
+    sign_in_again(reason, None)
 }
 
+fn sign_in_again(reason: String, claims: Option<String>) -> (Release, RefreshError) {
+    let error = Consequence::NeedsUser.error(SignedDuration::ZERO, &reason);
+    (Release::ReauthorizationRequired { reason, claims }, error)
+}
+
+/// The connection is renewed later; Entra has not refused its grant.
 fn later(
     connection: &Connection,
-    failure: RefreshFailure,
+    consequence: Consequence,
     wait: SignedDuration,
     now: Timestamp,
 ) -> (Release, RefreshError) {
-    let release = Release::Failed {
-        failure,
-        retry_at: now + wait,
-        refused_since: connection.refused_since,
-        refusals: connection.refusals,
+    let release = match consequence.failure() {
+        Some(failure) => Release::Failed {
+            failure,
+            retry_at: now + wait,
+            refused_since: connection.refused_since,
+            refusals: connection.refusals,
+        },
+        None => Release::Postponed { due_at: now + wait },
     };
-    (release, RefreshError::earlier(failure, wait))
+    (release, consequence.error(wait, ""))
 }
 
 #[cfg(test)]

@@ -284,7 +284,7 @@ impl Refresher {
             && retry_at > now
             && waits_by_itself
         {
-            return Err(RefreshError::earlier(failure, retry_at.duration_since(now)));
+            return Err(RefreshError::of(failure, retry_at.duration_since(now)));
         }
         let turn = tenants::turn(&tenants, &connection.account.tenant_id, now);
         match integration.status {

@@ -60,7 +60,7 @@ fn outcome(leg: Leg, class: ErrorClass) -> String {
                 Consequence::ConfirmedOnce => "connection, the second time",
                 Consequence::ConfirmedTwice => "connection, the third time",
             };
-            let problem = of_refresh(consequence.error(SignedDuration::from_secs(1)));
+            let problem = of_refresh(consequence.error(SignedDuration::from_secs(1), ""));
             format!("{touched}: {}", answered(problem.code()))
         }
         Leg::Code | Leg::Authorize => {
