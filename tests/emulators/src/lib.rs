@@ -80,7 +80,7 @@
 //! **Refusals** have the shapes of Azure DevOps. With `X-TFS-FedAuthRedirect: Suppress` a dead token meets 401 without a
 //! body, an unreadable one TF400813 for the anonymous identity; without it, the sign-in page or a redirect. A lacking
 //! scope is 401 without a body, a person without access TF400813 with the person's id. Errors are compressed as the
-//! client accepts it (gzip, deflate), and pages with `&#39;` where it asks for HTML. [`Page`] has the same as faults.
+//! client accepts it (gzip, deflate, br), and pages with `&#39;` where it asks for HTML. [`Page`] has the same as faults.
 //! `withheld_scopes` of [`EntraSettings`] makes Entra grant fewer scopes than asked for.
 //!
 //! **Large answers**: [`AzureDevOps::add_large_attachment`] adds an attachment whose content ([`devops::LargeContent`],

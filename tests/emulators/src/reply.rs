@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::time::Duration;
 
 use axum::body::Body;
+use brotli::CompressorReader;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::{GzEncoder, ZlibEncoder};
 use futures_util::stream::BoxStream;
@@ -92,6 +93,7 @@ impl Reply {
             let mut encoded = Vec::new();
             let written = match name {
                 "gzip" => GzEncoder::new(&bytes[..], level).read_to_end(&mut encoded),
+                "br" => CompressorReader::new(&bytes[..], 4096, 5, 22).read_to_end(&mut encoded),
                 "deflate" => ZlibEncoder::new(&bytes[..], level).read_to_end(&mut encoded),
                 _ => return None,
             };

@@ -93,7 +93,7 @@ async fn a_refusal_of_nobody_costs_one_refresh_and_one_repetition() {
         ] {
             let context = format!("{front} {fault:?}");
             world.devops().inject(fault);
-            let accept = [("accept-encoding", "gzip, deflate, br")];
+            let accept = [("accept-encoding", "br, gzip, deflate")];
             let answer = send(&world, front, Method::GET, PROJECTS, &connection, &accept).await;
             refreshes += 1;
             assert_eq!(answer.status, 200, "{context}");
@@ -138,6 +138,7 @@ async fn a_refusal_of_a_person_passes_byte_for_byte_and_costs_no_refresh() {
             &[("accept", "text/html,application/xhtml+xml")],
             &[("accept", "text/html"), ("accept-encoding", "gzip")],
             &[("accept-encoding", "deflate")],
+            &[("accept-encoding", "br")],
         ] {
             let answer = send(&world, front, Method::GET, PROJECTS, &connection, headers).await;
             let answer = answer.expect(401);
