@@ -200,9 +200,7 @@ impl Refresher {
                 let wait = schedule::backoff(failures, Some(at_least), rng);
                 later(connection, consequence, wait, now)
             }
-            Consequence::Waits => {
-                later(connection, consequence, schedule::postponement(rng), now)
-            }
+            Consequence::Waits => later(connection, consequence, schedule::postponement(rng), now),
             Consequence::NeedsUser => needs_user(error, cause),
             Consequence::ConfirmedOnce => refused(connection, cause, error, 2, CONFIRM_AFTER, now),
             Consequence::ConfirmedTwice => {

@@ -47,12 +47,9 @@ async fn refusals_are_pages_with_escapes_or_compressed_where_the_client_asks_for
     let page = send(page).await;
     assert_eq!((page.status, page.header("content-type")), (401, "text/html; charset=utf-8"));
     assert!(page.text().contains("<title>TF400813: The user &#39;"), "{}", page.text());
-    for (accepted, encoding) in [
-        ("gzip", "gzip"),
-        ("zstd, deflate;q=0.5", "deflate"),
-        ("br, gzip", "br"),
-        ("zstd", ""),
-    ] {
+    for (accepted, encoding) in
+        [("gzip", "gzip"), ("zstd, deflate;q=0.5", "deflate"), ("br, gzip", "br"), ("zstd", "")]
+    {
         let refused = world.request("GET", PROJECTS).header("accept-encoding", accepted);
         let refused = send(refused).await;
         assert_eq!((refused.status, refused.header("content-encoding")), (401, encoding));
