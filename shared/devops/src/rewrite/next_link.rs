@@ -39,34 +39,10 @@ impl NextLinks {
     /// Takes the next bytes of the body. Returns those that may leave.
     pub fn push(&mut self, chunk: &[u8]) -> Bytes {
         self.held.extend_from_slice(chunk);
-        let mut leaving = Vec::new();
-        while let Some(at) = self.held.windows(NAME.len()).position(|window| window == NAME) {
-            let after = at + NAME.len();
-            match value(&self.held[after..]) {
-                Value::Incomplete if self.held.len() - at < LONGEST => {
-                    leaving.extend(self.held.drain(..at));
-                    return leaving.into();
-                }
-                Value::Text(start, end) => {
-                    let link = std::str::from_utf8(&self.held[after + start..after + end]).ok();
-                    let link =
-                        link.and_then(|link| replaced(link, |url| self.gateway.address(url)));
-                    match link {
-                        Some(link) => {
-                            leaving.extend_from_slice(&self.held[..after + start]);
-                            leaving.extend(link.bytes());
-                            self.held.drain(..after + end);
-                        }
-                        None => leaving.extend(self.held.drain(..after + end)),
-                    }
-                }
-                Value::Incomplete | Value::Other => leaving.extend(self.held.drain(..after)),
-            }
-        }
-        // The beginning of a name may be at the end.
-        let kept = (1..NAME.len()).rev().find(|kept| self.held.ends_with(&NAME[..*kept]));
-        let leaves = self.held.len() - kept.unwrap_or_default();
-        leaving.extend(self.held.drain(..leaves));
+        let mut leaving = Vec::with_capacity(self.held.len());
+        let left = rewrite(&self.held, &self.gateway, &mut leaving);
+        // The only move of held bytes, whatever the number of links: fewer than `LONGEST` stay.
+        self.held.drain(..left);
         leaving.into()
     }
 
@@ -74,6 +50,45 @@ impl NextLinks {
     pub fn end(&mut self) -> Bytes {
         std::mem::take(&mut self.held).into()
     }
+}
+
+/// Copies a body with its links rewritten. Returns how many of its bytes were read; the others are held back, because a
+/// name or a link in them is incomplete. Reads forward only, so that the work does not grow with the number of links.
+fn rewrite(body: &[u8], gateway: &Gateway, out: &mut Vec<u8>) -> usize {
+    let mut read = 0;
+    while let Some(name) = find(&body[read..], NAME) {
+        let (at, after) = (read + name, read + name + NAME.len());
+        let end = body.len().min(at + LONGEST);
+        let (value, end) = match value(&body[after..end]) {
+            Value::Incomplete if end == body.len() => {
+                out.extend_from_slice(&body[read..at]);
+                return at;
+            }
+            Value::Text(start, end) => (after + start, after + end),
+            Value::Incomplete | Value::Other => (after, after),
+        };
+        out.extend_from_slice(&body[read..value]);
+        match link(&body[value..end], gateway) {
+            Some(link) => out.extend_from_slice(link.as_bytes()),
+            None => out.extend_from_slice(&body[value..end]),
+        }
+        read = end;
+    }
+    // The beginning of a name may be at the end.
+    let rest = &body[read..];
+    let kept = (1..NAME.len()).rev().find(|kept| rest.ends_with(&NAME[..*kept]));
+    let left = body.len() - kept.unwrap_or_default();
+    out.extend_from_slice(&body[read..left]);
+    left
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Returns a link in its quotes that leads back to the proxy, or `None` if the text stays as it is.
+fn link(text: &[u8], gateway: &Gateway) -> Option<String> {
+    replaced(std::str::from_utf8(text).ok()?, |url| gateway.address(url))
 }
 
 /// Returns the value behind a name.
@@ -126,6 +141,26 @@ mod tests {
             )
             .replace(r"https:\/\/analytics.dev.azure.com/mycompany/_odata/", proxy);
         assert_eq!(rewritten([PAGE.as_bytes()]), expected);
+    }
+
+    /// The work is counted in bytes: those that are copied, and those that are moved because they stay.
+    #[test]
+    fn the_work_grows_with_the_body_and_not_with_its_links_times_its_length() {
+        let link = r#"{"@odata.nextLink":"https://analytics.dev.azure.com/mycompany/_odata/x"},"#;
+        let open = r#"{"@odata.nextLink":"https://analytics.dev.azure.com/"#;
+        for links in [1, 100, 10_000] {
+            let body = format!("[{}{open}", link.repeat(links));
+            let mut out = Vec::new();
+            let read = rewrite(body.as_bytes(), &gateway(), &mut out);
+            assert_eq!(read, body.len() - open.len() + 2, "all but the unfinished link is read");
+            let longer = "https://gateway.example/proxy/conn_1/".len() - "https://".len();
+            assert_eq!(out.len(), read + links * longer, "each byte is copied once");
+        }
+        let mut links = NextLinks::new(gateway());
+        for chunk in link.repeat(1000).as_bytes().chunks(7) {
+            links.push(chunk);
+            assert!(links.held.len() < link.len(), "little is held, and moved");
+        }
     }
 
     #[test]
