@@ -10,6 +10,7 @@
 //! | the same before that place | refused |
 //! | `%23`, `%3F`, `%25`, `;` and every other character | sent |
 //! | dot segments in any spelling, also between encoded slashes or with parameters | refused |
+//! | `(S(…))` and `(A(…)F(…))`, which ASP.NET takes for a session without cookies and leaves out | refused |
 //! | a slash, a backslash or a dot segment that only a second decoding shows, as in `%252F` | refused |
 //! | control characters; bytes that are not UTF-8, which servers read in different encodings | refused |
 //! | a percent sign that begins no encoded byte | sent as `%25`: a gateway that decodes leaves it |
@@ -23,7 +24,7 @@ use url::{Position, Url};
 
 use crate::host::Host;
 use crate::organization::OrganizationName;
-use path::{Ambiguous, Path, Segment, as_read};
+use path::{Ambiguous, Path, Segment};
 
 /// The characters that the URL standard encodes in the query of an `https` address, besides those beyond ASCII.
 const ENCODED_IN_QUERY: &AsciiSet =
@@ -35,6 +36,8 @@ pub struct Address {
     host: &'static str,
     organization: Option<OrganizationName>,
     url: Url,
+    /// The path as a server reads it, with its empty segments.
+    segments: Vec<String>,
 }
 
 /// The reasons why an address is refused.
@@ -83,7 +86,12 @@ impl Address {
             Host::OrganizationInPath(_) | Host::Shared(_) => path.to_string(),
         };
         let url = url(host.name(), &sent, query.map(canonical_query).transpose()?.as_deref())?;
-        Ok(Self { host: host.name(), organization, url })
+        let segments = match &host {
+            Host::OrganizationInName { organization, .. } => vec![organization.to_string()],
+            Host::OrganizationInPath(_) | Host::Shared(_) => Vec::new(),
+        };
+        let segments = segments.into_iter().chain(path.into_read()).collect();
+        Ok(Self { host: host.name(), organization, url, segments })
     }
 
     /// Returns the host.
@@ -113,28 +121,27 @@ impl Address {
 
     /// Returns the segments below the organization as a server reads them, for [`crate::policy`]: with the empty ones,
     /// and without, as some servers do. The optional `DefaultCollection` is left out.
-    pub(crate) fn below_organization(&self) -> [Vec<String>; 2] {
-        let kept = as_read(self.path());
-        let kept: Vec<_> =
-            kept.into_iter().skip(usize::from(self.organization.is_some())).collect();
-        let merged = kept.iter().filter(|segment| !segment.is_empty()).cloned().collect();
+    pub(crate) fn below_organization(&self) -> [Vec<&str>; 2] {
+        let above = usize::from(self.organization.is_some());
+        let kept: Vec<_> = self.segments.iter().skip(above).map(String::as_str).collect();
+        let merged = kept.iter().copied().filter(|segment| !segment.is_empty()).collect();
         [kept, merged].map(without_collection)
     }
 
     /// Returns the segments after `_apis` as a server reads them, or `None` if this is not the API but a page, a feed or
     /// a Git repository.
-    pub(crate) fn api(&self) -> Option<impl Iterator<Item = String>> {
+    pub(crate) fn api(&self) -> Option<impl Iterator<Item = &str>> {
         let mut segments = self.segments();
         segments.find(|segment| is_api(segment)).map(|_| segments)
     }
 
     /// Returns the segments as a server reads them, without empty ones.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = String> + use<> {
-        as_read(self.path()).into_iter().filter(|segment| !segment.is_empty())
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().map(String::as_str).filter(|segment| !segment.is_empty())
     }
 }
 
-fn without_collection(mut segments: Vec<String>) -> Vec<String> {
+fn without_collection(mut segments: Vec<&str>) -> Vec<&str> {
     if segments.first().is_some_and(|first| first.eq_ignore_ascii_case("DefaultCollection")) {
         segments.remove(0);
     }

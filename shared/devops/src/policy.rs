@@ -81,7 +81,7 @@ impl CallRule {
         })
     }
 
-    fn allows(&self, method: &Method, segments: &[String]) -> bool {
+    fn allows(&self, method: &Method, segments: &[&str]) -> bool {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         (self.methods.is_empty() || self.methods.iter().any(|allowed| allowed.0 == method))
             && (self.paths.is_empty() || self.paths.iter().any(|prefix| prefix.covers(segments)))
@@ -138,7 +138,7 @@ pub struct InvalidPathPrefix;
 const MOST_SEGMENTS: usize = 10;
 
 impl PathPrefix {
-    fn covers(&self, segments: &[String]) -> bool {
+    fn covers(&self, segments: &[&str]) -> bool {
         self.0.len() <= segments.len()
             && self.0.iter().zip(segments).all(|(pattern, segment)| match pattern {
                 Segment::Any => !segment.is_empty() && !segment.starts_with('_'),

@@ -153,7 +153,7 @@ pub fn is_analytics(address: &Address) -> bool {
 pub fn is_discovery(address: &Address) -> bool {
     const AREAS: [&str; 3] = ["resourceAreas", "connectionData", "serviceDefinitions"];
     let area = address.api().and_then(|mut segments| segments.next());
-    area.is_some_and(|area| AREAS.iter().any(|known| known.eq_ignore_ascii_case(&area)))
+    area.is_some_and(|area| AREAS.iter().any(|known| known.eq_ignore_ascii_case(area)))
         || is_large_files_batch(address)
 }
 

@@ -31,6 +31,7 @@ fn every_form_of_an_address_is_authorized_and_its_disguises_are_not() {
         ("dev.azure.com", "/_apis"),
         ("dev.azure.com", "/mycompany/%2ffabrikam"),
         ("dev.azure.com", "/mycompany/p/_apis/build/folders/%5CTeam%5CNightly"),
+        ("dev.azure.com", "/mycompany/(S(x))y/_apis/git/repositories/r(1)"),
         ("mycompany.visualstudio.com", "/p/_apis/wit/queries/Shared%20Queries%2FOpen%20bugs"),
     ] {
         assert!(judge(&input(host, path)), "{host}{path}");
@@ -41,6 +42,8 @@ fn every_form_of_an_address_is_authorized_and_its_disguises_are_not() {
         ("dev.azure.com", "/mycompany/a%2f..%2f..%2ffabrikam"),
         ("dev.azure.com", "/mycompany%2ffabrikam"),
         ("dev.azure.com", "/mycompany/%252e%252e/fabrikam"),
+        ("dev.azure.com", "/mycompany/(S(x))/_apis/projects"),
+        ("mycompany.visualstudio.com", "/p%2F(A(x)F(y))/_apis/git"),
         ("dev.azure.com@evil.example", "/mycompany"),
         ("evil.example", "/mycompany"),
         ("fabrikam.visualstudio.com", "/mycompany"),

@@ -73,6 +73,14 @@ impl Path {
         self.segments.iter()
     }
 
+    /// Returns the segments as a server reads them: decoded once, encoded separators included. Some may be empty.
+    pub(super) fn into_read(self) -> impl Iterator<Item = String> {
+        let split = |segment: Segment| {
+            segment.decoded.split(SEPARATORS).map(str::to_owned).collect::<Vec<_>>()
+        };
+        self.segments.into_iter().flat_map(split)
+    }
+
     pub(super) fn below(&self, organization: &OrganizationName) -> String {
         if self.segments.is_empty() && !self.slash_at_end {
             format!("/{organization}")
@@ -119,15 +127,6 @@ impl Segment {
     }
 }
 
-/// Returns the segments of a path that was sent, as a server reads them: decoded once, encoded separators included.
-/// Some may be empty.
-pub(super) fn as_read(sent: &str) -> Vec<String> {
-    let below = sent.strip_prefix('/').unwrap_or(sent);
-    let below = below.strip_suffix('/').unwrap_or(below);
-    let decoded = percent_decode_str(below).decode_utf8_lossy();
-    decoded.split(SEPARATORS).map(str::to_owned).collect()
-}
-
 /// Encodes percent signs that begin no encoded byte. They mean themselves, and come from gateways that have decoded the
 /// path.
 fn with_stray_percents_encoded(raw: &str) -> String {
@@ -152,6 +151,9 @@ fn ambiguity(decoded: &str) -> Option<&'static str> {
     let is_nothing = |part: &str| !(is_split && part.is_empty()) && reads_as_dots(name(part));
     if decoded.split(SEPARATORS).any(is_nothing) {
         return Some("a segment of nothing but dots or blanks");
+    }
+    if decoded.split(SEPARATORS).any(is_session_without_cookies) {
+        return Some("a segment like (S(x)), which ASP.NET leaves out");
     }
     let unfolded = decoded_to_the_end(decoded);
     let separators = |text: &str| text.matches(SEPARATORS).count();
@@ -187,6 +189,21 @@ fn encoded_at_end(text: &[u8]) -> Option<(usize, u8)> {
     let value =
         |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     Some((length, value(high)? << 4 | value(low)?))
+}
+
+/// Returns whether a segment is what ASP.NET takes for a session without cookies, and drops before it routes the request:
+/// values of a letter and parentheses, all in parentheses, such as `(S(x))` and `(A(x)F(y))`
+/// (<https://learn.microsoft.com/previous-versions/dotnet/articles/aa479314(v=msdn.10)>).
+fn is_session_without_cookies(segment: &str) -> bool {
+    let within = segment.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let Some(mut values) = within.filter(|values| !values.is_empty()) else { return false };
+    while !values.is_empty() {
+        let value = values.strip_prefix(|letter: char| letter.is_ascii_alphabetic());
+        let value = value.and_then(|value| value.strip_prefix('(')?.split_once(')'));
+        let Some((_, after)) = value else { return false };
+        values = after;
+    }
+    true
 }
 
 /// Returns a segment without parameters, which some readers drop, as in `..;x`.

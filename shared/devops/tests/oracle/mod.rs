@@ -156,6 +156,9 @@ fn is_read_in_one_way(written: &str) -> bool {
     {
         return false;
     }
+    if named(&once).iter().any(|part| is_left_out_by_asp_net(part)) {
+        return false;
+    }
     loop {
         // Web servers of Windows also decode `%u002f`.
         let again = decoded_bytes(&bytes, &[b"%u00", b"%U00", b"%"]);
@@ -169,6 +172,17 @@ fn is_read_in_one_way(written: &str) -> bool {
         base(part).contains(|c| STOPS.contains(c)) && base(part).trim_matches(is_nothing).is_empty()
     };
     named(&last).len() == named(&once).len() && !named(&last).iter().any(dotted)
+}
+
+/// Returns whether a segment is in the form `([A-Za-z]\([^)]*\))+`, in parentheses.
+fn is_left_out_by_asp_net(part: &str) -> bool {
+    let inner = part.strip_prefix('(').filter(|rest| rest.ends_with("))"));
+    inner.is_some_and(|inner| {
+        inner[..inner.len() - 1].split_inclusive(')').all(|value| {
+            value.ends_with(')')
+                && matches!(value.as_bytes(), [letter, b'(', ..] if letter.is_ascii_alphabetic())
+        })
+    })
 }
 
 fn is_nothing(c: char) -> bool {

@@ -117,6 +117,22 @@ async fn an_encoded_slash_is_a_slash_to_the_rules() {
     }
 }
 
+/// ASP.NET would leave the segment out, and find work items of the whole organization.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_without_cookies_is_no_project_to_the_rules() {
+    let world = World::start().await;
+    let rules = json!([{"paths": ["/*/_apis/wit"]}]);
+    world.put_integration(INTEGRATION, json!({"allowed_calls": rules})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    world.devops().reset_counts();
+    for segment in ["(S(x))", "(A(x)F(y))", "%28S%28x%29%29"] {
+        let rest = format!("dev.azure.com/mycompany/{segment}/_apis/wit/workitems/1");
+        let answer = world.raw_get(&format!("/proxy/{connection}/{rest}")).await;
+        answer.expect_problem(400, "ambiguous_path");
+    }
+    assert_eq!(world.devops().requests().len(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_rules_and_limits_are_refused_by_field() {
     let world = World::start().await;
