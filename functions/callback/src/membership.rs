@@ -26,11 +26,14 @@ impl Callback {
         session: &ConnectSession,
         access_token: &BearerToken,
     ) -> Result<Option<OrganizationName>, Problem> {
+        let now = self.clock.now();
         let reachable = integration.settings.organizations.reachable(session.organization.as_ref());
         let mut refusal = Problem::new(Code::OrganizationAccessDenied);
         let asked = tokio::time::timeout(DEADLINE, async {
             let mut answers = stream::iter(&reachable)
-                .map(|organization| self.devops.connection_data(organization, access_token))
+                .map(|organization| {
+                    self.devops.connection_data(Some(organization), access_token, now)
+                })
                 .buffer_unordered(ASKED_AT_A_TIME);
             while let Some(answer) = answers.next().await {
                 match answer {

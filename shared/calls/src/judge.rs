@@ -8,9 +8,13 @@
 //! ```
 //!
 //! The outcome of the probe is recorded. While a scope is lacking, the next rejection of such a call leads to the probe
-//! and not to Entra.
+//! and not to Entra. A probe without an outcome decides nothing and is not recorded. A write with a successful status is
+//! never sent again, whatever its answer is: the probe takes the place of the second call.
+
+use std::time::Duration;
 
 use devops::client::ConnectionDataError;
+use devops::pace::throttled;
 use devops::rejection::{Asked, Rejection, is_about_scopes};
 use devops::scopes::needed;
 use edge::log::RequestLog;
@@ -25,7 +29,7 @@ use crate::scopes::{covered, lacking};
 use crate::send::{Call, send};
 use crate::target::Target;
 use crate::upstream::Upstream;
-use crate::{Calls, pace, refusal};
+use crate::{Calls, refusal};
 
 /// Whether Azure DevOps learned from the token who calls.
 enum Verdict {
@@ -38,22 +42,21 @@ enum Verdict {
 enum Elsewhere {
     /// Azure DevOps learns from it who calls.
     Accepted,
-    /// Azure DevOps learns from it who calls, and the caller has no access to the organization: the refusal is about
-    /// rights.
-    NoAccess,
+    /// Azure DevOps learns from it who calls, and the caller has no access to the organization, for this reason: the
+    /// refusal is about rights.
+    NoAccess(Code),
     Rejected,
-    Unknown,
 }
 
 impl Elsewhere {
     fn is_accepted(self) -> bool {
-        matches!(self, Self::Accepted | Self::NoAccess)
+        matches!(self, Self::Accepted | Self::NoAccess(_))
     }
 }
 
 impl Calls {
-    /// Sends a call with the connection's token. If Azure DevOps rejects the token, renews it and sends once more: a
-    /// rejected token means that nothing was processed, so this is right for every method.
+    /// Sends a call with the connection's token. If Azure DevOps rejects the token, renews it and sends once more, unless the
+    /// call may have had its effect.
     pub(crate) async fn send_judged(
         &self,
         target: &Target,
@@ -77,10 +80,12 @@ impl Calls {
             return Err(reconnect());
         }
         if claims.is_none() && is_probably_lacking_scope(target, token.version) {
-            let elsewhere = if was_rejected && lacks_known_scope(target) {
+            // Only if the answer itself has no word, the scopes that the call is known to need decide without the probe.
+            let is_known = was_rejected && rejected.is_silent() && lacks_known_scope(target);
+            let elsewhere = if is_known {
                 Elsewhere::Accepted
             } else {
-                self.elsewhere(target, call, &token.bearer).await
+                self.elsewhere(target, call, &token.bearer).await?
             };
             if elsewhere.is_accepted() {
                 return refused_here(target, elsewhere, &rejected, upstream);
@@ -90,6 +95,9 @@ impl Calls {
         let renewed = self.refresher.renew(connection.clone(), integration, cause, until).await;
         let renewed = renewed.map_err(refusal::of_refresh)?;
         log.refresh("renewed_after_rejection");
+        if rejected.may_be_processed() {
+            return self.judge_renewed(target, call, &renewed, &rejected, upstream).await;
+        }
         let upstream = send(&self.devops, target, call, &renewed.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
         match self.verdict(target, call, upstream).await? {
@@ -111,7 +119,7 @@ impl Calls {
         upstream: Upstream,
     ) -> Result<Verdict, Problem> {
         let (status, headers, now) = (upstream.status, &upstream.headers, self.clock.now());
-        let throttled = pace::throttled(headers, now);
+        let throttled = throttled(headers, now);
         let Some(rejected) = rejection(target, call, &upstream) else {
             let may_lack_scope = target.method != Method::HEAD && throttled.is_none();
             if may_lack_scope && is_about_scopes(status, headers, upstream.known_body()) {
@@ -124,17 +132,19 @@ impl Calls {
             Some(_) if status == StatusCode::OK && !rejected.is_certain() => {
                 Ok(Verdict::Accepted(upstream))
             }
-            Some(wait) => {
-                let (connections, connection) = (&self.stores.connections, &target.connection);
-                let call_after = now + SignedDuration::try_from(wait).unwrap_or_default();
-                connections.record_call_after(connection, call_after).await?;
-                Err(Problem::new(Code::DevopsThrottled).retry_after(wait))
-            }
+            Some(wait) => Err(self.throttled(target, wait).await?),
         }
     }
 
-    /// Judges a call whose renewed token is rejected, too. The rejection is recorded, so that not every call costs a
-    /// refresh.
+    /// Returns the problem of a refusal that is about the pace, and records when to call next.
+    async fn throttled(&self, target: &Target, wait: Duration) -> Result<Problem, Problem> {
+        let call_after = self.clock.now() + SignedDuration::try_from(wait).unwrap_or_default();
+        self.stores.connections.record_call_after(&target.connection, call_after).await?;
+        Ok(Problem::new(Code::DevopsThrottled).retry_after(wait))
+    }
+
+    /// Judges a call whose renewed token is rejected, too, or which is not sent again. The rejection is recorded, so that not
+    /// every call costs a refresh.
     async fn judge_renewed(
         &self,
         target: &Target,
@@ -143,14 +153,12 @@ impl Calls {
         rejected: &Rejection,
         upstream: Upstream,
     ) -> Result<Upstream, Problem> {
-        let elsewhere = if claims(rejected).is_some() {
-            // A renewed token is challenged again: only a sign-in can help, wherever the token is accepted.
+        let is_challenged_again = claims(rejected).is_some() && !rejected.may_be_processed();
+        let elsewhere = if is_challenged_again {
+            // Only a sign-in can help, wherever the token is accepted.
             Elsewhere::Rejected
         } else {
-            match self.elsewhere(target, call, &renewed.bearer).await {
-                Elsewhere::Unknown if lacks_known_scope(target) => Elsewhere::Accepted,
-                elsewhere => elsewhere,
-            }
+            self.elsewhere(target, call, &renewed.bearer).await?
         };
         let (connections, now) = (&self.stores.connections, self.clock.now());
         let (connection, version) = (&target.connection, renewed.version);
@@ -159,25 +167,35 @@ impl Calls {
         refused_here(target, elsewhere, rejected, upstream)
     }
 
-    /// Presents the token where every scope suffices.
-    async fn elsewhere(&self, target: &Target, call: &Call, token: &BearerToken) -> Elsewhere {
-        let organizations = target
-            .integration
-            .settings
-            .organizations
-            .reachable(target.connection.organization.as_ref());
-        let Some(organization) = target.address.organization().or(organizations.first()) else {
-            return Elsewhere::Unknown;
-        };
-        let asked = self.devops.connection_data(organization, token);
-        match tokio::time::timeout_at(call.deadlines.answer, asked).await {
-            Ok(Ok(_)) => Elsewhere::Accepted,
-            Ok(Err(ConnectionDataError::NotAMember | ConnectionDataError::PolicyBlocked)) => {
-                Elsewhere::NoAccess
+    /// Presents the token where every scope suffices: in the organization of the call, or above the organizations.
+    ///
+    /// # Errors
+    /// [`Code::DevopsThrottled`], [`Code::DevopsUnavailable`] or [`Code::DevopsTimeout`] if that has no outcome.
+    async fn elsewhere(
+        &self,
+        target: &Target,
+        call: &Call,
+        token: &BearerToken,
+    ) -> Result<Elsewhere, Problem> {
+        let organization = target.address.organization();
+        let asked = self.devops.connection_data(organization, token, self.clock.now());
+        let asked = tokio::time::timeout_at(call.deadlines.answer, asked).await;
+        let asked = asked.map_err(|late| Problem::new(Code::DevopsTimeout).cause(late))?;
+        let Err(error) = asked else { return Ok(Elsewhere::Accepted) };
+        match error {
+            ConnectionDataError::NotAMember => {
+                Ok(Elsewhere::NoAccess(Code::OrganizationAccessDenied))
             }
-            Ok(Err(ConnectionDataError::Unauthorized)) => Elsewhere::Rejected,
-            Ok(Err(ConnectionDataError::Throttled | ConnectionDataError::Unavailable)) | Err(_) => {
-                Elsewhere::Unknown
+            ConnectionDataError::PolicyBlocked => Ok(Elsewhere::NoAccess(Code::PolicyBlocked)),
+            ConnectionDataError::Unauthorized => Ok(Elsewhere::Rejected),
+            ConnectionDataError::Throttled { retry_after: Some(wait) } => {
+                Err(self.throttled(target, wait).await?)
+            }
+            ConnectionDataError::Throttled { retry_after: None } => {
+                Err(Problem::new(Code::DevopsThrottled))
+            }
+            ConnectionDataError::Unavailable => {
+                Err(Problem::new(Code::DevopsUnavailable).cause(error))
             }
         }
     }
@@ -199,12 +217,23 @@ fn refused_here(
     upstream: Upstream,
 ) -> Result<Upstream, Problem> {
     match elsewhere {
-        Elsewhere::Rejected | Elsewhere::Unknown => Err(reconnect()),
-        Elsewhere::NoAccess => Ok(upstream),
+        Elsewhere::Rejected => Err(reconnect()),
         // A page in place of data, after all the resource.
-        Elsewhere::Accepted if !rejected.is_certain() => Ok(upstream),
+        Elsewhere::Accepted | Elsewhere::NoAccess(_) if !rejected.is_certain() => Ok(upstream),
+        _ if rejected.may_be_processed() => Err(unconfirmed()),
+        // A program must not take a sign-in page for the answer to its call.
+        Elsewhere::NoAccess(code) if rejected.is_sign_in() => Err(Problem::new(code)),
+        Elsewhere::NoAccess(_) => Ok(upstream),
         Elsewhere::Accepted => Err(lacking(target)),
     }
+}
+
+/// Returns the problem of a write that is answered with a sign-in page although the token is good.
+fn unconfirmed() -> Problem {
+    Problem::new(Code::DevopsUnavailable).detail(
+        "Azure DevOps answered this call with its sign-in page, which probably means that nothing was changed. The call was \
+         not sent again: check, and repeat it if need be.",
+    )
 }
 
 /// Returns whether the rejection is probably like an earlier one that no renewal could help.

@@ -14,7 +14,7 @@ use edge::caller::{Caller, Kind};
 use edge::config::ResponseMode;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
-use emulators::Fault;
+use emulators::{Fault, Page};
 use ground::clock::{Clock as _, SystemClock};
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
@@ -206,8 +206,8 @@ async fn a_refusal_without_a_word_that_describes_its_caller_is_about_scopes_at_o
 async fn a_refusal_that_asks_to_wait_is_about_the_pace_and_costs_no_refresh() {
     for fault in [
         Fault::on("projects").status(401).retry_after(120),
-        Fault::on("projects").page(emulators::Page::Anonymous401).retry_after(120),
-        Fault::on("projects").page(emulators::Page::SignIn203).retry_after(120),
+        Fault::on("projects").page(Page::Anonymous401).retry_after(120),
+        Fault::on("projects").page(Page::SignIn203).retry_after(120),
         Fault::on("projects").status(401).header("x-ratelimit-remaining", "0"),
         Fault::on("projects")
             .status(401)
@@ -234,6 +234,101 @@ async fn a_call_that_is_challenged_again_after_a_renewal_costs_no_further_one() 
     for _ in 0..3 {
         let refused = get_projects(&world).await.err().unwrap();
         assert_eq!(refused.code(), Code::ConnectionReauthorizationRequired);
+        assert_eq!(world.entra.count("token.refresh_token"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_probe_without_an_outcome_is_answered_as_it_is_and_says_nothing_about_the_token() {
+    let probe = || Fault::on("connection_data");
+    for (probe, code, is_wait_noted) in [
+        (probe().status(429).retry_after(120), Code::DevopsThrottled, true),
+        (probe().status(503).retry_after(120), Code::DevopsThrottled, true),
+        (probe().status(401).retry_after(120), Code::DevopsThrottled, true),
+        (probe().page(Page::SignIn203).retry_after(120), Code::DevopsThrottled, true),
+        (probe().status(503), Code::DevopsUnavailable, false),
+        (probe().status(500), Code::DevopsUnavailable, false),
+        (probe().reset().times(9), Code::DevopsUnavailable, false),
+    ] {
+        let world = World::start(json!({})).await;
+        world.devops.inject(Fault::on("projects").status(401).times(2));
+        world.devops.inject(probe);
+        let refused = get_projects(&world).await.err().unwrap();
+        assert_eq!(refused.code(), code);
+        let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
+        assert_eq!(connection.rejected_version, None);
+        assert_eq!(connection.call_after.is_some(), is_wait_noted);
+        if !is_wait_noted {
+            assert_eq!(get_projects(&world).await.unwrap().status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_a_word_is_probed_although_the_call_is_known_to_need_another_scope() {
+    let world = World::start(json!({})).await;
+    let probes = || world.devops.count("connection_data");
+    for _ in 0..2 {
+        let refused = get(&world, WORK_ITEMS).await.err().unwrap();
+        assert_eq!((refused.code(), probes()), (Code::InsufficientScope, 1));
+    }
+    for (page, expected) in [(Page::Anonymous401, 2), (Page::SignIn203, 3), (Page::SignIn302, 4)] {
+        world.devops.inject(Fault::on("wit").page(page));
+        let refused = get(&world, WORK_ITEMS).await.err().unwrap();
+        assert_eq!((refused.code(), probes()), (Code::InsufficientScope, expected));
+    }
+    // The answer is right: the token is rejected everywhere, and a renewed one is asked for.
+    world.entra.revoke_access_tokens("ada").unwrap();
+    world.devops.inject(Fault::on("wit").page(Page::Anonymous401));
+    let refreshes = world.entra.count("token.refresh_token");
+    get(&world, WORK_ITEMS).await.err().unwrap();
+    assert_eq!(world.entra.count("token.refresh_token"), refreshes + 1);
+}
+
+#[tokio::test]
+async fn a_sign_in_page_is_never_the_answer_also_for_a_person_without_access() {
+    for page in [Page::SignIn203, Page::SignIn200, Page::SignIn302, Page::Unauthorized401] {
+        let world = World::start(json!({})).await;
+        world.devops.remove_member("mycompany", "ada").unwrap();
+        world.devops.inject(Fault::on("projects").page(page).times(9));
+        let refused = get_projects(&world).await.err().unwrap();
+        assert_eq!(refused.code(), Code::OrganizationAccessDenied, "{page:?}");
+        let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
+        assert!(connection.accepted_elsewhere);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_probed_above_the_organizations_for_a_call_that_names_none() {
+    let world = World::start(json!({})).await;
+    world.devops.remove_member("mycompany", "ada").unwrap();
+    world.devops.inject(Fault::on("profile").status(401).times(9));
+    let destination = Destination {
+        connection: Named::Id(world.connection.as_str()),
+        method: &Method::GET,
+        host: "app.vssps.visualstudio.com",
+        path: "/_apis/profile/profiles/me",
+        query: None,
+    };
+    let log = RequestLog::new("1");
+    let target = world.calls.target(&application(), &destination, &log).await.unwrap();
+    let refused = world.calls.send(&target, &call(), &log).await.err().unwrap();
+    assert_eq!(refused.code(), Code::InsufficientScope);
+    let counts = ["deployment.connection_data", "connection_data"];
+    assert_eq!(counts.map(|route| world.devops.count(route)), [1, 0]);
+}
+
+#[tokio::test]
+async fn a_write_that_meets_a_sign_in_page_is_sent_once_and_costs_one_refresh() {
+    let world = World::start(json!({})).await;
+    let id = Named::Id(world.connection.as_str());
+    world.devops.inject(Fault::on("projects").page(Page::SignIn200).times(9));
+    for sent in 1..4 {
+        let post = target(&world.calls, &application(), id, &Method::POST).await.unwrap();
+        let refused = world.calls.send(&post, &call(), &RequestLog::new("1")).await.err().unwrap();
+        assert_eq!(refused.code(), Code::DevopsUnavailable);
+        assert!(refused.detail_text().unwrap().contains("not sent again"));
+        assert_eq!(world.devops.count("projects"), sent);
         assert_eq!(world.entra.count("token.refresh_token"), 1);
     }
 }

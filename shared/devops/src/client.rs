@@ -7,6 +7,7 @@ use std::time::Duration;
 use ground::bearer_token::BearerToken;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
+use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
@@ -14,8 +15,9 @@ pub use answers::ConnectionData;
 use answers::ConnectionDataAnswer;
 
 use crate::address::Address;
-use crate::host::Family;
+use crate::host::{Family, SharedHost};
 use crate::organization::OrganizationName;
+use crate::pace::throttled;
 use crate::rejection::{Asked, Rejection};
 
 /// The time for one call.
@@ -44,9 +46,12 @@ pub enum ConnectionDataError {
     /// A policy of the organization blocks the call (VS403463).
     #[error("a policy of the organization blocks the access")]
     PolicyBlocked,
-    /// Too many calls for this user.
+    /// Too many calls for this user. The answer is not about the token, whatever its status is.
     #[error("Azure DevOps asks to call later")]
-    Throttled,
+    Throttled {
+        /// The wait that it asks for, if it names one.
+        retry_after: Option<Duration>,
+    },
     /// Azure DevOps gives no usable answer.
     #[error("Azure DevOps does not answer as it should")]
     Unavailable,
@@ -102,18 +107,25 @@ impl DevopsClient {
             .header(FEDAUTH_REDIRECT, SUPPRESS)
     }
 
-    /// Returns the token's user in an organization, as proof of access.
+    /// Returns the token's user in an organization, as proof of access; without an organization, at the host that serves
+    /// none in particular, as proof that the token is good.
     ///
     /// # Errors
     /// [`ConnectionDataError`] if the user has no access, or Azure DevOps gives no usable answer.
     pub async fn connection_data(
         &self,
-        organization: &OrganizationName,
+        organization: Option<&OrganizationName>,
         token: &BearerToken,
+        now: Timestamp,
     ) -> Result<ConnectionData, ConnectionDataError> {
-        let path = format!("/{organization}/_apis/connectionData");
-        let address = own_address(Family::Core.host(), &path, organization)
-            .ok_or(ConnectionDataError::Unavailable)?;
+        let address = match organization {
+            Some(organization) => {
+                let path = format!("/{organization}/_apis/connectionData");
+                own_address(Family::Core.host(), &path, Some(organization))
+            }
+            None => own_address(SharedHost::Profiles.host(), "/_apis/connectionData", None),
+        };
+        let address = address.ok_or(ConnectionDataError::Unavailable)?;
         let sent = self
             .request(&address, Method::GET)
             .header(AUTHORIZATION, token.authorization())
@@ -126,7 +138,7 @@ impl DevopsClient {
         let body = ground::http::read(answer, LARGEST)
             .await
             .map_err(|_| ConnectionDataError::Unavailable)?;
-        judge(&address, status, &headers, &body)?;
+        judge(&address, status, &headers, &body, now)?;
         let answer: ConnectionDataAnswer =
             answers::read(&body).ok_or(ConnectionDataError::Unavailable)?;
         // Organizations with public access answer everybody, with a public identity instead of a 401.
@@ -143,7 +155,8 @@ impl DevopsClient {
         organization: &OrganizationName,
     ) -> Result<OrganizationTenant, Unavailable> {
         let path = format!("/{organization}");
-        let address = own_address(Family::Vssps.host(), &path, organization).ok_or(Unavailable)?;
+        let address =
+            own_address(Family::Vssps.host(), &path, Some(organization)).ok_or(Unavailable)?;
         let asked = self.request(&address, Method::HEAD).timeout(TIMEOUT).send().await;
         let answer = asked.map_err(|_| Unavailable)?;
         let turned_away = answer.status() == StatusCode::TOO_MANY_REQUESTS;
@@ -172,10 +185,18 @@ fn judge(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
+    now: Timestamp,
 ) -> Result<(), ConnectionDataError> {
     let asked = Asked { method: &Method::GET, address, wants_html: false };
-    if Rejection::detect(&asked, status, headers, body).is_some() {
-        return Err(ConnectionDataError::Unauthorized);
+    let retry_after = throttled(headers, now);
+    if let Some(rejected) = Rejection::detect(&asked, status, headers, body) {
+        // Azure DevOps also refuses callers beyond their limits as if the token were not good.
+        let is_about_token = retry_after.is_none() || rejected.asks_for_claims();
+        return Err(if is_about_token {
+            ConnectionDataError::Unauthorized
+        } else {
+            ConnectionDataError::Throttled { retry_after }
+        });
     }
     match status {
         StatusCode::OK => Ok(()),
@@ -186,14 +207,17 @@ fn judge(
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
             Err(ConnectionDataError::NotAMember)
         }
-        StatusCode::TOO_MANY_REQUESTS => Err(ConnectionDataError::Throttled),
+        StatusCode::TOO_MANY_REQUESTS => Err(ConnectionDataError::Throttled { retry_after }),
+        StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
+            Err(ConnectionDataError::Throttled { retry_after })
+        }
         _ => Err(ConnectionDataError::Unavailable),
     }
 }
 
 /// Returns the address of our own call, from the same parser as for proxied calls.
-fn own_address(host: &str, path: &str, organization: &OrganizationName) -> Option<Address> {
-    Address::parse(host, path, None, std::slice::from_ref(organization)).ok()
+fn own_address(host: &str, path: &str, organization: Option<&OrganizationName>) -> Option<Address> {
+    Address::parse(host, path, None, organization.map_or(&[], std::slice::from_ref)).ok()
 }
 
 fn contains(body: &[u8], needle: &[u8]) -> bool {

@@ -5,6 +5,7 @@
 //!         ──> policy      the calls that an integration allows
 //!         ──> headers     the headers that pass up and down
 //!         ──> rejection   answers that reject the token
+//!         ──> pace        the time to wait that an answer names
 //!         ──> rewrite     addresses in answers that must point back at the proxy
 //!   callback, authorize, manage ──> client   the user of a token, the tenant that backs an organization
 //!   everyone ──> organization, scopes
@@ -17,6 +18,7 @@ pub mod client;
 pub mod headers;
 pub mod host;
 pub mod organization;
+pub mod pace;
 pub mod policy;
 pub mod rejection;
 pub mod rewrite;

@@ -4,9 +4,10 @@
 //! | --- | --- |
 //! | 401 with a claims challenge | always |
 //! | 401 | unless it names a person, whose rights it is about |
-//! | 403 and 404 that name the anonymous identity | for calls that change nothing |
+//! | 403 and 404 that refuse the anonymous identity in words that are not the request's | for calls that change nothing |
 //! | a redirect to a sign-in page | always |
-//! | 2xx with a sign-in page | always |
+//! | 2xx with a sign-in page | for calls that change nothing |
+//! | 200 and 203 with a page of a sign-in page's title | always |
 //! | 203 with another page, 2xx with one on `/_apis/` | for calls that change nothing: probably a sign-in page |
 //!
 //! The caller's name is read in every form that Azure DevOps uses: JSON, HTML, the headers `X-TFS-ServiceError`
@@ -23,6 +24,9 @@ use crate::address::Address;
 pub(crate) use person::ANONYMOUS;
 use person::Named;
 
+/// The error of a challenge that asks for claims (Continuous access evaluation).
+const INSUFFICIENT_CLAIMS: &str = "insufficient_claims";
+
 /// The call that was answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -34,11 +38,25 @@ pub struct Asked<'a> {
     pub wants_html: bool,
 }
 
-/// A rejected token. Nothing of the request was processed.
+/// A rejected token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     challenge: Option<String>,
-    is_certain: bool,
+    form: Form,
+    may_be_processed: bool,
+}
+
+/// The form of a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A refusal in words.
+    Refusal,
+    /// A refusal without a word about the caller or anything else.
+    Silence,
+    /// A sign-in page, or the way to one.
+    SignIn,
+    /// A page in place of data, without a mark of a sign-in page.
+    Page,
 }
 
 impl Rejection {
@@ -52,26 +70,11 @@ impl Rejection {
     ) -> Option<Self> {
         let is_read = is_read_in_body(status, headers);
         let text = is_read.then(|| text::of_body(headers, body)).flatten();
-        let text = text.as_deref();
-        let named = || person::named(headers, text);
-        let is_certain = match status {
-            StatusCode::UNAUTHORIZED => asks_for_claims(headers) || named() != Named::Person,
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-                asked.method.is_safe() && named() == Named::Nobody
-            }
-            status if status.is_redirection() => {
-                let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
-                location.is_some_and(|to| sign_in::is_sign_in(asked.address.url(), to))
-            }
-            status if status.is_success() && is_page(headers) => {
-                text.is_some_and(|page| sign_in::is_sign_in_page(asked.address.url(), page))
-            }
-            _ => false,
-        };
-        let is_rejected = is_certain || asked.probably_met_sign_in_page(status, headers);
+        let form = asked.form(status, headers, text.as_deref())?;
         let challenge = challenges(headers).collect::<Vec<_>>().join(", ");
         let challenge = Some(challenge).filter(|text| !text.is_empty());
-        is_rejected.then_some(Self { challenge, is_certain })
+        let may_be_processed = status.is_success() && !asked.method.is_safe();
+        Some(Self { challenge, form, may_be_processed })
     }
 
     /// Returns the `WWW-Authenticate` of the answer, which may hold a claims challenge.
@@ -79,20 +82,85 @@ impl Rejection {
         self.challenge.as_deref()
     }
 
+    /// Returns whether only claims in the next token help.
+    pub fn asks_for_claims(&self) -> bool {
+        self.challenge().is_some_and(|challenge| challenge.contains(INSUFFICIENT_CLAIMS))
+    }
+
     /// Returns whether the answer cannot be the requested resource. `false` for a page in place of data that has no mark
     /// of a sign-in page.
     pub fn is_certain(&self) -> bool {
-        self.is_certain
+        self.form != Form::Page
+    }
+
+    /// Returns whether the answer is a sign-in page or the way to one, which only a browser understands.
+    pub fn is_sign_in(&self) -> bool {
+        self.form == Form::SignIn
+    }
+
+    /// Returns whether the answer has neither a word nor a name, as where a scope is lacking.
+    pub fn is_silent(&self) -> bool {
+        self.form == Form::Silence
+    }
+
+    /// Returns whether the call may have had its effect, so that it must not be sent again: a write with a successful
+    /// status.
+    pub fn may_be_processed(&self) -> bool {
+        self.may_be_processed
     }
 }
 
 impl Asked<'_> {
-    /// Returns whether the answer is a page where the caller expects data. Only a call that changes nothing may be sent
-    /// again for it.
-    fn probably_met_sign_in_page(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+    /// Returns the form in which an answer rejects the token, or `None` if it does not.
+    fn form(&self, status: StatusCode, headers: &HeaderMap, text: Option<&str>) -> Option<Form> {
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                let named = person::named(headers, text);
+                let is_rejected = asks_for_claims(headers) || named != Named::Person;
+                is_rejected.then(|| self.form_of_refusal(named, headers, text))
+            }
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                let url = self.address.url();
+                let is_rejected =
+                    self.method.is_safe() && person::is_nobody_refused(headers, text, url);
+                is_rejected.then(|| self.form_of_refusal(Named::Nobody, headers, text))
+            }
+            status if status.is_redirection() => {
+                let location = headers.get(LOCATION).and_then(|location| location.to_str().ok())?;
+                sign_in::is_sign_in(self.address.url(), location).then_some(Form::SignIn)
+            }
+            status if status.is_success() && is_page(headers) => self.form_of_page(status, text),
+            _ => None,
+        }
+    }
+
+    fn form_of_refusal(&self, named: Named, headers: &HeaderMap, text: Option<&str>) -> Form {
+        let is_page = is_page(headers);
+        match text {
+            Some(page) if is_page && sign_in::is_sign_in_page(self.address.url(), page) => {
+                Form::SignIn
+            }
+            Some("") if named == Named::Unnamed && !headers.contains_key("x-tfs-serviceerror") => {
+                Form::Silence
+            }
+            _ => Form::Refusal,
+        }
+    }
+
+    /// A read may be sent again for a page that is only probably a sign-in page. A write may have had its effect: only
+    /// the title of the sign-in page, with a status that it has, is enough.
+    fn form_of_page(&self, status: StatusCode, text: Option<&str>) -> Option<Form> {
+        let page = text.unwrap_or_default();
+        let is_203 = status == StatusCode::NON_AUTHORITATIVE_INFORMATION;
+        if !self.method.is_safe() {
+            let is_sign_in = (status == StatusCode::OK || is_203) && sign_in::has_title(page);
+            return is_sign_in.then_some(Form::SignIn);
+        }
         let is_data = self.address.api().is_some() && !self.wants_html;
-        let is_suspect = status == StatusCode::NON_AUTHORITATIVE_INFORMATION || is_data;
-        self.method.is_safe() && status.is_success() && is_suspect && is_page(headers)
+        if sign_in::is_sign_in_page(self.address.url(), page) || (is_203 && is_data) {
+            return Some(Form::SignIn);
+        }
+        (is_203 || is_data).then_some(Form::Page)
     }
 }
 
@@ -124,7 +192,7 @@ fn challenges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 fn asks_for_claims(headers: &HeaderMap) -> bool {
-    challenges(headers).any(|challenge| challenge.contains("insufficient_claims"))
+    challenges(headers).any(|challenge| challenge.contains(INSUFFICIENT_CLAIMS))
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ async fn connection_data(
     body: impl Into<bytes::Bytes>,
 ) -> Result<ConnectionData, ConnectionDataError> {
     let (client, _) = server(status, headers, body).await;
-    client.connection_data(&mycompany(), &token()).await
+    client.connection_data(Some(&mycompany()), &token(), Timestamp::UNIX_EPOCH).await
 }
 
 const USER: &str = r#"{"authenticatedUser":{"id":"d291b0c4-a05c-6ea6-8df1-4b41d5f39eff","descriptor":"Microsoft.IdentityModel.Claims.ClaimsIdentity;1\\ada@mycompany.example","subjectDescriptor":"aad.ZDI5MWIw","providerDisplayName":"Ada"},"instanceId":"20cda608-32f0-4e6e-9b7c-8def7b38d15a","deploymentType":"hosted"}"#;
@@ -60,7 +60,7 @@ const USER: &str = r#"{"authenticatedUser":{"id":"d291b0c4-a05c-6ea6-8df1-4b41d5
 #[tokio::test]
 async fn the_real_host_is_named_and_sign_in_pages_are_suppressed() {
     let (client, asked) = server(200, &[JSON], USER).await;
-    client.connection_data(&mycompany(), &token()).await.unwrap();
+    client.connection_data(Some(&mycompany()), &token(), Timestamp::UNIX_EPOCH).await.unwrap();
     let asked = asked.lock().unwrap();
     let headers = asked[0].headers();
     assert_eq!(asked[0].method(), Method::GET);
@@ -73,6 +73,15 @@ async fn the_real_host_is_named_and_sign_in_pages_are_suppressed() {
     for name in ["host", "authorization", "x-tfs-fedauthredirect", "user-agent", "accept"] {
         assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
     }
+}
+
+#[tokio::test]
+async fn without_an_organization_the_token_is_presented_where_there_is_none() {
+    let (client, asked) = server(200, &[JSON], USER).await;
+    client.connection_data(None, &token(), Timestamp::UNIX_EPOCH).await.unwrap();
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked[0].uri(), "/_apis/connectionData");
+    assert_eq!(asked[0].headers()["host"], "app.vssps.visualstudio.com");
 }
 
 #[tokio::test]
@@ -124,6 +133,10 @@ async fn every_kind_of_refusal_is_its_own_error() {
     const POLICY: &str = r#"{"$id":"1","message":"VS403463: The conditional access policy defined by your administrator has failed."}"#;
     const STOPPED: &str =
         "\u{feff}{\"$id\":\"1\",\"message\":\"TF24668: The team project collection is stopped.\"}";
+    const CHALLENGED: Headers = &[
+        ("retry-after", "3"),
+        ("www-authenticate", r#"Bearer error="insufficient_claims", claims="e30=""#),
+    ];
     assert_eq!(connection_data(401, &[], "").await, Err(E::Unauthorized));
     assert_eq!(connection_data(401, &[JSON], REFUSED).await, Err(E::Unauthorized));
     let named = REFUSED.replace("''", "'ada'");
@@ -134,8 +147,15 @@ async fn every_kind_of_refusal_is_its_own_error() {
     assert_eq!(connection_data(403, &[JSON], POLICY).await, Err(E::PolicyBlocked));
     assert_eq!(connection_data(403, &[JSON], "{}").await, Err(E::NotAMember));
     assert_eq!(connection_data(404, &[HTML], "<html>").await, Err(E::NotAMember));
-    assert_eq!(connection_data(429, &[("retry-after", "3")], "").await, Err(E::Throttled));
-    assert_eq!(connection_data(429, &[HTML], "<html>").await, Err(E::Throttled));
+    let throttled =
+        |seconds: Option<u64>| Err(E::Throttled { retry_after: seconds.map(Duration::from_secs) });
+    assert_eq!(connection_data(429, &[("retry-after", "3")], "").await, throttled(Some(3)));
+    assert_eq!(connection_data(429, &[HTML], "<html>").await, throttled(None));
+    assert_eq!(connection_data(503, &[("retry-after", "3")], "").await, throttled(Some(3)));
+    assert_eq!(connection_data(401, &[("retry-after", "3")], "").await, throttled(Some(3)));
+    assert_eq!(connection_data(203, &[HTML, ("retry-after", "3")], "").await, throttled(Some(3)));
+    assert_eq!(connection_data(401, CHALLENGED, "").await, Err(E::Unauthorized));
+    assert!(connection_data(200, &[JSON, ("retry-after", "3")], USER).await.is_ok());
     assert_eq!(connection_data(503, &[JSON], STOPPED).await, Err(E::Unavailable));
     assert_eq!(connection_data(500, &[], "").await, Err(E::Unavailable));
     assert_eq!(connection_data(400, &[JSON], "{}").await, Err(E::Unavailable));
@@ -170,7 +190,12 @@ async fn a_redirect_is_never_followed_with_the_token() {
         let location: &'static str = format!("{target}stolen").leak();
         let headers: Headers = vec![("location", location)].leak();
         let (client, asked) = server(status, headers, "").await;
-        assert!(client.connection_data(&mycompany(), &token()).await.is_err());
+        assert!(
+            client
+                .connection_data(Some(&mycompany()), &token(), Timestamp::UNIX_EPOCH)
+                .await
+                .is_err()
+        );
         assert_eq!(asked.lock().unwrap().len(), 1);
     }
     assert!(reached.lock().unwrap().is_empty());
@@ -182,7 +207,7 @@ async fn a_closed_port_is_unavailable() {
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
     let client = DevopsClient::new(ground::http::client().unwrap(), Some(url));
-    let refused = client.connection_data(&mycompany(), &token()).await;
+    let refused = client.connection_data(Some(&mycompany()), &token(), Timestamp::UNIX_EPOCH).await;
     assert_eq!(refused, Err(ConnectionDataError::Unavailable));
     assert_eq!(client.resource_tenant(&mycompany()).await, Err(Unavailable));
 }

@@ -6,6 +6,7 @@
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use url::Url;
 use uuid::Uuid;
 
 use super::text;
@@ -26,6 +27,8 @@ const NOBODY: &[&str] = &[
 
 /// Azure DevOps' code for a caller who is not authorized.
 const NOT_AUTHORIZED: &str = "TF400813";
+/// Begins another sentence that names the caller, in small letters.
+const DENIED: &str = "access denied";
 /// The longest sentence that is read after a code, in bytes.
 const LONGEST_SENTENCE: usize = 2000;
 
@@ -45,13 +48,27 @@ pub(super) fn named(headers: &HeaderMap, body: Option<&str>) -> Named {
     in_user_data(headers).max(in_service_error(headers)).max(body.map_or(Named::Unnamed, in_body))
 }
 
+/// Returns whether an answer refuses the anonymous identity, in its description of the caller or in words that `asked`, the
+/// address of the call, did not bring along: a server may repeat those in any message.
+pub(super) fn is_nobody_refused(headers: &HeaderMap, body: Option<&str>, asked: &Url) -> bool {
+    named(headers, body) == Named::Nobody
+        && (in_user_data(headers) == Named::Nobody || !may_be_repeated(asked))
+}
+
+/// Returns whether an address contains words by which a message refuses its caller.
+fn may_be_repeated(asked: &Url) -> bool {
+    let asked = text::unescaped(&asked.as_str().replace('+', " ")).to_lowercase();
+    asked.contains(&NOT_AUTHORIZED.to_lowercase()) || asked.contains(DENIED)
+}
+
 /// Reads `{identity}:{account}`, which describes the caller in almost every answer.
 fn in_user_data(headers: &HeaderMap) -> Named {
     let data = headers.get("x-vss-userdata").map(|value| String::from_utf8_lossy(value.as_bytes()));
     let Some(data) = data.filter(|data| !data.trim().is_empty()) else { return Named::Unnamed };
     let (id, account) = data.split_once(':').unwrap_or((&*data, ""));
     match Uuid::parse_str(id.trim()) {
-        Ok(id) if is_nobody(id) => Named::Nobody,
+        // An organization without a tenant writes the nil id before the account.
+        Ok(id) if id == ANONYMOUS || (id.is_nil() && !account.contains('@')) => Named::Nobody,
         Ok(_) => Named::Person,
         Err(_) if account.contains('@') => Named::Person,
         Err(_) => Named::Unnamed,
@@ -159,26 +176,21 @@ fn in_sentence_of_code(sentence: &str) -> Named {
     ids(&sentence).map(of_id).chain(account).max().unwrap_or(Named::Unnamed)
 }
 
-/// Another sentence names a person by account, or by id in quotes; it may also name projects and repositories by id.
+/// Another sentence names a person by account, or by id in quotes; it may also name projects and repositories by id. Only
+/// where it names the caller can it name nobody: otherwise the anonymous identity may be a word of the request.
 fn in_other_sentence(sentence: &str) -> Named {
     let sentence = without_parentheses(sentence);
-    if has_account(&sentence) {
+    let is_person =
+        |quoted: Quoted<'_>| Uuid::parse_str(quoted.text.trim()).is_ok_and(|id| !is_nobody(id));
+    if has_account(&sentence) || quoted(&sentence).any(is_person) {
         return Named::Person;
     }
-    if ids(&sentence).any(is_nobody) {
-        return Named::Nobody;
-    }
-    let is_id = |quoted: Quoted<'_>| Uuid::parse_str(quoted.text.trim()).is_ok();
-    let denied = denied(&sentence).map(|text| judge(&Quoted { text, is_whole: true }));
-    if quoted(&sentence).any(is_id) || denied == Some(Named::Person) {
-        return Named::Person;
-    }
-    Named::Unnamed
+    let caller = denied(&sentence).map(|text| judge(&Quoted { text, is_whole: true }));
+    caller.unwrap_or(Named::Unnamed)
 }
 
 /// Returns the name in `Access denied. Ada Lovelace needs the following permission(s) …`.
 fn denied(sentence: &str) -> Option<&str> {
-    const DENIED: &str = "access denied";
     let at = sentence.to_ascii_lowercase().find(DENIED)? + DENIED.len();
     let rest = sentence.get(at..)?.trim_start_matches(['.', ':', ' ']);
     rest.split_once(" needs ").map(|(name, _)| name)

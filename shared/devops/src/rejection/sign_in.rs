@@ -46,58 +46,120 @@ pub(super) fn is_sign_in(from: &Url, location: &str) -> bool {
     let is_under = |name: &&str| {
         host.strip_suffix(*name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
     };
-    if SIGN_IN_HOSTS.iter().any(is_under) {
-        return true;
-    }
     let path = url.path().to_ascii_lowercase();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    if SIGN_IN_HOSTS.iter().any(is_under) {
+        let last = segments.next_back().unwrap_or_default();
+        let signs_out = ["logout", "signout"].iter().any(|word| last.starts_with(word));
+        return !signs_out && !has_wa(&url, "wsignout1.0");
+    }
     if AZURE_DEVOPS.iter().any(is_under) {
         let last = segments.clone().next_back().unwrap_or_default();
         // Elsewhere it may be a project of this name.
         let is_top = last == "signin" && is_under(&SharedHost::Profiles.host());
         return is_top || segments.any(|segment| matches!(segment, "_signin" | "_signedin"));
     }
-    // WS-Federation, as by AD FS (section 13.1 of its specification).
-    url.query_pairs().any(|(name, value)| name == "wa" && value == "wsignin1.0")
+    has_wa(&url, "wsignin1.0")
+}
+
+/// Returns whether an address asks for this action of WS-Federation, as by AD FS (section 13.1 of its specification).
+fn has_wa(url: &Url, action: &str) -> bool {
+    url.query_pairs().any(|(name, value)| name == "wa" && value == action)
+}
+
+/// Returns whether a page has the title of a sign-in page.
+pub(super) fn has_title(page: &str) -> bool {
+    TITLES.contains(&title(page, &page.to_ascii_lowercase()).as_str())
 }
 
 /// Returns whether a page is a sign-in page: by its title, or because it leads on to one by itself.
 pub(super) fn is_sign_in_page(from: &Url, page: &str) -> bool {
     let lower = page.to_ascii_lowercase();
-    let title = title(page, &lower).map(text::unescaped).unwrap_or_default();
-    let title = title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    if TITLES.contains(&title.as_str()) {
-        return true;
-    }
+    let title = title(page, &lower);
     let is_in_any_language = BRANDS.iter().any(|brand| title.starts_with(brand));
-    let leads_on = |tag: &str, before: &str| {
-        tags(page, &lower, tag).any(|tag| {
-            let tag = text::unescaped(tag);
-            let lower = tag.to_ascii_lowercase();
-            let Some(at) = lower.find(before).map(|at| at + before.len()) else { return false };
-            let value = tag.get(at..).unwrap_or_default().trim_start_matches(['"', '\'', ' ']);
-            let end = value.find(['"', '\'', ' ', '>']).unwrap_or(value.len());
-            value.get(..end).is_some_and(|address| is_sign_in(from, address))
-        })
+    let leads_on = |kind, address: fn(&str) -> Option<String>| {
+        tags(page, &lower, kind).filter_map(address).any(|to| is_sign_in(from, &to))
     };
-    leads_on("<meta", "url=")
-        || leads_on("<form", "action=")
-        || (is_in_any_language && leads_on("<a ", "href="))
+    TITLES.contains(&title.as_str())
+        || leads_on("meta", refresh)
+        || leads_on("form", |form| attribute(form, "action"))
+        || (is_in_any_language && leads_on("a", |link| attribute(link, "href")))
 }
 
-/// Returns the title of a page, which `lower` repeats in lower case.
-fn title<'a>(page: &'a str, lower: &str) -> Option<&'a str> {
-    let from = lower.find("<title")?;
-    let from = from + lower.get(from..)?.find('>')? + 1;
-    let length = lower.get(from..)?.find("</title")?;
-    page.get(from..from + length)
+/// Returns the title of a page, which `lower` repeats in lower case: without escapes, in small letters, with single blanks.
+fn title(page: &str, lower: &str) -> String {
+    let title = || {
+        let from = lower.find("<title")?;
+        let from = from + lower.get(from..)?.find('>')? + 1;
+        let length = lower.get(from..)?.find("</title")?;
+        page.get(from..from + length)
+    };
+    let title = title().map(text::unescaped).unwrap_or_default();
+    title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// Returns the attributes of each tag of a kind in a page, which `lower` repeats in lower case. A tag ends at the next one
 /// at the latest, so that a page of unfinished tags is read once.
 fn tags<'a>(page: &'a str, lower: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
-    let places = lower.match_indices(kind).map(|(at, _)| at + kind.len());
-    places.filter_map(move |at| page.get(at..)?.split(['<', '>']).next())
+    let begins = |at: &usize| lower.get(..*at).is_some_and(|before| before.ends_with('<'));
+    let places = lower.match_indices(kind).map(|(at, _)| at).filter(begins);
+    let attributes = places.filter_map(move |at| page.get(at + kind.len()..));
+    // `<formula` is no `<form`.
+    let attributes = attributes.filter(|rest| rest.starts_with(is_between));
+    attributes.filter_map(|rest| rest.split(['<', '>']).next())
+}
+
+/// Returns whether a character ends the name of a tag or of an attribute (HTML sections 13.2.5.8 and 13.2.5.33).
+fn is_between(character: char) -> bool {
+    character.is_ascii_whitespace() || character == '/'
+}
+
+/// Returns the address to which `<meta http-equiv="refresh">` leads (HTML section 4.2.5.3).
+fn refresh(meta: &str) -> Option<String> {
+    attribute(meta, "http-equiv").filter(|kind| kind.trim().eq_ignore_ascii_case("refresh"))?;
+    let content = attribute(meta, "content")?;
+    let address = content.split_once([';', ','])?.1.trim_start();
+    let named = address.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("url"));
+    let address = named.map_or(address, |(_, address)| address);
+    Some(
+        address
+            .trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\''))
+            .to_owned(),
+    )
+}
+
+/// Returns the value of the first attribute of this name, without escapes.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let value = attributes(tag).find(|(found, _)| found.eq_ignore_ascii_case(name))?.1;
+    Some(text::unescaped(value))
+}
+
+/// Returns the attributes of a tag, each with its value, or without one as an empty text.
+fn attributes(tag: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = tag;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(is_between);
+        // An equals sign at the beginning belongs to the name.
+        let first = rest.chars().next()?.len_utf8();
+        let length = rest.get(first..)?.find(|c| is_between(c) || c == '=');
+        let (name, after) = rest.split_at(length.map_or(rest.len(), |length| first + length));
+        let (value, after) = match after.trim_start().strip_prefix('=') {
+            Some(after) => value(after.trim_start()),
+            None => ("", after),
+        };
+        rest = after;
+        Some((name, value))
+    })
+}
+
+/// Returns the value at the beginning of a text, in quotes or up to the next blank, and the text behind it.
+fn value(text: &str) -> (&str, &str) {
+    for quote in ['"', '\''] {
+        if let Some(inside) = text.strip_prefix(quote) {
+            return inside.split_once(quote).unwrap_or((inside, ""));
+        }
+    }
+    text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()))
 }
 
 #[cfg(test)]
@@ -144,6 +206,10 @@ mod tests {
             "https://dev.azure.com/mycompany/login.microsoftonline.com",
             "https://dev.azure.com/mycompany/signin",
             "https://notlogin.microsoftonline.com.mycompany.example/",
+            "https://login.microsoftonline.com/common/oauth2/v2.0/logout?post_logout_redirect_uri=x",
+            "https://login.live.com/logout.srf",
+            "https://login.microsoftonline.com/common/wsfed?wa=wsignout1.0",
+            "https://app.vssps.visualstudio.com/_signout",
             "/mycompany/_signing",
             "",
             "https://[",
@@ -161,6 +227,10 @@ mod tests {
             "<html><title>Azure DevOps Services | Anmelden</title><a class=x href='https://app.vssps.visualstudio.com/_signin'>",
             "<html><title>Object moved</title><form method=post action=\"https://login.microsoftonline.com/x/saml2\">",
             "<meta http-equiv=\"refresh\" content=\"0; url=https://login.microsoftonline.com/common/oauth2/authorize?x=1\">",
+            "<META content='0;URL=\"https://login.microsoftonline.com/x\"' HTTP-EQUIV=Refresh />",
+            "<meta\n http-equiv=refresh content=0,https://login.microsoftonline.com>",
+            "<form id=x ACTION = https://login.microsoftonline.com/x method=post>",
+            "<form action='https&#58;//login.microsoftonline.com/x",
         ] {
             assert!(is_sign_in_page(&from(), page), "{page}");
         }
@@ -172,6 +242,17 @@ mod tests {
             "<html><title>Sign in page | Azure DevOps</title>",
             "<title>Azure DevOps Services | Boards</title><a href='/mycompany'>x</a>",
             "<form action='/mycompany/_apis/x'><meta content='url'>",
+            // The words of an attribute in another place.
+            "<form data-action='https://login.microsoftonline.com/x' action='/mycompany'>",
+            "<form title='action=https://login.microsoftonline.com/x'>",
+            "<form action='/mycompany' action='https://login.microsoftonline.com/x'>",
+            "<form>action=https://login.microsoftonline.com/x",
+            "<formula action='https://login.microsoftonline.com/x'>",
+            "<form action='https://login.microsoftonline.com/common/oauth2/logout'>",
+            "<meta name=description content='0; url=https://login.microsoftonline.com/x'>",
+            "<meta http-equiv=refresh data-content='0; url=https://login.microsoftonline.com/x' content=5>",
+            "<meta http-equiv=refresh content='5' data-url='url=https://login.microsoftonline.com/x'>",
+            "<title>Azure DevOps Services | Boards</title><abbr href='/_signin'><a data-href='/_signin'>",
         ] {
             assert!(!is_sign_in_page(&from(), page), "{page}");
         }

@@ -96,6 +96,51 @@ fn a_refusal_of_the_anonymous_identity_is_a_rejection_for_calls_that_change_noth
 }
 
 #[test]
+fn words_of_the_request_in_an_answer_refuse_nobody() {
+    const NIL: &str = "00000000-0000-0000-0000-000000000000";
+    const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+    let message = |text: &str| format!(r#"{{"$id":"1","message":"{text}","errorCode":0}}"#);
+    for id in [NIL, ANONYMOUS] {
+        for text in [
+            format!(
+                "VS800075: The project with id 'vstfs:///Classification/TeamProject/{id}' does not exist."
+            ),
+            format!("TF401019: The Git repository with name or identifier {id} does not exist."),
+            format!("VS403283: The identity '{id}' was not found."),
+            format!("The feed '{id}' doesn't exist."),
+            id.to_owned(),
+        ] {
+            for status in [403, 404] {
+                let refused = detect_in(&READ, status, &[JSON], message(&text).as_bytes());
+                assert!(refused.is_none(), "{status} {text}");
+            }
+            // A 401 names nobody with it, either.
+            assert!(detect_in(&READ, 401, &[JSON], message(&text).as_bytes()).is_some(), "{text}");
+        }
+        let data = ("x-vss-userdata", format!("{id}:"));
+        let data = [JSON, (data.0, data.1.as_str())];
+        assert!(
+            detect_in(&READ, 404, &data, message("The feed 'x' doesn't exist.").as_bytes())
+                .is_some()
+        );
+    }
+    // A sentence about the caller counts only if the request did not bring it along.
+    let refusal = message("TF400813: The user '' is not authorized to access this resource.");
+    let denied =
+        message("Access denied. aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa needs View permissions.");
+    for refusal in [refusal, denied] {
+        assert!(detect_in(&READ, 404, &[JSON], refusal.as_bytes()).is_some());
+        for path in [
+            "/mycompany/p/_apis/wiki/pages/TF400813:%20The%20user%20''%20is",
+            "/mycompany/p/_apis/wiki/pages/tf%34%300813/Access%20Denied.%20x%20needs",
+        ] {
+            let asked = Case { path, ..READ };
+            assert!(detect_in(&asked, 404, &[JSON], refusal.as_bytes()).is_none(), "{path}");
+        }
+    }
+}
+
+#[test]
 fn refusals_from_public_reports_are_read() {
     // Azure/azure-cli #29250.
     let anonymous = br#"{"$id":"1","innerException":null,"message":"TF400813: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource.","typeName":"Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException, Microsoft.TeamFoundation.Framework.Server","typeKey":"UnauthorizedRequestException","errorCode":0,"eventId":3000}"#;
@@ -132,32 +177,78 @@ fn refusals_from_public_reports_are_read() {
     );
 }
 
+const SIGN_IN: &[u8] =
+    b"<html><head><title>\r\n\tAzure DevOps Services | Sign In\r\n</title></head></html>";
+
 #[test]
-fn a_write_is_rejected_by_the_sign_in_page_itself_and_by_no_other_page() {
-    let page =
-        b"<html><head><title>\r\n\tAzure DevOps Services | Sign In\r\n</title></head></html>";
+fn a_write_that_is_answered_with_a_page_may_be_processed_whatever_the_page_is() {
+    let forms: [&[u8]; 4] = [
+        b"<html><title>Created</title><p>Sign In</p></html>",
+        b"<form action='https://app.vssps.visualstudio.com/_signout'>",
+        b"<form action='https://login.microsoftonline.com/common/oauth2/authorize'>",
+        b"<meta http-equiv=refresh content='0; url=https://login.microsoftonline.com/x'>",
+    ];
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
         for path in [API, "/mycompany/p/_git/repo/git-receive-pack"] {
             for wants_html in [true, false] {
                 let write = Case { method: method.clone(), path, wants_html };
                 for status in [200, 201, 202, 203] {
                     let context = format!("{method} {path} {status}");
-                    assert!(detect_in(&write, status, &[HTML], page).unwrap().is_certain());
+                    let rejected = detect_in(&write, status, &[HTML], SIGN_IN);
+                    assert_eq!(rejected.is_some(), matches!(status, 200 | 203), "{context}");
+                    assert!(rejected.is_none_or(|rejected| {
+                        rejected.is_sign_in() && rejected.may_be_processed()
+                    }));
                     assert!(detect_in(&write, status, &[HTML], b"").is_none(), "{context}");
-                    let done = b"<html><title>Created</title><p>Sign In</p></html>";
-                    assert!(detect_in(&write, status, &[HTML], done).is_none(), "{context}");
+                    for done in forms {
+                        assert!(detect_in(&write, status, &[HTML], done).is_none(), "{context}");
+                    }
                 }
-                assert!(detect_in(&write, 302, &[("location", "/_signin")], b"").is_some());
+                let redirect = detect_in(&write, 302, &[("location", "/_signin")], b"").unwrap();
+                assert!(!redirect.may_be_processed());
+                assert!(!detect_in(&write, 401, &[], b"").unwrap().may_be_processed());
             }
         }
     }
-    // A read may be repeated, so an unknown page is enough, but not certain.
+}
+
+#[test]
+fn a_read_may_be_sent_again_for_a_page_that_is_only_probably_a_sign_in_page() {
     assert!(!detect_in(&READ, 200, &[HTML], b"<html>").unwrap().is_certain());
-    assert!(detect_in(&READ, 200, &[HTML], page).unwrap().is_certain());
+    for status in [200, 203] {
+        let rejected = detect_in(&READ, status, &[HTML], SIGN_IN).unwrap();
+        assert!(rejected.is_sign_in() && !rejected.may_be_processed());
+    }
     let view = Case { path: "/mycompany/p/_wiki/x", wants_html: true, ..READ };
-    assert!(detect_in(&view, 200, &[HTML], page).unwrap().is_certain());
+    assert!(detect_in(&view, 200, &[HTML], SIGN_IN).unwrap().is_certain());
     let file = ("content-disposition", "attachment");
-    assert!(detect_in(&view, 200, &[HTML, file], page).is_none());
+    assert!(detect_in(&view, 200, &[HTML, file], SIGN_IN).is_none());
+}
+
+#[test]
+fn a_sign_in_page_and_the_way_to_one_are_told_from_a_refusal_and_from_a_page() {
+    let is_sign_in = |case: &Case, status, pairs: &[_], body: &[u8]| {
+        detect_in(case, status, pairs, body).unwrap().is_sign_in()
+    };
+    assert!(is_sign_in(&READ, 401, &[HTML], SIGN_IN));
+    assert!(is_sign_in(&READ, 302, &[("location", "/_signin")], b""));
+    // Nothing but the sign-in page is sent with 203 where data is expected.
+    assert!(is_sign_in(&READ, 203, &[HTML], b"<html>"));
+    let view = Case { path: "/mycompany/p/_wiki/x", wants_html: true, ..READ };
+    assert!(!is_sign_in(&view, 203, &[HTML], b"<html>"));
+    assert!(!is_sign_in(&READ, 200, &[HTML], b"<html>"));
+    assert!(!is_sign_in(&READ, 401, &[HTML], b"<html><title>TF400813</title>"));
+}
+
+#[test]
+fn a_refusal_is_silent_if_it_has_neither_a_word_nor_a_name() {
+    let is_silent =
+        |pairs: &[_], body: &[u8]| detect_in(&READ, 401, pairs, body).unwrap().is_silent();
+    assert!(is_silent(&[], b"") && is_silent(&[HTML], b""));
+    assert!(!is_silent(&[JSON], br#"{"message":"TF400813: The user '' is not authorized."}"#));
+    assert!(!is_silent(&[HTML], SIGN_IN));
+    assert!(!is_silent(&[("x-tfs-serviceerror", "TF400813%3A%20Resource%20not%20available")], b""));
+    assert!(!is_silent(&[("x-vss-userdata", "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:")], b""));
 }
 
 #[test]

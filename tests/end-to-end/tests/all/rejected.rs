@@ -154,8 +154,14 @@ async fn a_refusal_of_a_person_passes_byte_for_byte_and_costs_no_refresh() {
 async fn a_write_that_is_answered_with_a_page_is_handed_on_and_never_sent_twice() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    let done = "<html><title>Created</title><p>Sign In at <a href='https://login.microsoftonline.com'>Microsoft</a></html>";
-    for front in world.fronts() {
+    let done = [
+        "<html><title>Created</title><p>Sign In at <a href='https://login.microsoftonline.com'>Microsoft</a></html>",
+        "<html><title>Created</title><form action='https://app.vssps.visualstudio.com/_signout'></form></html>",
+        "<html><title>Created</title><form action='https://login.microsoftonline.com/common/oauth2/logout'></form></html>",
+        "<html><title>Created</title><form data-action='https://login.microsoftonline.com/' action='/x'></form></html>",
+    ];
+    for (front, done) in world.fronts().into_iter().flat_map(|front| done.map(|done| (front, done)))
+    {
         for method in [Method::POST, Method::PATCH, Method::PUT, Method::DELETE] {
             for status in [200, 201, 202, 203] {
                 world.devops().reset_counts();
@@ -168,8 +174,7 @@ async fn a_write_that_is_answered_with_a_page_is_handed_on_and_never_sent_twice(
         }
     }
     assert_eq!(world.entra().count("token.refresh_token"), 0);
-    // The sign-in page itself means that nothing was done.
-    let mut refreshes = 0;
+    // Not even after the sign-in page itself, which no program can read.
     for front in world.fronts() {
         for status in [200, 203] {
             world.devops().reset_counts();
@@ -177,12 +182,85 @@ async fn a_write_that_is_answered_with_a_page_is_handed_on_and_never_sent_twice(
             world
                 .devops()
                 .inject(page.header("content-type", "text/html; charset=utf-8").body(SIGN_IN));
-            world.create_work_item(front, &connection).await.expect(200);
-            assert_eq!(world.devops().count("wit.workitems.create"), 2, "{status}");
-            refreshes += 1;
-            assert_eq!(world.entra().count("token.refresh_token"), refreshes);
+            let refused = world.create_work_item(front, &connection).await;
+            let problem = refused.expect_problem(502, "devops_unavailable").json();
+            assert!(problem["detail"].as_str().unwrap().contains("not sent again"), "{problem}");
+            assert_eq!(world.devops().count("wit.workitems.create"), 1, "{status}");
+            assert_eq!(world.entra().count("token.refresh_token"), 1);
+        }
+        world.create_work_item(front, &connection).await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_or_broken_probe_asks_nobody_to_sign_in_again() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    for front in world.fronts() {
+        let probe = || Fault::on("connection_data");
+        for probe in [probe().status(500), probe().reset().times(9)] {
+            world.devops().inject(Fault::on("projects.list").status(401).times(2));
+            world.devops().inject(probe);
+            let refused = send(&world, front, Method::GET, PROJECTS, &connection, &[]).await;
+            refused.expect_problem(502, "devops_unavailable");
+            world.devops().clear_faults();
+            send(&world, front, Method::GET, PROJECTS, &connection, &[]).await.expect(200);
         }
     }
+    world.devops().inject(Fault::on("projects.list").status(401).times(2));
+    world.devops().inject(Fault::on("connection_data").status(429).retry_after(100));
+    let refused = world.proxied(&connection, PROJECTS).await;
+    let refused = refused.expect_problem(429, "devops_throttled");
+    assert_eq!(refused.header("retry-after"), Some("100"));
+    assert_eq!(world.connection(&connection).await["status"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_an_answer_repeats_from_the_request_costs_no_refresh() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    for id in [ANONYMOUS, "00000000-0000-0000-0000-000000000000"] {
+        let message = format!(
+            "VS800075: The project with id 'vstfs:///Classification/TeamProject/{id}' does not exist."
+        );
+        let answer = Fault::on("projects").status(404).header("content-type", "application/json");
+        world.devops().inject(answer.body(&json!({"message": message}).to_string()));
+        let rest = format!("{PROJECTS}/{id}");
+        let answer =
+            send(&world, world.stack.public_url(), Method::GET, &rest, &connection, &[]).await;
+        assert_eq!(answer.expect(404).json()["message"], message);
+    }
+    assert_eq!(world.entra().count("token.refresh_token"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_access_never_gets_a_sign_in_page() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    world.devops().remove_member("mycompany", "ada").unwrap();
+    for front in world.fronts() {
+        for page in [Page::SignIn203, Page::SignIn200, Page::SignIn302, Page::Unauthorized401] {
+            world.devops().inject(Fault::on("projects.list").page(page).times(2));
+            let refused = send(&world, front, Method::GET, PROJECTS, &connection, &[]).await;
+            refused.expect_problem(403, "organization_access_denied");
+            world.devops().clear_faults();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_scope_is_named_where_it_would_do() {
+    let world = World::start().await;
+    let scopes = json!({"scopes": ["vso.code"]});
+    world.put_integration(INTEGRATION, scopes).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    let rest =
+        "dev.azure.com/mycompany/Website/_apis/git/repositories/Website/pullRequests/1/threads";
+    let refused =
+        send(&world, world.stack.public_url(), Method::POST, rest, &connection, &[]).await;
+    let problem = refused.expect_problem(403, "insufficient_scope").json();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("vso.code_write or vso.threads_full"), "{detail}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -211,6 +211,9 @@ fn headers_name_the_caller_too() {
     assert_eq!(soap("TF400813: Resource not available for anonymous access."), Named::Unnamed);
     assert_eq!(in_header("x-vss-userdata", &format!("{ADA}:ada@mycompany.example")), Named::Person);
     assert_eq!(in_header("x-vss-userdata", &format!("{}:", IDS[0])), Named::Nobody);
+    assert_eq!(in_header("x-vss-userdata", &format!("{}:", IDS[1])), Named::Nobody);
+    let without_tenant = format!("{}:ada@mycompany.example", IDS[1]);
+    assert_eq!(in_header("x-vss-userdata", &without_tenant), Named::Person);
     assert_eq!(in_header("x-vss-userdata", ":"), Named::Unnamed);
     assert_eq!(in_header("x-vss-userdata", ""), Named::Unnamed);
 }
