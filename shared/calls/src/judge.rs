@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The outcome of the probe is recorded. While a scope is lacking, the next rejection of such a call leads to the probe
-//! and not to Entra. A probe without an outcome decides nothing and is not recorded. A write with a successful status is
-//! never sent again, whatever its answer is: the probe takes the place of the second call.
+//! and not to Entra. A probe without an outcome decides nothing and is not recorded.
+//!
+//! A write that was answered with a successful status is never sent again. The probe takes the place of its second call.
 
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ impl Calls {
             return Err(reconnect());
         }
         if claims.is_none() && is_probably_lacking_scope(target, token.version) {
-            // Only if the answer itself has no word, the scopes that the call is known to need decide without the probe.
+            // The known scopes of the call decide without the probe only if the answer itself has no word.
             let is_known = was_rejected && rejected.is_silent() && lacks_known_scope(target);
             let elsewhere = if is_known {
                 Elsewhere::Accepted

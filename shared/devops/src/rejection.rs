@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | 401 with a claims challenge | always |
 //! | 401 | unless it names a person, whose rights it is about |
-//! | 403 and 404 that refuse the anonymous identity in words that are not the request's | for calls that change nothing |
+//! | 403 and 404 that refuse the anonymous identity in words of their own | for reads |
 //! | a redirect to a sign-in page | always |
-//! | 2xx with a sign-in page | for calls that change nothing |
-//! | 200 and 203 with a page of a sign-in page's title | always |
-//! | 203 with another page, 2xx with one on `/_apis/` | for calls that change nothing: probably a sign-in page |
+//! | 2xx with a sign-in page; 203 with any page on `/_apis/` | for reads |
+//! | 200 and 203 with the title of a sign-in page | for writes, which are not sent again for it |
+//! | 2xx with another page on `/_apis/`, 203 with one elsewhere | for reads: probably a sign-in page |
+//!
+//! Words that the request brought along, such as an id in its path, may be repeated in any answer.
 //!
 //! The caller's name is read in every form that Azure DevOps uses: JSON, HTML, the headers `X-TFS-ServiceError`
 //! and `X-VSS-UserData`, with escapes, compressed, in every language. The anonymous identity counts as nobody.

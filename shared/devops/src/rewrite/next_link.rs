@@ -41,7 +41,7 @@ impl NextLinks {
         self.held.extend_from_slice(chunk);
         let mut leaving = Vec::with_capacity(self.held.len());
         let left = rewrite(&self.held, &self.gateway, &mut leaving);
-        // The only move of held bytes, whatever the number of links: fewer than `LONGEST` stay.
+        // The only move of held bytes, whatever the number of links: at most `LONGEST` stay.
         self.held.drain(..left);
         leaving.into()
     }
@@ -59,7 +59,7 @@ fn rewrite(body: &[u8], gateway: &Gateway, out: &mut Vec<u8>) -> usize {
     while let Some(name) = find(&body[read..], NAME) {
         let (at, after) = (read + name, read + name + NAME.len());
         let end = body.len().min(at + LONGEST);
-        let (value, end) = match value(&body[after..end]) {
+        let (from, to) = match value(&body[after..end]) {
             Value::Incomplete if end == body.len() => {
                 out.extend_from_slice(&body[read..at]);
                 return at;
@@ -67,12 +67,12 @@ fn rewrite(body: &[u8], gateway: &Gateway, out: &mut Vec<u8>) -> usize {
             Value::Text(start, end) => (after + start, after + end),
             Value::Incomplete | Value::Other => (after, after),
         };
-        out.extend_from_slice(&body[read..value]);
-        match link(&body[value..end], gateway) {
+        out.extend_from_slice(&body[read..from]);
+        match link(&body[from..to], gateway) {
             Some(link) => out.extend_from_slice(link.as_bytes()),
-            None => out.extend_from_slice(&body[value..end]),
+            None => out.extend_from_slice(&body[from..to]),
         }
-        read = end;
+        read = to;
     }
     // The beginning of a name may be at the end.
     let rest = &body[read..];
