@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::routes::Matched;
@@ -55,6 +56,10 @@ pub(crate) fn from_request(
     if !matched.parameters.is_empty() {
         event["pathParameters"] = json!(matched.parameters);
     }
+    let query = parts.uri.query().map(query_parameters).unwrap_or_default();
+    if !query.is_empty() {
+        event["queryStringParameters"] = json!(query);
+    }
     let cookies = cookies(&parts.headers);
     if !cookies.is_empty() {
         event["cookies"] = json!(cookies);
@@ -73,9 +78,29 @@ fn headers(headers: &HeaderMap, host: &str) -> BTreeMap<String, String> {
         let values: Vec<_> = values.map(|one| String::from_utf8_lossy(one.as_bytes())).collect();
         joined.insert(name.to_string(), values.join(","));
     }
-    joined.insert("host".to_owned(), host.to_owned());
-    joined.insert("x-forwarded-for".to_owned(), "127.0.0.1".to_owned());
-    joined.insert("x-forwarded-proto".to_owned(), "http".to_owned());
+    let port = host.rsplit(':').next().unwrap_or_default();
+    let trace_id = Uuid::new_v4().simple().to_string();
+    for (name, value) in [
+        ("host", host),
+        ("x-amzn-trace-id", &format!("Root=1-{}-{}", &trace_id[..8], &trace_id[8..])),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-port", port),
+        ("x-forwarded-proto", "http"),
+    ] {
+        joined.insert(name.to_owned(), value.to_owned());
+    }
+    joined
+}
+
+/// The parameters of a query, decoded, with repeated ones joined by commas.
+fn query_parameters(query: &str) -> BTreeMap<String, String> {
+    let mut joined = BTreeMap::<String, String>::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        joined
+            .entry(name.into_owned())
+            .and_modify(|values| values.extend([",", &value]))
+            .or_insert_with(|| value.into_owned());
+    }
     joined
 }
 
@@ -159,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_request_becomes_an_event_of_format_2() {
-        let request = Request::post("/connections/conn_1/refresh?a=1&a=2")
+        let request = Request::post("/connections/conn_1/refresh?a=1&a=2&b=c+d%2Be&f=")
             .header("Host", "evil.example")
             .header("Content-Type", "application/json")
             .header("Accept", "a")
@@ -171,7 +196,9 @@ mod tests {
         assert_eq!(event["version"], "2.0");
         assert_eq!(event["routeKey"], "POST /connections/{connection}/refresh");
         assert_eq!(event["rawPath"], "/connections/conn_1/refresh");
-        assert_eq!(event["rawQueryString"], "a=1&a=2");
+        assert_eq!(event["rawQueryString"], "a=1&a=2&b=c+d%2Be&f=");
+        let query = json!({"a": "1,2", "b": "c d+e", "f": ""});
+        assert_eq!(event["queryStringParameters"], query);
         assert_eq!(event["headers"]["accept"], "a,b");
         assert_eq!(event["headers"]["host"], "localhost:8080");
         assert_eq!(event["cookies"], json!(["x=1", "y=2"]));

@@ -34,7 +34,7 @@ pub type Request = http::Request<Body>;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "rest::AnyEvent")]
 pub struct Event {
-    /// The path: percent-decoded by HTTP APIs, as sent by function URLs.
+    /// The path: by HTTP APIs percent-decoded twice and cut at a question mark, by function URLs as sent.
     pub raw_path: String,
     /// The query string without `?`, as sent.
     pub raw_query_string: String,
