@@ -11,6 +11,7 @@ from azure.devops.v7_1.work_item_tracking.models import JsonPatchOperation, Wiql
 from msrest.authentication import BasicAuthentication
 
 ORGANIZATION_URL = os.environ["ORGANIZATION_URL"]
+PATHS_ARE_DECODED = os.environ["PATHS"] == "decoded"
 PROJECT = "Website"
 
 
@@ -85,17 +86,23 @@ def work_items(wit):
     step("attachment, bytes", len(content))
 
 
+def arrives(name):
+    """Where the front decodes paths, a question mark in a name ends the path, and a percent sign is refused."""
+    return not PATHS_ARE_DECODED or not ("?" in name or "%" in name)
+
+
 def encoded_names(clients):
     """Route values that this client encodes whole, and an address that Azure DevOps made itself."""
     wit = clients.get_work_item_tracking_client()
     area = wit.get_classification_node(PROJECT, "Areas", "Parent/Child")
     assert area.name == "Child", area.name
-    assert wit.get_classification_node(PROJECT, "Areas", "R&D; 50% more").name == "R&D; 50% more"
+    if arrives("R&D; 50% more"):
+        assert wit.get_classification_node(PROJECT, "Areas", "R&D; 50% more").name == "R&D; 50% more"
     step("area node", area.path)
-    for path in ["Shared Queries/Open bugs", "Shared Queries/Why?", "Shared Queries/100% done"]:
+    for path in filter(arrives, ["Shared Queries/Open bugs", "Shared Queries/Why?", "Shared Queries/100% done"]):
         assert wit.get_query(PROJECT, path).path == path
         step("stored query", path)
-    for name in ["C#", "ready?", "50%"]:
+    for name in filter(arrives, ["C#", "ready?", "50%"]):
         assert wit.get_tag(PROJECT, name).name == name
     step("tag", "C#")
 

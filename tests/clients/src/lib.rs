@@ -61,15 +61,16 @@ pub async fn run() {
     let examples = Examples::connect(sources, &scratch.0, &world, &scopes).await;
     let connection = examples.variable("CONNECTION_ID");
     let key = examples.variable("APPLICATION_KEY").to_owned();
-    let walk = |front, base: &str| Walk {
+    let walk = |front, paths, base: &str| Walk {
         front,
+        paths,
         sources: sources.to_owned(),
         scratch: scratch.0.clone(),
         organization_url: format!("{base}/proxy/{connection}/dev.azure.com/mycompany"),
         key: key.clone(),
     };
-    let gateway = walk("gateway", world.stack.public_url());
-    let streaming = walk("streaming front", world.stack.streaming_url());
+    let gateway = walk("gateway", "decoded", world.stack.public_url());
+    let streaming = walk("streaming front", "as sent", world.stack.streaming_url());
     guard::check(&gateway, &clients);
     world.devops().reset_counts();
 

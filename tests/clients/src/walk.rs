@@ -13,6 +13,8 @@ pub(crate) struct Walk {
     pub scratch: PathBuf,
     /// `http://localhost:8080/proxy/<connection>/dev.azure.com/mycompany`
     pub organization_url: String,
+    /// `decoded` where the front decodes paths, else `as sent`.
+    pub paths: &'static str,
     /// Our key, which takes the place of a personal access token.
     pub key: String,
 }
@@ -106,6 +108,7 @@ impl Walk {
             .env("LANG", "C.UTF-8")
             .env("ORGANIZATION_URL", &self.organization_url)
             .env("API_KEY", &self.key)
+            .env("PATHS", self.paths)
             .env("PROXY_AUTHORITY", self.authority())
             .env("BYPASS_LOG", self.bypass_log());
         command
