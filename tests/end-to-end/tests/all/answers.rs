@@ -133,6 +133,9 @@ async fn a_member_of_all_of_fifty_organizations_is_connected_to_all_with_few_loo
         world.devops().add_member(name, "ada", Access::Contributor).unwrap();
     }
     world.put_integration(INTEGRATION, json!({"organizations": names})).await.expect(200);
+    // Slow enough that everything that is asked is under way before the first answer.
+    let slow = Fault::on("connection_data").times(0).delay(Duration::from_secs(1));
+    world.devops().inject(slow);
     let connection = world.connect("ada", "ada").await;
     assert!(world.devops().count("connection_data") <= 20, "one membership is enough");
     for name in ["company-1", "company-50"] {

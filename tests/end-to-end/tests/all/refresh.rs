@@ -208,6 +208,8 @@ async fn an_expired_client_secret_changes_no_connection_and_a_new_one_repairs_al
 async fn a_secret_rotated_in_secrets_manager_is_found_without_a_restart() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
+    // A renewal, so that the process caches the secret.
+    world.expire_tokens().await;
     world.proxied(&connection, PROJECTS).await.expect(200);
     replace_secret(&world).await;
     world.expire_tokens().await;
@@ -222,6 +224,8 @@ async fn a_secret_rotated_in_secrets_manager_is_found_without_a_restart() {
 async fn the_refusal_of_a_replaced_secret_marks_nothing() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
+    // A renewal, so that the process caches the secret.
+    world.expire_tokens().await;
     world.proxied(&connection, PROJECTS).await.expect(200);
     let current = replace_secret(&world).await;
     // Entra knows the cached secret no longer, and refuses the new one for a reason unknown to us. Forms encode its `~`.
