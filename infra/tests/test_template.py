@@ -1,6 +1,7 @@
 """infra/template.yaml against rules of CloudFormation that no linter knows."""
 
 import re
+import runpy
 import unittest
 
 import cfnlint.decode
@@ -58,6 +59,12 @@ class Template(unittest.TestCase):
                          *readme.REPOSITORY.glob("infra/*"), readme.REPOSITORY / "infra/cdk/README.md"]:
             if document.is_file():
                 self.assertIsNone(re.search("describe-stack-resources", document.read_text()), document)
+
+    def test_the_cost_counts_the_alarms_of_a_stack_without_options(self):
+        alarms = [one for one in template()["Resources"].values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+        metrics, meaning = runpy.run_path(str(readme.REPOSITORY / "infra/cost"))["HABITS"]["alarm-metrics"]
+        self.assertEqual(metrics, len([one for one in alarms if "Condition" not in one]))
+        self.assertIn(f"{len(alarms)} with all", meaning)
 
 
 if __name__ == "__main__":

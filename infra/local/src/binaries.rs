@@ -1,7 +1,7 @@
-//! The functions' executables, built by Cargo as for a deployment.
+//! The functions' executables, built by Cargo or by SAM as for a deployment.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -76,6 +76,24 @@ impl Binaries {
             }
             None => Ok(Self(executables)),
         }
+    }
+
+    /// Finds the functions that `sam build` built, as `infra/build` does below `target/sam`.
+    ///
+    /// # Errors
+    /// [`StartError::Template`] when the template cannot be read, and [`StartError::Build`] when a function is missing.
+    pub fn prebuilt(directory: &Path) -> Result<Self, StartError> {
+        let template = Template::read()?;
+        let ids = template.of_type("AWS::Serverless::Function").map(|(id, _)| id);
+        let mut executables = HashMap::new();
+        for (id, function) in ids.zip(template.functions()) {
+            let executable = directory.join(id).join("bootstrap");
+            if !executable.is_file() {
+                return Err(StartError::Build(format!("there is no {}", executable.display())));
+            }
+            executables.insert(function.package.to_owned(), executable);
+        }
+        Ok(Self(executables))
     }
 
     /// A function's executable.
