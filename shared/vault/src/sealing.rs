@@ -1,8 +1,11 @@
 //! Encryption of the tokens before they are stored in DynamoDB.
 //!
 //! ```text
-//! format (1 byte) | length of the wrapped key (2 bytes, big endian) | wrapped key | nonce (12) | ciphertext | tag (16)
+//! format (1 byte) | nonce (12) | ciphertext | tag (16)
 //! ```
+//!
+//! The values of an item share one data key, which is stored beside them as KMS wrapped it: it has 184 bytes, and with
+//! one for each value an item would have more than DynamoDB's 4 kB of a read unit.
 //!
 //! Values are sealed with AES-256-GCM under a data key that KMS generates for the integration, and binds to it by the
 //! encryption context. The additional data names the integration, the connection, the grant, the field and the version,
@@ -29,7 +32,7 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId, IntegrationId};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const NONCE_BYTES: usize = 12;
 /// The age at which a data key is replaced.
 const KEY_LIFETIME: Duration = Duration::from_hours(1);
@@ -60,6 +63,12 @@ struct SealingKey {
     seals: u32,
 }
 
+/// A data key in use for the values of one item.
+pub struct DataKey {
+    key: Zeroizing<[u8; 32]>,
+    wrapped: Vec<u8>,
+}
+
 struct OpeningKey {
     key: Zeroizing<[u8; 32]>,
     read_at: Timestamp,
@@ -81,32 +90,7 @@ impl Sealer {
         Self { kms, key_id, clock, sealing: Arc::default(), opening: Arc::default() }
     }
 
-    /// Seals `secret` for its context.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when a data key is needed and KMS does not answer.
-    pub async fn seal(
-        &self,
-        context: SealingContext<'_>,
-        secret: &SecretString,
-        rng: &mut (impl CryptoRng + ?Sized),
-    ) -> Result<Vec<u8>, Error> {
-        let mut nonce = [0; NONCE_BYTES];
-        rng.fill_bytes(&mut nonce);
-        let (key, wrapped) = self.sealing_key(context.integration).await?;
-        let mut text = secret.expose_secret().as_bytes().to_vec();
-        let sealed = cipher(&key)?.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(additional_data(context)),
-            &mut text,
-        );
-        sealed.map_err(|_| Error::corrupt(context.field, "too long to seal"))?;
-        let wrapped_len = u16::try_from(wrapped.len())
-            .map_err(|_| Error::corrupt("wrapped data key", "longer than 65,535 bytes"))?;
-        Ok([&[FORMAT][..], &wrapped_len.to_be_bytes(), &wrapped, &nonce, &text].concat())
-    }
-
-    /// Opens a value that was sealed for exactly this context.
+    /// Opens a value that was sealed for exactly this context under the data key `wrapped`.
     ///
     /// # Errors
     /// [`Error::Unsealable`] when it was altered or belongs elsewhere; [`Error::Unavailable`] when KMS
@@ -114,10 +98,11 @@ impl Sealer {
     pub async fn open(
         &self,
         context: SealingContext<'_>,
+        wrapped: &[u8],
         sealed: &[u8],
     ) -> Result<SecretString, Error> {
         let unsealable = || Error::Unsealable { field: context.field };
-        let (wrapped, nonce, ciphertext) = split(sealed).ok_or_else(unsealable)?;
+        let (nonce, ciphertext) = split(sealed).ok_or_else(unsealable)?;
         let key = self.opening_key(context, wrapped).await?;
         let mut text = Zeroizing::new(ciphertext.to_vec());
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| unsealable())?;
@@ -128,18 +113,23 @@ impl Sealer {
         Ok(SecretString::from(text))
     }
 
-    async fn sealing_key(
+    /// Returns a data key for the values of one item of an integration; `seals` is their number.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when a data key is needed and KMS does not answer.
+    pub async fn data_key(
         &self,
         integration: &IntegrationId,
-    ) -> Result<(Zeroizing<[u8; 32]>, Vec<u8>), Error> {
+        seals: u32,
+    ) -> Result<DataKey, Error> {
         let mut keys = self.sealing.lock().await;
         let now = self.clock.now();
         if let Some(entry) = keys.get_mut(integration)
             && now.duration_since(entry.made_at).unsigned_abs() < KEY_LIFETIME
             && entry.seals < KEY_SEALS
         {
-            entry.seals += 1;
-            return Ok((entry.key.clone(), entry.wrapped.clone()));
+            entry.seals += seals;
+            return Ok(DataKey { key: entry.key.clone(), wrapped: entry.wrapped.clone() });
         }
         let answer = self
             .kms
@@ -156,10 +146,9 @@ impl Sealer {
             .ciphertext_blob
             .ok_or_else(|| Error::corrupt("data key", "KMS sent no wrapped key"))?
             .into_inner();
-        let entry =
-            SealingKey { key: key.clone(), wrapped: wrapped.clone(), made_at: now, seals: 1 };
+        let entry = SealingKey { key: key.clone(), wrapped: wrapped.clone(), made_at: now, seals };
         keys.insert(integration.clone(), entry);
-        Ok((key, wrapped))
+        Ok(DataKey { key, wrapped })
     }
 
     async fn opening_key(
@@ -207,6 +196,35 @@ impl Sealer {
     }
 }
 
+impl DataKey {
+    /// Seals `secret` for its context.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it is too long.
+    pub fn seal(
+        &self,
+        context: SealingContext<'_>,
+        secret: &SecretString,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Vec<u8>, Error> {
+        let mut nonce = [0; NONCE_BYTES];
+        rng.fill_bytes(&mut nonce);
+        let mut text = secret.expose_secret().as_bytes().to_vec();
+        let sealed = cipher(&self.key)?.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(additional_data(context)),
+            &mut text,
+        );
+        sealed.map_err(|_| Error::corrupt(context.field, "too long to seal"))?;
+        Ok([&[FORMAT][..], &nonce, &text].concat())
+    }
+
+    /// Returns the key as KMS wrapped it, to be stored beside the sealed values.
+    pub fn into_wrapped(self) -> Vec<u8> {
+        self.wrapped
+    }
+}
+
 fn key_bytes(plaintext: Option<Blob>) -> Result<Zeroizing<[u8; 32]>, Error> {
     let bytes = Zeroizing::new(plaintext.map(Blob::into_inner).unwrap_or_default());
     let key: [u8; 32] = bytes
@@ -222,19 +240,17 @@ fn cipher(key: &Zeroizing<[u8; 32]>) -> Result<LessSafeKey, Error> {
         .map_err(|_| Error::corrupt("data key", "not an AES-256 key"))
 }
 
-fn split(sealed: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+fn split(sealed: &[u8]) -> Option<(&[u8], &[u8])> {
     let (format, rest) = sealed.split_first()?;
-    let (length, rest) = rest.split_first_chunk::<2>()?;
-    let (wrapped, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
     let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES)?;
-    (*format == FORMAT).then_some((wrapped, nonce, ciphertext))
+    (*format == FORMAT).then_some((nonce, ciphertext))
 }
 
 /// Length-prefixed parts, so that different contexts give different bytes.
 fn additional_data(context: SealingContext<'_>) -> Vec<u8> {
     let version = context.version.to_string();
     let parts = [
-        "ado-connect sealed value 1",
+        "ado-connect sealed value 2",
         context.integration.as_str(),
         context.connection.as_str(),
         context.grant.as_str(),

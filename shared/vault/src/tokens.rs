@@ -55,6 +55,9 @@ pub struct TokenPair<'a> {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SealedTokens {
     pk: String,
+    /// The data key of both, as KMS wrapped it.
+    #[serde(with = "crate::binary")]
+    data_key: Vec<u8>,
     #[serde(with = "crate::binary")]
     access: Vec<u8>,
     #[serde(with = "crate::binary")]
@@ -74,6 +77,13 @@ impl SealedTokens {
     pub fn access_expires_at(&self) -> Timestamp {
         Timestamp::from_second(self.access_expires_at).unwrap_or(Timestamp::MIN)
     }
+}
+
+/// Both tokens sealed, and their data key as KMS wrapped it.
+struct SealedPair {
+    access: Vec<u8>,
+    refresh: Vec<u8>,
+    data_key: Vec<u8>,
 }
 
 /// The result of storing renewed tokens.
@@ -111,13 +121,12 @@ impl TokenStore {
         unconfirmed_until: Option<Timestamp>,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Item, Error> {
+        let SealedPair { access, refresh, data_key } = self.seal(owner, 1, pair, rng).await?;
         let sealed = SealedTokens {
             pk: owner.pk(),
-            access: self
-                .sealer
-                .seal(owner.place("access_token", 1), pair.access.secret(), rng)
-                .await?,
-            refresh: self.sealer.seal(owner.place("refresh_token", 1), pair.refresh, rng).await?,
+            data_key,
+            access,
+            refresh,
             version: 1,
             fence: 0,
             access_expires_at: pair.access_expires_at.as_second(),
@@ -144,7 +153,7 @@ impl TokenStore {
         sealed: &SealedTokens,
     ) -> Result<BearerToken, Error> {
         let place = owner.place("access_token", sealed.version);
-        let opened = self.sealer.open(place, &sealed.access).await?;
+        let opened = self.sealer.open(place, &sealed.data_key, &sealed.access).await?;
         BearerToken::try_from(opened).map_err(|error| Error::corrupt("access token", error))
     }
 
@@ -157,7 +166,24 @@ impl TokenStore {
         owner: Owner<'_>,
         sealed: &SealedTokens,
     ) -> Result<SecretString, Error> {
-        self.sealer.open(owner.place("refresh_token", sealed.version), &sealed.refresh).await
+        let place = owner.place("refresh_token", sealed.version);
+        self.sealer.open(place, &sealed.data_key, &sealed.refresh).await
+    }
+
+    /// Seals both tokens under one data key.
+    async fn seal(
+        &self,
+        owner: Owner<'_>,
+        version: u64,
+        pair: &TokenPair<'_>,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<SealedPair, Error> {
+        let key = self.sealer.data_key(owner.integration, 2).await?;
+        Ok(SealedPair {
+            access: key.seal(owner.place("access_token", version), pair.access.secret(), rng)?,
+            refresh: key.seal(owner.place("refresh_token", version), pair.refresh, rng)?,
+            data_key: key.into_wrapped(),
+        })
     }
 
     /// Stores a renewed pair over the version that was read, if that is still the current one and no later lease stored
@@ -174,15 +200,11 @@ impl TokenStore {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<StoreOutcome, Error> {
         let version = read.version + 1;
-        let access = self
-            .sealer
-            .seal(owner.place("access_token", version), pair.access.secret(), rng)
-            .await?;
-        let refresh =
-            self.sealer.seal(owner.place("refresh_token", version), pair.refresh, rng).await?;
+        let SealedPair { access, refresh, data_key } = self.seal(owner, version, pair, rng).await?;
         let update = Write::update(&self.table, owner.pk())
             .when("version", Condition::Is(n(read.version)))
             .when("fence", Condition::Below(n(fence)))
+            .set("data_key", AttributeValue::B(Blob::new(data_key)))
             .set("access", AttributeValue::B(Blob::new(access)))
             .set("refresh", AttributeValue::B(Blob::new(refresh)))
             .set("version", n(version))
@@ -201,4 +223,46 @@ impl TokenStore {
 /// The key of a grant's item, for transactions.
 pub(crate) fn pk(connection: &ConnectionId, grant: &GrantId) -> String {
     format!("{connection}#{grant}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use ground::clock::{Clock as _, SystemClock};
+    use ground::random::Random;
+
+    use super::*;
+
+    /// The bytes of a data key as KMS wraps it, and of the tokens that Entra issues for Azure DevOps.
+    const WRAPPED: usize = 184;
+    const ACCESS: usize = 2200;
+    const REFRESH: usize = 1500;
+    /// What sealing adds to a text: format, nonce and tag.
+    const SEAL: usize = 1 + 12 + 16;
+
+    #[test]
+    fn an_item_is_one_read_unit_and_four_write_units() {
+        let (now, rng) = (SystemClock.now(), &mut Random::System);
+        let (connection, grant) = (ConnectionId::mint(now, rng), GrantId::mint(now, rng));
+        let tokens = SealedTokens {
+            pk: pk(&connection, &grant),
+            data_key: vec![0; WRAPPED],
+            access: vec![0; ACCESS + SEAL],
+            refresh: vec![0; REFRESH + SEAL],
+            version: 1_000_000,
+            fence: 1_000_000,
+            access_expires_at: now.as_second(),
+            expires_at: None,
+        };
+        // "DynamoDB item sizes and formats": names, and values; a number has at most 21 bytes.
+        let bytes = |value: &AttributeValue| match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+            _ => 1,
+        };
+        let item = to_item(WHAT, &tokens).unwrap();
+        let size: usize = item.iter().map(|(name, value)| name.len() + bytes(value)).sum();
+        assert!(size <= 4096, "{size} bytes");
+    }
 }

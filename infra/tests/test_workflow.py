@@ -1,0 +1,34 @@
+"""The workflow builds what people build, where they build it."""
+
+import re
+import unittest
+
+import yaml
+
+import readme
+
+
+class Workflow(unittest.TestCase):
+    def setUp(self):
+        jobs = yaml.safe_load((readme.REPOSITORY / ".github/workflows/ci.yml").read_text())["jobs"]
+        self.jobs = {name: (job, [step.get("run", "") for step in job["steps"]]) for name, job in jobs.items()}
+
+    def test_the_default_architecture_is_built_on_its_own_on_x86_64_and_on_macos(self):
+        template = (readme.REPOSITORY / "infra/template.yaml").read_text()
+        default = re.search(r"\n  Architecture:\n    Type: String\n    Default: (\w+)", template)[1]
+        runners = set()
+        for job, steps in self.jobs.values():
+            if f"infra/build {default}" in steps:
+                runners |= set(job.get("strategy", {}).get("matrix", {}).get("runner", [job["runs-on"]]))
+        self.assertEqual(runners, {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15"})
+
+    def test_what_is_built_for_arm64_is_started_there(self):
+        job, steps = self.jobs["arm64"]
+        built = steps.index("infra/build arm64")
+        [started] = [step for step in job["steps"] if "BUILT_FUNCTIONS" in step.get("env", {})]
+        self.assertIn("events::", started["run"])
+        self.assertGreater(steps.index(started["run"]), built)
+
+
+if __name__ == "__main__":
+    unittest.main()
