@@ -126,7 +126,7 @@ impl Sealer {
         let now = self.clock.now();
         if let Some(entry) = keys.get_mut(integration)
             && now.duration_since(entry.made_at).unsigned_abs() < KEY_LIFETIME
-            && entry.seals < KEY_SEALS
+            && entry.seals.saturating_add(seals) <= KEY_SEALS
         {
             entry.seals += seals;
             return Ok(DataKey { key: entry.key.clone(), wrapped: entry.wrapped.clone() });
