@@ -109,7 +109,7 @@ export class AdoConnect extends Construct {
     const domain = makeStage(this, api, { name, logRetentionDays, ...throttle, domain: props.domain });
     makeRoutes(this, api, this.functions);
     if (streamingApi && StreamingProxy) {
-      makeStreamingRoute(this, streamingApi, StreamingProxy, throttle);
+      makeStreamingRoute(this, streamingApi, StreamingProxy, { publicUrl: this.gatewayUrl, ...throttle });
     }
     const schedule = makeSchedule(this, Refresh, queues, workers);
     const webhookDeadLetters = props.webhook && makeWebhook(this, eventBus, props.webhook);
@@ -227,7 +227,7 @@ export class AdoConnect extends Construct {
         make('StreamingProxy', identities.StreamingProxy, {
           memorySize: 512,
           timeout: seconds(900),
-          reserved: reserved.proxy,
+          reserved: reserved.streaming,
           builtFrom: 'proxy',
           environment: { RESPONSE_MODE: 'streamed' },
         }),

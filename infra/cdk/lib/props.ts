@@ -57,6 +57,7 @@ export interface AdoConnectProps {
     readonly callback?: number;
     readonly manage?: number;
     readonly proxy?: number;
+    readonly streaming?: number;
     readonly refresh?: number;
   };
   /** The refresh schedule: its parts (which may only grow), workers, connections at once, requests per second. */

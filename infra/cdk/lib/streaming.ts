@@ -1,7 +1,76 @@
 import { Aws } from 'aws-cdk-lib';
-import { CfnDeployment, CfnMethod, CfnResource, CfnRestApi, CfnStage } from 'aws-cdk-lib/aws-apigateway';
+import {
+  CfnDeployment,
+  CfnGatewayResponse,
+  CfnMethod,
+  CfnRequestValidator,
+  CfnResource,
+  CfnRestApi,
+  CfnStage,
+} from 'aws-cdk-lib/aws-apigateway';
 import { CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+
+/** A problem of the service, in the words of its table of problems. */
+interface Problem {
+  readonly code: string;
+  readonly status: number;
+  readonly title: string;
+  readonly advice: string;
+  /** Further headers of the answer. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const NOT_FOUND: Problem = {
+  code: 'not_found',
+  status: 404,
+  title: 'There is nothing at this address',
+  advice: 'Compare the address with the routes in /openapi.json.',
+};
+const SERVICE_UNAVAILABLE: Problem = {
+  code: 'service_unavailable',
+  status: 503,
+  title: 'The service cannot answer right now',
+  advice: 'Try again after the time in the Retry-After header.',
+  headers: { 'Retry-After': '2' },
+};
+
+/** API Gateway's own refusals, as problem documents, with their types. */
+const GATEWAY_RESPONSES: Readonly<Record<string, readonly [responseType: string, problem: Problem]>> = {
+  // Git and other clients send a password only after this challenge, and a challenge of the function would reach them
+  // under another name.
+  StreamingMissingCredentials: ['BAD_REQUEST_PARAMETERS', {
+    code: 'missing_credentials',
+    status: 401,
+    title: 'The request names no caller',
+    advice: 'Send an API key as `Authorization: Bearer <key>`, or as the password of Basic authentication.',
+    headers: { 'WWW-Authenticate': 'Bearer realm="ado-connect", Basic realm="ado-connect"' },
+  }],
+  StreamingNotFound: ['MISSING_AUTHENTICATION_TOKEN', NOT_FOUND],
+  StreamingInvalidSignature: ['INVALID_SIGNATURE', NOT_FOUND],
+  StreamingOtherRefusal: ['DEFAULT_4XX', NOT_FOUND],
+  StreamingRequestTooLarge: ['REQUEST_TOO_LARGE', {
+    code: 'request_too_large',
+    status: 413,
+    title: 'The request is too large',
+    advice: 'Send a smaller request; the limits are in the documentation.',
+  }],
+  StreamingThrottled: ['THROTTLED', {
+    code: 'rate_limited',
+    status: 429,
+    title: 'Too many calls for the limit that the operator has set',
+    advice: 'Try again after the time in the Retry-After header; the RateLimit header has the number of calls left.',
+    headers: { 'Retry-After': '2' },
+  }],
+  StreamingIntegrationFailure: ['INTEGRATION_FAILURE', SERVICE_UNAVAILABLE],
+  StreamingIntegrationTimeout: ['INTEGRATION_TIMEOUT', SERVICE_UNAVAILABLE],
+  StreamingOtherFailure: ['DEFAULT_5XX', {
+    code: 'internal_error',
+    status: 500,
+    title: 'Something went wrong in the service',
+    advice: 'Try again; if it happens again, give the operator the request id.',
+  }],
+};
 
 /** The REST API without its methods, because the functions' environment contains its address. */
 export function makeStreamingApi(scope: Construct, name: string): CfnRestApi {
@@ -21,7 +90,7 @@ export function makeStreamingRoute(
   scope: Construct,
   api: CfnRestApi,
   target: LambdaFunction,
-  throttle: { readonly rate: number; readonly burst: number },
+  options: { readonly publicUrl: string; readonly rate: number; readonly burst: number },
 ): void {
   const proxy = new CfnResource(scope, 'StreamingProxyPath', {
     restApiId: api.ref,
@@ -33,11 +102,16 @@ export function makeStreamingRoute(
     parentId: proxy.ref,
     pathPart: '{proxy+}',
   });
-  const method = new CfnMethod(scope, 'StreamingMethod', {
+  const validator = new CfnRequestValidator(scope, 'StreamingValidator', {
+    restApiId: api.ref,
+    name: 'parameters',
+    validateRequestParameters: true,
+    validateRequestBody: false,
+  });
+  const of = {
     restApiId: api.ref,
     resourceId: address.ref,
-    httpMethod: 'ANY',
-    // The function authenticates callers itself, as it does behind the HTTP API.
+    // The function authenticates callers itself, as it does behind the HTTP API. Without credentials it is not called.
     authorizationType: 'NONE',
     integration: {
       type: 'AWS_PROXY',
@@ -46,21 +120,36 @@ export function makeStreamingRoute(
       responseTransferMode: 'STREAM',
       timeoutInMillis: 900_000,
     },
-  });
+  };
+  const pictured = [
+    new CfnMethod(scope, 'StreamingMethod', {
+      ...of,
+      httpMethod: 'ANY',
+      requestValidatorId: validator.ref,
+      requestParameters: { 'method.request.header.Authorization': true },
+    }),
+    // A browser asks for permission without credentials (Fetch standard, CORS preflight), so nothing is required here.
+    new CfnMethod(scope, 'StreamingOptionsMethod', { ...of, httpMethod: 'OPTIONS' }),
+    ...Object.entries(GATEWAY_RESPONSES).map(([id, [responseType, problem]]) =>
+      makeGatewayResponse(scope, id, api, responseType, problem)),
+  ];
   // A snapshot of the API; its id contains a hash of the API's resources, as in the SAM template.
-  const deployment = new CfnDeployment(scope, 'StreamingDeployment281e7c18', { restApiId: api.ref });
-  deployment.addResourceDependency(method);
+  const deployment = new CfnDeployment(scope, 'StreamingDeploymentae947e07', { restApiId: api.ref });
+  for (const resource of pictured) {
+    deployment.addResourceDependency(resource);
+  }
   new CfnStage(scope, 'StreamingStage', {
     restApiId: api.ref,
     deploymentId: deployment.ref,
     stageName: 'live',
+    variables: { publicUrl: options.publicUrl },
     tracingEnabled: true,
     methodSettings: [
       {
         httpMethod: '*',
         resourcePath: '/*',
-        throttlingRateLimit: throttle.rate,
-        throttlingBurstLimit: throttle.burst,
+        throttlingRateLimit: options.rate,
+        throttlingBurstLimit: options.burst,
       },
     ],
   });
@@ -69,5 +158,33 @@ export function makeStreamingRoute(
     functionName: target.functionName,
     principal: 'apigateway.amazonaws.com',
     sourceArn: `arn:${Aws.PARTITION}:execute-api:${Aws.REGION}:${Aws.ACCOUNT_ID}:${api.ref}/*/*/proxy/*`,
+  });
+}
+
+function makeGatewayResponse(
+  scope: Construct,
+  id: string,
+  api: CfnRestApi,
+  responseType: string,
+  { code, status, title, advice, headers }: Problem,
+): CfnGatewayResponse {
+  const all = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...headers };
+  return new CfnGatewayResponse(scope, id, {
+    restApiId: api.ref,
+    responseType,
+    statusCode: String(status),
+    responseParameters: Object.fromEntries(
+      Object.entries(all).map(([name, value]) => [`gatewayresponse.header.${name}`, `'${value}'`]),
+    ),
+    responseTemplates: {
+      'application/json': JSON.stringify({
+        type: `$stageVariables.publicUrl/problems/${code}`,
+        title,
+        status,
+        code,
+        advice,
+        request_id: '$context.requestId',
+      }),
+    },
   });
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  browser, curl ──> gateway ── payload 2.0 ──> runtime ── Runtime API ──> the functions' real processes
-//!               └──> streaming front ──────────────^                              │
+//!               └──> rest_api ─ format 1.0, streamed ─^                           │
 //!                    schedule, queue ─────────────┘                              v
 //!                                              aws: embedded DynamoDB, Secrets Manager, KMS, SQS, EventBridge, STS
 //!                                              emulators: Entra ID, Azure DevOps
@@ -31,6 +31,7 @@ pub mod names;
 mod options;
 pub mod permissions;
 mod response_parameters;
+mod rest_api;
 mod routes;
 mod run;
 mod runtime;
@@ -38,7 +39,6 @@ mod runtime_api;
 mod schedule;
 mod secrets_manager;
 mod stack;
-mod streaming_front;
 pub mod sts;
 pub mod tables;
 pub mod template;

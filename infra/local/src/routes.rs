@@ -76,7 +76,10 @@ fn route(properties: &Value) -> Option<Route> {
 }
 
 /// The path parameters, and a rank for each segment: literal before parameter before greedy parameter.
-fn match_path(template: &str, path: &str) -> Option<(Vec<u8>, BTreeMap<String, String>)> {
+pub(crate) fn match_path(
+    template: &str,
+    path: &str,
+) -> Option<(Vec<u8>, BTreeMap<String, String>)> {
     let (mut rank, mut parameters) = (Vec::new(), BTreeMap::new());
     let mut rest = path.strip_prefix('/')?;
     let mut expected = template.strip_prefix('/')?.split('/').peekable();

@@ -18,9 +18,9 @@ use crate::aws::Aws;
 use crate::binaries::Binaries;
 use crate::gateway::{Gateway, GatewayOptions};
 use crate::names;
+use crate::rest_api::{Definition, RestApi};
 use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
 use crate::schedule::{SCHEDULE, SWEEP, Schedule};
-use crate::streaming_front::StreamingFront;
 use crate::template::{Template, TemplateFunction};
 
 /// The function that is the package `proxy` with streamed responses.
@@ -115,7 +115,10 @@ impl Stack {
         let front = listen(options.port).await?;
         let public_url = format!("http://localhost:{}", front.local_addr()?.port());
         let streaming = listen(port_after(4)).await?;
-        let streaming_url = format!("http://localhost:{}", streaming.local_addr()?.port());
+        let template = Template::read()?;
+        let rest_api = Definition::of(&template)?;
+        let streaming_host = format!("localhost:{}", streaming.local_addr()?.port());
+        let streaming_url = format!("http://{streaming_host}/{}", rest_api.stage);
         let callback = format!("{public_url}/integration-callback");
         let entra = match options.entra {
             Upstream::Emulator => Some(start_entra(port_after(1), callback).await?),
@@ -142,7 +145,6 @@ impl Stack {
         }
         variables.extend(devops_url.map(|url| ("DEVOPS_URL".to_owned(), url)));
         variables.extend(options.variables.iter().cloned());
-        let template = Template::read()?;
         let functions = Arc::new(functions(&options, &variables, &template));
         let schedule = Arc::new(Schedule {
             refresh: Arc::clone(&functions["refresh"]),
@@ -151,12 +153,14 @@ impl Stack {
         });
         let host = public_url.trim_start_matches("http://").to_owned();
         let gateway = Gateway::new(&template, Arc::clone(&functions), host, &options.gateway)?;
-        let streaming_front = StreamingFront {
-            function: Arc::clone(&functions[STREAMING_PROXY]),
-            host: streaming_url.trim_start_matches("http://").to_owned(),
+        let rest_api = RestApi {
+            definition: rest_api,
+            functions: Arc::clone(&functions),
+            host: streaming_host,
+            public_url: public_url.clone(),
         };
         let mut tasks = gateway.serve(on_both_addresses(front).await);
-        tasks.extend(streaming_front.serve(on_both_addresses(streaming).await));
+        tasks.extend(rest_api.serve(on_both_addresses(streaming).await));
         tasks.extend(options.tick.map(|tick| Arc::clone(&schedule).every(tick)));
         Ok(Self {
             public_url,

@@ -38,6 +38,9 @@ pub struct Resource {
     /// The condition under which it exists, if there is one.
     #[serde(default)]
     pub condition: Option<String>,
+    /// The resources that are made before it, beside those that it refers to: a logical id or a list of them.
+    #[serde(default)]
+    pub depends_on: Value,
     /// `Retain` if it stays when the stack is deleted; deleted if absent.
     #[serde(default)]
     pub deletion_policy: Option<String>,

@@ -21,10 +21,11 @@ with_password clone --quiet "$REPOSITORY_URL" two
 [ "$(git -C one rev-parse HEAD)" = "$(git -C two rev-parse HEAD)" ]
 step 'cloned with the key as password, at' "$(git -C two rev-parse --short HEAD)"
 
-# A clone would keep the address, and the key in it, in its configuration.
-listed=$(git -c credential.helper= ls-remote "${REPOSITORY_URL/:\/\//://any:$API_KEY@}" refs/heads/main | cut -f 1)
-[ "$listed" = "$(git -C one rev-parse HEAD)" ]
-step 'listed with the key in the address, at' "${listed:0:7}"
+git -c credential.helper= clone --quiet "${REPOSITORY_URL/:\/\//://any:$API_KEY@}" three
+[ "$(git -C one rev-parse HEAD)" = "$(git -C three rev-parse HEAD)" ]
+step 'cloned with the key in the address, at' "$(git -C three rev-parse --short HEAD)"
+# The clone keeps the address, and the key in it, in its configuration.
+rm -rf three
 
 head -c "$PUSH_BYTES" /dev/urandom > one/pushed.bin
 git -C one add pushed.bin
@@ -41,3 +42,10 @@ if git -C two -c http.extraHeader='Authorization: Bearer nonsense' ls-remote 2>/
   exit 1
 fi
 step 'a wrong key' 'refused'
+
+API_KEY=nonsense
+if with_password -C two ls-remote 2>/dev/null; then
+  echo 'a wrong password was accepted' >&2
+  exit 1
+fi
+step 'a wrong password' 'refused'

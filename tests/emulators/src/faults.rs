@@ -25,6 +25,10 @@ use crate::traffic::covers;
 /// ```
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent parts of a fault, and members of its JSON"
+)]
 pub struct Fault {
     /// Route name, or the part of it before a dot (`git` means every `git.…`); empty or `*`: every route.
     pub route: String,
@@ -44,6 +48,8 @@ pub struct Fault {
     pub reset: bool,
     /// Send only this many bytes of the body, then break the connection.
     pub truncate: Option<usize>,
+    /// Whether the answer comes without `Content-Length`.
+    pub without_length: bool,
     /// Answer with this status.
     pub status: Option<u16>,
     /// Headers to add to the answer.
@@ -127,6 +133,7 @@ impl Default for Fault {
             hold: false,
             reset: false,
             truncate: None,
+            without_length: false,
             status: None,
             headers: BTreeMap::new(),
             body: None,
@@ -201,6 +208,13 @@ impl Fault {
     #[must_use]
     pub fn truncate(mut self, bytes: usize) -> Self {
         self.truncate = Some(bytes);
+        self
+    }
+
+    /// Leaves the length of the answer out.
+    #[must_use]
+    pub fn without_length(mut self) -> Self {
+        self.without_length = true;
         self
     }
 
@@ -305,6 +319,7 @@ impl Fault {
             reply = reply.header(name, value);
         }
         reply.truncate = self.truncate;
+        reply.chunked |= self.without_length;
         reply
     }
 

@@ -1,5 +1,6 @@
 //! A running service with an integration and an application.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -205,12 +206,29 @@ impl World {
 
     /// Sends the application's GET of a path to a front, exactly as written.
     pub async fn raw_get_at(&self, front: &str, path: &str) -> Answer {
+        self.raw_get_with(front, path, &BTreeMap::new()).await
+    }
+
+    /// Sends the application's GET with more headers, exactly as written.
+    pub async fn raw_get_with(
+        &self,
+        front: &str,
+        path: &str,
+        headers: &BTreeMap<String, String>,
+    ) -> Answer {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let address = front.trim_start_matches("http://");
+        let front = front.trim_start_matches("http://");
+        let (address, stage) = match front.split_once('/') {
+            Some((address, stage)) => (address, format!("/{stage}")),
+            None => (front, String::new()),
+        };
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let key = &self.application_key;
+        let more: Vec<_> =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let more = more.concat();
         let request = format!(
-            "GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+            "GET {stage}{path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n{more}\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut received = Vec::new();

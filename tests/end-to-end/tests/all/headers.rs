@@ -8,6 +8,7 @@ use end_to_end::documents::{self, Document};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 /// The page with the tables.
@@ -114,7 +115,37 @@ fn cases<S: Strategy>(strategy: &S) -> Vec<S::Value> {
     (0..CASES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-/// An application that sends headers directly to the function; the gateway would refuse some of them.
+/// API Gateway's own treatment of headers, in front of the proxy.
+struct Front {
+    url: String,
+    /// Names, with what happens to them in a request and in an answer.
+    rules: BTreeMap<String, [String; 2]>,
+}
+
+impl Front {
+    /// Both fronts, as the page describes them.
+    fn both(world: &World) -> [Self; 2] {
+        let rows = PAGE.rows("streaming headers");
+        let rules = rows.iter().flat_map(|cells| {
+            let fates = [cells[1].clone(), cells[2].clone()];
+            documents::names(&cells[0]).into_iter().map(move |name| (name, fates.clone()))
+        });
+        let rules: BTreeMap<_, _> = rules.collect();
+        assert!(rules.len() >= 9, "{rules:?}");
+        let gateway = Self { url: world.stack.public_url().to_owned(), rules: BTreeMap::new() };
+        [gateway, Self { url: world.stack.streaming_url().to_owned(), rules }]
+    }
+
+    fn in_request(&self, name: &str) -> &str {
+        self.rules.get(name).map_or("passed", |fates| &fates[0])
+    }
+
+    fn in_answer(&self, name: &str) -> &str {
+        self.rules.get(name).map_or("passed", |fates| &fates[1])
+    }
+}
+
+/// An application that calls the proxy.
 struct Caller<'a> {
     world: &'a World,
     connection: String,
@@ -127,7 +158,13 @@ impl<'a> Caller<'a> {
         Self { world, connection, key: world.new_key("application", None).await }
     }
 
-    /// Calls the proxy. Returns the headers of the answer.
+    /// Calls the proxy through a front. Returns the headers of the answer.
+    async fn call_through(&self, front: &Front, headers: &BTreeMap<String, String>) -> HeaderMap {
+        let path = format!("/proxy/{}/dev.azure.com/mycompany/_apis/projects", self.connection);
+        self.world.raw_get_with(&front.url, &path, headers).await.expect(200).headers
+    }
+
+    /// Calls the function with headers that a server would not take. Returns the headers of the answer.
     async fn call(&self, headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let path = format!("/proxy/{}/dev.azure.com/mycompany/_apis/projects", self.connection);
         let mut headers = headers.clone();
@@ -228,6 +265,73 @@ async fn answer_headers_reach_the_caller_as_the_table_says() {
         }
         for name in came.keys().filter(|name| !sent.contains_key(*name)) {
             assert!(usual.contains_key(name), "{name} was added");
+        }
+    }
+}
+
+/// Headers that a server reads itself.
+const READ_BY_SERVERS: [&str; 7] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "transfer-encoding",
+    "upgrade",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_headers_pass_both_fronts_as_the_tables_say() {
+    let world = World::start().await;
+    let caller = Caller::of(&world).await;
+    let table = Table::read("request headers");
+    for front in Front::both(&world) {
+        for mut sent in cases(&table.headers()) {
+            sent.retain(|name, _| !READ_BY_SERVERS.contains(&name.as_str()));
+            caller.call_through(&front, &sent).await;
+            let arrived = caller.arrived();
+            for (name, value) in &sent {
+                let reaches_function = front.in_request(name) == "passed";
+                let passes = reaches_function && table.fate(name) == Fate::Passed;
+                let came = arrived.get(name) == Some(value);
+                assert_eq!(came, passes, "{name} of {sent:?} at {}", front.url);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answer_headers_pass_both_fronts_as_the_tables_say() {
+    let world = World::start().await;
+    let caller = Caller::of(&world).await;
+    let table = Table::read("answer headers");
+    for front in Front::both(&world) {
+        for mut sent in cases(&table.headers()) {
+            sent.retain(|name, _| !READ_BY_SERVERS.contains(&name.as_str()));
+            // These carry addresses, and a value that is none passes as it came.
+            sent.retain(|name, _| table.fate(name) != Fate::Changed);
+            let fault = Fault::on("projects.list").status(200).body("{}");
+            let fault = sent.iter().fold(fault, |fault, (name, value)| fault.header(name, value));
+            world.devops().inject(fault);
+            let came = caller.call_through(&front, &BTreeMap::new()).await;
+            for (name, value) in &sent {
+                let leaves_proxy = name.contains('_') || table.fate(name) == Fate::Passed;
+                let renamed = format!("x-amzn-remapped-{name}");
+                let expected = match front.in_answer(name) {
+                    _ if !leaves_proxy => (false, false),
+                    "passed" => (true, false),
+                    "renamed" => (false, true),
+                    "dropped" => (false, false),
+                    other => panic!("unknown treatment: {other}"),
+                };
+                let is_there = |name: &str| came.get(name).is_some_and(|came| came == value);
+                assert_eq!(
+                    (is_there(name), is_there(&renamed)),
+                    expected,
+                    "{name} of {sent:?} at {}",
+                    front.url
+                );
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The proxy with streamed answers.
+//! The proxy with streamed answers, through the REST API.
 
 use emulators::Fault;
 use emulators::devops::{Gate, LargeContent};
-use end_to_end::{Caller, PROJECTS, World};
+use end_to_end::{Answer, Caller, PROJECTS, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -94,35 +94,6 @@ async fn refusals_are_the_same_and_only_the_proxy_is_served() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn events_of_a_rest_api_are_accepted_too() {
-    let world = World::start().await;
-    let connection = world.connect("ada", "ada").await;
-    let key = world.new_key("application", None).await;
-    let event = json!({
-        "resource": "/proxy/{proxy+}",
-        "path": format!("/proxy/{connection}/{PROJECTS}"),
-        "httpMethod": "GET",
-        "headers": {"Authorization": format!("Bearer {key}")},
-        "multiValueHeaders": {"Authorization": [format!("Bearer {key}")]},
-        "queryStringParameters": {"$top": "3"},
-        "multiValueQueryStringParameters": {"$top": ["3"]},
-        "requestContext": {"stage": "live", "requestId": "rest-1", "path": format!("/live/proxy/{connection}/{PROJECTS}"), "httpMethod": "GET"},
-        "body": null,
-        "isBase64Encoded": false,
-    });
-    let answer =
-        world.stack.invoke("streaming-proxy", event.to_string().into_bytes()).await.unwrap();
-    let end = answer.windows(8).position(|eight| eight == [0; 8]).unwrap();
-    let prelude: Value = serde_json::from_slice(&answer[..end]).unwrap();
-    assert_eq!(
-        (&prelude["statusCode"], &prelude["headers"]["x-request-id"]),
-        (&json!(200), &json!("rest-1"))
-    );
-    let body: Value = serde_json::from_slice(&answer[end + 8..]).unwrap();
-    assert_eq!(body["value"].as_array().unwrap().len(), 3);
-}
-
 const ATTACHMENTS: &str = "dev.azure.com/mycompany/Website/_apis/wit/attachments";
 
 fn large_attachment(world: &World, bytes: u64, gate: Option<&Gate>) -> String {
@@ -172,4 +143,139 @@ async fn two_hundred_megabytes_pass_through_little_memory() {
     let peak = world.stack.peak_memory("streaming-proxy").await.unwrap();
     println!("the function's process held at most {} kB", peak / 1000);
     assert!(peak < 64_000_000, "{peak} bytes");
+}
+
+/// The challenge of a refusal, as the client receives it.
+fn challenge(answer: &Answer) -> Option<&str> {
+    answer.header("www-authenticate")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_credentials_is_challenged_before_a_function_is_called() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let url = format!("{}/proxy/{connection}/{PROJECTS}", world.stack.streaming_url());
+    for authorization in [None, Some("")] {
+        let mut request = world.plain_get(&url);
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        let refused = world.send(request).await.expect_problem(401, "missing_credentials");
+        assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+        let expected = r#"Bearer realm="ado-connect", Basic realm="ado-connect""#;
+        assert_eq!(challenge(&refused), Some(expected));
+        // Functions name the request in this header.
+        assert_eq!(refused.header("x-request-id"), None);
+        let problem = refused.json();
+        assert_eq!(problem["type"], world.url("/problems/missing_credentials"));
+        assert_eq!(problem["request_id"].as_str(), refused.header("x-amzn-requestid"));
+    }
+    // A refusal of the function has another name for its challenge when it arrives, so no client asks a person for a
+    // second password.
+    let wrong = Caller::Bearer("adoc_0000000000000000_nonsense".to_owned());
+    let refused = world.send(world.request_at(&wrong, Method::GET, &url)).await;
+    let refused = refused.expect_problem(401, "invalid_credentials");
+    assert_eq!(challenge(&refused), None);
+    assert!(refused.header("x-request-id").is_some());
+    // A preflight has no credentials and must reach the function.
+    let preflight = world.request_at(&Caller::Nobody, Method::OPTIONS, &url);
+    let preflight = preflight
+        .header("origin", "https://app.mycompany.example")
+        .header("access-control-request-method", "GET");
+    assert!(world.send(preflight).await.header("x-request-id").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn api_gateway_s_refusals_never_repeat_a_key() {
+    let world = World::start().await;
+    let base = world.stack.streaming_url();
+    let key = world.new_key("application", None).await;
+    for path in ["/health", "/proxy", "/", ""] {
+        let get = || world.plain_get(&format!("{base}{path}"));
+        for request in [get().bearer_auth(&key), get().basic_auth("any", Some(&key))] {
+            let refused = world.send(request).await.expect_problem(404, "not_found");
+            let answered = format!("{refused:?}");
+            let repeated =
+                ["adoc_", "Bearer", "Basic"].iter().find(|part| answered.contains(**part));
+            assert_eq!(repeated, None, "{answered}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_refused_split_or_regrouped_as_the_page_says() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let base = world.stack.streaming_url();
+    let sent = async |query: &str| {
+        let path = format!("/proxy/{connection}/{PROJECTS}?{query}");
+        let answer = world.raw_get_at(base, &path).await;
+        let requests = world.devops().requests();
+        let last = requests.last().map(|request| request.target.clone());
+        (
+            answer.status.as_u16(),
+            last.unwrap_or_default().split_once('?').map(|(_, sent)| sent.to_owned()),
+        )
+    };
+    for (query, arrives) in [
+        ("b=1&a=2&b=3", "a=2&b=1&b=3"),
+        ("x=a+b%2Bc&y=%7B%7C%7D", "x=a%20b%2Bc&y=%7B%7C%7D"),
+        ("x", "x="),
+        ("path=/a;b", "b=&path=%2Fa"),
+        ("path=/a%3Bb", "path=%2Fa%3Bb"),
+        ("$top=3&api-version=7.1", "$top=3&api-version=7.1"),
+    ] {
+        assert_eq!(sent(query).await, (200, Some(arrives.to_owned())), "{query}");
+    }
+    let before = world.devops().requests().len();
+    for query in ["x={y}", "x=a|b"] {
+        assert_eq!(sent(query).await.0, 400, "{query}");
+    }
+    assert_eq!(world.devops().requests().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_lambda_cannot_stream_is_refused_before_its_first_byte() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let large = large_attachment(&world, 210_000_000, None);
+    let path = format!("{ATTACHMENTS}/{large}");
+    let refused = world.streamed(&connection, &path).await;
+    let refused = refused.expect_problem(502, "response_too_large").json();
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("200 MB") && detail.contains("Range"), "{detail}");
+    // Its parts pass.
+    let url = format!("{}/proxy/{connection}/{path}", world.stack.streaming_url());
+    let part = world.request_at(&Caller::Application, Method::GET, &url);
+    let part = world.send(part.header("range", "bytes=209000000-209999999")).await.expect(206);
+    assert_eq!(part.body.len(), 1_000_000);
+    // Through the gateway the refusal leads to the streaming proxy, for what that can stream.
+    let refused = world.proxied(&connection, &path).await;
+    let refused = refused.expect_problem(502, "response_too_large").json();
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("up to 200 MB") && detail.contains(&url), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_unknown_length_is_broken_off_where_lambda_would_end_it() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let large = large_attachment(&world, 230_000_000, None);
+    world.devops().inject(Fault::on("wit.attachments.get").without_length());
+    let base = world.stack.streaming_url();
+    let url = format!("{base}/proxy/{connection}/{ATTACHMENTS}/{large}");
+    let request = world.request_at(&Caller::Application, Method::GET, &url);
+    let mut answer = request.send().await.unwrap().error_for_status().unwrap();
+    let mut received = 0_u64;
+    let ended = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => received += chunk.len() as u64,
+            Ok(None) => break "as if it were whole",
+            Err(_) => break "broken off",
+        }
+    };
+    assert_eq!(ended, "broken off");
+    assert!((200_000_000..209_715_200).contains(&received), "{received}");
+    let line = world.logged(|line| line.contains("\"stream_end\":\"too_large\"")).await;
+    assert!(line.contains("\"StreamsTooLarge\":1"), "{line}");
 }

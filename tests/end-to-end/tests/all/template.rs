@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use edge::config::{Config, FromVariables as _};
+use edge::problem::{Code, Problem};
 use edge::routes::ROUTES;
 use edge::serve::CHALLENGE;
 use end_to_end::World;
@@ -99,9 +100,18 @@ fn every_alarm_uses_an_existing_metric() {
 fn the_streaming_api_is_deployed_again_when_it_changes() {
     // A deployment is a snapshot of the API. CloudFormation makes a new one only for a new logical id.
     let template = Template::read().unwrap();
-    let pictured =
-        ["StreamingApi", "StreamingProxyPath", "StreamingAddressPath", "StreamingMethod"];
-    let pictured = json!(pictured.map(|id| &template.resources[id].properties));
+    let pictured = template.resources.iter().filter(|(_, resource)| {
+        let kind = resource.r#type.strip_prefix("AWS::ApiGateway::");
+        kind.is_some_and(|kind| !matches!(kind, "Deployment" | "Stage"))
+    });
+    let pictured: BTreeMap<_, _> = pictured.map(|(id, found)| (id, &found.properties)).collect();
+    // Methods and gateway responses must be there before the picture is taken; nothing else refers to them.
+    let last = ["AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse"];
+    let last = last.iter().flat_map(|kind| template.of_type(kind).map(|(id, _)| id));
+    let (_, deployment) = template.of_type("AWS::ApiGateway::Deployment").next().unwrap();
+    let before = deployment.depends_on.as_array().unwrap().iter().filter_map(Value::as_str);
+    assert_eq!(before.collect::<BTreeSet<_>>(), last.collect());
+    let pictured = json!(pictured);
     let hash = digest::digest(&digest::SHA256, pictured.to_string().as_bytes());
     let mut expected = "StreamingDeployment".to_owned();
     for byte in &hash.as_ref()[..4] {
@@ -111,6 +121,58 @@ fn the_streaming_api_is_deployed_again_when_it_changes() {
         template.of_type("AWS::ApiGateway::Deployment").map(|(id, _)| id).collect();
     assert_eq!(found, [expected.as_str()], "rename it, here and in cdk/lib/streaming.ts");
     assert_eq!(template.resources["StreamingStage"].properties["DeploymentId"], expected);
+}
+
+#[test]
+fn api_gateway_s_own_refusals_are_problem_documents_in_the_words_of_the_table() {
+    let template = Template::read().unwrap();
+    let mut seen = BTreeMap::new();
+    for (id, response) in template.of_type("AWS::ApiGateway::GatewayResponse") {
+        let properties = &response.properties;
+        let body = properties["ResponseTemplates"]["application/json"].as_str().unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        let code = Code::ALL.iter().find(|code| body["code"] == code.as_str()).unwrap();
+        let status = code.status().as_u16();
+        assert_eq!(
+            body,
+            json!({
+                "type": format!("$stageVariables.publicUrl/problems/{}", code.as_str()),
+                "title": code.title(),
+                "status": status,
+                "code": code.as_str(),
+                "advice": code.advice(),
+                "request_id": "$context.requestId",
+            }),
+            "{id}"
+        );
+        assert_eq!(properties["StatusCode"], status.to_string(), "{id}");
+        let mut expected = Problem::new(*code).headers();
+        expected.insert("content-type", "application/problem+json".parse().unwrap());
+        expected.insert("cache-control", "no-store".parse().unwrap());
+        let headers = properties["ResponseParameters"].as_object().unwrap();
+        assert_eq!(headers.len(), expected.len(), "{id}");
+        for (name, value) in headers {
+            let name = name.strip_prefix("gatewayresponse.header.").unwrap();
+            assert_eq!(*value, format!("'{}'", expected[name].to_str().unwrap()), "{id}: {name}");
+        }
+        seen.insert(properties["ResponseType"].as_str().unwrap(), code.as_str());
+    }
+    let expected = [
+        ("BAD_REQUEST_PARAMETERS", "missing_credentials"),
+        ("DEFAULT_4XX", "not_found"),
+        ("DEFAULT_5XX", "internal_error"),
+        ("INTEGRATION_FAILURE", "service_unavailable"),
+        ("INTEGRATION_TIMEOUT", "service_unavailable"),
+        ("INVALID_SIGNATURE", "not_found"),
+        ("MISSING_AUTHENTICATION_TOKEN", "not_found"),
+        ("REQUEST_TOO_LARGE", "request_too_large"),
+        ("THROTTLED", "rate_limited"),
+    ];
+    assert_eq!(seen, BTreeMap::from(expected));
+    // The address of the problems is the service's, not the REST API's.
+    let stage = &template.resources["StreamingStage"].properties["Variables"];
+    let public_url = &template.globals["Function"]["Environment"]["Variables"]["PUBLIC_URL"];
+    assert_eq!(stage["publicUrl"], *public_url);
 }
 
 #[test]
@@ -252,12 +314,18 @@ fn no_api_has_an_authorizer_of_its_own() {
             assert!(route.properties.get(property).is_none(), "{id}");
         }
     }
-    let methods: Vec<_> = template.of_type("AWS::ApiGateway::Method").collect();
-    assert_eq!(methods.len(), 1);
-    assert_eq!(methods[0].1.properties["AuthorizationType"], "NONE");
-    // It leads only to the proxy, and each of its routes requires a caller.
-    let integration = methods[0].1.properties["Integration"]["Uri"].as_str().unwrap();
-    assert!(integration.contains("StreamingProxyFunction.Arn"), "{integration}");
+    let mut methods = BTreeMap::new();
+    for (id, method) in template.of_type("AWS::ApiGateway::Method") {
+        let properties = &method.properties;
+        assert_eq!(properties["AuthorizationType"], "NONE", "{id}");
+        // It leads only to the proxy, and each of its routes requires a caller.
+        let integration = properties["Integration"]["Uri"].as_str().unwrap();
+        assert!(integration.contains("StreamingProxyFunction.Arn"), "{id}: {integration}");
+        let validated = properties.get("RequestValidatorId").is_some();
+        methods.insert(properties["HttpMethod"].as_str().unwrap(), validated);
+    }
+    // Browsers send preflights without credentials.
+    assert_eq!(methods, BTreeMap::from([("ANY", true), ("OPTIONS", false)]));
     let permission =
         template.resources["StreamingProxyPermission"].properties["SourceArn"].as_str();
     assert!(permission.unwrap().ends_with("/*/*/proxy/*"));
