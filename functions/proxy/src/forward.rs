@@ -28,13 +28,16 @@ use crate::dry;
 
 /// The name of a user's own connection in an address.
 const ME: &str = "me";
+/// Lambda streams no more for one invocation.
+const TOO_LARGE_TO_STREAM: &str = "At most 200 MB are streamed. Ask for parts with the header Range, or with Git for a \
+    shallow or partial clone (--depth, --filter=blob:none).";
 /// Picks an integration where several connections of a user would do.
 const INTEGRATION: &str = "x-ado-connect-integration";
 
 pub(crate) struct Forwarder {
     calls: Arc<Calls>,
     response_mode: ResponseMode,
-    /// Where answers of any size can be had.
+    /// Where answers are streamed.
     streaming_url: Option<BaseUrl>,
     /// Where this proxy is reached; addresses in answers point back there.
     base_url: String,
@@ -87,7 +90,7 @@ impl Forwarder {
                 let gateway = gateway.answering(&target.address, reachable);
                 Ok(downstream(upstream, &target, &gateway))
             }
-            Err(problem) => Err(self.with_streaming_url(problem, &target, connection)),
+            Err(problem) => Err(self.with_next_step(problem, &target, connection)),
         }
     }
 
@@ -110,17 +113,21 @@ impl Forwarder {
         Call { headers, body: request.into_body(), deadlines, reading }
     }
 
-    /// Names the same address of the streaming front, if there is one, where an answer is too large to be buffered.
-    fn with_streaming_url(&self, problem: Problem, target: &Target, connection: &str) -> Problem {
+    /// Names the next step where an answer is too large: the same address of the streaming front, if there is one, or
+    /// the ways to ask it for less.
+    fn with_next_step(&self, problem: Problem, target: &Target, connection: &str) -> Problem {
         let (Some(streaming_url), Code::ResponseTooLarge) = (&self.streaming_url, problem.code())
         else {
             return problem;
         };
+        if self.response_mode == ResponseMode::Streamed {
+            return problem.detail(TOO_LARGE_TO_STREAM);
+        }
         let (host, path) = (target.address.host(), target.address.path());
         let gateway = Gateway::new(streaming_url.as_str(), connection);
         let there = gateway.address(&format!("https://{host}{path}"));
         let there = there.as_deref().unwrap_or(streaming_url.as_str());
-        problem.detail(format!("Answers of any size are streamed at {there}."))
+        problem.detail(format!("Answers of up to 200 MB are streamed at {there}."))
     }
 }
 

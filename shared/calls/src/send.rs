@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use devops::client::{AGENT, DevopsClient};
 use devops::rejection::is_read_in_body;
+use edge::gateway::STREAM_LIMIT;
 use edge::problem::{Code, Problem};
 use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
@@ -40,7 +41,8 @@ pub struct Call {
 pub enum Reading {
     /// The whole body before it is passed on, at most 4.5 MB.
     Whole,
-    /// The body as it comes. The beginning of a refusal or a page is read ahead, because it must be understood.
+    /// The body as it comes, at most as much as Lambda streams. The beginning of a refusal or a page is read ahead,
+    /// because it must be understood.
     AsItComes,
 }
 
@@ -90,6 +92,10 @@ async fn send_once(
         let (beginning, body) = match call.reading {
             Reading::Whole => (Bytes::new(), Body::Whole(read(answer, LARGEST_ANSWER).await?)),
             Reading::AsItComes => {
+                // The length of the body itself: 0 in the answer to HEAD.
+                if answer.content_length().is_some_and(|length| length > STREAM_LIMIT) {
+                    return Err(NoAnswer::TooLarge);
+                }
                 let mut answer = answer;
                 let beginning = if is_read_in_body(status, &headers) {
                     let read = read_ahead(&mut answer, BEGINNING, READ_AHEAD).await;

@@ -79,7 +79,7 @@ pub enum ResponseMode {
     /// Whole, in one JSON document of at most 6 MB: HTTP APIs.
     #[default]
     Buffered,
-    /// As they come: function URLs with `RESPONSE_STREAM`, REST APIs with `STREAM`.
+    /// As they come: REST APIs in `STREAM` mode.
     Streamed,
 }
 

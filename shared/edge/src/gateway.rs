@@ -24,6 +24,11 @@ use serde::{Deserialize, Serialize};
 /// Source: "Lambda quotas", AWS Lambda developer guide (6 MB, with room for the envelope).
 pub const ANSWER_LIMIT: usize = 6 * 1024 * 1024;
 
+/// The most that a streamed body can have, in bytes: Lambda streams 200 MB for one invocation, of which the status and
+/// the headers before the body take 16 KiB at most.
+/// Source: "Response streaming for Lambda functions", AWS Lambda developer guide.
+pub const STREAM_LIMIT: u64 = 200 * 1024 * 1024 - 16 * 1024;
+
 /// A body that has arrived, or is sent, as a whole.
 pub type Body = Bytes;
 

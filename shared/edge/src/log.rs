@@ -190,6 +190,8 @@ pub(crate) enum StreamEnd {
     Complete,
     /// Azure DevOps broke off, or the deadline was reached.
     BrokenOff,
+    /// It was broken off because Lambda streams no more for one invocation.
+    TooLarge,
     /// The client did not read the rest.
     Abandoned,
 }
@@ -250,6 +252,11 @@ pub struct Entry {
 impl Entry {
     pub(crate) fn new(log: RequestLog, answered: Answered, started: Instant) -> Self {
         Self { log, answered, started }
+    }
+
+    /// Adds to a metric of the function, see [`Metrics::add`].
+    pub(crate) fn metric(&self, name: &'static str, unit: Unit, value: u64) {
+        self.log.metric(name, unit, value);
     }
 
     pub(crate) fn line(mut self, stream: Option<Streamed>) -> String {

@@ -16,8 +16,12 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
 use lambda_runtime::MetadataPrelude;
 
-use crate::gateway;
+use crate::gateway::{self, STREAM_LIMIT};
 use crate::log::{Entry, StreamEnd, Streamed};
+use crate::metrics::Unit;
+
+/// Streams that were broken off because they were larger than Lambda streams.
+const STREAMS_TOO_LARGE: &str = "StreamsTooLarge";
 
 /// The rest of the body does not come; the log has the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,6 +96,9 @@ impl Recorded {
 
     fn ended(&mut self, end: StreamEnd) {
         if let Some(entry) = self.entry.take() {
+            if end == StreamEnd::TooLarge {
+                entry.metric(STREAMS_TOO_LARGE, Unit::Count, 1);
+            }
             entry.write(Some(Streamed { bytes: self.bytes, end }));
         }
     }
@@ -103,6 +110,10 @@ impl Stream for Recorded {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let polled = self.chunks.as_mut().poll_next(context);
         match &polled {
+            Poll::Ready(Some(Ok(chunk))) if self.bytes + chunk.len() as u64 > STREAM_LIMIT => {
+                self.ended(StreamEnd::TooLarge);
+                break_off();
+            }
             Poll::Ready(Some(Ok(chunk))) => self.bytes += chunk.len() as u64,
             Poll::Ready(None) => self.ended(StreamEnd::Complete),
             Poll::Ready(Some(Err(BrokenOff))) => {
