@@ -48,7 +48,7 @@ pub(super) fn rewrite(body: &[u8], replace: impl Fn(&str) -> Option<String>) -> 
                 if let Some(object) = open.last_mut().filter(|container| container.is_object) {
                     match object.member {
                         None => object.member = Some(&whole[at + 1..end - 1]),
-                        Some(member) if tells_location(object.name, member) => {
+                        Some(member) if is_location(object.name, member) => {
                             if let Some(replaced) = replaced(&whole[at..end], &replace) {
                                 rewritten.push_str(&whole[copied..at]);
                                 rewritten.push_str(&replaced);
@@ -68,7 +68,7 @@ pub(super) fn rewrite(body: &[u8], replace: impl Fn(&str) -> Option<String>) -> 
     (copied > 0).then_some(rewritten)
 }
 
-fn tells_location(container: Option<&str>, member: &str) -> bool {
+fn is_location(container: Option<&str>, member: &str) -> bool {
     let within =
         |name: &str| container.is_some_and(|container| container.eq_ignore_ascii_case(name));
     member.eq_ignore_ascii_case("locationUrl")
@@ -151,7 +151,7 @@ mod tests {
             Value::Object(members) => {
                 for (member, value) in members {
                     match value {
-                        Value::String(text) if tells_location(name, member) => {
+                        Value::String(text) if is_location(name, member) => {
                             *text = shout(text).unwrap_or_else(|| text.clone());
                         }
                         value => in_tree(Some(member), value),

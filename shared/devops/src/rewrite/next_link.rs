@@ -143,23 +143,17 @@ mod tests {
         assert_eq!(rewritten([PAGE.as_bytes()]), expected);
     }
 
-    /// The work is counted in bytes: those that are copied, and those that are moved because they stay.
     #[test]
-    fn the_work_grows_with_the_body_and_not_with_its_links_times_its_length() {
+    fn a_body_of_many_links_is_held_back_from_an_unfinished_one_only() {
         let link = r#"{"@odata.nextLink":"https://analytics.dev.azure.com/mycompany/_odata/x"},"#;
         let open = r#"{"@odata.nextLink":"https://analytics.dev.azure.com/"#;
-        for links in [1, 100, 10_000] {
-            let body = format!("[{}{open}", link.repeat(links));
-            let mut out = Vec::new();
-            let read = rewrite(body.as_bytes(), &gateway(), &mut out);
-            assert_eq!(read, body.len() - open.len() + 2, "all but the unfinished link is read");
-            let longer = "https://gateway.example/proxy/conn_1/".len() - "https://".len();
-            assert_eq!(out.len(), read + links * longer, "each byte is copied once");
-        }
+        let mut links = NextLinks::new(gateway());
+        links.push(format!("[{}{open}", link.repeat(1000)).as_bytes());
+        assert_eq!(links.held, &open.as_bytes()[2..]);
         let mut links = NextLinks::new(gateway());
         for chunk in link.repeat(1000).as_bytes().chunks(7) {
             links.push(chunk);
-            assert!(links.held.len() < link.len(), "little is held, and moved");
+            assert!(links.held.len() < link.len());
         }
     }
 
