@@ -12,8 +12,8 @@ pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// The shortest wait for a limit that is used up, also if its reset is near or past.
 const SHORTEST_RESET: Duration = Duration::from_secs(30);
 
-/// Returns how long a refused call has to wait if the answer is about the pace: Azure DevOps also refuses a caller beyond
-/// its limit as if the token were not good.
+/// Returns how long a refused call has to wait, or `None` if the answer is not about the pace. Azure DevOps also refuses
+/// a caller beyond its limit as if the token were not good.
 pub fn throttled(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
     let until_reset = || {

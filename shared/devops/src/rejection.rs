@@ -6,10 +6,11 @@
 //! | 401 | unless it names a person, whose rights it is about |
 //! | 403 and 404 that refuse the anonymous identity in words of their own | for reads |
 //! | a redirect to a sign-in page | always |
-//! | 2xx with a sign-in page; 203 with any page on `/_apis/` | for reads |
+//! | 2xx with a sign-in page, 203 with any page in place of data | for reads |
 //! | 200 and 203 with the title of a sign-in page | for writes, which are not sent again for it |
-//! | 2xx with another page on `/_apis/`, 203 with one elsewhere | for reads: probably a sign-in page |
+//! | another 2xx with another page in place of data, 203 with one elsewhere | for reads: probably a sign-in page |
 //!
+//! Calls of `/_apis/` expect data unless their caller accepts HTML.
 //! Words that the request brought along, such as an id in its path, may be repeated in any answer.
 //!
 //! The caller's name is read in every form that Azure DevOps uses: JSON, HTML, the headers `X-TFS-ServiceError`
@@ -57,7 +58,7 @@ enum Form {
     Silence,
     /// A sign-in page, or the way to one.
     SignIn,
-    /// A page in place of data, without a mark of a sign-in page.
+    /// A page that is only probably a sign-in page.
     Page,
 }
 
@@ -89,8 +90,8 @@ impl Rejection {
         self.challenge().is_some_and(|challenge| challenge.contains(INSUFFICIENT_CLAIMS))
     }
 
-    /// Returns whether the answer cannot be the requested resource. `false` for a page in place of data that has no mark
-    /// of a sign-in page.
+    /// Returns whether the answer cannot be the requested resource. `false` for a page that is only probably a sign-in
+    /// page: it has neither such a page's content nor, in place of data, its status 203.
     pub fn is_certain(&self) -> bool {
         self.form != Form::Page
     }

@@ -226,7 +226,7 @@ fn a_read_may_be_sent_again_for_a_page_that_is_only_probably_a_sign_in_page() {
 }
 
 #[test]
-fn a_sign_in_page_and_the_way_to_one_are_told_from_a_refusal_and_from_a_page() {
+fn a_sign_in_page_and_the_way_to_one_are_neither_a_refusal_nor_a_page() {
     let is_sign_in = |case: &Case, status, pairs: &[_], body: &[u8]| {
         detect_in(case, status, pairs, body).unwrap().is_sign_in()
     };
@@ -234,8 +234,10 @@ fn a_sign_in_page_and_the_way_to_one_are_told_from_a_refusal_and_from_a_page() {
     assert!(is_sign_in(&READ, 302, &[("location", "/_signin")], b""));
     // Nothing but the sign-in page is sent with 203 where data is expected.
     assert!(is_sign_in(&READ, 203, &[HTML], b"<html>"));
+    assert!(detect_in(&READ, 203, &[HTML], b"<html>").unwrap().is_certain());
     let view = Case { path: "/mycompany/p/_wiki/x", wants_html: true, ..READ };
     assert!(!is_sign_in(&view, 203, &[HTML], b"<html>"));
+    assert!(!detect_in(&view, 203, &[HTML], b"<html>").unwrap().is_certain());
     assert!(!is_sign_in(&READ, 200, &[HTML], b"<html>"));
     assert!(!is_sign_in(&READ, 401, &[HTML], b"<html><title>TF400813</title>"));
 }
