@@ -8,9 +8,11 @@
 //! ```
 //!
 //! The outcome of the probe is recorded. While a scope is lacking, the next rejection of such a call leads to the probe
-//! and not to Entra. A probe without an outcome decides nothing and is not recorded.
+//! and not to Entra. A probe without an outcome decides nothing: for a time, the next rejection of that version leads to
+//! the probe, too.
 //!
-//! A write that was answered with a successful status is never sent again. The probe takes the place of its second call.
+//! A write that was answered with a successful status is never sent again. The probe takes the place of its second call,
+//! and every error after it becomes one problem that no client repeats by itself.
 
 use std::time::Duration;
 
@@ -58,27 +60,52 @@ impl Elsewhere {
 impl Calls {
     /// Sends a call with the connection's token. If Azure DevOps rejects the token, renews it and sends once more, unless the
     /// call may have had its effect.
+    ///
+    /// # Errors
+    /// A [`Problem`] without an answer for the caller: that of [`unconfirmed`] if the call may have had its effect.
     pub(crate) async fn send_judged(
         &self,
         target: &Target,
         call: &Call,
         log: &RequestLog,
     ) -> Result<Upstream, Problem> {
-        let (connection, integration) = (&target.connection, &target.integration);
         let until = call.deadlines.answer;
-        let token = self.refresher.access_token(connection, integration, until).await;
+        let token =
+            self.refresher.access_token(&target.connection, &target.integration, until).await;
         let token = token.map_err(refusal::of_refresh)?;
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
         let upstream = send(&self.devops, target, call, &token.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
-        let (rejected, upstream) = match self.verdict(target, call, upstream).await? {
-            Verdict::Accepted(upstream) => return Ok(upstream),
-            Verdict::Rejected(rejected, upstream) => (rejected, upstream),
-        };
-        let claims = claims(&rejected);
+        match self.verdict(target, call, upstream).await? {
+            Verdict::Accepted(upstream) => Ok(upstream),
+            Verdict::Rejected(rejected, upstream) => {
+                let judged =
+                    self.judge_rejected(target, call, &token, &rejected, upstream, log).await;
+                judged.map_err(|problem| of_rejected(&rejected, problem))
+            }
+        }
+    }
+
+    /// Judges a call whose token is rejected. Renews the token and sends once more if that can help and do no harm.
+    async fn judge_rejected(
+        &self,
+        target: &Target,
+        call: &Call,
+        token: &AccessToken,
+        rejected: &Rejection,
+        upstream: Upstream,
+        log: &RequestLog,
+    ) -> Result<Upstream, Problem> {
+        let (connection, integration) = (&target.connection, &target.integration);
+        let claims = claims(rejected);
         let was_rejected = connection.was_rejected(token.version, self.clock.now());
-        if was_rejected && !connection.accepted_elsewhere {
-            return Err(reconnect());
+        match connection.accepted_elsewhere {
+            Some(false) if was_rejected => return Err(reconnect()),
+            // The token is a renewed one.
+            None if was_rejected && claims.is_none() => {
+                return self.judge_renewed(target, call, token, rejected, upstream).await;
+            }
+            _ => {}
         }
         if claims.is_none() && is_probably_lacking_scope(target, token.version) {
             // The known scopes of the call decide without the probe only if the answer itself has no word.
@@ -89,22 +116,24 @@ impl Calls {
                 self.elsewhere(target, call, &token.bearer).await?
             };
             if elsewhere.is_accepted() {
-                return refused_here(target, elsewhere, &rejected, upstream);
+                return refused_here(target, elsewhere, rejected, upstream);
             }
         }
         let cause = Cause::Rejected { version: token.version, claims };
+        let until = call.deadlines.answer;
         let renewed = self.refresher.renew(connection.clone(), integration, cause, until).await;
         let renewed = renewed.map_err(refusal::of_refresh)?;
         log.refresh("renewed_after_rejection");
         if rejected.may_be_processed() {
-            return self.judge_renewed(target, call, &renewed, &rejected, upstream).await;
+            return self.judge_renewed(target, call, &renewed, rejected, upstream).await;
         }
         let upstream = send(&self.devops, target, call, &renewed.bearer, &*self.clock).await?;
         log.upstream_status(upstream.status);
         match self.verdict(target, call, upstream).await? {
             Verdict::Accepted(upstream) => Ok(upstream),
             Verdict::Rejected(rejected, upstream) => {
-                self.judge_renewed(target, call, &renewed, &rejected, upstream).await
+                let judged = self.judge_renewed(target, call, &renewed, &rejected, upstream).await;
+                judged.map_err(|problem| of_rejected(&rejected, problem))
             }
         }
     }
@@ -133,19 +162,21 @@ impl Calls {
             Some(_) if status == StatusCode::OK && !rejected.is_certain() => {
                 Ok(Verdict::Accepted(upstream))
             }
-            Some(wait) => Err(self.throttled(target, wait).await?),
+            Some(wait) => Err(of_rejected(&rejected, self.throttled(target, wait).await)),
         }
     }
 
-    /// Returns the problem of a refusal that is about the pace, and records when to call next.
-    async fn throttled(&self, target: &Target, wait: Duration) -> Result<Problem, Problem> {
+    /// Records when to call next, and returns the problem of a refusal that is about the pace.
+    async fn throttled(&self, target: &Target, wait: Duration) -> Problem {
         let call_after = self.clock.now() + SignedDuration::try_from(wait).unwrap_or_default();
-        self.stores.connections.record_call_after(&target.connection, call_after).await?;
-        Ok(Problem::new(Code::DevopsThrottled).retry_after(wait))
+        match self.stores.connections.record_call_after(&target.connection, call_after).await {
+            Ok(()) => Problem::new(Code::DevopsThrottled).retry_after(wait),
+            Err(error) => error.into(),
+        }
     }
 
     /// Judges a call whose renewed token is rejected, too, or which is not sent again. The rejection is recorded, so that not
-    /// every call costs a refresh.
+    /// every call costs a refresh; without an outcome of the probe only once, so that a renewal is tried again in time.
     async fn judge_renewed(
         &self,
         target: &Target,
@@ -157,15 +188,17 @@ impl Calls {
         let is_challenged_again = claims(rejected).is_some() && !rejected.may_be_processed();
         let elsewhere = if is_challenged_again {
             // Only a sign-in can help, wherever the token is accepted.
-            Elsewhere::Rejected
+            Ok(Elsewhere::Rejected)
         } else {
-            self.elsewhere(target, call, &renewed.bearer).await?
+            self.elsewhere(target, call, &renewed.bearer).await
         };
         let (connections, now) = (&self.stores.connections, self.clock.now());
         let (connection, version) = (&target.connection, renewed.version);
-        let is_accepted = elsewhere.is_accepted();
-        connections.record_rejection(connection, version, is_accepted, now).await?;
-        refused_here(target, elsewhere, rejected, upstream)
+        let is_accepted = elsewhere.as_ref().ok().map(|elsewhere| elsewhere.is_accepted());
+        if is_accepted.is_some() || !connection.was_rejected(version, now) {
+            connections.record_rejection(connection, version, is_accepted, now).await?;
+        }
+        refused_here(target, elsewhere?, rejected, upstream)
     }
 
     /// Presents the token where every scope suffices: in the organization of the call, or above the organizations.
@@ -184,13 +217,17 @@ impl Calls {
         let asked = asked.map_err(|late| Problem::new(Code::DevopsTimeout).cause(late))?;
         let Err(error) = asked else { return Ok(Elsewhere::Accepted) };
         match error {
+            // No organization is named, so no access to one is refused.
+            ConnectionDataError::NotAMember if organization.is_none() => {
+                Err(Problem::new(Code::DevopsUnavailable).cause(error))
+            }
             ConnectionDataError::NotAMember => {
                 Ok(Elsewhere::NoAccess(Code::OrganizationAccessDenied))
             }
             ConnectionDataError::PolicyBlocked => Ok(Elsewhere::NoAccess(Code::PolicyBlocked)),
             ConnectionDataError::Unauthorized => Ok(Elsewhere::Rejected),
             ConnectionDataError::Throttled { retry_after: Some(wait) } => {
-                Err(self.throttled(target, wait).await?)
+                Err(self.throttled(target, wait).await)
             }
             ConnectionDataError::Throttled { retry_after: None } => {
                 Err(Problem::new(Code::DevopsThrottled))
@@ -221,7 +258,6 @@ fn refused_here(
         Elsewhere::Rejected => Err(reconnect()),
         // A page in place of data, after all the resource.
         Elsewhere::Accepted | Elsewhere::NoAccess(_) if !rejected.is_certain() => Ok(upstream),
-        _ if rejected.may_be_processed() => Err(unconfirmed()),
         // A program must not take a sign-in page for the answer to its call.
         Elsewhere::NoAccess(code) if rejected.is_sign_in() => Err(Problem::new(code)),
         Elsewhere::NoAccess(_) => Ok(upstream),
@@ -229,11 +265,16 @@ fn refused_here(
     }
 }
 
-/// Returns the problem of a write that is answered with a sign-in page although the token is good.
+/// Returns the problem of a rejected call. An invitation to call later would double a call that has had its effect.
+fn of_rejected(rejected: &Rejection, problem: Problem) -> Problem {
+    if rejected.may_be_processed() { unconfirmed().cause(problem) } else { problem }
+}
+
+/// Returns the problem of a write that is answered with a sign-in page and a successful status.
 fn unconfirmed() -> Problem {
     Problem::new(Code::DevopsUnavailable).detail(
-        "Azure DevOps answered this call with its sign-in page, which probably means that nothing was changed. The call was \
-         not sent again: check, and repeat it if need be.",
+        "Azure DevOps answered this call with its sign-in page. Probably nothing was changed, but the call may have had its \
+         effect, so it was not sent again: check, and repeat it if need be.",
     )
 }
 
@@ -242,7 +283,8 @@ fn is_probably_lacking_scope(target: &Target, version: u64) -> bool {
     let connection = &target.connection;
     let is_covered =
         || covered(&connection.scopes, needed(&target.method, &target.address)).is_some();
-    connection.accepted_elsewhere && (connection.rejected_version == Some(version) || !is_covered())
+    connection.accepted_elsewhere == Some(true)
+        && (connection.rejected_version == Some(version) || !is_covered())
 }
 
 /// Returns whether the call needs a scope that the connection does not have.

@@ -239,8 +239,8 @@ async fn a_call_that_is_challenged_again_after_a_renewal_costs_no_further_one() 
 }
 
 #[tokio::test]
-async fn a_probe_without_an_outcome_is_answered_as_it_is_and_says_nothing_about_the_token() {
-    let probe = || Fault::on("connection_data");
+async fn a_probe_without_an_outcome_is_answered_as_it_is_and_costs_one_refresh_only() {
+    let probe = || Fault::on("connection_data").times(9);
     for (probe, code, is_wait_noted) in [
         (probe().status(429).retry_after(120), Code::DevopsThrottled, true),
         (probe().status(503).retry_after(120), Code::DevopsThrottled, true),
@@ -248,18 +248,45 @@ async fn a_probe_without_an_outcome_is_answered_as_it_is_and_says_nothing_about_
         (probe().page(Page::SignIn203).retry_after(120), Code::DevopsThrottled, true),
         (probe().status(503), Code::DevopsUnavailable, false),
         (probe().status(500), Code::DevopsUnavailable, false),
-        (probe().reset().times(9), Code::DevopsUnavailable, false),
+        (probe().reset().times(99), Code::DevopsUnavailable, false),
     ] {
         let world = World::start(json!({})).await;
-        world.devops.inject(Fault::on("projects").status(401).times(2));
+        world.devops.inject(Fault::on("projects").status(401).times(9));
         world.devops.inject(probe);
-        let refused = get_projects(&world).await.err().unwrap();
-        assert_eq!(refused.code(), code);
+        for _ in 0..4 {
+            let refused = get_projects(&world).await.err().unwrap();
+            assert_eq!(refused.code(), code);
+            assert_eq!(world.entra.count("token.refresh_token"), 1);
+        }
         let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
-        assert_eq!(connection.rejected_version, None);
+        assert_eq!(connection.accepted_elsewhere, None);
         assert_eq!(connection.call_after.is_some(), is_wait_noted);
+        world.devops.clear_faults();
         if !is_wait_noted {
             assert_eq!(get_projects(&world).await.unwrap().status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_probe_that_answers_again_decides_without_a_further_refresh() {
+    let down = || Fault::on("connection_data").status(503);
+    let rejected = Fault::on("connection_data").status(401).times(9);
+    for (probe, code) in
+        [(None, Code::InsufficientScope), (Some(rejected), Code::ConnectionReauthorizationRequired)]
+    {
+        let world = World::start(json!({})).await;
+        world.devops.inject(Fault::on("projects").status(401).times(9));
+        world.devops.inject(down());
+        let refused = get_projects(&world).await.err().unwrap();
+        assert_eq!(refused.code(), Code::DevopsUnavailable);
+        if let Some(probe) = probe {
+            world.devops.inject(probe);
+        }
+        for _ in 0..2 {
+            let refused = get_projects(&world).await.err().unwrap();
+            assert_eq!(refused.code(), code);
+            assert_eq!(world.entra.count("token.refresh_token"), 1);
         }
     }
 }
@@ -294,15 +321,22 @@ async fn a_sign_in_page_is_never_the_answer_also_for_a_person_without_access() {
         let refused = get_projects(&world).await.err().unwrap();
         assert_eq!(refused.code(), Code::OrganizationAccessDenied, "{page:?}");
         let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
-        assert!(connection.accepted_elsewhere);
+        assert_eq!(connection.accepted_elsewhere, Some(true));
     }
 }
 
 #[tokio::test]
-async fn a_token_is_probed_above_the_organizations_for_a_call_that_names_none() {
+async fn a_policy_that_blocks_the_token_is_named_in_place_of_a_sign_in_page() {
     let world = World::start(json!({})).await;
-    world.devops.remove_member("mycompany", "ada").unwrap();
-    world.devops.inject(Fault::on("profile").status(401).times(9));
+    world.devops.inject(Fault::on("projects").page(Page::SignIn203).times(9));
+    let policy = "VS403463: The conditional access policy of the organization has failed.";
+    world.devops.inject(Fault::on("connection_data").status(403).body(policy));
+    let refused = get_projects(&world).await.err().unwrap();
+    assert_eq!(refused.code(), Code::PolicyBlocked);
+}
+
+/// Calls an address that names no organization.
+async fn get_profile(world: &World) -> Result<Upstream, Problem> {
     let destination = Destination {
         connection: Named::Id(world.connection.as_str()),
         method: &Method::GET,
@@ -311,24 +345,109 @@ async fn a_token_is_probed_above_the_organizations_for_a_call_that_names_none() 
         query: None,
     };
     let log = RequestLog::new("1");
-    let target = world.calls.target(&application(), &destination, &log).await.unwrap();
-    let refused = world.calls.send(&target, &call(), &log).await.err().unwrap();
+    let target = world.calls.target(&application(), &destination, &log).await?;
+    world.calls.send(&target, &call(), &log).await
+}
+
+#[tokio::test]
+async fn a_token_is_probed_above_the_organizations_for_a_call_that_names_none() {
+    let world = World::start(json!({})).await;
+    world.devops.remove_member("mycompany", "ada").unwrap();
+    world.devops.inject(Fault::on("profile").status(401).times(9));
+    let refused = get_profile(&world).await.err().unwrap();
     assert_eq!(refused.code(), Code::InsufficientScope);
     let counts = ["deployment.connection_data", "connection_data"];
     assert_eq!(counts.map(|route| world.devops.count(route)), [1, 0]);
 }
 
 #[tokio::test]
+async fn a_refusal_above_the_organizations_is_about_none_of_them() {
+    for status in [403, 404] {
+        let world = World::start(json!({})).await;
+        world.devops.inject(Fault::on("profile").page(Page::SignIn203).times(9));
+        world.devops.inject(Fault::on("deployment.connection_data").status(status).times(9));
+        for _ in 0..2 {
+            let refused = get_profile(&world).await.err().unwrap();
+            assert_eq!(refused.code(), Code::DevopsUnavailable);
+            assert_eq!(world.entra.count("token.refresh_token"), 1);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_write_that_meets_a_sign_in_page_is_sent_once_and_costs_one_refresh() {
     let world = World::start(json!({})).await;
-    let id = Named::Id(world.connection.as_str());
     world.devops.inject(Fault::on("projects").page(Page::SignIn200).times(9));
     for sent in 1..4 {
-        let post = target(&world.calls, &application(), id, &Method::POST).await.unwrap();
-        let refused = world.calls.send(&post, &call(), &RequestLog::new("1")).await.err().unwrap();
-        assert_eq!(refused.code(), Code::DevopsUnavailable);
-        assert!(refused.detail_text().unwrap().contains("not sent again"));
+        assert_unconfirmed(&post_projects(&world).await);
         assert_eq!(world.devops.count("projects"), sent);
+        assert_eq!(world.entra.count("token.refresh_token"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_may_have_had_its_effect_never_invites_its_caller_to_repeat_it() {
+    let page = || Fault::on("projects").page(Page::SignIn200);
+    let probe = || Fault::on("connection_data");
+    let renewal = || Fault::on("token.refresh_token");
+    let nothing = || Fault::on("nothing").status(500);
+    for (answer, probe, renewal, is_about_pace) in [
+        (page().retry_after(5), nothing(), nothing(), true),
+        (page().header("x-ratelimit-remaining", "0"), nothing(), nothing(), true),
+        (page(), probe().status(429).retry_after(120), nothing(), false),
+        (page(), probe().status(503), nothing(), false),
+        (page(), probe().reset().times(9), nothing(), false),
+        (page(), probe().status(401), nothing(), false),
+        (page(), probe().status(403), nothing(), false),
+        (page(), nothing(), renewal().status(503).times(9), false),
+        (page(), nothing(), renewal().status(429).retry_after(7).times(9), false),
+    ] {
+        let world = World::start(json!({})).await;
+        world.devops.inject(answer);
+        world.devops.inject(probe);
+        world.entra.inject(renewal);
+        assert_unconfirmed(&post_projects(&world).await);
+        assert_eq!(world.devops.count("projects"), 1);
+        assert_eq!(world.entra.count("token.refresh_token") == 0, is_about_pace);
+        let connection = world.connections.get(&world.connection).await.unwrap().unwrap();
+        assert!(connection.call_after.is_some() || !is_about_pace, "the next call waits");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_meets_a_sign_in_page_after_the_renewal_is_not_sent_again_either() {
+    for page in [Page::SignIn200, Page::SignIn203] {
+        for wait in [0, 5] {
+            let world = World::start(json!({})).await;
+            world.devops.inject(Fault::on("projects").status(401));
+            world.devops.inject(Fault::on("projects").page(page).retry_after(wait));
+            assert_unconfirmed(&post_projects(&world).await);
+            assert_eq!(world.devops.count("projects"), 2);
+        }
+    }
+}
+
+async fn post_projects(world: &World) -> Problem {
+    let id = Named::Id(world.connection.as_str());
+    let post = target(&world.calls, &application(), id, &Method::POST).await.unwrap();
+    world.calls.send(&post, &call(), &RequestLog::new("1")).await.err().unwrap()
+}
+
+fn assert_unconfirmed(refused: &Problem) {
+    assert_eq!(refused.code(), Code::DevopsUnavailable, "{:?}", refused.cause_text());
+    assert!(!refused.headers().contains_key("retry-after"));
+    let detail = refused.detail_text().unwrap();
+    assert!(detail.contains("not sent again") && detail.contains("may have had its effect"));
+}
+
+#[tokio::test]
+async fn a_page_with_203_in_place_of_data_is_a_sign_in_page_and_never_handed_on() {
+    let world = World::start(json!({})).await;
+    let page = Fault::on("projects").status(203).header("content-type", "text/html").body("<html>");
+    world.devops.inject(page.times(9));
+    for _ in 0..2 {
+        let refused = get_projects(&world).await.err().unwrap();
+        assert_eq!(refused.code(), Code::InsufficientScope);
         assert_eq!(world.entra.count("token.refresh_token"), 1);
     }
 }

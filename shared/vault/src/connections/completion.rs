@@ -200,7 +200,7 @@ impl Connections {
         next.refusals = 0;
         next.rejected_version = None;
         next.rejected_until = None;
-        next.accepted_elsewhere = false;
+        next.accepted_elsewhere = None;
         let warmth = Warmth::WhileUsed(Some(now));
         next.due_at = Some(schedule::next_renewal(lifetime, warmth, now, rng));
         next.due_shard = Some(schedule::shard(&next.id, self.shards));
@@ -307,7 +307,7 @@ fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Conne
         refusals: 0,
         rejected_version: None,
         rejected_until: None,
-        accepted_elsewhere: false,
+        accepted_elsewhere: None,
         call_after: None,
         due_at: None,
         due_shard: None,

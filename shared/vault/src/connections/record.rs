@@ -81,9 +81,10 @@ pub struct Connection {
     /// Until when a rejection of that version causes no refresh.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub rejected_until: Option<Timestamp>,
-    /// Whether Azure DevOps accepted that version elsewhere: then a scope is lacking, and no renewal helps.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub accepted_elsewhere: bool,
+    /// Whether Azure DevOps accepted that version elsewhere: then a scope is lacking, and no renewal helps. `None` while
+    /// Azure DevOps has not answered that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_elsewhere: Option<bool>,
     /// The earliest time of the next call, as Azure DevOps asked.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub call_after: Option<Timestamp>,

@@ -47,7 +47,7 @@ impl Connections {
     }
 
     /// Records that Azure DevOps rejected a fresh token, so that the next calls do not each cost a refresh.
-    /// `accepted_elsewhere` is whether it accepted the same token for another call.
+    /// `accepted_elsewhere` is whether it accepted the same token for another call, or `None` if it did not answer that.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -55,14 +55,17 @@ impl Connections {
         &self,
         connection: &Connection,
         version: u64,
-        accepted_elsewhere: bool,
+        accepted_elsewhere: Option<bool>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let update = self
             .unchanged(connection)
-            .set("accepted_elsewhere", to_value(WHAT, &accepted_elsewhere)?)
             .set("rejected_version", n(version))
             .set("rejected_until", n((now + REJECTION_REMEMBERED_FOR).as_second()));
+        let update = match accepted_elsewhere {
+            Some(accepted) => update.set("accepted_elsewhere", to_value(WHAT, &accepted)?),
+            None => update.remove("accepted_elsewhere"),
+        };
         update.attempt(&self.client).await.map(drop)
     }
 
