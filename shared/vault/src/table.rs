@@ -1,8 +1,10 @@
 //! Items as records and back, and the reads and writes that every table has.
 
+mod conflict;
 mod transaction;
 mod write;
 
+pub(crate) use conflict::Conflicts;
 pub(crate) use transaction::{Transaction, transact};
 pub(crate) use write::{Condition, Updated, Write};
 

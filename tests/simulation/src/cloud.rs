@@ -1,6 +1,7 @@
 //! DynamoDB, KMS and Secrets Manager inside this process: the embedded services without a socket
 //! between, so that time can stand still while they work.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -19,6 +20,8 @@ pub struct Cloud {
     kms: Arc<winterbaume_kms::KmsService>,
     secrets: Arc<winterbaume_secretsmanager::SecretsManagerService>,
     events: Arc<Mutex<Vec<SentEvent>>>,
+    conflicts: Arc<AtomicU32>,
+    writes: Arc<Mutex<Option<Vec<String>>>>,
 }
 
 /// An event on the bus.
@@ -43,12 +46,25 @@ impl Cloud {
             kms: Arc::new(winterbaume_kms::KmsService::new()),
             secrets: Arc::new(winterbaume_secretsmanager::SecretsManagerService::new()),
             events: Arc::default(),
+            conflicts: Arc::default(),
+            writes: Arc::default(),
         }
     }
 
     /// The DynamoDB.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Lets the next so many writes meet a transaction of others.
+    pub fn conflict(&self, times: u32) {
+        self.conflicts.store(times, Ordering::SeqCst);
+    }
+
+    /// Returns the tables of the writes since the last call of this, in their order. The first call begins the list.
+    pub fn take_writes(&self) -> Vec<String> {
+        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        writes.replace(Vec::new()).unwrap_or_default()
     }
 
     /// The events that were sent.
@@ -73,6 +89,10 @@ impl Cloud {
         let body = request.body().bytes().unwrap_or_default();
         match target.rsplit_once('.') {
             Some((service, operation)) if service.starts_with("DynamoDB") => {
+                self.list_write(operation, body);
+                if let Some(refusal) = conflict(operation, body).filter(|_| self.meets_conflict()) {
+                    return refusal;
+                }
                 let (status, body) = self.dynamodb(operation, body);
                 answer(status, body)
             }
@@ -81,6 +101,22 @@ impl Cloud {
                 answer(status, body)
             }
             _ => self.other(&target, body).await,
+        }
+    }
+
+    fn meets_conflict(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.conflicts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+    }
+
+    fn list_write(&self, operation: &str, body: &[u8]) {
+        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writes) = writes.as_mut()
+            && operation.ends_with("Item")
+            && operation != "GetItem"
+            && let Ok(body) = serde_json::from_slice::<serde_json::Value>(body)
+        {
+            writes.push(body["TableName"].as_str().unwrap_or_default().to_owned());
         }
     }
 
@@ -157,6 +193,33 @@ fn run<R: DeserializeOwned, A: Serialize>(
     match operation(request) {
         Ok(answer) => (200, serde_json::to_string(&answer).unwrap_or_default()),
         Err(error) => (error.status_code(), error.to_json()),
+    }
+}
+
+/// Returns DynamoDB's answer to a write that meets a transaction of others, or `None` for a read.
+pub(crate) fn conflict(operation: &str, body: &[u8]) -> Option<HttpResponse> {
+    let answer = |error: &str, reasons: serde_json::Value| {
+        let body = serde_json::json!({
+            "__type": format!("com.amazonaws.dynamodb.v20120810#{error}"),
+            "message": "a transaction is ongoing for the item",
+            "CancellationReasons": reasons,
+        });
+        Some(answer(400, body.to_string()))
+    };
+    match operation {
+        "PutItem" | "UpdateItem" | "DeleteItem" => {
+            answer("TransactionConflictException", serde_json::Value::Null)
+        }
+        "TransactWriteItems" => {
+            let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+            let writes = body["TransactItems"].as_array()?.iter();
+            let reasons = writes.enumerate().map(|(place, _)| {
+                let code = if place == 0 { "TransactionConflict" } else { "None" };
+                serde_json::json!({"Code": code})
+            });
+            answer("TransactionCanceledException", reasons.collect())
+        }
+        _ => None,
     }
 }
 

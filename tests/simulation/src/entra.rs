@@ -157,7 +157,7 @@ impl SimulatedEntra {
             Fate::Lost => return Err(TransportError::NoAnswer),
             Fate::CrashBefore => return faults.end_process().await,
             Fate::Refused => return Ok(answer(503, &json!({"error": "temporarily_unavailable"}))),
-            Fate::Served | Fate::ReplyLost | Fate::CrashAfter | Fate::Doubled => {}
+            Fate::Served | Fate::Conflict | Fate::ReplyLost | Fate::CrashAfter | Fate::Doubled => {}
         }
         let tenant = request.uri().path().split('/').nth(1).unwrap_or_default().to_owned();
         let is_discovery = request.method() == http::Method::GET;

@@ -20,6 +20,8 @@ pub enum Fate {
     Doubled,
     /// The service is unavailable.
     Refused,
+    /// If it is a write to DynamoDB, it meets a transaction of others.
+    Conflict,
     /// The process ends before it is sent.
     CrashBefore,
     /// The process ends after it was served and before the answer is read.
@@ -78,12 +80,13 @@ impl Faults {
         if rng.random_range(0..1000) >= self.per_mille {
             return (Fate::Served, there, back);
         }
-        let fate = match rng.random_range(0..12) {
+        let fate = match rng.random_range(0..14) {
             0..3 => Fate::Lost,
             3..6 => Fate::ReplyLost,
             6..8 => Fate::Doubled,
             8..10 => Fate::Refused,
-            10 => Fate::CrashBefore,
+            10..12 => Fate::Conflict,
+            12 => Fate::CrashBefore,
             _ => Fate::CrashAfter,
         };
         (fate, there, back)

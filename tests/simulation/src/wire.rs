@@ -14,7 +14,7 @@ use aws_smithy_types::body::SdkBody;
 use local::names;
 
 use crate::audit::Audit;
-use crate::cloud::{Cloud, answer, target};
+use crate::cloud::{Cloud, answer, conflict, target};
 use crate::faults::{Fate, Faults};
 
 /// The condition that is taken out of the protocol, to prove that the simulation notices.
@@ -87,6 +87,14 @@ impl Wire {
             Fate::Refused => {
                 let busy = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"busy"}"#;
                 return Ok(answer(400, busy.to_owned()));
+            }
+            Fate::Conflict => {
+                let target = target(&request);
+                let operation = target.strip_prefix("DynamoDB_20120810.").unwrap_or_default();
+                let body = request.body().bytes().unwrap_or_default();
+                if let Some(refusal) = conflict(operation, body) {
+                    return Ok(refusal);
+                }
             }
             Fate::Doubled => drop(self.perform(&request).await),
             Fate::Served | Fate::ReplyLost | Fate::CrashAfter => {}

@@ -6,12 +6,14 @@ use std::time::Duration;
 use entra::identifiers::TenantId;
 use ground::clock::Clock as _;
 use jiff::SignedDuration;
+use local::names;
 use simulation::process::Process;
 use simulation::stage::{self, Stage};
 use simulation::tenants::tenant;
 use tokio::time::Instant;
+use vault::events::Events;
 use vault::integrations::{Integration, Recorded, RefusedTenant, TenantRefusal};
-use vault::refresh::drain::DrainLimits;
+use vault::refresh::drain::{DrainLimits, Drained};
 
 const REASON: &str = "invalid_client (AADSTS7000229)";
 const HOUR: Duration = Duration::from_hours(1);
@@ -31,6 +33,12 @@ async fn refuse(
 async fn known(process: &Process, integration: &Integration, tenant: &TenantId) -> RefusedTenant {
     let refused = process.integrations.refused_tenants(integration).await.unwrap();
     refused.get(tenant).unwrap().clone()
+}
+
+/// Drains the only shard.
+async fn drain(process: &Process) -> Drained {
+    let drain = process.drain(DrainLimits { concurrency: 4, rate: 25.0 });
+    drain.shard(0, Instant::now() + Duration::from_secs(40)).await
 }
 
 /// Plays with one worker and its integration.
@@ -91,6 +99,89 @@ fn a_full_list_gives_the_place_of_a_tenant_in_which_nothing_is_tried_to_a_new_on
         let another = tenant(ROOM + 1).unwrap();
         let recorded = refuse(&process, &integration, &another, TenantRefusal::Refused).await;
         assert!(matches!(recorded, Recorded::Not));
+    });
+}
+
+#[test]
+fn a_tenant_s_refusal_is_recorded_tried_and_forgotten_while_others_write_the_same_items() {
+    with_worker(async |stage, process, integration| {
+        let tenant = tenant(1).unwrap();
+        stage.cloud.conflict(4);
+        let recorded = refuse(&process, &integration, &tenant, TenantRefusal::Refused).await;
+        assert!(matches!(recorded, Recorded::New(_)), "{recorded:?}");
+        stage.cloud.conflict(4);
+        let recorded = refuse(&process, &integration, &tenant, TenantRefusal::Refused).await;
+        assert!(matches!(recorded, Recorded::Again(_)), "{recorded:?}");
+        let seen = known(&process, &integration, &tenant).await;
+        stage.cloud.conflict(4);
+        let now = process.clock.now();
+        assert!(process.integrations.claim_tenant_probe(&integration, &seen, now).await.unwrap());
+        stage.cloud.conflict(4);
+        process.integrations.accept_tenant(&integration, &tenant).await.unwrap();
+        let refused = process.integrations.refused_tenants(&integration).await.unwrap();
+        assert!(refused.get(&tenant).is_none());
+    });
+}
+
+#[test]
+fn new_tokens_are_stored_before_anything_is_noted_about_their_tenant() {
+    with_worker(async |stage, process, integration| {
+        let tenant = tenant(1).unwrap();
+        let made = process.connect_in(&tenant, &integration, "ada", SignedDuration::ZERO);
+        made.await.unwrap().unwrap();
+        refuse(&process, &integration, &tenant, TenantRefusal::Refused).await;
+        tokio::time::sleep(HOUR).await;
+        stage.cloud.take_writes();
+        let drained = drain(&process).await;
+        assert_eq!(drained.tally.renewed, 1, "{:?}", drained.tally);
+        let tables = stage.cloud.take_writes();
+        let last = |table: &str| tables.iter().rposition(|one| one == table).unwrap();
+        assert!(last(names::TOKENS) < last(names::INTEGRATIONS), "{tables:?}");
+        let refused = process.integrations.refused_tenants(&integration).await.unwrap();
+        assert!(refused.get(&tenant).is_none());
+    });
+}
+
+#[test]
+fn a_lost_tenant_does_not_use_up_the_attempt_with_a_rejected_credential() {
+    with_worker(async |_, process, integration| {
+        let tenant = tenant(1).unwrap();
+        let made = process.connect_in(&tenant, &integration, "ada", SignedDuration::ZERO);
+        made.await.unwrap().unwrap();
+        for _ in 0..=24 {
+            refuse(&process, &integration, &tenant, TenantRefusal::NotFound).await;
+            tokio::time::sleep(HOUR).await;
+        }
+        let (integrations, now) = (&process.integrations, process.clock.now());
+        integrations.reject_credential(&integration, None, &Events::none(), now).await.unwrap();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let drained = drain(&process).await;
+        assert_eq!(drained.tally.reauthorization_required, 1, "{:?}", drained.tally);
+        let now = process.clock.now();
+        assert!(integrations.claim_probe(&integration.id, now).await.unwrap());
+    });
+}
+
+#[test]
+fn an_unreadable_integration_puts_off_its_own_connections_and_no_others() {
+    with_worker(async |stage, process, unreadable| {
+        let other = process.put_integration("two").await.unwrap();
+        let made = process.connect(&unreadable, "ada", SignedDuration::ZERO);
+        let waiting = made.await.unwrap().unwrap();
+        process.connect(&other, "grace", SignedDuration::ZERO).await.unwrap().unwrap();
+        let update = serde_json::json!({
+            "TableName": names::INTEGRATIONS,
+            "Key": {"pk": {"S": format!("integration#{}", unreadable.id)}},
+            "UpdateExpression": "SET client_id = :newer",
+            "ExpressionAttributeValues": {":newer": {"M": {}}},
+        });
+        stage.cloud.database().update_item(serde_json::from_value(update).unwrap()).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let drained = drain(&process).await;
+        assert!(drained.finished && drained.failure.is_none(), "{:?}", drained.failure);
+        assert_eq!((drained.tally.renewed, drained.tally.put_off), (1, 1), "{:?}", drained.tally);
+        let waiting = process.connections.get(&waiting).await.unwrap().unwrap();
+        assert!(waiting.due_at.unwrap() >= process.clock.now() + SignedDuration::from_mins(30));
     });
 }
 

@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 use super::{Integration, Integrations};
 use crate::Error;
 use crate::ids::IntegrationId;
-use crate::table::{Condition, Transaction, Write, n, read, s, scan, to_value, transact};
+use crate::table::{
+    Condition, Conflicts, Transaction, Write, n, read, s, scan, to_value, transact,
+};
 
 /// Tenants in one item: about 60 kB.
 const MOST_REFUSED_TENANTS: usize = 400;
@@ -42,8 +44,6 @@ const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24 * 14);
 const PREFIX: &str = "tenants#";
 const WHAT: &str = "refused tenants";
 const COUNT: &str = "tenants";
-/// Attempts to record a refusal while concurrent changes interfere.
-const TRIES: u32 = 4;
 
 /// A tenant's relation to the app is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,14 +213,18 @@ impl Integrations {
         (kind, reason): (TenantRefusal, &str),
         now: Timestamp,
     ) -> Result<Recorded, Error> {
-        for _ in 0..TRIES {
+        let mut conflicts = Conflicts::default();
+        loop {
             let known = self.refused_tenants(integration).await?;
             if let Some(seen) = known.get(tenant) {
                 let again = seen.refused_again(kind, reason, now);
                 if self.put_again(integration, &again).await? {
                     return Ok(Recorded::Again(again));
                 }
-                continue;
+                if conflicts.pause().await {
+                    continue;
+                }
+                return Ok(Recorded::Not);
             }
             let in_place_of = known.dispensable(now).filter(|_| known.is_full());
             if known.is_full() && in_place_of.is_none() {
@@ -237,11 +241,10 @@ impl Integrations {
             };
             match self.insert(integration, &refused, in_place_of).await? {
                 Transaction::Done => return Ok(Recorded::New(refused)),
-                Transaction::Refused { first: true } => return Ok(Recorded::Not),
-                Transaction::Refused { first: false } => {}
+                Transaction::Refused { first: false } if conflicts.pause().await => {}
+                Transaction::Refused { .. } => return Ok(Recorded::Not),
             }
         }
-        Ok(Recorded::Not)
     }
 
     /// Adds an entry, in the place of another one if the item is full. The first condition is that the integration is

@@ -13,7 +13,8 @@
 //!   the breaker (the integration's status in DynamoDB) stops them all.
 //! - The *pace* of a tenant is found by additive increase and multiplicative decrease.
 //! - A tenant that refuses the app (its breaker is in DynamoDB, too) is asked by one row at a time, and only when a try is
-//!   due; its other rows are put off, at places of their own. It narrows no window and holds up no other tenant.
+//!   due; its other rows are put off, at places of their own. It narrows no window and holds up no other tenant. The
+//!   rows of a lost tenant, which Entra is not asked about, need neither a try nor a place in a window.
 //!
 //! A row that is not handled stays due or is put off; either way the index returns it later.
 
@@ -34,7 +35,7 @@ use super::{DueOutcome, Refresher};
 use crate::Error;
 use crate::connections::{Due, DueCursor};
 use crate::ids::IntegrationId;
-use crate::integrations::{Integration, PROBE_INTERVAL, RefusedTenants, Status};
+use crate::integrations::{Integration, PROBE_INTERVAL, RefusedTenant, RefusedTenants, Status};
 
 /// Rows in one page of the due index.
 const PAGE: i32 = 1000;
@@ -144,9 +145,18 @@ enum Position {
     End,
 }
 
+/// An integration as it was read.
+enum Found {
+    Readable(Arc<Integration>),
+    /// There is none: it was deleted.
+    Nothing,
+    /// Its item is one of a newer release, or damaged.
+    Unreadable,
+}
+
 struct Known {
     fresh_until: Instant,
-    integration: Option<Arc<Integration>>,
+    integration: Found,
     /// The tenants that refuse its app.
     refused: Arc<RefusedTenants>,
     /// The refusing tenants in which a try is under way.
@@ -171,14 +181,19 @@ impl Known {
         }
     }
 
+    fn is_lost(&self, tenant: &TenantId) -> bool {
+        self.refused.get(tenant).is_some_and(RefusedTenant::is_lost)
+    }
+
     /// Whether the next row of a tenant needs a request to Entra.
     fn asks_entra(&self, tenant: &TenantId, now: Timestamp) -> bool {
-        let is_usable = match self.integration.as_ref().map(|found| found.status) {
-            Some(Status::Ready) => true,
-            Some(Status::CredentialRejected) => self.probe_at <= now,
-            Some(Status::Paused) | None => false,
+        let Found::Readable(found) = &self.integration else { return false };
+        let is_usable = match found.status {
+            Status::Ready => true,
+            Status::CredentialRejected => self.probe_at <= now,
+            Status::Paused => false,
         };
-        is_usable && self.tenant_waits_until(tenant, now).is_none()
+        is_usable && !self.is_lost(tenant) && self.tenant_waits_until(tenant, now).is_none()
     }
 
     /// Takes the outcome of a renewal into account; `limit` is the widest window.
@@ -219,7 +234,8 @@ impl Known {
     /// Widens the window, because Entra accepts the app's credential.
     fn accepted(&mut self, tenant: &TenantId, limit: usize) {
         self.window = (self.window * 2).min(limit);
-        let was_stopped = self.integration.as_ref().is_some_and(|one| one.status != Status::Ready);
+        let was_stopped =
+            matches!(&self.integration, Found::Readable(one) if one.status != Status::Ready);
         // After a try, the tenant or the integration may be accepted again.
         if was_stopped || self.refused.get(tenant).is_some() {
             self.fresh_until = Instant::now();
@@ -229,7 +245,11 @@ impl Known {
 
 enum Action {
     Renew(Arc<Integration>),
-    PutOff { until: Timestamp },
+    /// Ends the grant of a connection in a lost tenant. Entra is not asked.
+    GiveUp(Arc<Integration>),
+    PutOff {
+        until: Timestamp,
+    },
     Delete,
 }
 
@@ -374,8 +394,14 @@ impl Run<'_> {
         let now = refresher.parts.clock.now();
         let waits_until = known.tenant_waits_until(&row.tenant, now);
         let action = match &known.integration {
-            None => Action::Delete,
-            Some(found) => match (found.status, waits_until) {
+            Found::Nothing => Action::Delete,
+            Found::Unreadable => Action::PutOff { until: now + UNUSABLE_FOR },
+            Found::Readable(found)
+                if found.status != Status::Paused && known.is_lost(&row.tenant) =>
+            {
+                Action::GiveUp(Arc::clone(found))
+            }
+            Found::Readable(found) => match (found.status, waits_until) {
                 (Status::Ready, Some(until)) => Action::PutOff { until },
                 (Status::Ready, None) => {
                     if known.refused.get(&row.tenant).is_some() {
@@ -429,17 +455,28 @@ impl Run<'_> {
 
     async fn read_integration(&mut self, id: &IntegrationId) -> Result<(), Error> {
         let refresher = &self.drain.refresher;
-        let integration = refresher.parts.integrations.get(id).await?.map(Arc::new);
+        let integration = match refresher.parts.integrations.get(id).await {
+            Ok(Some(found)) => Found::Readable(Arc::new(found)),
+            Ok(None) => Found::Nothing,
+            Err(error @ Error::Corrupt { .. }) => {
+                tracing::error!(integration = %id, "the integration's connections are put off: {error}");
+                Found::Unreadable
+            }
+            Err(error) => return Err(error),
+        };
         // Not from the cache of the refreshes: one of those under way may hold its lock, and they rest meanwhile.
         let refused = match &integration {
-            Some(found) => refresher.parts.integrations.refused_tenants(found).await?,
-            None => RefusedTenants::default(),
+            Found::Readable(found) => refresher.parts.integrations.refused_tenants(found).await?,
+            Found::Nothing | Found::Unreadable => RefusedTenants::default(),
         };
-        let probed_at = integration.as_ref().and_then(|found| found.probed_at);
+        let probed_at = match &integration {
+            Found::Readable(found) => found.probed_at,
+            Found::Nothing | Found::Unreadable => None,
+        };
         let now = refresher.parts.clock.now();
         let known = self.known.entry(id.clone()).or_insert_with(|| Known {
             fresh_until: Instant::now(),
-            integration: None,
+            integration: Found::Nothing,
             refused: Arc::default(),
             tried: HashSet::new(),
             window: 1,
@@ -500,7 +537,9 @@ async fn handle(refresher: &Refresher, row: Due, action: Action) -> Handled {
     let is_renewal = action.is_renewal();
     let handling = async {
         match &action {
-            Action::Renew(integration) => refresher.handle_due(&row, integration).await,
+            Action::Renew(integration) | Action::GiveUp(integration) => {
+                refresher.handle_due(&row, integration).await
+            }
             Action::PutOff { until } => refresher.put_off(&row, *until).await,
             Action::Delete => refresher.delete_orphan(&row.connection).await,
         }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use entra::error_class::{ErrorClass, Party};
-use entra::identifiers::Tenant;
+use entra::identifiers::{Tenant, TenantId};
 use entra::token::{RefreshRequest, TokenError, TokenResponse};
 use secrecy::SecretString;
 
@@ -18,7 +17,7 @@ use crate::integrations::{self, Integration};
 const DEADLINE: Duration = Duration::from_secs(8);
 
 impl Refresher {
-    /// Asks Entra for new tokens, and records that it accepts the app again if it does.
+    /// Asks Entra for new tokens.
     pub(super) async fn ask_entra(
         &self,
         connection: &Connection,
@@ -30,13 +29,6 @@ impl Refresher {
         let asked = tokio::time::timeout(DEADLINE, asked).await;
         let asked =
             asked.unwrap_or_else(|_| Err(CredentialUseError::Entra(TokenError::no_answer())));
-        // Outside of the deadline, which would throw the tokens away.
-        if asked.is_ok() {
-            self.accepted(integration).await;
-        }
-        if proves_that_the_tenant_takes_the_app(&asked) {
-            self.tenants.accepted(integration, &connection.account.tenant_id).await;
-        }
         asked.map_err(Failure::from)
     }
 
@@ -68,13 +60,14 @@ impl Refresher {
             .await
     }
 
-    /// Entra accepts the credential again, so the integration becomes ready without an operator.
-    async fn accepted(&self, integration: &Integration) {
+    /// Entra has issued tokens: the integration becomes ready without an operator, and the tenant takes the app.
+    pub(super) async fn accepted(&self, integration: &Integration, tenant: &TenantId) {
         if integration.status == integrations::Status::CredentialRejected
             && let Err(error) = self.parts.integrations.accept_credential(&integration.id).await
         {
             tracing::warn!(integration = %integration.id, "the integration stays marked as rejected: {error}");
         }
+        self.tenants.accepted(integration, tenant).await;
     }
 }
 
@@ -86,17 +79,5 @@ impl From<CredentialUseError> for Failure {
             CredentialUseError::Vault(error) => Self::Vault(error),
             CredentialUseError::Entra(error) => Self::Entra(error),
         }
-    }
-}
-
-/// Whether Entra issued tokens, or refused the grant for a known reason: it looks at the grant only in a tenant that takes
-/// the app.
-fn proves_that_the_tenant_takes_the_app(asked: &Result<TokenResponse, CredentialUseError>) -> bool {
-    match asked {
-        Ok(_) => true,
-        Err(CredentialUseError::Entra(error)) => {
-            error.class.party() == Party::Connection && error.class != ErrorClass::Suspect
-        }
-        Err(_) => false,
     }
 }

@@ -102,6 +102,12 @@ impl Failure {
         let Self::Entra(error) = self else { return false };
         error.class.party() == Party::Connection
     }
+
+    /// Whether Entra refused the grant for a known reason: it looks at the grant only in a tenant that takes the app.
+    pub(super) fn proves_that_the_tenant_takes_the_app(&self) -> bool {
+        let Self::Entra(error) = self else { return false };
+        error.class.party() == Party::Connection && error.class != ErrorClass::Suspect
+    }
 }
 
 impl Refresher {

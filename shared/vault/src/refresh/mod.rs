@@ -295,6 +295,10 @@ impl Refresher {
                 }
                 TenantTurn::Ask | TenantTurn::Probe(_) | TenantTurn::Lost(_) => Ok(()),
             },
+            // Entra is not asked.
+            integrations::Status::CredentialRejected if matches!(turn, TenantTurn::Lost(_)) => {
+                Ok(())
+            }
             integrations::Status::CredentialRejected => {
                 // A tenant that waits must not use up the attempt with the credential.
                 let may_try = !matches!(turn, TenantTurn::NotBefore(_))
@@ -337,6 +341,9 @@ impl Refresher {
         let tokens = match asked {
             Ok(tokens) => tokens,
             Err(failure) => {
+                if failure.proves_that_the_tenant_takes_the_app() {
+                    self.tenants.accepted(integration, tenant).await;
+                }
                 if failure.blames_the_grant() && self.is_superseded(owner, &sealed).await? {
                     return Ok(Renewal::Superseded);
                 }
@@ -350,20 +357,20 @@ impl Refresher {
             // RFC 6749 section 6: without a new refresh token the old one stays valid.
             refresh: tokens.refresh_token.as_ref().unwrap_or(&refresh_token),
         };
-        if self.store(owner, &sealed, lease.fence, &pair).await? == StoreOutcome::Superseded {
+        // Nothing may come between Entra's answer and the store, which the lease has to outlive.
+        let stored = self.store(owner, &sealed, lease.fence, &pair).await?;
+        let released = match stored {
+            StoreOutcome::Stored => {
+                let granted = devops::scopes::granted(&tokens.scopes);
+                self.release(lease, connection, integration, cause, (lifetime, granted)).await
+            }
+            StoreOutcome::Superseded => Ok(()),
+        };
+        self.accepted(integration, tenant).await;
+        released?;
+        if stored == StoreOutcome::Superseded {
             tracing::info!(connection = %connection.id, "renewed tokens were superseded and dropped");
             return Ok(Renewal::Superseded);
-        }
-        self.meter.count(|counts| counts.renewals += 1);
-        let now = self.parts.clock.now();
-        let warmth = integration.warmth(connection.last_used_at);
-        let due_at = schedule::next_renewal(lifetime, warmth, now, &mut self.parts.random.clone());
-        let granted = devops::scopes::granted(&tokens.scopes);
-        let scopes = granted.and_then(|granted| connection.changed_scopes(granted));
-        let release = Release::Renewed { token_expires_at: lifetime.expires_at, due_at, scopes };
-        let is_ours = self.parts.connections.release(lease, &release, now).await?;
-        if is_ours && let Some(what) = cause.worth_noting(connection) {
-            self.parts.connections.note(connection, what, now).await;
         }
         Ok(Renewal::Token(AccessToken {
             bearer: tokens.access_token,
@@ -371,6 +378,28 @@ impl Refresher {
             expires_at: lifetime.expires_at,
             renewed: true,
         }))
+    }
+
+    /// Ends the lease after new tokens were stored, with this lifetime and these granted scopes.
+    async fn release(
+        &self,
+        lease: &Lease,
+        connection: &Connection,
+        integration: &Integration,
+        cause: &Cause,
+        (lifetime, granted): (Lifetime, Option<Vec<String>>),
+    ) -> Result<(), Error> {
+        self.meter.count(|counts| counts.renewals += 1);
+        let now = self.parts.clock.now();
+        let warmth = integration.warmth(connection.last_used_at);
+        let due_at = schedule::next_renewal(lifetime, warmth, now, &mut self.parts.random.clone());
+        let scopes = granted.and_then(|granted| connection.changed_scopes(granted));
+        let release = Release::Renewed { token_expires_at: lifetime.expires_at, due_at, scopes };
+        let is_ours = self.parts.connections.release(lease, &release, now).await?;
+        if is_ours && let Some(what) = cause.worth_noting(connection) {
+            self.parts.connections.note(connection, what, now).await;
+        }
+        Ok(())
     }
 
     /// Stores new tokens. Retries, so that a brief outage of DynamoDB or KMS does not waste them.

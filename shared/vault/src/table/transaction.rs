@@ -3,38 +3,59 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 
+use super::Conflicts;
 use crate::Error;
 
 pub(crate) enum Transaction {
     /// All of it was written.
     Done,
-    /// None of it was: a condition failed, or another transaction was faster.
+    /// None of it was: a condition failed, or other writes were faster.
     Refused {
         /// Whether the first write's condition was among those that failed.
         first: bool,
     },
 }
 
-/// Runs a transaction. A refused condition is a result, not an error.
+/// Runs a transaction, again if it meets other writes. A refused condition is a result, not an error.
 pub(crate) async fn transact(
     client: &Client,
     writes: Vec<TransactWriteItem>,
 ) -> Result<Transaction, Error> {
-    let outcome = client.transact_write_items().set_transact_items(Some(writes)).send().await;
-    let Err(error) = outcome else { return Ok(Transaction::Done) };
-    let first = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-            let reasons = canceled.cancellation_reasons().iter();
-            let codes: Vec<_> = reasons.map(|reason| reason.code()).collect();
-            let refused = [Some("ConditionalCheckFailed"), Some("TransactionConflict")];
-            let is_refused = codes.iter().any(|code| refused.contains(code));
-            is_refused.then(|| codes.first() == Some(&Some("ConditionalCheckFailed")))
-        }
-        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Some(false),
-        _ => None,
-    };
-    first
-        .map(|first| Transaction::Refused { first })
-        .ok_or_else(|| Error::sdk("dynamodb", "TransactWriteItems", &error))
+    let mut conflicts = Conflicts::default();
+    let request = client.transact_write_items().set_transact_items(Some(writes));
+    loop {
+        let Err(error) = request.clone().send().await else { return Ok(Transaction::Done) };
+        let first = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                if has(canceled, CONDITION) {
+                    codes(canceled).next() == Some(Some(CONDITION))
+                } else if !has(canceled, CONFLICT) {
+                    return Err(Error::sdk("dynamodb", "TransactWriteItems", &error));
+                } else if conflicts.pause().await {
+                    continue;
+                } else {
+                    false
+                }
+            }
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => false,
+            _ => return Err(Error::sdk("dynamodb", "TransactWriteItems", &error)),
+        };
+        return Ok(Transaction::Refused { first });
+    }
+}
+
+/// The code of a write whose condition failed.
+const CONDITION: &str = "ConditionalCheckFailed";
+/// The code of a write whose item another write held.
+const CONFLICT: &str = "TransactionConflict";
+
+fn has(canceled: &TransactionCanceledException, code: &str) -> bool {
+    codes(canceled).any(|one| one == Some(code))
+}
+
+/// The reasons, one for each write.
+fn codes(canceled: &TransactionCanceledException) -> impl Iterator<Item = Option<&str>> {
+    canceled.cancellation_reasons().iter().map(|reason| reason.code())
 }

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::{
     TransactWriteItem, Update,
 };
 
+use super::conflict::{Conflicts, is_conflict};
 use super::{Item, s};
 use crate::Error;
 
@@ -91,19 +92,24 @@ macro_rules! with_expressions {
     };
 }
 
-/// Sends one of the SDK's requests and sorts its answer; `$attributes` takes the item from a successful one.
+/// Sends one of the SDK's requests, again if it meets a transaction, and sorts its answer; `$attributes` takes the item from a successful one.
 macro_rules! sent {
     ($request:expr, $error:ident, $operation:literal, $attributes:expr) => {{
         let request = $request
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match request.send().await {
-            Ok(answer) => Ok($attributes(answer)),
-            Err(error) => match error.as_service_error() {
+        let mut conflicts = Conflicts::default();
+        loop {
+            let error = match request.clone().send().await {
+                Ok(answer) => break Ok($attributes(answer)),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
                 Some($error::ConditionalCheckFailedException(failed)) => {
-                    Ok(Updated::refused(failed))
+                    break Ok(Updated::refused(failed));
                 }
-                _ => Err(Error::sdk("dynamodb", $operation, &error)),
-            },
+                Some(failed) if is_conflict(failed) && conflicts.pause().await => {}
+                _ => break Err(Error::sdk("dynamodb", $operation, &error)),
+            }
         }
     }};
 }
