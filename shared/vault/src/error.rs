@@ -21,7 +21,7 @@ pub enum Error {
     Corrupt {
         /// The kind of item.
         what: &'static str,
-        /// The fault; names attributes, never values.
+        /// The item's key or the fault; never a stored value.
         reason: String,
     },
     /// A sealed value does not open: it was altered or moved.

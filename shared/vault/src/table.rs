@@ -90,7 +90,10 @@ pub(crate) async fn put_new<T: Serialize>(
 }
 
 pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, Error> {
-    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|e| Error::corrupt(what, e))
+    let key = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned();
+    // Not serde's message, which may repeat a stored value.
+    let unreadable = |_| Error::corrupt(what, key.unwrap_or_else(|| "without a key".to_owned()));
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(unreadable)
 }
 
 pub(crate) fn to_value<T: Serialize>(
@@ -106,4 +109,25 @@ pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
 
 pub(crate) fn n(number: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Record {
+        #[expect(dead_code, reason = "only its form matters")]
+        number: u32,
+    }
+
+    #[test]
+    fn an_unreadable_item_is_named_by_its_key_and_shows_no_value() {
+        let item = Item::from([
+            ("pk".to_owned(), s("integration#one")),
+            ("number".to_owned(), s("a stored value")),
+        ]);
+        let error = from_item::<Record>("integration", item).unwrap_err().to_string();
+        assert!(error.contains("integration#one") && !error.contains("a stored value"), "{error}");
+    }
 }

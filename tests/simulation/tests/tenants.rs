@@ -81,7 +81,7 @@ fn a_full_list_gives_the_place_of_a_tenant_in_which_nothing_is_tried_to_a_new_on
         }
         let further = tenant(ROOM).unwrap();
         let recorded = refuse(&process, &integration, &further, TenantRefusal::Refused).await;
-        assert!(matches!(recorded, Recorded::Not));
+        assert!(matches!(recorded, Recorded::Nowhere));
         tokio::time::sleep(HOUR * 24).await;
         // In all but one, something is tried.
         let unused = tenant(7).unwrap();
@@ -98,7 +98,7 @@ fn a_full_list_gives_the_place_of_a_tenant_in_which_nothing_is_tried_to_a_new_on
         assert!(refused.is_full() && refused.get(&unused).is_none());
         let another = tenant(ROOM + 1).unwrap();
         let recorded = refuse(&process, &integration, &another, TenantRefusal::Refused).await;
-        assert!(matches!(recorded, Recorded::Not));
+        assert!(matches!(recorded, Recorded::Nowhere));
     });
 }
 
@@ -199,13 +199,13 @@ fn refusals_of_a_former_app_are_void_and_late_ones_are_not_recorded() {
             assert!(refused.get(&tenant).is_none());
         }
         let recorded = refuse(&process, &former, &tenant, TenantRefusal::Refused).await;
-        assert!(matches!(recorded, Recorded::Not));
+        assert!(matches!(recorded, Recorded::Nowhere));
         let recorded = refuse(&process, &present, &tenant, TenantRefusal::Refused).await;
         assert!(matches!(recorded, Recorded::New(_)));
 
         assert!(process.integrations.delete(&present).await.unwrap());
         let recorded = refuse(&process, &present, &tenant, TenantRefusal::Refused).await;
-        assert!(matches!(recorded, Recorded::Not));
+        assert!(matches!(recorded, Recorded::Nowhere));
         let refused = process.integrations.refused_tenants(&present).await.unwrap();
         assert_eq!(refused.iter().count(), 0);
     });

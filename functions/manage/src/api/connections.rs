@@ -5,7 +5,7 @@ use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::StatusCode;
-use vault::connections::{Connection, Cursor};
+use vault::connections::{Connection, Cursor, Status};
 use vault::ids::{ConnectionId, UserId};
 
 use super::Call;
@@ -58,7 +58,8 @@ fn filter(caller: &Caller, query: &Query) -> Result<ListFilter, Problem> {
     let integration = query.parsed("integration")?;
     let user: Option<UserId> = query.parsed("user")?;
     let unknown = || Problem::field("status", "pending, active or reauthorization_required");
-    let status = query.get("status").map(|word| from_word(word).ok_or_else(unknown)).transpose()?;
+    let named = |word| from_word(word).filter(|status| *status != Status::Unknown);
+    let status = query.get("status").map(|word| named(word).ok_or_else(unknown)).transpose()?;
     let cursor = query
         .get("cursor")
         .map(Cursor::decode)

@@ -246,7 +246,13 @@ impl Connections {
         let item = to_item(WHAT, next)?;
         let before = to_item(WHAT, known)?;
         let update = self.unchanged(known).remove("lease_owner").remove("lease_until");
-        let own = |name: &str| !matches!(name, "pk" | "fence" | "integration" | "user");
+        let own = |name: &str| match name {
+            "pk" | "fence" | "integration" | "user" => false,
+            // Words of a newer release, which stay.
+            "status" => next.status != Status::Unknown,
+            "failure" => next.failure != known.failure,
+            _ => true,
+        };
         let gone = before.keys().filter(|name| own(name) && !item.contains_key(*name));
         let update = gone.fold(update, |update, name| update.remove(name));
         let kept = item.iter().filter(|(name, _)| own(name));

@@ -3,14 +3,15 @@
 
 use jiff::Timestamp;
 
-use super::{CredentialDescription, Integration, Integrations, Record, WHAT, key};
+use super::{CredentialDescription, Integration, Integrations, Record, Status, WHAT, key};
 use crate::Error;
 use crate::table::{
     Condition, Item, Transaction, Updated, Write, from_item, s, to_item, to_value, transact,
 };
 
 impl Integrations {
-    /// Replaces `seen`, or creates the integration if that is `None`. Returns whether it did, or `false` if the stored
+    /// Changes `seen` to `integration`, or creates it if that is `None`. An attribute that stays the same is not written, so
+    /// that a value or an attribute of a newer release is kept. Returns whether it did, or `false` if the stored
     /// integration, including its status, is not `seen`. With another app, the tenants that refused the former one are
     /// forgotten in the same transaction.
     ///
@@ -22,14 +23,13 @@ impl Integrations {
         seen: Option<&Integration>,
     ) -> Result<bool, Error> {
         let client_id = integration.settings.client_id.clone();
-        let record = Record { pk: key(&integration.id), integration };
-        let item = to_item(WHAT, &record)?;
-        let put = Write::put(&self.table, item.clone());
+        let item = item(integration)?;
         let put = match seen {
-            None => put.when("pk", Condition::Absent),
-            Some(seen) => put
-                .when("updated_at", Condition::Is(s(seen.updated_at.to_string())))
-                .when("status", Condition::Is(to_value(WHAT, &seen.status)?)),
+            None => Write::put(&self.table, item.clone()).when("pk", Condition::Absent),
+            Some(seen) => {
+                let update = has_status(self.unchanged(seen), seen.status)?;
+                update.change(&self::item(seen.clone())?, &item)
+            }
         };
         if let Some(seen) = seen.filter(|seen| seen.settings.client_id != client_id) {
             let writes = vec![put.in_transaction()?, self.delete_tenants(seen).in_transaction()?];
@@ -98,4 +98,19 @@ impl Integrations {
         // A refused item with our own time is the one that an earlier attempt changed.
         Ok((there.updated_at == now).then_some(there))
     }
+}
+
+fn item(integration: Integration) -> Result<Item, Error> {
+    to_item(WHAT, &Record { pk: key(&integration.id), integration })
+}
+
+/// Writes only if the integration has this status. A status of a newer release counts as paused.
+fn has_status(write: Write, status: Status) -> Result<Write, Error> {
+    let is_not = |other| to_value(WHAT, &other).map(Condition::IsNot);
+    Ok(match status {
+        Status::Paused => write
+            .when("status", is_not(Status::Ready)?)
+            .when("status", is_not(Status::CredentialRejected)?),
+        status => write.when("status", Condition::Is(to_value(WHAT, &status)?)),
+    })
 }

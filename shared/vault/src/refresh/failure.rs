@@ -247,7 +247,7 @@ impl Refresher {
                 refused
             }
             Recorded::Again(refused) => refused,
-            Recorded::Not => {
+            Recorded::Nowhere => {
                 let wait = schedule::postponement(&mut self.parts.random.clone());
                 return Ok(later(connection, Consequence::TenantWaits, wait, now));
             }

@@ -26,7 +26,9 @@ pub(crate) async fn transact(
     let mut conflicts = Conflicts::default();
     let request = client.transact_write_items().set_transact_items(Some(writes));
     loop {
-        let Err(error) = request.clone().send().await else { return Ok(Transaction::Done) };
+        let Err(error) = Box::pin(request.clone().send()).await else {
+            return Ok(Transaction::Done);
+        };
         let first = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 if has(canceled, CONDITION) {

@@ -99,7 +99,7 @@ macro_rules! sent {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut conflicts = Conflicts::default();
         loop {
-            let error = match request.clone().send().await {
+            let error = match Box::pin(request.clone().send()).await {
                 Ok(answer) => break Ok($attributes(answer)),
                 Err(error) => error,
             };
@@ -167,6 +167,14 @@ impl Write {
         let path = self.path(path);
         self.remove.push(path);
         self
+    }
+
+    /// Changes an item from `before` to `after`: sets and removes the attributes in which they differ.
+    pub(crate) fn change(self, before: &Item, after: &Item) -> Self {
+        let gone = before.keys().filter(|name| !after.contains_key(*name));
+        let update = gone.fold(self, |update, name| update.remove(name));
+        let differs = after.iter().filter(|(name, value)| before.get(*name) != Some(value));
+        differs.fold(update, |update, (name, value)| update.set(name, value.clone()))
     }
 
     /// Writes only if this condition holds, together with those before it.

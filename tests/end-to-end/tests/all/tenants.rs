@@ -7,6 +7,7 @@ use emulators::entra::{AppStatus, DEFAULT_CLIENT_ID, TENANT_A, TENANT_B};
 use emulators::{Fault, FaultHandle};
 use end_to_end::portal::Operator;
 use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
+use jiff::{SignedDuration, Timestamp};
 use local::names;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -190,9 +191,13 @@ async fn a_tenant_that_entra_does_not_find_is_looked_for_a_day_before_its_users_
     assert_eq!(integration["refused_tenants"][0]["reason"], "invalid_tenant (AADSTS90002)");
     assert_eq!(world.connection(&customers.edsger).await["status"], "active");
 
-    customers.set_entry("since", 1_000_000_000).await;
-    customers.set_entry("probed_at", 1_000_000_000).await;
+    let hours_ago = |hours| (Timestamp::now() - SignedDuration::from_hours(hours)).as_second();
+    customers.set_entry("since", hours_ago(25)).await;
+    customers.set_entry("refused_at", hours_ago(2)).await;
+    customers.set_entry("probed_at", hours_ago(2)).await;
+    let asked_before = world.entra().count("metadata");
     let refused = customers.refresh(&customers.edsger).await;
+    assert!(world.entra().count("metadata") > asked_before, "Entra is asked once more");
     refused.expect_problem(401, "connection_reauthorization_required");
     let connection = world.connection(&customers.edsger).await;
     assert_eq!(connection["status"], "reauthorization_required");
@@ -382,9 +387,39 @@ async fn values_of_a_newer_release_leave_their_items_usable() {
     world.get(&Caller::Application, &path).await.expect_problem(503, "service_unavailable");
     let ada = stored(world, &customers.ada).await;
     assert_eq!((&ada["status"], ada.contains_key("due_at")), (&newer(), true));
-    let unknown = "/connections?status=of_a_newer_release";
-    world.get(&Caller::Application, unknown).await.expect_problem(400, "invalid_request");
+    for word in ["of_a_newer_release", "unknown"] {
+        let filtered = world.get(&Caller::Application, &format!("/connections?status={word}"));
+        filtered.await.expect_problem(400, "invalid_request");
+    }
+    // Neither does another sign-in change it, before it is confirmed.
+    let link = world.connect_url_for(json!({
+        "integration": INTEGRATION, "user": "ada", "organization": "mycompany", "return_to": world.return_to(),
+    }));
+    world.browser().finish(&link.await, "ada").await.expect(303);
+    let ada = stored(world, &customers.ada).await;
+    assert_eq!((&ada["status"], ada.contains_key("pending")), (&newer(), true));
+
     world.set(names::INTEGRATIONS, &integration, "status", newer()).await;
     let listed = world.get(&Caller::Operator, "/integrations").await.expect(200).json();
     assert_eq!(listed["items"][0]["status"], "paused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_a_newer_release_outlive_a_save_of_their_integration() {
+    let customers = Customers::new().await;
+    let world = &customers.world;
+    let newer = || AttributeValue::S("of_a_newer_release".to_owned());
+    let key = format!("integration#{INTEGRATION}");
+    let credential = HashMap::from([("kind".to_owned(), newer())]);
+    world.set(names::INTEGRATIONS, &key, "credential", AttributeValue::M(credential.clone())).await;
+    world.set(names::INTEGRATIONS, &key, "status", newer()).await;
+    world.set(names::INTEGRATIONS, &key, "setting", newer()).await;
+    let keeping = json!({"client_credential": null, "always_warm": true});
+    let saved = world.put_integration(INTEGRATION, keeping).await.expect(200).json();
+    assert_eq!(saved["always_warm"], true, "{saved}");
+    let items = world.items(names::INTEGRATIONS).await;
+    let item = items.iter().find(|item| item["pk"].as_s().unwrap() == &key).unwrap();
+    assert_eq!((&item["status"], &item["setting"]), (&newer(), &newer()));
+    assert_eq!(item["credential"].as_m().unwrap(), &credential);
+    assert_eq!(item["always_warm"], AttributeValue::Bool(true));
 }
