@@ -17,6 +17,8 @@ use crate::config::JwtConfig;
 
 /// The tolerated difference of clocks, in seconds.
 const SKEW: f64 = 60.0;
+/// The most keys that are tried for a token without a `kid`.
+const MOST_TRIED_WITHOUT_KID: usize = 20;
 /// The longest `kid`; no provider publishes a longer one.
 const KID_LIMIT: usize = 256;
 
@@ -122,10 +124,11 @@ impl JwtVerifier {
         let unavailable = |error: &dyn std::error::Error| Refusal::Unavailable(error.to_string());
         let address = self.discovery.jwks_uri().await.map_err(|error| unavailable(&error))?;
         let published = self.keys.keys(&address, kid).await.map_err(|error| unavailable(&error))?;
-        match signed_by_one_of(&published, token, algorithm) {
+        match signed_by_one_of(&published, (token, kid.is_some()), algorithm) {
             Err(Refusal::Signature) => {
                 let newer = self.keys.newer_keys(&address, kid, &published).await;
-                signed_by_one_of(&newer, token, algorithm).map_err(|_| Refusal::Signature)
+                signed_by_one_of(&newer, (token, kid.is_some()), algorithm)
+                    .map_err(|_| Refusal::Signature)
             }
             decided => decided,
         }
@@ -168,7 +171,7 @@ impl JwtVerifier {
 /// Tries the keys that suit, until one verifies the token.
 fn signed_by_one_of(
     published: &[SigningKey],
-    token: &str,
+    (token, has_kid): (&str, bool),
     algorithm: Algorithm,
 ) -> Result<Map<String, Value>, Refusal> {
     if published.is_empty() {
@@ -179,7 +182,7 @@ fn signed_by_one_of(
         return Err(Refusal::Algorithm);
     }
     let readable = suitable.into_iter().filter_map(|key| DecodingKey::from_jwk(&key.jwk).ok());
-    let mut tried = readable.take(MOST_KEYS_TRIED);
+    let mut tried = readable.take(if has_kid { MOST_KEYS_TRIED } else { MOST_TRIED_WITHOUT_KID });
     tried.find_map(|key| signed_claims(token, &key, algorithm).ok()).ok_or(Refusal::Signature)
 }
 

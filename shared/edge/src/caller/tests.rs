@@ -277,6 +277,17 @@ async fn a_token_without_a_key_id_is_verified_by_any_key_that_suits() {
 }
 
 #[tokio::test]
+async fn a_token_without_a_key_id_is_verified_by_the_last_of_ten_keys() {
+    let setup = Setup::new().await;
+    let (rsa, other) = (provider::rsa_key(), provider::new_rsa_key());
+    let others = (0..9).map(|number| provider::rsa_jwk(&other, &number.to_string()));
+    let keys: Vec<_> = others.chain([provider::rsa_jwk(&rsa, "ours")]).collect();
+    setup.provider.set_keys(&keys);
+    let signed = token(&json!({"alg": "RS256"}), &setup.claims(), &rsa);
+    assert_eq!(setup.verify(signed).await.as_deref(), Ok("ada"));
+}
+
+#[tokio::test]
 async fn keys_without_an_id_or_with_the_same_one_roll_over() {
     let (former, next) = (provider::rsa_key(), provider::new_rsa_key());
     let mut header = json!({"alg": "RS256"});

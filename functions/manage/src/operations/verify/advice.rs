@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_names_no_cause_leads_to_microsoft_s_page_about_it() {
+    fn an_unknown_number_leads_to_microsoft_s_page_about_it() {
         assert!(on_unknown(&[7_654_321]).contains("not marked"));
         assert!(on_unknown(&[700_023]).contains("cloud"));
         assert!(on_unknown(&[700_021]).contains("client_id"));
