@@ -388,8 +388,8 @@ async fn values_of_a_newer_release_leave_their_items_usable() {
     let ada = stored(world, &customers.ada).await;
     assert_eq!((&ada["status"], ada.contains_key("due_at")), (&newer(), true));
     for word in ["of_a_newer_release", "unknown"] {
-        let filtered = world.get(&Caller::Application, &format!("/connections?status={word}"));
-        filtered.await.expect_problem(400, "invalid_request");
+        let unknown = format!("/connections?status={word}");
+        world.get(&Caller::Application, &unknown).await.expect_problem(400, "invalid_request");
     }
     // Neither does another sign-in change it, before it is confirmed.
     let link = world.connect_url_for(json!({
