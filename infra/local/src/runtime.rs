@@ -4,6 +4,7 @@
 //! limit; beyond it invocations wait. An environment that dies or runs out of time is replaced.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use crate::runtime_api::{Answer, BrokenOff, Pieces, RuntimeApi};
+
+/// The longest time that the last bytes of an ended process take to arrive.
+const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// Takes the functions' output: a function's name, and a line.
 pub type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -158,14 +162,26 @@ impl Function {
         let room = Arc::clone(&self.room).acquire_owned().await.ok();
         let mut environment = self.environment().await?;
         let end = Instant::now() + self.settings.timeout;
-        let answer = environment.api.invoke(event, self.settings.timeout);
-        let answered = tokio::select! {
-            answer = tokio::time::timeout_at(end, answer) => answer,
-            _ = environment.child.wait() => return Err(self.ended()),
-            () = self.killed.notified() => {
-                // SIGKILL; the process is gone when this returns.
-                let _ = environment.child.kill().await;
-                return Err(self.ended());
+        let answered = {
+            let answer = environment.api.invoke(event, self.settings.timeout);
+            let mut answer = pin!(tokio::time::timeout_at(end, answer));
+            tokio::select! {
+                answer = &mut answer => answer,
+                status = environment.child.wait() => {
+                    // A process that ended by itself may have begun to answer, and the beginning is still on its way.
+                    if status.is_ok_and(|status| status.code().is_none()) {
+                        return Err(self.ended());
+                    }
+                    match tokio::time::timeout(LAST_BYTES, answer).await {
+                        Ok(answered @ Ok(Some(_))) => answered,
+                        _ => return Err(self.ended()),
+                    }
+                }
+                () = self.killed.notified() => {
+                    // SIGKILL; the process is gone when this returns.
+                    let _ = environment.child.kill().await;
+                    return Err(self.ended());
+                }
             }
         };
         match answered {
