@@ -17,7 +17,7 @@ import json, os, sys
 with open(os.environ["DYNAMODB"]) as file:
     state = json.load(file)
 words = sys.argv[2:]
-command = " ".join(words[:2]) if words[0] == "wait" else words[0]
+command = words[0]
 option = lambda name: words[words.index(name) + 1]
 state["calls"].append(command)
 
@@ -36,6 +36,7 @@ def restore(name, source, **summary):
     if name in state["tables"]:
         fail("TableAlreadyExistsException")
     new = {"items": source["items"], "protected": False, "recovery": "DISABLED", "expiry": "DISABLED"}
+    state["changing"][name] = ["CREATING"] * 3
     state["tables"][name] = new | summary
 
 if state["refusals"].get(command):
@@ -43,11 +44,14 @@ if state["refusals"].get(command):
 answer = ""
 match command:
     case "describe-table":
+        changing = state["changing"].get(option("--table-name"), [])
+        if changing[:1] == ["GONE"]:
+            del state["tables"][option("--table-name")], state["changing"][option("--table-name")]
         members = {
-            "Table.TableStatus": "ACTIVE",
+            "Table.TableStatus": changing.pop(0) if changing else "ACTIVE",
             "Table.RestoreSummary.SourceBackupArn": table().get("from", "None"),
             "Table.DeletionProtectionEnabled": table()["protected"],
-        }
+        } if option("--table-name") in state["tables"] else fail("ResourceNotFoundException")
         answer = members[option("--query")]
     case "restore-table-to-point-in-time":
         source = state["tables"][option("--source-table-name")]
@@ -68,7 +72,7 @@ match command:
     case "delete-table":
         if table()["protected"]:
             fail("ValidationException")
-        del state["tables"][option("--table-name")]
+        state["changing"][option("--table-name")] = ["DELETING"] * 3 + ["GONE"]
     case "update-continuous-backups":
         table()["recovery"] = "ENABLED"
     case "describe-continuous-backups":
@@ -79,11 +83,6 @@ match command:
         table()["expiry"] = "ENABLED"
     case "describe-time-to-live":
         answer = table()["expiry"]
-    case "wait table-exists":
-        table()
-    case "wait table-not-exists":
-        if option("--table-name") in state["tables"]:
-            fail("WaiterError")
     case _:
         fail("UnknownCommand")
 save()
@@ -104,16 +103,17 @@ class Restore(unittest.TestCase):
             program.chmod(0o755)
         self.environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "DYNAMODB": str(self.directory / "state")}
         self.tables = {"tokens": {"items": "damaged", "protected": True, "recovery": "ENABLED", "expiry": "ENABLED"}}
-        self.backups = {}
+        self.backups, self.changing = {}, {}
 
     def restore(self, *more: str, **refusals: list[str]) -> subprocess.CompletedProcess:
         state = self.directory / "state"
         refusals = {command.replace("_", "-"): errors for command, errors in refusals.items()}
-        state.write_text(json.dumps({"tables": self.tables, "backups": self.backups, "refusals": refusals, "calls": []}))
+        state.write_text(json.dumps({"tables": self.tables, "backups": self.backups, "changing": self.changing,
+                                     "refusals": refusals, "calls": []}))
         run = subprocess.run([readme.REPOSITORY / "infra/restore", "tokens", "2026-11-28T10:00:00Z", *more], timeout=120,
                              env=self.environment, capture_output=True, text=True)
         after = json.loads(state.read_text())
-        self.tables, self.backups, self.calls = after["tables"], after["backups"], after["calls"]
+        self.tables, self.backups, self.changing, self.calls = (after[name] for name in ["tables", "backups", "changing", "calls"])
         return run
 
     def tokens(self) -> dict:
@@ -127,9 +127,10 @@ class Restore(unittest.TestCase):
 
     def test_refusals_right_after_a_restore_are_waited_for(self):
         refused = ["ContinuousBackupsUnavailableException"] * 2
-        run = self.restore("expires_at", update_continuous_backups=refused, update_time_to_live=["ResourceInUseException"])
+        run = self.restore("expires_at", create_backup=refused, update_continuous_backups=refused,
+                           update_time_to_live=["ResourceInUseException"])
         self.assertEqual((run.returncode, self.tokens()), (0, RESTORED), run.stderr)
-        self.assertEqual(self.calls.count("update-continuous-backups"), 3)
+        self.assertEqual((self.calls.count("create-backup"), self.calls.count("update-continuous-backups")), (3, 3))
 
     def test_another_error_ends_it_with_that_error(self):
         run = self.restore("expires_at", update_continuous_backups=["AccessDeniedException"])
@@ -142,7 +143,7 @@ class Restore(unittest.TestCase):
                         "restore-table-from-backup", "update-continuous-backups", "describe-time-to-live"]:
             with self.subTest(command):
                 self.tables = {"tokens": {"items": "damaged", "protected": True, "recovery": "ENABLED", "expiry": "ENABLED"}}
-                self.backups = {}
+                self.backups, self.changing = {}, {}
                 first = self.restore("expires_at", **{command.replace("-", "_"): ["InternalServerError"]})
                 self.assertNotEqual(first.returncode, 0)
                 second = self.restore("expires_at")
