@@ -116,16 +116,21 @@ mod tests {
     use super::*;
 
     #[derive(Debug, serde::Deserialize)]
+    enum Word {
+        Known,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
     struct Record {
         #[expect(dead_code, reason = "only its form matters")]
-        number: u32,
+        word: Word,
     }
 
     #[test]
     fn an_unreadable_item_is_named_by_its_key_and_shows_no_value() {
         let item = Item::from([
             ("pk".to_owned(), s("integration#one")),
-            ("number".to_owned(), s("a stored value")),
+            ("word".to_owned(), s("a stored value")),
         ]);
         let error = from_item::<Record>("integration", item).unwrap_err().to_string();
         assert!(error.contains("integration#one") && !error.contains("a stored value"), "{error}");
