@@ -78,7 +78,7 @@ impl Binaries {
         }
     }
 
-    /// Finds the functions that `sam build` built, as `infra/build` does below `target/sam`.
+    /// Finds the functions in an output folder of `sam build`. `infra/build` writes to `target/sam`.
     ///
     /// # Errors
     /// [`StartError::Template`] when the template cannot be read, and [`StartError::Build`] when a function is missing.

@@ -1,9 +1,9 @@
-//! The path that an HTTP API of API Gateway hands to a function: not the one that the client sent.
+//! An HTTP API of API Gateway hands a function another path than the client has sent.
 //!
 //! Captures from AWS of July 2026 (hotsock/voker, `vokerhttp/testdata/ingress-paths.json`) show the steps: the path is
 //! percent-decoded, ends at a question mark that this reveals, and is percent-decoded again. A percent sign that begins no
-//! encoded byte then is answered with 400. Not settled by any capture: bytes that are not UTF-8 (replaced here, because
-//! an event is text) and a percent sign that begins no encoded byte as the client sends it (refused here as well).
+//! encoded byte then is answered with 400. No capture settles two cases: bytes that are not UTF-8 are replaced here, because
+//! an event is text, and a percent sign that begins no encoded byte already as the client sends it is refused here, too.
 
 use percent_encoding::percent_decode;
 

@@ -84,9 +84,9 @@ pub enum FindingStatus {
 }
 
 impl Verifier {
-    /// Checks everything that can be checked without a user. Marks the integration if Entra rejects its credential for a
-    /// reason that is known to be about the credential, and removes the mark if Entra accepts it. An unknown number marks
-    /// nothing, because Entra also refuses good credentials with `invalid_client`.
+    /// Checks everything that can be checked without a user. Marks the integration if Entra refuses with a number that is
+    /// known to be about the credential, and removes the mark if Entra accepts the credential. Other refusals leave it as
+    /// it is: Entra refuses good credentials with `invalid_client`, too.
     pub(crate) async fn verify(&self, integration: &Integration) -> Verification {
         let (organizations, tenant) = self.check_organizations(integration).await;
         let mut findings = vec![

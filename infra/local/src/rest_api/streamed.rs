@@ -72,7 +72,7 @@ fn head(prelude: &Prelude) -> Option<Response<()>> {
     Some(response)
 }
 
-/// The body, broken off beyond `left` bytes or after a long silence.
+/// Returns the body, which breaks off after `left` bytes or a long silence.
 fn body(first: Bytes, pieces: Pieces, left: u64, silence: Duration) -> Body {
     let begun = (first, Some(pieces), left);
     Body::from_stream(stream::unfold(begun, move |(first, pieces, left)| async move {

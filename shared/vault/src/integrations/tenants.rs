@@ -193,7 +193,7 @@ impl Integrations {
         Ok(stored.map(RefusedTenants::from).unwrap_or_default())
     }
 
-    /// Returns the tenants that refuse the app, for each of these integrations that has such tenants.
+    /// Returns the tenants that refuse the app, by integration. An integration without such tenants has no entry.
     ///
     /// # Errors
     /// As [`Self::refused_tenants`].

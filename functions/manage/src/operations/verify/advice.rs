@@ -1,5 +1,5 @@
-//! How an operator corrects a refusal of an app's credential: by Entra's number where that names the cause, otherwise by
-//! the kind of the credential
+//! Advice for the operator about a refusal of an app's credential. Entra's number chooses it if that number names the
+//! cause, otherwise the kind of the credential
 //! (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
 
 use vault::integrations::CredentialKind;
