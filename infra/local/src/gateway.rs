@@ -20,16 +20,14 @@ use crate::StartError;
 use crate::cors::{Cors, is_preflight};
 use crate::decoded_path::decoded_path;
 use crate::event;
-use crate::front::{self, LARGEST_EVENT, text_response};
+use crate::front::{
+    self, LARGEST_EVENT, LARGEST_HEADERS, LARGEST_REQUEST, header_block, text_response,
+};
 use crate::response_parameters::ResponseParameters;
 use crate::routes::{Matched, Routes};
 use crate::runtime::{Function, InvokeError};
 use crate::template::Template;
 
-/// Largest request that an HTTP API takes, in bytes.
-const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
-/// Largest header block that an HTTP API takes, in bytes. AWS' quota is on "request line and header values".
-const LARGEST_HEADERS: usize = 10_240;
 /// The longest wait for a function. The functions' own timeouts are shorter.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// The name under which API Gateway passes on a challenge that it renames.
@@ -180,14 +178,6 @@ impl Refusal {
     }
 }
 
-/// The bytes of the request line and the headers. The names count as well, although AWS' quota does not mention them.
-fn header_block(parts: &Parts) -> usize {
-    const REST_OF_THE_LINE: usize = "  HTTP/1.1".len();
-    let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    parts.method.as_str().len() + target + REST_OF_THE_LINE + headers.sum::<usize>()
-}
-
 fn rename_challenges(headers: &mut HeaderMap) {
     let challenges: Vec<HeaderValue> = headers.get_all(WWW_AUTHENTICATE).iter().cloned().collect();
     headers.remove(WWW_AUTHENTICATE);
@@ -199,17 +189,4 @@ fn rename_challenges(headers: &mut HeaderMap) {
 /// An error of API Gateway itself.
 pub(crate) fn message(status: StatusCode, text: &str) -> Response<Body> {
     text_response(status, "application/json", json!({"message": text}).to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn the_request_line_counts_as_headers_do() {
-        let request = Request::get("/a?b=c").header("x-name", "value").body(()).unwrap();
-        let (parts, ()) = request.into_parts();
-        assert_eq!(header_block(&parts), "GET /a?b=c HTTP/1.1x-namevalue".len());
-    }
 }

@@ -24,12 +24,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::front::{self, LARGEST_EVENT};
+use crate::front::{self, LARGEST_EVENT, LARGEST_HEADERS, LARGEST_REQUEST, header_block};
 use crate::gateway::message;
 use crate::runtime::{Function, InvokeError};
 use crate::runtime_api::Answer;
@@ -38,10 +38,6 @@ pub(crate) use definition::Definition;
 use refusal::Refusal;
 use streamed::Limits;
 
-/// Largest request that a REST API takes, in bytes.
-const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
-/// Largest header block that a REST API takes, in bytes.
-const LARGEST_HEADERS: usize = 10_240;
 /// Limits of a streamed answer. Lambda breaks it off at 200 MB, and API Gateway after five minutes of silence.
 const LIMITS: Limits = Limits { bytes: 200 * 1024 * 1024, silence: Duration::from_mins(5) };
 
@@ -111,7 +107,7 @@ impl RestApi {
 
 async fn answer(State(api): State<Arc<RestApi>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    if header_bytes(&parts.headers) > LARGEST_HEADERS {
+    if header_block(&parts) > LARGEST_HEADERS {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return message(status, "Request Header Fields Too Large");
     }
@@ -133,8 +129,4 @@ async fn answer(State(api): State<Arc<RestApi>>, request: Request) -> Response<B
 /// Whether a required header is absent or empty.
 fn blank(parts: &Parts, name: &str) -> bool {
     parts.headers.get(name).is_none_or(|value| value.as_bytes().trim_ascii().is_empty())
-}
-
-fn header_bytes(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
