@@ -1,7 +1,7 @@
 //! `x-ado-connect-dry: 1`: a description of a call, without calling Azure DevOps and without using up a limit.
 
-use calls::Calls;
 use calls::target::Target;
+use calls::{Call, Calls};
 use edge::gateway::Body;
 use edge::problem::Problem;
 use edge::respond;
@@ -25,11 +25,13 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> Result<bool, Problem> {
 pub(crate) async fn describe(
     calls: &Calls,
     target: &Target,
+    call: &Call,
     now: Timestamp,
 ) -> Result<Response<Body>, Problem> {
     let limits = calls.standings(target).await?;
+    let refusal = target.permission(&call.headers, &call.body).err();
     let call_after = target.connection.call_after.filter(|time| *time > now);
-    let body = json!({
+    let mut body = json!({
         "connection": target.connection.id,
         "integration": target.integration.id,
         "method": target.method.as_str(),
@@ -37,10 +39,14 @@ pub(crate) async fn describe(
         "path": target.address.path(),
         "query": target.address.url().query(),
         "organization": target.address.organization(),
-        "allowed": target.is_allowed(),
+        "allowed": refusal.is_none(),
         "call_after": call_after.map(rfc3339),
         "limits": limits.iter().map(view).collect::<Vec<_>>(),
     });
+    if let Some(refusal) = refusal {
+        let (code, detail) = (refusal.code().as_str(), refusal.detail_text());
+        body["refusal"] = json!({"code": code, "detail": detail});
+    }
     respond::json(StatusCode::OK, &body)
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use calls::deadlines::Deadlines;
 use calls::target::Target;
-use calls::{Body, Call, Calls, Destination, Named, Reading, Upstream};
+use calls::{Body, Call, Calls, Destination, Named, Reading, Upstream, refusal};
 use devops::headers;
+use devops::method_override::refuse_in_headers;
 use devops::rewrite::{Gateway, NextLinks, is_analytics, is_discovery};
 use edge::caller::Caller;
 use edge::config::{BaseUrl, ResponseMode};
@@ -77,11 +78,13 @@ impl Forwarder {
             query: request.uri().query(),
         };
         let target = self.calls.target(caller, &destination, log).await?;
-        if dry::is_wanted(request.headers())? {
-            let described = dry::describe(&self.calls, &target, self.clock.now()).await;
+        refuse_in_headers(request.headers()).map_err(refusal::of_override)?;
+        let is_dry = dry::is_wanted(request.headers())?;
+        let call = self.call(&target, request, deadlines);
+        if is_dry {
+            let described = dry::describe(&self.calls, &target, &call, self.clock.now()).await;
             return described.map(|response| response.map(Content::from));
         }
-        let call = self.call(&target, request, deadlines);
         match self.calls.send(&target, &call, log).await {
             Ok(upstream) => {
                 let organizations = &target.integration.settings.organizations;

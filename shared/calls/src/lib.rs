@@ -19,6 +19,7 @@ mod judge;
 mod limits;
 mod me;
 mod pace;
+mod permission;
 pub mod refusal;
 mod scopes;
 mod send;
@@ -150,7 +151,8 @@ impl Calls {
         log: &RequestLog,
     ) -> Result<Upstream, Problem> {
         // What the operator allows under this integration, before a token is touched.
-        target.require_allowed()?;
+        let permission = target.permission(&call.headers, &call.body)?;
+        permission.audit(target);
         // When Azure DevOps wants to be called next: a short wait is waited here, a long one by the caller.
         pace::wait(&target.connection, &call.deadlines, &*self.clock).await?;
         // The operator's limits. The places under them are held until the answer's body has left.

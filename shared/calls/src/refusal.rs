@@ -1,6 +1,9 @@
 //! Errors of other crates as the problems that callers see.
 
 use devops::address::AddressError;
+use devops::batch::BatchError;
+use devops::closed::ClosedArea;
+use devops::method_override::MethodOverride;
 use edge::problem::{Code, Problem};
 use jiff::SignedDuration;
 use vault::refresh::RefreshError;
@@ -41,6 +44,29 @@ pub(crate) fn of_address(error: &AddressError) -> Problem {
         AddressError::UnknownHost => Code::UnknownHost,
         AddressError::OrganizationNotAllowed => Code::OrganizationNotAllowed,
         AddressError::AmbiguousPath(_) => Code::AmbiguousPath,
+        AddressError::MethodOverride(error) => return of_override(*error),
     };
     Problem::new(code).detail(error.to_string())
+}
+
+/// Returns the problem of a request that names another method than its own.
+#[must_use]
+pub fn of_override(error: MethodOverride) -> Problem {
+    Problem::field(error.0, "leave it out, and send the call with its own method")
+}
+
+pub(crate) fn of_batch(error: &BatchError) -> Problem {
+    match error {
+        BatchError::Unreadable(_) => Problem::new(Code::CallNotAllowed).detail(error.to_string()),
+        BatchError::MethodOverride(error) => of_override(*error),
+        BatchError::Address(error) => of_address(error),
+    }
+}
+
+pub(crate) fn of_closed(area: ClosedArea) -> Problem {
+    Problem::new(Code::CallNotAllowed).detail(format!(
+        "Calls of this area of Azure DevOps {}. The operator opens it with {}.",
+        area.risk(),
+        area.setting()
+    ))
 }

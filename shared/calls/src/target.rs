@@ -24,17 +24,8 @@ pub struct Target {
     pub method: Method,
     /// The address.
     pub address: Address,
-}
-
-impl Target {
-    /// Returns whether the integration's policy allows the call.
-    pub fn is_allowed(&self) -> bool {
-        self.integration.settings.allowed_calls.allows(&self.method, &self.address)
-    }
-
-    pub(crate) fn require_allowed(&self) -> Result<(), Problem> {
-        if self.is_allowed() { Ok(()) } else { Err(Problem::new(Code::CallNotAllowed)) }
-    }
+    /// The caller's name in logs.
+    pub(crate) caller: String,
 }
 
 impl Calls {
@@ -59,7 +50,8 @@ impl Calls {
         log.host(address.host());
         require_known(destination.method)?;
         let method = destination.method.clone();
-        Ok(Target { connection, integration, method, address })
+        let caller = caller.id.clone();
+        Ok(Target { connection, integration, method, address, caller })
     }
 }
 

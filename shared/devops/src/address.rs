@@ -23,6 +23,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::{Position, Url};
 
 use crate::host::Host;
+use crate::method_override::{MethodOverride, refuse_in_query};
 use crate::organization::OrganizationName;
 use path::{Ambiguous, Path, Segment};
 
@@ -52,6 +53,9 @@ pub enum AddressError {
     /// The address is ambiguous: another reader could read it differently.
     #[error("The address contains {0}.")]
     AmbiguousPath(&'static str),
+    /// The query names another method.
+    #[error(transparent)]
+    MethodOverride(#[from] MethodOverride),
 }
 
 impl From<Ambiguous> for AddressError {
@@ -195,6 +199,7 @@ fn is_resource_areas(area: &str) -> bool {
 }
 
 fn canonical_query(query: &str) -> Result<String, AddressError> {
+    refuse_in_query(query)?;
     if query.contains('#') || query.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
         let reason = "a blank, a control character or a number sign in its query";
         return Err(AddressError::AmbiguousPath(reason));

@@ -7,6 +7,8 @@ use std::collections::HashSet;
 
 use http::header::{CONNECTION, HeaderMap, HeaderName};
 
+use crate::method_override;
+
 /// Hop-by-hop fields (RFC 9110 section 7.6.1), and the framing that each hop decides for itself.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
@@ -29,10 +31,6 @@ const NOT_UP: &[&str] = &[
     "host",
     "x-request-id",
     "x-tfs-fedauthredirect",
-    // Azure DevOps obeys it, which would bypass the check of the method. The same holds for its relatives.
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
     // Some servers obey these instead of the address.
     "x-original-url",
     "x-rewrite-url",
@@ -65,10 +63,15 @@ const NOT_DOWN_PREFIXES: &[&str] = &["access-control-"];
 
 /// Returns the caller's headers that are sent up.
 pub fn upstream_request(headers: &HeaderMap) -> HeaderMap {
-    passing(headers, |name| {
-        // Some readers treat `x_forwarded_for` as `x-forwarded-for`.
-        !name.contains('_') && !listed(name, NOT_UP, NOT_UP_PREFIXES)
-    })
+    passing(headers, may_go_up)
+}
+
+/// Returns whether a header, named in lower case, may go up as far as its meaning goes.
+pub(crate) fn may_go_up(name: &str) -> bool {
+    // Some readers treat `x_forwarded_for` as `x-forwarded-for`.
+    !name.contains('_')
+        && !listed(name, NOT_UP, NOT_UP_PREFIXES)
+        && !method_override::HEADERS.contains(&name)
 }
 
 /// Returns Azure DevOps' headers that are passed down. `x-vss-userdata` is among them: it names the connection's own

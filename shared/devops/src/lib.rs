@@ -3,6 +3,8 @@
 //! ```text
 //!   proxy ──> address     the addresses that may be called, parsed once: authorized = sent
 //!         ──> policy      the calls that an integration allows
+//!         ──> closed      the areas that hand out credentials or persist access
+//!         ──> batch       the calls inside a batch
 //!         ──> headers     the headers that pass up and down
 //!         ──> rejection   answers that reject the token
 //!         ──> pace        the time to wait that an answer names
@@ -14,9 +16,12 @@
 //! It depends on neither AWS nor Entra. It holds no token longer than a request, and follows no redirect.
 
 pub mod address;
+pub mod batch;
 pub mod client;
+pub mod closed;
 pub mod headers;
 pub mod host;
+pub mod method_override;
 pub mod organization;
 pub mod pace;
 pub mod policy;

@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::closed::ClosedArea;
 
 /// The methods that Azure DevOps has (S-36).
 pub const METHODS: [Method; 7] = [
@@ -62,7 +63,15 @@ impl CallPolicy {
         }
         // Whatever a server does with empty segments, its reading is allowed.
         let readings = address.below_organization();
-        readings.iter().all(|segments| self.rules.iter().any(|rule| rule.allows(method, segments)))
+        let area = address.closed_area();
+        readings.iter().all(|segments| {
+            self.rules.iter().any(|rule| rule.has(method) && rule.covers(segments, area))
+        })
+    }
+
+    /// Returns whether there are no rules.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
     }
 }
 
@@ -81,10 +90,18 @@ impl CallRule {
         })
     }
 
-    fn allows(&self, method: &Method, segments: &[&str]) -> bool {
+    fn has(&self, method: &Method) -> bool {
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        (self.methods.is_empty() || self.methods.iter().any(|allowed| allowed.0 == method))
-            && (self.paths.is_empty() || self.paths.iter().any(|prefix| prefix.covers(segments)))
+        self.methods.is_empty() || self.methods.iter().any(|allowed| allowed.0 == method)
+    }
+
+    fn covers(&self, segments: &[&str], area: Option<ClosedArea>) -> bool {
+        let mut covering = self.paths.iter().filter(|prefix| prefix.covers(segments));
+        match area {
+            // The body decides what such a call does, so a rule must mean it.
+            Some(ClosedArea::Contributions) => covering.any(PathPrefix::names_contributions),
+            _ => self.paths.is_empty() || covering.next().is_some(),
+        }
     }
 }
 
@@ -138,6 +155,11 @@ pub struct InvalidPathPrefix;
 const MOST_SEGMENTS: usize = 10;
 
 impl PathPrefix {
+    fn names_contributions(&self) -> bool {
+        let is_one = |segment: &Segment| matches!(segment, Segment::Named(name) if name.starts_with("contribution"));
+        self.0.iter().any(is_one)
+    }
+
     fn covers(&self, segments: &[&str]) -> bool {
         self.0.len() <= segments.len()
             && self.0.iter().zip(segments).all(|(pattern, segment)| match pattern {
@@ -321,6 +343,20 @@ mod tests {
         let profile = policy(&[(&[], &["/_apis/profile"])]);
         let me = address("app.vssps.visualstudio.com", "/_apis/profile/profiles/me");
         assert!(profile.allows(&Method::GET, &me) && !projects.allows(&Method::GET, &me));
+    }
+
+    #[test]
+    fn only_a_rule_that_names_contributions_allows_what_their_body_decides() {
+        let query = "/mycompany/_apis/Contribution/HierarchyQuery";
+        for (rule, allowed) in [
+            (policy(&[(&["POST"], &[])]), false),
+            (policy(&[(&[], &["/_apis"])]), false),
+            (policy(&[(&["POST"], &["/_apis/contribution"])]), true),
+            (policy(&[(&["GET"], &["/_apis/contribution"])]), false),
+            (CallPolicy::default(), true),
+        ] {
+            assert_eq!(allows(&rule, &Method::POST, query), allowed, "{rule:?}");
+        }
     }
 
     #[test]

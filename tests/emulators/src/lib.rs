@@ -71,10 +71,11 @@
 //! `git.repositories.{list,create,get,delete}`, `git.refs.{list,update}`, `git.items.get`, `git.commits.{list,get}`,
 //! `git.pushes.{list,create}`, `git.pullrequests.{list,create,get,update}`, `git.threads.{list,create}`,
 //! `git.http.{refs,upload_pack,receive_pack}`,
-//! `wit.workitems.{list,get,create,update,delete,batch}`, `wit.wiql`, `wit.attachments.{create,chunk,get}`,
+//! `wit.workitems.{list,get,create,update,delete,batch}`, `wit.batch`, `wit.wiql`, `wit.attachments.{create,chunk,get}`,
 //! `build.builds.{list,queue,get,update}`, `build.logs.{list,get}`, `build.definitions.{list,get}`,
 //! `wiki.wikis.{list,get}`, `wiki.pages.{get,put,update,delete}`, `pipelines.{list,get}`,
 //! `pipelines.runs.{list,create,get}`, `graph.users`, `identities`, `userentitlements`, `profile`, `accounts`, `status`,
+//! `tokens.pats.{list,create}`, `token.sessiontokens.create`, `contribution.hierarchyquery`, `hooks.subscriptions.create`,
 //! `deployment.{options,connection_data}`, `deployment.resource_areas.{list,get}`, `unknown`, `unknown_host`.
 //!
 //! **Refusals** have the shapes of Azure DevOps. With `X-TFS-FedAuthRedirect: Suppress` a dead token meets 401 without a

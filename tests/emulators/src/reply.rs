@@ -54,6 +54,14 @@ impl Content {
 }
 
 impl Reply {
+    /// The body as text; empty for one that is sent in pieces.
+    pub fn text(&self) -> String {
+        match &self.body {
+            Content::Whole(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Content::Pieces(..) => String::new(),
+        }
+    }
+
     pub fn empty(status: u16) -> Self {
         Self {
             status,

@@ -26,6 +26,7 @@ use vault::integrations::{
 };
 
 mod advice;
+mod openings;
 
 /// Difference to Entra's clock that is still fine.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
@@ -96,6 +97,7 @@ impl Verifier {
         ];
         findings.extend(organizations);
         findings.extend(self.check_tenants(integration).await);
+        findings.extend(openings::check(&integration.settings));
         findings.push(self.check_clock().await);
         let ok = findings.iter().all(|finding| finding.status != FindingStatus::Failed);
         Verification { ok, findings }

@@ -1,6 +1,7 @@
 //! One integration: its settings, the findings of its verification, connecting a user, pausing and deleting it.
 
 use askama::Template;
+use devops::closed::ClosedArea;
 use edge::parameters::Query;
 use edge::problem::Code;
 use jiff::Timestamp;
@@ -76,6 +77,13 @@ impl IntegrationPage {
 
     fn must_confirm(&self) -> bool {
         self.integration.settings.confirmation == Confirmation::Required
+    }
+
+    /// Returns the settings that open areas which are closed by default.
+    fn opened(&self) -> Vec<&'static str> {
+        let opened =
+            ClosedArea::ALL.into_iter().filter(|area| self.integration.settings.opens(*area));
+        opened.map(ClosedArea::setting).collect()
     }
 
     fn is_paused(&self) -> bool {

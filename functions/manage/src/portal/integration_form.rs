@@ -15,12 +15,15 @@ use crate::operations::from_word;
 use crate::operations::integration_fields::Checked;
 
 /// How the inputs of [`Settings`] become JSON, but for `organizations`, `scopes` and `confirmation`.
-const INPUTS: [(&str, Input); 17] = [
+const INPUTS: [(&str, Input); 20] = [
     ("client_id", Input::Text),
     ("tenant", Input::Text),
     ("allowed_tenants", Input::Entries),
     ("allowed_return_origins", Input::Entries),
     ("allow_token_handout", Input::Box),
+    ("allow_credential_calls", Input::Box),
+    ("allow_contribution_calls", Input::Box),
+    ("allow_hook_calls", Input::Box),
     ("always_warm", Input::Box),
     ("allowed_calls", Input::Rules),
     ("proxy_limits.connection.requests", Input::Number),
@@ -305,6 +308,9 @@ mod tests {
             "allowed_return_origins": ["https://app.mycompany.example", "http://localhost:8083"],
             "confirmation": "required",
             "allow_token_handout": true,
+            "allow_credential_calls": true,
+            "allow_contribution_calls": true,
+            "allow_hook_calls": true,
             "always_warm": true,
             "allowed_calls": [{"methods": ["GET", "POST"], "paths": ["/*/_apis/git"]}, {"methods": [], "paths": ["/*/_git"]}],
             "proxy_limits": {"connection": limit, "integration": limit},

@@ -260,7 +260,7 @@ codes! {
 
     CallNotAllowed = "call_not_allowed", FORBIDDEN,
         "The integration does not let this call through",
-        "Ask the operator which methods and paths the integration's allowed_calls name.";
+        "Ask the operator which methods and paths the integration's allowed_calls name, and which closed areas it opens.";
     ConnectionAmbiguous = "connection_ambiguous", CONFLICT,
         "More than one of your connections reaches this address",
         "Name one integration in the header x-ado-connect-integration, or a connection in place of `me`.";

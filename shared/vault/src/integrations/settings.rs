@@ -1,5 +1,6 @@
 //! Everything that an operator sets of an integration.
 
+use devops::closed::ClosedArea;
 use devops::policy::{CallPolicy, CallRule, MOST_RULES};
 use devops::scopes::Scope;
 use entra::identifiers::{ClientId, Tenant, TenantId};
@@ -14,6 +15,10 @@ use crate::limits::ProxyLimits;
 
 /// Everything that an operator sets of an integration: each field in one shape, on the wire and in the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, and members of the integration's JSON"
+)]
 pub struct Settings {
     /// The Application (client) ID of the Entra app registration.
     #[schemars(with = "String")]
@@ -43,6 +48,18 @@ pub struct Settings {
     /// Whether `POST /connections/{connection}/token` hands out access tokens.
     #[serde(default)]
     pub allow_token_handout: bool,
+    /// Whether calls pass that hand out credentials of the user: personal access tokens, session tokens, SSH keys. They
+    /// work without ado-connect, also after the connection is gone.
+    #[serde(default)]
+    pub allow_credential_calls: bool,
+    /// Whether calls of the data providers of Azure DevOps' web pages (`_apis/Contribution/…`) pass. Their body names what
+    /// they do, which may be the handing out of credentials.
+    #[serde(default)]
+    pub allow_contribution_calls: bool,
+    /// Whether calls pass that read and change service hooks and notifications, which send events to any address, also
+    /// after the connection is gone.
+    #[serde(default)]
+    pub allow_hook_calls: bool,
     /// Whether access tokens are kept fresh even where nobody uses them, so that no call ever waits for
     /// a renewal. It takes effect at each connection's next renewal.
     #[serde(default)]
@@ -84,6 +101,9 @@ impl Settings {
             allowed_return_origins,
             confirmation: fields.or_default("confirmation"),
             allow_token_handout: fields.or_default("allow_token_handout"),
+            allow_credential_calls: fields.or_default(ClosedArea::Credentials.setting()),
+            allow_contribution_calls: fields.or_default(ClosedArea::Contributions.setting()),
+            allow_hook_calls: fields.or_default(ClosedArea::Hooks.setting()),
             always_warm: fields.or_default("always_warm"),
             allowed_calls: fields.objects("allowed_calls", MOST_RULES, CallRule::read).into(),
             proxy_limits: fields.object("proxy_limits", ProxyLimits::read).unwrap_or_default(),
@@ -94,6 +114,15 @@ impl Settings {
             organizations: organizations?,
             scopes: scopes?,
         })
+    }
+
+    /// Returns whether calls of a closed area pass.
+    pub fn opens(&self, area: ClosedArea) -> bool {
+        match area {
+            ClosedArea::Credentials => self.allow_credential_calls,
+            ClosedArea::Contributions => self.allow_contribution_calls,
+            ClosedArea::Hooks => self.allow_hook_calls,
+        }
     }
 }
 
@@ -242,6 +271,9 @@ mod tests {
             "allowed_return_origins": ["https://app.mycompany.example"],
             "confirmation": "none",
             "allow_token_handout": true,
+            "allow_credential_calls": true,
+            "allow_contribution_calls": true,
+            "allow_hook_calls": true,
             "always_warm": true,
             "allowed_calls": [{"methods": ["GET"], "paths": ["/*/_apis/git"]}, {"methods": [], "paths": []}],
             "proxy_limits": {
@@ -282,6 +314,7 @@ mod tests {
         let settings = read(&least).unwrap();
         assert_eq!(settings.confirmation, Confirmation::Required);
         assert!(!settings.allow_token_handout && settings.tenant == TenantSetting::Auto);
+        assert!(ClosedArea::ALL.iter().all(|area| !settings.opens(*area)));
         assert_eq!(serde_json::from_value::<Settings>(least).unwrap(), settings);
     }
 

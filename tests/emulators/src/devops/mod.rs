@@ -12,10 +12,12 @@ mod areas;
 mod artifacts;
 mod attachments;
 mod auth;
+mod batch;
 mod builds;
 mod call;
 mod control;
 mod core;
+mod credentials;
 mod deployment;
 mod enumerations;
 mod failure;
@@ -257,6 +259,9 @@ impl State {
             return Ok(unknown_route(target, received));
         };
         check_scopes(route.scopes, bearer, &settings)?;
+        if route.name == batch::ROUTE {
+            return self.each_of_batch(received, target, name, content, bearer, &caller);
+        }
         let query = received.query();
         if let Some(version) = api_version(received, &query).filter(|version| !supported(version)) {
             return Err(Failure::api_version(&version));

@@ -6,8 +6,8 @@ use super::call::Call;
 use super::failure::Answer;
 use super::hosts::Site;
 use super::{
-    artifacts, attachments, builds, core, git, identity, locations, pipelines, trees, wiki,
-    work_items,
+    artifacts, attachments, builds, core, credentials, git, identity, locations, pipelines, trees,
+    wiki, work_items,
 };
 use crate::request::Received;
 
@@ -69,8 +69,17 @@ fn tables(family: &str) -> Vec<&'static [Route]> {
             pipelines::ROUTES,
             trees::ROUTES,
             wiki::ROUTES,
+            credentials::SESSION_ROUTES,
+            credentials::CONTRIBUTION_ROUTES,
+            credentials::HOOK_ROUTES,
         ]),
-        "vssps" => tables.push(identity::ROUTES),
+        "vssps" => tables.extend([
+            identity::ROUTES,
+            credentials::TOKEN_ROUTES,
+            credentials::SESSION_ROUTES,
+        ]),
+        "vstoken" => tables.push(credentials::SESSION_ROUTES),
+        "vssh" => tables.push(credentials::HOOK_ROUTES),
         "vsaex" => tables.push(identity::ENTITLEMENT_ROUTES),
         _ => {}
     }

@@ -55,6 +55,22 @@ pub(crate) const ROUTES: &[Route] = &[
         &["vso.work"],
         batch,
     ),
+    Route::new(
+        super::batch::ROUTE,
+        "PATCH",
+        "wit/$batch",
+        Level::Organization,
+        &["vso.work_write"],
+        super::batch::unhandled,
+    ),
+    Route::new(
+        super::batch::ROUTE,
+        "POST",
+        "wit/$batch",
+        Level::Organization,
+        &["vso.work_write"],
+        super::batch::unhandled,
+    ),
     Route::new("wit.wiql", "POST", "wit/wiql", Level::Either, &["vso.work"], wiql::query),
 ];
 

@@ -39,6 +39,8 @@ enum Fate {
     Changed,
     Replaced,
     Dropped,
+    /// The whole request is.
+    Refused,
 }
 
 /// A table of the page.
@@ -57,6 +59,7 @@ impl Table {
                 "changed" => Fate::Changed,
                 "replaced" => Fate::Replaced,
                 "dropped" => Fate::Dropped,
+                "refused" => Fate::Refused,
                 other => panic!("unknown treatment: {other}"),
             };
             if cells[0].contains("underscore") {
@@ -77,6 +80,13 @@ impl Table {
             None => name == pattern,
         });
         rule.map_or(Fate::Passed, |(_, fate)| *fate)
+    }
+
+    fn leave_refused_out(&self, headers: &mut BTreeMap<String, String>) {
+        headers.retain(|name, _| self.fate(name) != Fate::Refused);
+        if headers.is_empty() {
+            headers.insert("x-other".to_owned(), "v".to_owned());
+        }
     }
 
     /// Generates names from the table, similar names, and others.
@@ -196,6 +206,7 @@ async fn request_headers_arrive_at_azure_devops_as_the_table_says() {
     let caller = Caller::of(&world).await;
     let table = Table::read("request headers");
     for (number, mut sent) in cases(&table.headers()).into_iter().enumerate() {
+        table.leave_refused_out(&mut sent);
         let named = sent.keys().nth(number % sent.len()).cloned().filter(|_| number % 3 == 0);
         if let Some(named) = &named {
             sent.insert("connection".to_owned(), format!("close, {named}"));
@@ -216,6 +227,7 @@ async fn request_headers_arrive_at_azure_devops_as_the_table_says() {
                     assert_ne!(arrived, Some(value), "{name} of {sent:?}");
                 }
                 Fate::Dropped => assert_eq!(arrived, None, "{name} of {sent:?}"),
+                Fate::Refused => panic!("{name} is refused"),
             }
         }
         for name in arrived.keys().filter(|name| !sent.contains_key(*name)) {
@@ -223,6 +235,24 @@ async fn request_headers_arrive_at_azure_devops_as_the_table_says() {
             assert!(ours.contains(&name.as_str()), "{name} was added");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_a_refused_header_reaches_nobody() {
+    let world = World::start().await;
+    let caller = Caller::of(&world).await;
+    world.devops().reset_counts();
+    let table = Table::read("request headers");
+    let refused = table.rules.iter().filter(|(_, fate)| *fate == Fate::Refused);
+    let refused: Vec<_> = refused.map(|(name, _)| name).collect();
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    let path = format!("/proxy/{}/dev.azure.com/mycompany/_apis/projects", caller.connection);
+    for (name, front) in refused.iter().flat_map(|name| world.fronts().map(|front| (name, front))) {
+        let sent = [((*name).clone(), "DELETE".to_owned())].into_iter().collect();
+        let answer = world.raw_get_with(front, &path, &sent).await;
+        answer.expect_problem(400, "invalid_request");
+    }
+    assert_eq!(world.devops().requests().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,6 +291,7 @@ async fn answer_headers_reach_the_caller_as_the_table_says() {
                 }
                 Fate::Replaced => assert_ne!(came.unwrap(), value, "{name}"),
                 Fate::Dropped => assert_eq!(came, None, "{name} of {sent:?}"),
+                Fate::Refused => panic!("no header of an answer is refused"),
             }
         }
         for name in came.keys().filter(|name| !sent.contains_key(*name)) {
@@ -288,6 +319,7 @@ async fn request_headers_pass_both_fronts_as_the_tables_say() {
     for front in Front::both(&world) {
         for mut sent in cases(&table.headers()) {
             sent.retain(|name, _| !READ_BY_SERVERS.contains(&name.as_str()));
+            table.leave_refused_out(&mut sent);
             caller.call_through(&front, &sent).await;
             let arrived = caller.arrived();
             for (name, value) in &sent {
@@ -364,7 +396,7 @@ Pragma: no-cache
 Cookie: UserAuthentication=x
 X-Forwarded-Host: evil.example
 X_Forwarded_For: 10.0.0.1
-X-HTTP-Method-Override: DELETE
+X_HTTP_Method_Override: DELETE
 X-Original-URL: /fabrikam
 X-Ado-Connect-User: grace
 Connection: close, x-hop

@@ -9,6 +9,7 @@
 mod answers;
 mod browsers;
 mod callers;
+mod closed_areas;
 mod contract;
 mod documents;
 mod entra_refusals;

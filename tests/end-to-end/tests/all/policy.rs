@@ -182,3 +182,112 @@ async fn a_refusal_names_the_page_for_signing_in_again() {
     let refused = refused.expect_problem(401, "connection_reauthorization_required");
     assert_eq!(refused.json()["reconnect_url"], there.as_str());
 }
+
+async fn batch(world: &World, connection: &str, calls: &Value) -> Answer {
+    let path =
+        format!("/proxy/{connection}/dev.azure.com/mycompany/_apis/wit/$batch?api-version=7.1");
+    world.post(&Caller::Application, &path, calls.clone()).await
+}
+
+fn change(method: &str, uri: &str) -> Value {
+    json!({
+        "method": method, "uri": uri, "headers": {"Content-Type": "application/json-patch+json"},
+        "body": [{"op": "add", "path": "/fields/System.Title", "value": "Changed by a batch"}],
+    })
+}
+
+async fn title(world: &World, connection: &str) -> Value {
+    let item = "dev.azure.com/mycompany/_apis/wit/workitems/1?api-version=7.1";
+    world.proxied(connection, item).await.expect(200).json()["fields"]["System.Title"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_judge_each_call_of_a_batch() {
+    let world = World::start().await;
+    let rules = |writable: &[&str]| {
+        let wiql = json!({"methods": ["POST"], "paths": ["/_apis/wit"]});
+        json!([{"methods": ["GET"]}, wiql, {"methods": ["PATCH"], "paths": writable}])
+    };
+    let settings = json!({"allowed_calls": rules(&["/Website/_apis/wit/workitems"])});
+    world.put_integration(INTEGRATION, settings).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    let before = title(&world, &connection).await;
+    let item = "/_apis/wit/workItems/1?api-version=7.1";
+    for call in [
+        change("PATCH", item),
+        change("patch", "/%5Fapis/wit/workItems/1?api-version=7.1"),
+        change("PATCH", "https://dev.azure.com/mycompany/_apis/wit/workItems/1?api-version=7.1"),
+        change("DELETE", "/_apis/wit/workItems/1?api-version=7.1"),
+        change("PATCH", "/Fabrikam/_apis/wit/workItems/1?api-version=7.1"),
+    ] {
+        // An allowed call beside it does not help.
+        let calls = json!([{"method": "GET", "uri": "/_apis/projects"}, call]);
+        batch(&world, &connection, &calls).await.expect_problem(403, "call_not_allowed");
+    }
+    for calls in [json!({}), json!([{"method": "GET"}]), json!([[]]), json!("x")] {
+        batch(&world, &connection, &calls).await.expect_problem(403, "call_not_allowed");
+    }
+    let elsewhere = json!([change("GET", "https://dev.azure.com/fabrikam/_apis/projects")]);
+    batch(&world, &connection, &elsewhere).await.expect_problem(403, "organization_not_allowed");
+    assert_eq!(world.devops().count("wit.batch"), 0);
+    assert_eq!(title(&world, &connection).await, before);
+
+    let settings = json!({"allowed_calls": rules(&["/_apis/wit/workitems"])});
+    world.put_integration(INTEGRATION, settings).await.expect(200);
+    batch(&world, &connection, &json!([change("PATCH", item)])).await.expect(200);
+    assert_eq!(title(&world, &connection).await, "Changed by a batch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integration_without_rules_lets_no_batch_into_a_closed_area() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    for uri in [
+        "/_apis/tokens/pats",
+        "/Website/_APIS/Token/SessionTokens",
+        "https://vssps.dev.azure.com/mycompany/_apis/tokens/pats",
+        "https://mycompany.vstoken.visualstudio.com/x",
+        "/_apis/hooks/subscriptions",
+        "/_apis/Contribution/HierarchyQuery",
+    ] {
+        let calls = json!([change("POST", uri)]);
+        let refused = batch(&world, &connection, &calls).await;
+        refused.expect_problem(403, "call_not_allowed");
+    }
+    assert_eq!(world.devops().count("wit.batch"), 0);
+    let calls = json!([change("PATCH", "/_apis/wit/workItems/1?api-version=7.1")]);
+    batch(&world, &connection, &calls).await.expect(200);
+    assert_eq!(title(&world, &connection).await, "Changed by a batch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_names_another_method_is_refused_and_not_sent_without_it() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let item = format!("/proxy/{connection}/dev.azure.com/mycompany/_apis/wit/workitems/1");
+    world.devops().reset_counts();
+    for front in world.fronts() {
+        for name in ["x-http-method-override", "X-HTTP-Method", "x-method-override"] {
+            let post = |query: &str| {
+                let url = format!("{front}{item}?api-version=7.1{query}");
+                world.request_at(&Caller::Application, Method::POST, &url).body("[]")
+            };
+            for request in [
+                post("").header(name, "DELETE"),
+                post("").header(name, "DELETE").header("x-ado-connect-dry", "1"),
+                post(&format!("&{name}=DELETE")),
+                post("")
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body(format!("{name}=DELETE")),
+            ] {
+                let refused = world.send(request).await;
+                let refused = refused.expect_problem(400, "invalid_request").json();
+                assert_eq!(refused["errors"][0]["field"], name.to_lowercase().as_str());
+            }
+        }
+        let mut call = change("POST", "/_apis/wit/workItems/1?api-version=7.1");
+        call["headers"]["X-HTTP-Method-Override"] = "DELETE".into();
+        batch(&world, &connection, &json!([call])).await.expect_problem(400, "invalid_request");
+    }
+    assert_eq!(world.devops().requests().len(), 0);
+}

@@ -1,0 +1,69 @@
+//! Whether an integration lets a call through: its rules, and the areas of Azure DevOps that are closed unless it opens
+//! them. A batch is let through if each of its calls is.
+
+use std::collections::BTreeSet;
+
+use devops::address::Address;
+use devops::closed::ClosedArea;
+use devops::{batch, method_override};
+use edge::problem::{Code, Problem};
+use http::{HeaderMap, Method};
+
+use crate::refusal;
+use crate::target::Target;
+
+/// The permission of a call.
+#[derive(Debug)]
+pub struct Permission {
+    /// The closed areas that the integration opens and the call reaches.
+    opened: BTreeSet<ClosedArea>,
+}
+
+impl Target {
+    /// Judges a call with these headers and this body.
+    ///
+    /// # Errors
+    /// [`Code::CallNotAllowed`] if the integration does not let it through, or if it is a batch that cannot be read;
+    /// [`Code::InvalidRequest`] if it names another method than its own. A batch has the problem of its first call that has
+    /// one.
+    pub fn permission(&self, headers: &HeaderMap, body: &[u8]) -> Result<Permission, Problem> {
+        method_override::refuse_in_form(headers, body).map_err(refusal::of_override)?;
+        let batched = batch::calls(&self.method, &self.address, headers, body);
+        let batched = batched.map_err(|error| refusal::of_batch(&error))?.unwrap_or_default();
+        let within = batched
+            .iter()
+            .flat_map(|call| call.readings.iter().map(move |address| (&call.method, address)));
+        let mut opened = BTreeSet::new();
+        for (method, address) in std::iter::once((&self.method, &self.address)).chain(within) {
+            opened.extend(self.permit(method, address)?);
+        }
+        Ok(Permission { opened })
+    }
+
+    /// Returns the closed area in which the address is, if the integration opens it.
+    fn permit(&self, method: &Method, address: &Address) -> Result<Option<ClosedArea>, Problem> {
+        let settings = &self.integration.settings;
+        let area = address.closed_area();
+        if let Some(area) = area.filter(|area| !settings.opens(*area)) {
+            return Err(refusal::of_closed(area));
+        }
+        if settings.allowed_calls.allows(method, address) {
+            Ok(area)
+        } else {
+            Err(Problem::new(Code::CallNotAllowed))
+        }
+    }
+}
+
+impl Permission {
+    /// Writes an audit line for each closed area that the call reaches.
+    pub(crate) fn audit(&self, target: &Target) {
+        for area in &self.opened {
+            tracing::info!(
+                audit = "closed_area_called", caller = %target.caller, connection = %target.connection.id,
+                integration = %target.integration.id, setting = area.setting(), method = %target.method,
+                "a call passes into an area that is closed by default",
+            );
+        }
+    }
+}

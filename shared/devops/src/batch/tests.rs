@@ -1,0 +1,250 @@
+use http::HeaderValue;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::closed::ClosedArea;
+use crate::organization::OrganizationName;
+
+const WORK_ITEMS: &str = "/mycompany/_apis/wit/$batch";
+const ANALYTICS: &str = "/mycompany/Website/_odata/v4.0/$batch";
+
+fn mycompany() -> [OrganizationName; 1] {
+    ["mycompany".parse().unwrap()]
+}
+
+fn headers(kind: &str) -> HeaderMap {
+    [(CONTENT_TYPE, HeaderValue::from_str(kind).unwrap())].into_iter().collect()
+}
+
+fn read(
+    host: &str,
+    path: &str,
+    kind: &str,
+    body: &str,
+) -> Result<Vec<(String, Vec<String>)>, BatchError> {
+    let address = Address::parse(host, path, None, &mycompany()).unwrap();
+    let calls = calls(&Method::POST, &address, &headers(kind), body.as_bytes())?;
+    let shown = |call: BatchedCall| {
+        let readings = call.readings.iter().map(|reading| reading.url().to_string()).collect();
+        (call.method.to_string(), readings)
+    };
+    Ok(calls.expect("a batch").into_iter().map(shown).collect())
+}
+
+fn work_items(body: &Value) -> Result<Vec<(String, Vec<String>)>, BatchError> {
+    read("dev.azure.com", WORK_ITEMS, "application/json", &body.to_string())
+}
+
+fn analytics(body: &str) -> Result<Vec<(String, Vec<String>)>, BatchError> {
+    read("analytics.dev.azure.com", ANALYTICS, "multipart/mixed; boundary=b", body)
+}
+
+#[test]
+fn calls_of_work_items_are_read_below_the_organization() {
+    let body = json!([
+        {"method": "PATCH", "uri": "/_apis/wit/workItems/1?api-version=7.1",
+         "headers": {"Content-Type": "application/json-patch+json"}, "body": [{"op": "add"}]},
+        {"method": "patch", "uri": "/My Project/_apis/wit/workItems/$User Story"},
+        {"method": "GET", "uri": "/mycompany/_apis/projects"},
+        {"method": "GET", "uri": "https://mycompany.visualstudio.com/_apis/projects"},
+    ]);
+    let url = |path: &str| format!("https://dev.azure.com/mycompany{path}");
+    let expected = [
+        ("PATCH", vec![url("/_apis/wit/workItems/1?api-version=7.1")]),
+        ("PATCH", vec![url("/My%20Project/_apis/wit/workItems/$User%20Story")]),
+        ("GET", vec![url("/mycompany/_apis/projects"), url("/_apis/projects")]),
+        ("GET", vec![url("/_apis/projects")]),
+    ];
+    let expected: Vec<_> = expected.map(|(method, urls)| (method.to_owned(), urls)).into();
+    assert_eq!(work_items(&body).unwrap(), expected);
+    assert_eq!(work_items(&json!([])).unwrap(), []);
+}
+
+#[test]
+fn a_batch_of_analytics_is_read_as_multipart_and_as_json() {
+    let body = "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n\
+        GET WorkItems?$select=Title HTTP/1.1\r\nAccept: application/json\r\n\r\n\r\n\
+        --b\r\ncontent-type: multipart/mixed; boundary=\"inner\"\r\n\r\n\
+        --inner\r\nContent-Type: application/http\r\n\r\n\
+        PATCH /mycompany/_odata/v4.0/Views(1) HTTP/1.1\r\nHost: analytics.dev.azure.com\r\n\r\n{\"a\":1}\r\n\
+        --inner--\r\n\
+        --b--\r\n";
+    let expected = [
+        (
+            "GET",
+            "https://analytics.dev.azure.com/mycompany/Website/_odata/v4.0/WorkItems?$select=Title",
+        ),
+        ("PATCH", "https://analytics.dev.azure.com/mycompany/_odata/v4.0/Views(1)"),
+    ];
+    let expected: Vec<_> =
+        expected.map(|(method, url)| (method.to_owned(), vec![url.to_owned()])).into();
+    assert_eq!(analytics(body).unwrap(), expected);
+    assert_eq!(analytics(&body.replace("\r\n", "\n")).unwrap(), expected);
+    let json = json!({"requests": [
+        {"id": "1", "method": "get", "url": "WorkItems?$select=Title"},
+        {"id": "2", "atomicityGroup": "a", "method": "PATCH", "url": "/mycompany/_odata/v4.0/Views(1)", "body": {"a": 1}},
+    ]});
+    let host = "analytics.dev.azure.com";
+    assert_eq!(read(host, ANALYTICS, "application/json", &json.to_string()).unwrap(), expected);
+}
+
+#[test]
+fn every_spelling_of_a_batch_is_one_and_a_look_at_it_is_not() {
+    let of = |method: &Method, path: &str, body: &[u8]| {
+        let address = Address::parse("dev.azure.com", path, None, &mycompany()).unwrap();
+        calls(method, &address, &HeaderMap::new(), body)
+    };
+    for path in [
+        WORK_ITEMS,
+        "/mycompany/_apis/wit/%24BATCH",
+        "/mycompany/_apis/wit/$batch/",
+        "/mycompany/_apis/wit/$batch;x",
+        "/mycompany/_apis/wit%2F$batch%20",
+        "/mycompany/DefaultCollection/_apis/wit/$Batch",
+    ] {
+        for method in [Method::POST, Method::PATCH, Method::GET] {
+            assert_eq!(of(&method, path, b"[]"), Ok(Some(Vec::new())), "{method} {path}");
+        }
+    }
+    assert_eq!(of(&Method::OPTIONS, WORK_ITEMS, b""), Ok(None));
+    assert!(of(&Method::POST, WORK_ITEMS, b"").is_err());
+    assert_eq!(of(&Method::POST, "/mycompany/_apis/wit/workitemsbatch", b"x"), Ok(None));
+}
+
+#[test]
+fn a_json_batch_that_servers_could_read_differently_is_refused() {
+    let call = r#""method":"GET","uri":"/_apis/projects""#;
+    for body in [
+        "",
+        "{}",
+        "null",
+        "[",
+        "[1]",
+        "[{}]",
+        "[[]]",
+        &format!("[{{{call},\"method\":\"PATCH\"}}]"),
+        &format!("[{{{call},\"METHOD\":\"PATCH\"}}]"),
+        &format!("[{{{call},\"Uri\":\"/_apis/tokens/pats\"}}]"),
+        &format!("[{{{call},\"$type\":\"x\"}}]"),
+        &format!("[{{{call}}}] []"),
+        &format!("[{{{call}}}/**/]"),
+        "[{'method':'GET','uri':'/_apis/projects'}]",
+        r#"[{"method":"TRACE","uri":"/_apis/projects"}]"#,
+        r#"[{"method":"GET ","uri":"/_apis/projects"}]"#,
+        r#"[{"method":"GET","uri":"_apis/projects"}]"#,
+        r#"[{"method":"GET","uri":"//fabrikam/_apis/projects"}]"#,
+        r#"[{"method":"GET","uri":"/..\/fabrikam/_apis/projects"}]"#,
+        r#"[{"method":"GET","uri":"/\\..\\fabrikam/_apis/projects"}]"#,
+        r#"[{"method":"GET","uri":"/_apis/projects#"}]"#,
+        r#"[{"method":"GET","uri":"http://dev.azure.com/mycompany/_apis/projects"}]"#,
+        r#"[{"method":"GET","uri":"https://evil.example/mycompany/_apis/projects"}]"#,
+        r#"[{"method":"GET","uri":"https://dev.azure.com/fabrikam/_apis/projects"}]"#,
+        r#"[{"method":"GET","uri":"https://u@dev.azure.com/mycompany/_apis/projects"}]"#,
+    ] {
+        let host = "dev.azure.com";
+        assert!(read(host, WORK_ITEMS, "application/json", body).is_err(), "{body}");
+    }
+    let one = format!("[{{{call}}}]");
+    for kind in
+        ["application/json; charset=utf-16", "text/plain", "multipart/form-data; boundary=b"]
+    {
+        assert!(read("dev.azure.com", WORK_ITEMS, kind, &one).is_err(), "{kind}");
+    }
+    let address = Address::parse("dev.azure.com", WORK_ITEMS, None, &mycompany()).unwrap();
+    let mut compressed = headers("application/json");
+    compressed.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    assert!(calls(&Method::POST, &address, &compressed, one.as_bytes()).is_err());
+    let mut two = headers("application/json");
+    two.append(CONTENT_TYPE, HeaderValue::from_static("multipart/mixed; boundary=b"));
+    assert!(calls(&Method::POST, &address, &two, one.as_bytes()).is_err());
+    let utf_16: Vec<u8> = one.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(calls(&Method::POST, &address, &headers("application/json"), &utf_16).is_err());
+    let many = json!(vec![json!({"method": "GET", "uri": "/_apis/projects"}); 201]);
+    assert!(work_items(&many).is_err());
+}
+
+#[test]
+fn a_multipart_batch_that_servers_could_read_differently_is_refused() {
+    let good = "--b\r\nContent-Type: application/http\r\n\r\nGET WorkItems HTTP/1.1\r\nAccept: a\r\n\r\n--b--\r\n";
+    assert_eq!(analytics(good).unwrap().len(), 1);
+    for bad in [
+        String::new(),
+        good.replace("--b--\r\n", ""),
+        format!("preamble\r\n{good}"),
+        format!("{good}epilogue"),
+        format!("{good}{good}"),
+        good.replacen("--b", " --b", 1),
+        good.replacen("--b\r", "--bc\r", 1),
+        good.replace("application/http", "application/json"),
+        good.replace("Content-Type:", "Content-Type :"),
+        good.replace("Content-Type", "Content-Type: x\r\nContent-Type"),
+        good.replace("Accept: a", "Accept: a\r\n folded: b"),
+        good.replace("Accept: a", "Host: dev.azure.com"),
+        good.replace("Accept: a", "Host: analytics.dev.azure.com\r\nHost: analytics.dev.azure.com"),
+        good.replace("Accept: a", "a\rPATCH: b"),
+        good.replace("GET ", "GET  "),
+        good.replace("GET", "TRACE"),
+        good.replace(" HTTP/1.1", ""),
+        good.replace("WorkItems", "../../../fabrikam/_odata/v4.0/WorkItems"),
+        good.replace("WorkItems", "/fabrikam/_odata/v4.0/WorkItems"),
+        good.replace("WorkItems", "https://evil.example/WorkItems"),
+    ] {
+        assert!(analytics(&bad).is_err(), "{bad:?}");
+    }
+    for parameters in
+        ["", "boundary=", "boundary=a b", "boundary=b; boundary=c", "boundary=b; charset=utf-7"]
+    {
+        let kind = format!("multipart/mixed; {parameters}");
+        assert!(read("analytics.dev.azure.com", ANALYTICS, &kind, good).is_err(), "{kind}");
+    }
+}
+
+#[test]
+fn an_override_inside_a_batch_is_refused_by_name() {
+    let overridden = Err(BatchError::MethodOverride(MethodOverride("x-http-method-override")));
+    let header = json!([{"method": "POST", "uri": "/_apis/wit/workItems/1", "headers": {"X-HTTP-Method-Override": "DELETE"}}]);
+    assert_eq!(work_items(&header), overridden);
+    for name in ["Host", "Authorization", "X-Original-URL", "x_http_method_override", "Cookie"] {
+        let header =
+            json!([{"method": "POST", "uri": "/_apis/wit/workItems/1", "headers": {name: "x"}}]);
+        assert!(matches!(work_items(&header), Err(BatchError::Unreadable(_))), "{name}");
+    }
+    let query =
+        json!([{"method": "POST", "uri": "/_apis/wit/workItems/1?X-HTTP-Method-Override=DELETE"}]);
+    let named = MethodOverride("x-http-method-override");
+    assert_eq!(work_items(&query), Err(AddressError::MethodOverride(named).into()));
+    let part = "--b\r\nContent-Type: application/http\r\n\r\nPOST WorkItems HTTP/1.1\r\nx-http-method-override: PATCH\r\n\r\n--b--";
+    assert_eq!(analytics(part), overridden);
+}
+
+proptest! {
+    /// Only what is in the organization and is read in one way gets through, and a closed area stays one.
+    #[test]
+    fn no_call_of_a_batch_leaves_the_organization_or_hides_its_area(
+        uri in "(https://(dev.azure.com|evil.example|[a-z@.]{1,12}))?(/|%2f|\\\\|\\.\\.|//|mycompany|fabrikam|_apis|tokens|wit|\\?|#){0,8}",
+        method in "(GET|PATCH|get|TRACE|X)",
+    ) {
+        let body = json!([{"method": method, "uri": uri}]);
+        let address = Address::parse("dev.azure.com", WORK_ITEMS, None, &mycompany()).unwrap();
+        let body = body.to_string();
+        if let Ok(calls) = calls(&Method::POST, &address, &headers("application/json"), body.as_bytes()) {
+            for call in calls.unwrap() {
+                prop_assert!(!call.readings.is_empty());
+                for reading in call.readings {
+                    let organization = reading.organization().cloned();
+                    prop_assert_eq!(organization, mycompany().into_iter().next());
+                    if uri.split('?').next().unwrap_or_default().ends_with("/_apis/tokens") {
+                        prop_assert_eq!(reading.closed_area(), Some(ClosedArea::Credentials));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..200), kind in "(application/json|multipart/mixed; boundary=[a-c-]{0,2})") {
+        let address = Address::parse("dev.azure.com", WORK_ITEMS, None, &mycompany()).unwrap();
+        let _ = calls(&Method::POST, &address, &headers(&kind), &body);
+    }
+}
