@@ -255,6 +255,7 @@ impl Callback {
                 Ok(Outcome::Active { connection, connected })
             }
             Completed::DifferentAccount => Err(Problem::new(Code::DifferentAccount)),
+            Completed::IntegrationGone => Err(Problem::new(Code::IntegrationNotReady)),
             Completed::SessionGone => Err(Problem::new(Code::SessionUnknown)),
         }
     }

@@ -87,6 +87,8 @@ pub(crate) async fn answer(call: &Call<'_>) -> HttpResult {
         Operation::GetConnection => connections::get(call).await,
         Operation::DeleteConnection => connections::delete(call).await,
         Operation::ConfirmConnection => connections::confirm(call).await,
+        Operation::PauseConnection => connections::pause(call).await,
+        Operation::ResumeConnection => connections::resume(call).await,
         Operation::CreateApiKey => api_keys::create(call).await,
         Operation::ListApiKeys => api_keys::list(call).await,
         Operation::DeleteApiKey => api_keys::delete(call).await,

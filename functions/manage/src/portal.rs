@@ -107,7 +107,7 @@ async fn page(visit: &Visit<'_>, segments: &[&str]) -> HttpResult {
         ["integrations", id, "verify" | "connect" | "pause" | "resume"] => {
             frame::to(&format!("/portal/integrations/{id}"))
         }
-        ["connections", id, "connect" | "refresh"] => {
+        ["connections", id, "connect" | "refresh" | "pause" | "resume"] => {
             frame::to(&format!("/portal/connections/{id}"))
         }
         ["connected", "refuse"] => frame::to("/portal/connections"),
@@ -150,6 +150,12 @@ async fn act(visit: &Visit<'_>, segments: &[&str], form: &Form) -> HttpResult {
         }
         ["connections", id, "refresh"] => {
             ("refresh_connection", Box::pin(calls::refresh(visit, id)))
+        }
+        ["connections", id, "pause"] => {
+            ("pause_connection", Box::pin(connections::pause(visit, id)))
+        }
+        ["connections", id, "resume"] => {
+            ("resume_connection", Box::pin(connections::resume(visit, id)))
         }
         ["connections", id, "try"] => ("try_call", Box::pin(calls::try_call(visit, id, form))),
         ["connections", id, "disconnect"] => {

@@ -153,10 +153,14 @@ fn downstream(upstream: Upstream, target: &Target, gateway: &Gateway) -> Respons
         Body::Whole(body) => {
             Content::Whole(gateway.rewrite_body(&target.address, &upstream.headers, body))
         }
-        Body::Chunks(chunks) => match gateway.next_links(&target.address, &upstream.headers) {
-            Some(links) => Content::Chunks(rewritten(chunks, links)),
-            None => Content::Chunks(chunks),
-        },
+        Body::Chunks(chunks, withdrawal) => {
+            let links = gateway.next_links(&target.address, &upstream.headers);
+            let chunks = match links {
+                Some(links) => rewritten(chunks, links),
+                None => chunks,
+            };
+            Content::Chunks(chunks, withdrawal)
+        }
     };
     let mut response = Response::new(content);
     *response.status_mut() = upstream.status;

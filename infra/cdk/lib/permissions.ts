@@ -39,13 +39,17 @@ export function makeIdentities(scope: Construct, reach: Reach) {
   const readsOperatorKey = allow('secretsmanager:GetSecretValue', operatorKey.ref);
   const sendsEvents = allow('events:PutEvents', reach.eventBus.attrArn);
   const proxy = [
-    allow(dynamodb('GetItem'), integrations.attrArn, kinds('api_key#*', 'integration#*', 'service', 'tenants#*')),
+    allow(
+      dynamodb('GetItem', 'BatchGetItem'),
+      integrations.attrArn,
+      kinds('api_key#*', 'integration#*', 'service', 'tenants#*'),
+    ),
     allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*', 'tenants#*')),
     // A scan has no key, so it is a statement of its own.
     allow(dynamodb('Scan'), integrations.attrArn),
     allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*')),
     allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('tally#*')),
-    allow(dynamodb('GetItem', 'UpdateItem'), connections.attrArn),
+    allow(dynamodb('GetItem', 'BatchGetItem', 'UpdateItem'), connections.attrArn),
     allow(dynamodb('GetItem', 'UpdateItem'), tokens.attrArn),
     readsCredentials,
     readsOperatorKey,
@@ -62,6 +66,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     Callback: make('Callback', [
       allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service', 'tenants#*')),
       allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*', 'tenants#*')),
+      allow(dynamodb('ConditionCheckItem'), integrations.attrArn, kinds('integration#*')),
       allow(dynamodb('DeleteItem'), sessions.attrArn, kinds('session#*', 'state#*')),
       allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), connections.attrArn),
       allow(dynamodb('PutItem', 'DeleteItem'), tokens.attrArn),

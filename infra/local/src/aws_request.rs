@@ -75,7 +75,12 @@ fn dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(table, _)| Needed::new("dynamodb:BatchGetItem", table_arn(table)))
+            .map(|(table, read)| {
+                let keys = list(read, "Keys").map(|key| text(&key["pk"], "S").to_owned());
+                let mut needed = Needed::new("dynamodb:BatchGetItem", table_arn(table));
+                needed.context.push(("dynamodb:LeadingKeys".to_owned(), keys.collect()));
+                needed
+            })
             .collect(),
         _ => {
             let mut needed = on_item(operation, text(body, "TableName"), body);

@@ -30,10 +30,14 @@ impl Calls {
 /// Refuses a connection that cannot be used, with the place where its user can sign in again.
 ///
 /// # Errors
-/// [`Code::IntegrationNotReady`], [`Code::ConnectionPending`] or [`Code::ConnectionReauthorizationRequired`].
+/// [`Code::IntegrationNotReady`], [`Code::ConnectionPaused`], [`Code::ConnectionPending`] or
+/// [`Code::ConnectionReauthorizationRequired`].
 pub fn require_usable(connection: &Connection, integration: &Integration) -> Result<(), Problem> {
     if integration.status == integrations::Status::Paused {
         return Err(Problem::new(Code::IntegrationNotReady));
+    }
+    if connection.paused_at.is_some() {
+        return Err(Problem::new(Code::ConnectionPaused));
     }
     match connection.status {
         Status::Active => Ok(()),

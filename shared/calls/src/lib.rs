@@ -25,6 +25,7 @@ mod scopes;
 mod send;
 pub mod target;
 mod upstream;
+mod watch;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ use ground::clock::Clock;
 use ground::random::Random;
 use ground::remembered::Remembered;
 use http::{HeaderMap, StatusCode};
+use vault::call_items::{CallItemReader, CallKeys};
 use vault::connections::{Connection, Connections};
 use vault::integrations::Integrations;
 use vault::limits::LimitLedger;
@@ -49,6 +51,7 @@ use crate::me::KnownIntegrations;
 pub use crate::send::{Call, Reading};
 use crate::target::Target;
 pub use crate::upstream::{Body, Upstream};
+use crate::watch::Withdrawn;
 
 /// The stores that calls read and write, besides the tokens.
 pub struct Stores {
@@ -56,6 +59,8 @@ pub struct Stores {
     pub connections: Connections,
     /// Their integrations.
     pub integrations: Integrations,
+    /// The items that permit a call under way.
+    pub call_items: CallItemReader,
     /// The use of the operator's limits.
     pub limits: LimitLedger,
     /// The hourly counts.
@@ -78,6 +83,7 @@ impl Calls {
         let stores = Stores {
             connections: deployment.connections(),
             integrations: deployment.integrations(),
+            call_items: deployment.call_items(),
             limits: deployment.limits(),
             tallies: deployment.tallies(),
         };
@@ -157,18 +163,34 @@ impl Calls {
         pace::wait(&target.connection, &call.deadlines, &*self.clock).await?;
         // The operator's limits. The places under them are held until the answer's body has left.
         let places = self.take_places(target, &call.deadlines).await?;
+        // What permits the call is watched until the answer's body has left.
+        let mut withdrawn = self.watch(target);
         // Token, call and verdict; with a renewed token once more if Azure DevOps rejects this one.
-        match self.send_judged(target, call, log).await {
+        let sent = tokio::select! {
+            biased;
+            sent = self.send_judged(target, call, log) => sent,
+            problem = &mut withdrawn => Err(watch::of_ended(problem, &target.method)),
+        };
+        match sent {
             Ok(upstream) => {
                 // When Azure DevOps may be called next, and that the connection is in use.
                 self.note(&target.connection, &upstream.headers).await;
-                Ok(upstream.holding(places).await)
+                Ok(upstream.holding(places, withdrawn).await)
             }
             Err(problem) => {
                 places.release().await;
                 Err(problem)
             }
         }
+    }
+
+    fn watch(&self, target: &Target) -> Withdrawn {
+        let keys = CallKeys {
+            api_key: target.api_key.clone(),
+            integration: target.integration.id.clone(),
+            connection: target.connection.id.clone(),
+        };
+        watch::watch(self.stores.call_items.clone(), keys, Arc::clone(&self.clock))
     }
 
     async fn note(&self, connection: &Connection, headers: &HeaderMap) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use edge::problem::{Code, Problem};
 use http::{HeaderName, HeaderValue};
+use tokio::runtime::Handle;
 use vault::limits::{Exceeded, Limit, LimitLedger, Place, Standing, Subject, Taken};
 
 use crate::Calls;
@@ -15,6 +16,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The places that a call holds under the limits until its answer has left.
+#[derive(Clone)]
 pub(crate) struct Places {
     limits: LimitLedger,
     taken: Vec<Place>,
@@ -72,6 +74,27 @@ impl Places {
             if let Err(error) = self.limits.release(place).await {
                 tracing::warn!("a place could not be released, it expires later: {error}");
             }
+        }
+    }
+}
+
+/// Places that are released even if nobody asks for the rest of the answer: otherwise they would be taken until the longest
+/// time of a call is over.
+pub(crate) struct HeldPlaces(pub(crate) Option<Places>);
+
+impl HeldPlaces {
+    pub(crate) async fn release(mut self) {
+        if let Some(places) = self.0.take() {
+            places.release().await;
+        }
+    }
+}
+
+impl Drop for HeldPlaces {
+    fn drop(&mut self) {
+        let places = self.0.take().filter(|places| !places.taken.is_empty());
+        if let (Some(places), Ok(runtime)) = (places, Handle::try_current()) {
+            runtime.spawn(async move { places.release().await });
         }
     }
 }

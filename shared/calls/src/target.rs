@@ -7,6 +7,7 @@ use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use http::Method;
 use vault::connections::Connection;
+use vault::ids::ApiKeyId;
 use vault::integrations::Integration;
 
 use crate::connection::require_usable;
@@ -26,6 +27,8 @@ pub struct Target {
     pub address: Address,
     /// The caller's name in logs.
     pub(crate) caller: String,
+    /// The caller's API key, if it has one.
+    pub(crate) api_key: Option<ApiKeyId>,
 }
 
 impl Calls {
@@ -50,8 +53,8 @@ impl Calls {
         log.host(address.host());
         require_known(destination.method)?;
         let method = destination.method.clone();
-        let caller = caller.id.clone();
-        Ok(Target { connection, integration, method, address, caller })
+        let (caller, api_key) = (caller.id.clone(), caller.api_key.clone());
+        Ok(Target { connection, integration, method, address, caller, api_key })
     }
 }
 

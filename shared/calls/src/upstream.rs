@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use edge::streaming::{BrokenOff, Chunks};
-use futures_util::future::ready;
+use edge::streaming::{BrokenOff, Chunks, Withdrawal};
+use futures_util::future::pending;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::time::Instant;
 use vault::limits::Standing;
 
-use crate::limits::{Places, rate_limit_headers};
+use crate::limits::{HeldPlaces, Places, rate_limit_headers};
+use crate::watch::Withdrawn;
 
 /// The longest silence in the middle of a body.
 const LONGEST_SILENCE: Duration = Duration::from_mins(2);
@@ -32,8 +33,8 @@ pub struct Upstream {
 pub enum Body {
     /// All of it; always so with [`crate::Reading::Whole`].
     Whole(Bytes),
-    /// As it comes.
-    Chunks(Chunks),
+    /// As it comes, until it ends or what permits it is withdrawn.
+    Chunks(Chunks, Withdrawal),
 }
 
 impl Upstream {
@@ -46,19 +47,27 @@ impl Upstream {
     pub(crate) fn known_body(&self) -> &[u8] {
         match &self.body {
             Body::Whole(bytes) => bytes,
-            Body::Chunks(_) => &self.beginning,
+            Body::Chunks(..) => &self.beginning,
         }
     }
 
-    /// Holds the places of the call until the body has left; at once if it was read whole.
-    pub(crate) async fn holding(mut self, mut places: Places) -> Self {
+    /// Holds the places of the call until the body has left, or what permits it is withdrawn; if it was read whole, releases
+    /// them at once.
+    pub(crate) async fn holding(mut self, mut places: Places, withdrawn: Withdrawn) -> Self {
         self.standings = std::mem::take(&mut places.standings);
         self.body = match self.body {
             Body::Whole(bytes) => {
                 places.release().await;
                 Body::Whole(bytes)
             }
-            Body::Chunks(chunks) => Body::Chunks(release_when_sent(chunks, places)),
+            Body::Chunks(chunks, _) => {
+                let held = places.clone();
+                let withdrawal = async move {
+                    withdrawn.await;
+                    held.release().await;
+                };
+                Body::Chunks(release_when_sent(chunks, places), Box::pin(withdrawal))
+            }
         };
         self
     }
@@ -80,11 +89,25 @@ impl Body {
             Some((Err(BrokenOff), None))
         });
         let beginning = stream::iter((!beginning.is_empty()).then_some(Ok(beginning)));
-        Self::Chunks(beginning.chain(chunks).boxed())
+        Self::Chunks(beginning.chain(chunks).boxed(), Box::pin(pending()))
     }
 }
 
+/// Releases the places when the body has left, breaks off or is abandoned.
 fn release_when_sent(chunks: Chunks, places: Places) -> Chunks {
-    let end = stream::once(async move { places.release().await });
-    chunks.chain(end.filter_map(|()| ready(None))).boxed()
+    let sending = stream::unfold(Some((chunks, HeldPlaces(Some(places)))), |state| async move {
+        let (mut chunks, held) = state?;
+        match chunks.next().await {
+            Some(Ok(chunk)) => Some((Ok(chunk), Some((chunks, held)))),
+            Some(Err(broken_off)) => {
+                held.release().await;
+                Some((Err(broken_off), None))
+            }
+            None => {
+                held.release().await;
+                None
+            }
+        }
+    });
+    sending.boxed()
 }

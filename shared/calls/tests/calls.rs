@@ -26,11 +26,13 @@ const PROJECTS: &str = "/mycompany/_apis/projects";
 const WORK_ITEMS: &str = "/mycompany/Website/_apis/wit/workitems/1";
 
 fn application() -> Caller {
-    Caller { id: "key:1".to_owned(), kind: Kind::Application { integration: None } }
+    let kind = Kind::Application { integration: None };
+    Caller { id: "key:1".to_owned(), kind, api_key: None }
 }
 
 fn user() -> Caller {
-    Caller { id: "user:1".to_owned(), kind: Kind::User { user: USER.parse().unwrap() } }
+    let kind = Kind::User { user: USER.parse().unwrap() };
+    Caller { id: "user:1".to_owned(), kind, api_key: None }
 }
 
 async fn target(

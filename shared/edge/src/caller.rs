@@ -20,7 +20,7 @@ use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use vault::api_keys::{self, ApiKeys};
-use vault::ids::{IntegrationId, UserId};
+use vault::ids::{ApiKeyId, IntegrationId, UserId};
 use vault::operator_key::OperatorKey;
 use vault::secret_token::SecretHash;
 
@@ -54,6 +54,8 @@ pub struct Caller {
     pub id: String,
     /// The kind of caller.
     pub kind: Kind,
+    /// The API key that it presented, if it was one.
+    pub api_key: Option<ApiKeyId>,
 }
 
 /// The kinds of callers, with their limits.
@@ -122,7 +124,7 @@ impl Caller {
 
     /// The caller that presents the stack's own operator key.
     fn operator() -> Self {
-        Self { id: "operator".to_owned(), kind: Kind::Operator }
+        Self { id: "operator".to_owned(), kind: Kind::Operator, api_key: None }
     }
 
     fn of_key(key: &api_keys::ApiKey) -> Self {
@@ -132,13 +134,13 @@ impl Caller {
                 Kind::Application { integration: key.integration.clone() }
             }
         };
-        Self { id: format!("key:{}", key.id), kind }
+        Self { id: format!("key:{}", key.id), kind, api_key: Some(key.id.clone()) }
     }
 
     fn of_user(user: UserId) -> Self {
         let digest = URL_SAFE_NO_PAD.encode(digest(&SHA256, user.as_str().as_bytes()));
         let short = digest.get(..16).unwrap_or(&digest);
-        Self { id: format!("user:{short}"), kind: Kind::User { user } }
+        Self { id: format!("user:{short}"), kind: Kind::User { user }, api_key: None }
     }
 }
 

@@ -13,6 +13,7 @@ use ground::random::Random;
 use url::Url;
 use vault::api_keys::ApiKeys;
 use vault::aws::Clients;
+use vault::call_items::CallItemReader;
 use vault::client_credentials::ClientCredentials;
 use vault::connections::Connections;
 use vault::events::Events;
@@ -81,6 +82,11 @@ impl Deployment {
     /// API keys.
     pub fn api_keys(&self) -> ApiKeys {
         ApiKeys::new(self.aws.dynamodb.clone(), self.config.tables.integrations.clone())
+    }
+
+    /// The items that decide about a call under way.
+    pub fn call_items(&self) -> CallItemReader {
+        CallItemReader::new(self.aws.dynamodb.clone(), &self.config.tables)
     }
 
     /// Integrations.

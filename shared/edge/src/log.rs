@@ -192,6 +192,8 @@ pub(crate) enum StreamEnd {
     BrokenOff,
     /// It was broken off because Lambda streams no more for one invocation.
     TooLarge,
+    /// What permits it was withdrawn: a pause, a deleted key or connection.
+    Withdrawn,
     /// The client did not read the rest.
     Abandoned,
 }

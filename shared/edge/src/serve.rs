@@ -25,7 +25,7 @@ use crate::problem::{Code, Problem};
 use crate::refusal::{self, Format};
 use crate::respond::{self, PassedThrough};
 use crate::routes::{self, Audience, Found, Function, Matched};
-use crate::streaming::{self, Chunks, Content, Recorded};
+use crate::streaming::{self, Chunks, Content, Recorded, Withdrawal};
 
 /// The header with the id of a request in the logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -81,8 +81,8 @@ pub async fn run(function: impl HttpFunction) -> Result<(), lambda_runtime::Erro
                     entry.write(None);
                     FunctionResponse::BufferedResponse(response)
                 }
-                Outgoing::Streamed { metadata_prelude, chunks } => {
-                    let stream = Recorded::new(chunks, entry);
+                Outgoing::Streamed { metadata_prelude, chunks, withdrawal } => {
+                    let stream = Recorded::new(chunks, withdrawal, entry);
                     FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, stream })
                 }
             })
@@ -95,7 +95,7 @@ pub async fn run(function: impl HttpFunction) -> Result<(), lambda_runtime::Erro
 /// An answer on its way out.
 enum Outgoing {
     Whole(GatewayResponse),
-    Streamed { metadata_prelude: MetadataPrelude, chunks: Chunks },
+    Streamed { metadata_prelude: MetadataPrelude, chunks: Chunks, withdrawal: Withdrawal },
 }
 
 /// Returns the answer to one event, and its line in the log.
@@ -152,8 +152,8 @@ impl Outgoing {
                 ..response
             }),
             Self::Streamed { metadata_prelude, .. } => {
-                let chunks = Content::from(Body::new()).into_chunks();
-                Self::Streamed { metadata_prelude, chunks }
+                let (chunks, withdrawal) = Content::from(Body::new()).into_chunks();
+                Self::Streamed { metadata_prelude, chunks, withdrawal }
             }
         }
     }
@@ -231,8 +231,9 @@ fn finish(
     let problem = match (function.response_mode(), content) {
         (ResponseMode::Streamed, content) => {
             let metadata_prelude = streaming::prelude(&parts);
-            let chunks = content.into_chunks();
-            return (Outgoing::Streamed { metadata_prelude, chunks }, status, passed_through);
+            let (chunks, withdrawal) = content.into_chunks();
+            let streamed = Outgoing::Streamed { metadata_prelude, chunks, withdrawal };
+            return (streamed, status, passed_through);
         }
         (ResponseMode::Buffered, Content::Whole(body)) => {
             let response = GatewayResponse::from(Response::from_parts(parts, body));
@@ -241,7 +242,7 @@ fn finish(
             }
             Problem::new(Code::ResponseTooLarge)
         }
-        (ResponseMode::Buffered, Content::Chunks(_)) => {
+        (ResponseMode::Buffered, Content::Chunks(..)) => {
             Problem::new(Code::InternalError).cause("a streamed answer where answers are buffered")
         }
     };

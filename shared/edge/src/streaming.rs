@@ -7,14 +7,18 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use crate::gateway::Body;
 use bytes::Bytes;
+use futures_util::future::pending;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
 use lambda_runtime::MetadataPrelude;
+use tokio::task::JoinHandle;
 
 use crate::gateway::{self, STREAM_LIMIT};
 use crate::log::{Entry, StreamEnd, Streamed};
@@ -31,12 +35,15 @@ pub struct BrokenOff;
 /// A body as it comes.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BrokenOff>> + Send>>;
 
+/// Resolves when a body must not go on, because what permits it was withdrawn.
+pub type Withdrawal = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The body of a handler's answer.
 pub enum Content {
     /// The whole body.
     Whole(Body),
-    /// The body as it comes; only where answers are streamed.
-    Chunks(Chunks),
+    /// The body as it comes, and its withdrawal; only where answers are streamed.
+    Chunks(Chunks, Withdrawal),
 }
 
 impl From<Body> for Content {
@@ -49,17 +56,20 @@ impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Whole(_) => "Whole",
-            Self::Chunks(_) => "Chunks",
+            Self::Chunks(..) => "Chunks",
         })
     }
 }
 
 impl Content {
-    /// The body as chunks.
-    pub(crate) fn into_chunks(self) -> Chunks {
+    /// The body as chunks, and its withdrawal.
+    pub(crate) fn into_chunks(self) -> (Chunks, Withdrawal) {
         match self {
-            Self::Chunks(chunks) => chunks,
-            Self::Whole(body) => stream::iter((!body.is_empty()).then_some(Ok(body))).boxed(),
+            Self::Chunks(chunks, withdrawal) => (chunks, withdrawal),
+            Self::Whole(body) => {
+                let chunks = stream::iter((!body.is_empty()).then_some(Ok(body))).boxed();
+                (chunks, Box::pin(pending()))
+            }
         }
     }
 }
@@ -85,22 +95,42 @@ pub(crate) fn prelude(parts: &Parts) -> MetadataPrelude {
 /// A body on its way; its request is logged when it ends.
 pub(crate) struct Recorded {
     chunks: Chunks,
-    entry: Option<Entry>,
-    bytes: u64,
+    record: Arc<Record>,
+    watching: JoinHandle<()>,
+}
+
+/// The bytes that have left, and the line of the log until it is written.
+struct Record {
+    bytes: AtomicU64,
+    entry: Mutex<Option<Entry>>,
+}
+
+impl Record {
+    /// Writes the line. Returns whether this is the end, and not something after it.
+    fn ended(&self, end: StreamEnd) -> bool {
+        let entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(entry) = entry else { return false };
+        if end == StreamEnd::TooLarge {
+            entry.metric(STREAMS_TOO_LARGE, Unit::Count, 1);
+        }
+        entry.write(Some(Streamed { bytes: self.bytes.load(Ordering::Relaxed), end }));
+        true
+    }
 }
 
 impl Recorded {
-    pub(crate) fn new(chunks: Chunks, entry: Entry) -> Self {
-        Self { chunks, entry: Some(entry), bytes: 0 }
-    }
-
-    fn ended(&mut self, end: StreamEnd) {
-        if let Some(entry) = self.entry.take() {
-            if end == StreamEnd::TooLarge {
-                entry.metric(STREAMS_TOO_LARGE, Unit::Count, 1);
+    /// The withdrawal is awaited by a task of its own: while the client does not read, nobody asks for the next chunk.
+    pub(crate) fn new(chunks: Chunks, withdrawal: Withdrawal, entry: Entry) -> Self {
+        let record = Record { bytes: AtomicU64::new(0), entry: Mutex::new(Some(entry)) };
+        let record = Arc::new(record);
+        let recorded = Arc::clone(&record);
+        let watching = tokio::spawn(async move {
+            withdrawal.await;
+            if recorded.ended(StreamEnd::Withdrawn) {
+                break_off();
             }
-            entry.write(Some(Streamed { bytes: self.bytes, end }));
-        }
+        });
+        Self { chunks, record, watching }
     }
 }
 
@@ -110,14 +140,19 @@ impl Stream for Recorded {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let polled = self.chunks.as_mut().poll_next(context);
         match &polled {
-            Poll::Ready(Some(Ok(chunk))) if self.bytes + chunk.len() as u64 > STREAM_LIMIT => {
-                self.ended(StreamEnd::TooLarge);
-                break_off();
+            Poll::Ready(Some(Ok(chunk))) => {
+                let length = chunk.len() as u64;
+                if self.record.bytes.load(Ordering::Relaxed) + length > STREAM_LIMIT {
+                    self.record.ended(StreamEnd::TooLarge);
+                    break_off();
+                }
+                self.record.bytes.fetch_add(length, Ordering::Relaxed);
             }
-            Poll::Ready(Some(Ok(chunk))) => self.bytes += chunk.len() as u64,
-            Poll::Ready(None) => self.ended(StreamEnd::Complete),
+            Poll::Ready(None) => {
+                self.record.ended(StreamEnd::Complete);
+            }
             Poll::Ready(Some(Err(BrokenOff))) => {
-                self.ended(StreamEnd::BrokenOff);
+                self.record.ended(StreamEnd::BrokenOff);
                 break_off();
             }
             Poll::Pending => {}
@@ -128,7 +163,8 @@ impl Stream for Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        self.ended(StreamEnd::Abandoned);
+        self.watching.abort();
+        self.record.ended(StreamEnd::Abandoned);
     }
 }
 
@@ -147,7 +183,7 @@ mod tests {
     use super::*;
 
     async fn collected(content: Content) -> Vec<Bytes> {
-        content.into_chunks().map(Result::unwrap).collect().await
+        content.into_chunks().0.map(Result::unwrap).collect().await
     }
 
     #[tokio::test]

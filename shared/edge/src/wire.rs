@@ -15,6 +15,8 @@ pub struct ConnectionView {
     organization: Option<String>,
     #[schemars(with = "String")]
     status: Status,
+    /// Since when the operator has paused it; `null` when it is not paused.
+    paused_at: Option<String>,
     /// Why the user must sign in again.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -49,6 +51,7 @@ impl From<&Connection> for ConnectionView {
             user: connection.user.to_string(),
             organization: connection.organization.as_ref().map(ToString::to_string),
             status: connection.status,
+            paused_at: connection.paused_at.map(rfc3339),
             reason: connection.reason.clone(),
             account: AccountView {
                 tenant_id: connection.account.tenant_id.to_string(),

@@ -14,7 +14,7 @@ use crate::secret_token::{self, SecretHash};
 use crate::table::{Write, put_new, read, scan};
 
 const PREFIX: &str = "api_key#";
-const WHAT: &str = "API key";
+pub(crate) const WHAT: &str = "API key";
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,11 +75,15 @@ pub struct NewApiKey {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Record {
+pub(crate) struct Record {
     pk: String,
     secret_hash: SecretHash,
     #[serde(flatten)]
-    key: ApiKey,
+    pub(crate) key: ApiKey,
+}
+
+pub(crate) fn pk(id: &ApiKeyId) -> String {
+    format!("{PREFIX}{id}")
 }
 
 /// The API keys of the deployment, in the table `integrations`.
@@ -111,7 +115,7 @@ impl ApiKeys {
         let ApiKeyRequest { name, role, integration, expires_at } = request;
         let description = ApiKey { id, name, role, integration, created_at: now, expires_at };
         let record = Record {
-            pk: format!("{PREFIX}{}", description.id),
+            pk: pk(&description.id),
             secret_hash: SecretHash::of(&secret),
             key: description,
         };
@@ -135,7 +139,7 @@ impl ApiKeys {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn delete(&self, id: &ApiKeyId) -> Result<bool, Error> {
-        Write::delete(&self.table, format!("{PREFIX}{id}")).attempt(&self.client).await
+        Write::delete(&self.table, pk(id)).attempt(&self.client).await
     }
 
     /// Returns the key that was presented, or `None` if it is not a valid key of ours. Reads the table each time, so that
@@ -165,7 +169,7 @@ impl ApiKeys {
     }
 
     async fn read(&self, id: &ApiKeyId) -> Result<Option<Record>, Error> {
-        read(&self.client, &self.table, format!("{PREFIX}{id}"), WHAT).await
+        read(&self.client, &self.table, pk(id), WHAT).await
     }
 }
 

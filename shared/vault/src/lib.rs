@@ -28,6 +28,7 @@
 pub mod api_keys;
 pub mod aws;
 mod binary;
+pub mod call_items;
 pub mod client_credentials;
 pub mod connections;
 mod error;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::table::{Condition, Write, n, read, to_value};
 
-const KEY: &str = "service";
-const WHAT: &str = "service settings";
+pub(crate) const KEY: &str = "service";
+pub(crate) const WHAT: &str = "service settings";
 
 /// How long a process caches the switch, which must take effect everywhere within five seconds.
 const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(3);

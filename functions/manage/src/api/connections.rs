@@ -1,4 +1,4 @@
-//! `/connections`: list, read, confirm, delete.
+//! `/connections`: list, read, confirm, pause, resume, delete.
 
 use edge::caller::{Caller, Kind};
 use edge::parameters::Query;
@@ -40,6 +40,16 @@ pub(super) async fn confirm(call: &Call<'_>) -> HttpResult {
     let user = acting_user(call.caller, body.user)?;
     let connections = &call.operations.connections;
     respond_with(&connections.confirm(call.caller, &id, &body.confirmation, &user).await?)
+}
+
+pub(super) async fn pause(call: &Call<'_>) -> HttpResult {
+    let connections = &call.operations.connections;
+    respond_with(&connections.pause(call.caller, call.parameter("connection"), call.log).await?)
+}
+
+pub(super) async fn resume(call: &Call<'_>) -> HttpResult {
+    let connections = &call.operations.connections;
+    respond_with(&connections.resume(call.caller, call.parameter("connection"), call.log).await?)
 }
 
 pub(super) async fn delete(call: &Call<'_>) -> HttpResult {

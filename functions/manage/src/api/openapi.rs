@@ -174,7 +174,10 @@ fn describe(operation: Operation) -> Described {
             body: Some(schema::<wire::ConfirmConnection>),
             ..json_answer("200", "The connection", schema::<wire::ConnectionView>)
         },
-        Operation::GetConnection | Operation::RefreshConnection => {
+        Operation::GetConnection
+        | Operation::RefreshConnection
+        | Operation::PauseConnection
+        | Operation::ResumeConnection => {
             json_answer("200", "The connection", schema::<wire::ConnectionView>)
         }
         Operation::HandOutToken => json_answer("200", "The access token", token_schema),

@@ -1,4 +1,4 @@
-//! Connections: finding, confirming and deleting them.
+//! Connections: finding, confirming, pausing and deleting them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,7 +26,7 @@ const MOST_QUERIES: u32 = 50;
 /// Due connections counted in one shard.
 const COUNTED_DUE: i32 = 1000;
 
-/// Finds, confirms and deletes connections.
+/// Finds, confirms, pauses and deletes connections.
 #[derive(Clone)]
 pub(crate) struct ConnectionOperations {
     pub(crate) connections: Connections,
@@ -229,6 +229,38 @@ impl ConnectionOperations {
             return Ok(());
         }
         Err(Problem::new(Code::ConfirmationInvalid))
+    }
+
+    /// Pauses a connection, and returns it.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) async fn pause(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<Connection, Problem> {
+        let connection = self.get(caller, id, log).await?;
+        self.connections.pause(&connection, self.clock.now()).await?;
+        tracing::info!(audit = "connection_paused", caller = %caller.id, connection = %connection.id, "paused");
+        self.get(caller, id, log).await
+    }
+
+    /// Lets a connection go on if it is paused, and returns it.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) async fn resume(
+        &self,
+        caller: &Caller,
+        id: &str,
+        log: &RequestLog,
+    ) -> Result<Connection, Problem> {
+        let connection = self.get(caller, id, log).await?;
+        self.connections.resume(&connection, self.clock.now()).await?;
+        tracing::info!(audit = "connection_resumed", caller = %caller.id, connection = %connection.id, "resumed");
+        self.get(caller, id, log).await
     }
 
     /// Deletes a connection, if it still exists, and sends the event.

@@ -1,4 +1,4 @@
-//! Connections: the table, one of them, disconnecting.
+//! Connections: the table, one of them, pausing, disconnecting.
 
 use askama::Template;
 use edge::parameters::Query;
@@ -52,7 +52,7 @@ impl Row {
         let organization = connection.organization.as_ref().map(ToString::to_string);
         Self {
             organization: organization.unwrap_or_else(|| "as the integration".to_owned()),
-            status: words::connection_status(connection.status),
+            status: words::connection_state(&connection),
             expires: When::of(connection.token_expires_at, now),
             last_used: When::of(connection.last_used_at, now),
             last_error: words::last_error(&connection),
@@ -80,8 +80,12 @@ struct ConnectionPage {
 }
 
 impl ConnectionPage {
-    fn is_active(&self) -> bool {
-        self.row.connection.status == Status::Active
+    fn is_paused(&self) -> bool {
+        self.row.connection.paused_at.is_some()
+    }
+
+    fn is_usable(&self) -> bool {
+        self.row.connection.status == Status::Active && !self.is_paused()
     }
 }
 
@@ -135,6 +139,20 @@ pub(super) async fn show(
             refusal,
         },
     )
+}
+
+/// Pauses a connection.
+pub(super) async fn pause(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let (connections, caller) = (&visit.operations.connections, &visit.operator.caller);
+    let id = connections.pause(caller, id, visit.log).await?.id;
+    go_on(&format!("/portal/connections/{id}"), Notice::ConnectionPaused)
+}
+
+/// Lets a paused connection go on.
+pub(super) async fn resume(visit: &Visit<'_>, id: &str) -> HttpResult {
+    let (connections, caller) = (&visit.operations.connections, &visit.operator.caller);
+    let id = connections.resume(caller, id, visit.log).await?.id;
+    go_on(&format!("/portal/connections/{id}"), Notice::ConnectionResumed)
 }
 
 /// Asks whether an operator is certain that a connection is to be deleted.

@@ -73,6 +73,8 @@ pub(super) enum Notice {
     Connected,
     Refused,
     Renewed,
+    ConnectionPaused,
+    ConnectionResumed,
     Disconnected,
     Revoked,
     Stopped,
@@ -94,6 +96,10 @@ impl Notice {
                 "The sign-in is refused, and its tokens are erased. What was connected before goes on."
             }
             Self::Renewed => "The access token is renewed.",
+            Self::ConnectionPaused => {
+                "The connection is paused: nothing is called with it and no token is handed out. Its tokens are still renewed."
+            }
+            Self::ConnectionResumed => "The connection goes on.",
             Self::Disconnected => "The connection is deleted; its tokens are erased.",
             Self::Revoked => "The API key is revoked.",
             Self::Stopped => {

@@ -12,8 +12,11 @@ pub(super) struct Tag {
     pub(super) text: &'static str,
 }
 
-pub(super) const fn connection_status(status: connections::Status) -> Tag {
-    match status {
+pub(super) const fn connection_state(connection: &Connection) -> Tag {
+    match connection.status {
+        connections::Status::Active if connection.paused_at.is_some() => {
+            Tag { look: "warn", text: "Paused" }
+        }
         connections::Status::Active => Tag { look: "good", text: "Active" },
         connections::Status::Pending => Tag { look: "warn", text: "Waiting for confirmation" },
         connections::Status::Unknown => Tag { look: "warn", text: "Of a newer release" },
@@ -138,6 +141,8 @@ pub(super) fn happening(what: &Happening) -> String {
         Happening::ReauthorizationRequired { reason: code } => {
             format!("The user must sign in again. {}", reason(code))
         }
+        Happening::Paused => "Paused by an operator.".to_owned(),
+        Happening::Resumed => "Resumed by an operator.".to_owned(),
         Happening::Unknown => "A change that only a newer release can describe.".to_owned(),
     }
 }

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
 use vault::aws::TableNames;
+use vault::call_items::CallItemReader;
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::events::Events;
@@ -66,6 +67,7 @@ impl World {
             tokens: names::TOKENS.to_owned(),
         };
         let dynamodb = &aws.dynamodb;
+        let call_items = CallItemReader::new(dynamodb.clone(), &tables);
         let connections = Connections::new(dynamodb.clone(), &tables, 1);
         let integrations = Integrations::new(dynamodb.clone(), tables.integrations);
         let tallies = Tallies::new(dynamodb.clone(), tables.sessions.clone(), Arc::clone(&clock));
@@ -99,6 +101,7 @@ impl World {
         let stores = Stores {
             connections: connections.clone(),
             integrations,
+            call_items,
             limits,
             tallies: tallies.clone(),
         };

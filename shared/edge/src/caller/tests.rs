@@ -445,7 +445,7 @@ fn only_three_parts_in_base64url_look_like_a_token() {
 fn callers_are_limited_to_their_role_and_integration() {
     let fabrikam: IntegrationId = "fabrikam".parse().unwrap();
     let contoso: IntegrationId = "contoso".parse().unwrap();
-    let kind = |kind| Caller { id: "x".to_owned(), kind };
+    let kind = |kind| Caller { id: "x".to_owned(), kind, api_key: None };
     let limited = kind(Kind::Application { integration: Some(fabrikam.clone()) });
     assert!(limited.sees_integration(&fabrikam) && !limited.sees_integration(&contoso));
     assert!(kind(Kind::Application { integration: None }).sees_integration(&contoso));

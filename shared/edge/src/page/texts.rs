@@ -249,6 +249,7 @@ pub(crate) fn of(code: Code) -> Text {
         | Code::ConfirmationUserMismatch
         | Code::ConnectionNotFound
         | Code::ConnectionPending
+        | Code::ConnectionPaused
         | Code::ConnectionReauthorizationRequired
         | Code::RefreshInProgress
         | Code::RefreshRefused

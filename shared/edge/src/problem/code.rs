@@ -225,6 +225,9 @@ codes! {
     ConnectionPending = "connection_pending", CONFLICT,
         "The connection is not confirmed yet",
         "Confirm it with the one-time confirmation that came back with the user.";
+    ConnectionPaused = "connection_paused", CONFLICT,
+        "The operator has paused this connection",
+        "Ask the operator when it goes on; its tokens stay as they are.";
     ConnectionReauthorizationRequired = "connection_reauthorization_required", UNAUTHORIZED,
         "The user has to sign in again",
         "Create a new connect session for the user and send the browser to its address.";

@@ -93,6 +93,11 @@ routes! {
         "Hand out the access token, where the integration allows it", [TokenHandoutDisabled; TOKEN];
     Proxy = ANY "/proxy/{connection}/{host}/{path+}", APPLICATION_OR_USER, Api, Proxy,
         "Call Azure DevOps with the user's token", [; CALL, TOKEN];
+    PauseConnection = POST "/connections/{connection}/pause", OPERATOR, Api, Manage,
+        "Stop one connection: nothing is called with it and no token handed out until it is resumed; renewals go on",
+        [ConnectionNotFound];
+    ResumeConnection = POST "/connections/{connection}/resume", OPERATOR, Api, Manage,
+        "Let a paused connection go on", [ConnectionNotFound];
     CreateApiKey = POST "/api-keys" Json, OPERATOR, Api, Manage,
         "Create an API key; the key is shown this once", [IntegrationNotFound];
     ListApiKeys = GET "/api-keys", OPERATOR, Api, Manage,
@@ -165,6 +170,7 @@ const CALLBACK: &[Code] = &[
 const TOKEN: &[Code] = &[
     Code::ConnectionNotFound,
     Code::ConnectionPending,
+    Code::ConnectionPaused,
     Code::ConnectionReauthorizationRequired,
     Code::IntegrationNotReady,
     Code::ServicePaused,

@@ -391,12 +391,15 @@ async fn a_streamed_answer_is_a_prelude_and_a_body() {
     use futures_util::StreamExt as _;
     let chunked = |_: Request, _: RequestLog| async {
         let chunks = futures_util::stream::iter([Ok("a".into()), Ok("b".into())]).boxed();
-        Ok(respond::passed_through(Response::new(Content::Chunks(chunks))))
+        Ok(respond::passed_through(Response::new(Content::Chunks(
+            chunks,
+            Box::pin(std::future::pending()),
+        ))))
     };
     let event = || event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
     let streamed = Stub { response_mode: ResponseMode::Streamed, ..stub(Function::Proxy, chunked) };
     let (outgoing, entry) = super::answer(&streamed, event(), Context::default()).await;
-    let Outgoing::Streamed { metadata_prelude, chunks } = outgoing else {
+    let Outgoing::Streamed { metadata_prelude, chunks, .. } = outgoing else {
         panic!("a whole answer")
     };
     assert_eq!(

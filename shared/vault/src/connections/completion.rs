@@ -10,15 +10,19 @@ use super::history::{Happening, HistoryEntry, OwnerItem};
 use super::{Account, CONFIRMATION_LIFETIME, Connection, Connections, Pending, Status, WHAT};
 use crate::Error;
 use crate::ids::{ConnectionId, GrantId, owner_key};
-use crate::integrations::{Confirmation, Integration};
+use crate::integrations::{self, Confirmation, Integration};
 use crate::schedule::{self, Lifetime, Warmth};
 use crate::secret_token::{self, SecretHash};
 use crate::sessions::{ConnectSession, SessionKey};
-use crate::table::{Condition, Transaction, Write, n, to_item, transact};
+use crate::table::{Condition, Transaction, Write, n, s, to_item, to_value, transact};
 use crate::tokens::{self, TokenPair, TokenStore};
 
 /// Attempts of a transaction while concurrent changes interfere.
 pub(super) const TRIES: u32 = 4;
+
+/// The positions of writes in the transaction.
+const SESSION: usize = 0;
+const INTEGRATION: usize = 1;
 
 /// A completed authorization.
 pub struct Completion<'a> {
@@ -65,6 +69,8 @@ pub enum Completed {
     DifferentAccount,
     /// Another flow has completed the session, or it expired; nothing was changed.
     SessionGone,
+    /// The integration has been paused, deleted, made anew or given another app since it was read; nothing was changed.
+    IntegrationGone,
 }
 
 impl Connections {
@@ -97,8 +103,13 @@ impl Connections {
                     }
                     return Ok(completed);
                 }
-                Transaction::Refused { first: true } => return Ok(Completed::SessionGone),
-                Transaction::Refused { first: false } => {}
+                Transaction::Refused { failed } if failed.contains(&SESSION) => {
+                    return Ok(Completed::SessionGone);
+                }
+                Transaction::Refused { failed } if failed.contains(&INTEGRATION) => {
+                    return Ok(Completed::IntegrationGone);
+                }
+                Transaction::Refused { .. } => {}
             }
         }
         Err(Error::Contended { what: WHAT })
@@ -145,7 +156,10 @@ impl Connections {
             Completed::Active { connection: id }
         };
 
-        let mut writes = vec![self.consume_session(completion.session_key, now)?];
+        let mut writes = vec![
+            self.consume_session(completion.session_key, now)?,
+            self.require_same(completion.integration)?,
+        ];
         writes.extend(self.put_connection(existing, &next, Happening::of(&completed))?);
         writes.push(Write::put(&tokens.table, tokens_item).in_transaction()?);
         for old in existing.iter().flat_map(|known| known.grants()) {
@@ -216,6 +230,16 @@ impl Connections {
             .in_transaction()
     }
 
+    /// An integration is deleted after its connections. Without this check a sign-in that began before could store one after
+    /// them, which nobody would find until the integration is made anew.
+    fn require_same(&self, seen: &Integration) -> Result<TransactWriteItem, Error> {
+        Write::update(&self.integrations_table, integrations::key(&seen.id))
+            .when("created_at", Condition::Is(s(seen.created_at.to_string())))
+            .when("client_id", Condition::Is(s(seen.settings.client_id.to_string())))
+            .when("status", Condition::IsNot(to_value(WHAT, &integrations::Status::Paused)?))
+            .into_check()
+    }
+
     /// The writes that create `next`, or replace `existing` by it.
     fn put_connection(
         &self,
@@ -247,7 +271,8 @@ impl Connections {
         let before = to_item(WHAT, known)?;
         let update = self.unchanged(known).remove("lease_owner").remove("lease_until");
         let own = |name: &str| match name {
-            "pk" | "fence" | "integration" | "user" => false,
+            // The operator's pause ends only by the operator's hand.
+            "pk" | "fence" | "integration" | "user" | "paused_at" => false,
             // Words of a newer release, which stay.
             "status" => next.status != Status::Unknown,
             "failure" => next.failure != known.failure,
@@ -291,6 +316,7 @@ fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Conne
         user: completion.session.user.clone(),
         organization: completion.organization.clone(),
         status: Status::Pending,
+        paused_at: None,
         reason: None,
         account: completion.account.clone(),
         scopes: completion.scopes.clone(),

@@ -52,6 +52,10 @@ pub enum Happening {
         /// Entra's error.
         reason: String,
     },
+    /// The operator paused it.
+    Paused,
+    /// The operator let it go on.
+    Resumed,
     /// A change of a kind that a newer release notes.
     #[serde(other)]
     Unknown,

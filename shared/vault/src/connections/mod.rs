@@ -18,6 +18,7 @@ mod due;
 mod history;
 mod lease;
 mod listing;
+mod pause;
 mod record;
 mod sweep;
 mod usage;
@@ -42,7 +43,7 @@ use crate::table::{Condition, Write, n, read};
 /// How long a finished browser flow waits for the application's confirmation.
 pub const CONFIRMATION_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
-const WHAT: &str = "connection";
+pub(crate) const WHAT: &str = "connection";
 
 /// Connections, in the table of the same name.
 #[derive(Debug, Clone)]
@@ -50,6 +51,7 @@ pub struct Connections {
     client: Client,
     table: String,
     tokens_table: String,
+    integrations_table: String,
     sessions_table: String,
     shards: u32,
 }
@@ -61,6 +63,7 @@ impl Connections {
             client,
             table: names.connections.clone(),
             tokens_table: names.tokens.clone(),
+            integrations_table: names.integrations.clone(),
             sessions_table: names.sessions.clone(),
             shards,
         }

@@ -23,6 +23,9 @@ pub struct Connection {
     pub organization: Option<OrganizationName>,
     /// Whether it can be used.
     pub status: Status,
+    /// Since when the operator has paused it; `None`: it is not paused. The status stays what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
+    pub paused_at: Option<Timestamp>,
     /// Entra's error, when the user must sign in again.
     pub reason: Option<String>,
     /// Who signed in at Entra. Its fields are attributes of the item, so that the due index can hold the tenant.

@@ -31,7 +31,7 @@ pub use status::PROBE_INTERVAL;
 pub use tenants::{Recorded, RefusedTenant, RefusedTenants, TenantRefusal};
 
 const PREFIX: &str = "integration#";
-const WHAT: &str = "integration";
+pub(crate) const WHAT: &str = "integration";
 /// The time within which all of Entra's servers receive a new federated credential
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>).
 const REPLICATES_FOR: SignedDuration = SignedDuration::from_mins(15);
@@ -122,10 +122,10 @@ pub enum Status {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Record {
+pub(crate) struct Record {
     pk: String,
     #[serde(flatten)]
-    integration: Integration,
+    pub(crate) integration: Integration,
 }
 
 /// The integrations, in the table of the same name.
@@ -169,6 +169,6 @@ fn without_repetitions<T: Clone + Eq + Hash>(mut entries: Vec<T>) -> Vec<T> {
     entries
 }
 
-fn key(id: &IntegrationId) -> String {
+pub(crate) fn key(id: &IntegrationId) -> String {
     format!("{PREFIX}{id}")
 }

@@ -248,7 +248,8 @@ impl Integrations {
             };
             match self.insert(integration, &refused, in_place_of).await? {
                 Transaction::Done => return Ok(Recorded::New(refused)),
-                Transaction::Refused { first: false } if conflicts.pause().await => {}
+                Transaction::Refused { failed }
+                    if !failed.contains(&0) && conflicts.pause().await => {}
                 Transaction::Refused { .. } => return Ok(Recorded::Nowhere),
             }
         }

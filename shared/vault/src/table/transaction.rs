@@ -13,8 +13,8 @@ pub(crate) enum Transaction {
     Done,
     /// None of it was: a condition failed, or other writes were faster.
     Refused {
-        /// Whether the first write's condition was among those that failed.
-        first: bool,
+        /// The positions of the writes whose conditions failed; none if other writes were faster.
+        failed: Vec<usize>,
     },
 }
 
@@ -29,22 +29,24 @@ pub(crate) async fn transact(
         let Err(error) = Box::pin(request.clone().send()).await else {
             return Ok(Transaction::Done);
         };
-        let first = match error.as_service_error() {
+        let failed = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 if has(canceled, CONDITION) {
-                    codes(canceled).next() == Some(Some(CONDITION))
+                    let codes = codes(canceled).enumerate();
+                    let failed = codes.filter(|(_, code)| *code == Some(CONDITION));
+                    failed.map(|(position, _)| position).collect()
                 } else if !has(canceled, CONFLICT) {
                     return Err(Error::sdk("dynamodb", "TransactWriteItems", &error));
                 } else if conflicts.pause().await {
                     continue;
                 } else {
-                    false
+                    Vec::new()
                 }
             }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => false,
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Vec::new(),
             _ => return Err(Error::sdk("dynamodb", "TransactWriteItems", &error)),
         };
-        return Ok(Transaction::Refused { first });
+        return Ok(Transaction::Refused { failed });
     }
 }
 

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
 
@@ -258,6 +258,17 @@ impl Write {
             }
         }
         .build())
+    }
+
+    /// The conditions of an update as a part of a transaction that leaves the item as it is.
+    pub(crate) fn into_check(self) -> Result<TransactWriteItem, Error> {
+        let (Action::Update(key) | Action::Delete(key)) = &self.action else {
+            return Err(Error::corrupt("write", "a put is no check"));
+        };
+        let builder = ConditionCheck::builder().key("pk", s(key));
+        let check = with_expressions!(builder, self).build();
+        let check = check.map_err(|e| Error::corrupt("write", e))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     fn update_expression(&self) -> String {

@@ -60,6 +60,51 @@ async fn a_paused_integration_rests_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_paused_connection_serves_nobody_is_renewed_and_goes_on_when_resumed() {
+    let world = World::start().await;
+    world.put_integration(INTEGRATION, json!({"allow_token_handout": true})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    let other = world.connect("grace", "grace").await;
+    let path = format!("/connections/{connection}");
+    for caller in [Caller::Application, Caller::Nobody] {
+        let answer = world.ask(&caller, Method::POST, &format!("{path}/pause")).await;
+        assert!([401, 403].contains(&answer.status.as_u16()), "{answer:?}");
+    }
+    let paused = post(&world, &format!("{path}/pause")).await;
+    assert_eq!(paused["status"], "active");
+    assert!(paused["paused_at"].is_string(), "{paused}");
+    assert_eq!(post(&world, &format!("{path}/pause")).await, paused);
+
+    world.proxied(&connection, PROJECTS).await.expect_problem(409, "connection_paused");
+    world.streamed(&connection, PROJECTS).await.expect_problem(409, "connection_paused");
+    for action in ["token", "refresh"] {
+        let path = format!("{path}/{action}");
+        let answer = world.ask(&Caller::Application, Method::POST, &path).await;
+        answer.expect_problem(409, "connection_paused");
+    }
+    world.proxied(&other, PROJECTS).await.expect(200);
+    // The schedule renews it, so that it works at once when it is resumed.
+    world.expire_tokens().await;
+    world.make_due(&connection).await;
+    world.stack.tick().await.unwrap();
+    assert_eq!(exchanges(&world), 1);
+    // A new sign-in of the user does not end the operator's pause.
+    assert_eq!(world.connect("ada", "ada").await, connection);
+    world.proxied(&connection, PROJECTS).await.expect_problem(409, "connection_paused");
+
+    let resumed = post(&world, &format!("{path}/resume")).await;
+    assert_eq!(resumed["paused_at"], Value::Null);
+    world.proxied(&connection, PROJECTS).await.expect(200);
+    for audit in ["connection_paused", "connection_resumed"] {
+        let line = world.logged(|line| line.contains(&format!("\"audit\":\"{audit}\""))).await;
+        assert!(line.contains("\"caller\":\"operator\"") && line.contains(&connection), "{line}");
+    }
+    let nobody = "/connections/conn_0123456789abcdef0123456789abcdef/pause";
+    let answer = world.ask(&Caller::Operator, Method::POST, nobody).await;
+    answer.expect_problem(404, "connection_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_kill_switch_stops_everything_within_five_seconds_and_nothing_is_lost() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use emulators::Fault;
-use end_to_end::{Answer, World};
+use end_to_end::{Answer, Caller, INTEGRATION, World};
 use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
 
 const CROWD: usize = 64;
 
@@ -137,14 +139,49 @@ async fn a_refresh_that_began_before_a_delete_brings_nothing_back() {
     let delete = async {
         held.arrived(1).await;
         let path = format!("/connections/{connection}");
-        world
-            .ask(&end_to_end::Caller::Application, reqwest::Method::DELETE, &path)
-            .await
-            .expect(204);
+        world.ask(&Caller::Application, Method::DELETE, &path).await.expect(204);
         held.release();
     };
     let (answer, ()) = tokio::join!(call, delete);
     answer.expect_problem(404, "connection_not_found");
     assert!(world.items(local::names::TOKENS).await.is_empty());
     assert!(world.items(local::names::CONNECTIONS).await.is_empty());
+}
+
+/// Deletes an integration while a sign-in under it is at Entra. `then` happens before Entra answers. Returns the answer
+/// to the browser.
+async fn sign_in_during_a_delete(world: &World, then: impl AsyncFnOnce()) -> Answer {
+    let link = world.connect_url("ada").await;
+    let browser = world.browser();
+    let callback = browser.sign_in(&link, "ada").await;
+    let held = world.entra().inject(Fault::on("token.authorization_code").hold());
+    let delete = async {
+        held.arrived(1).await;
+        let path = format!("/integrations/{INTEGRATION}");
+        world.ask(&Caller::Operator, Method::DELETE, &path).await.expect(204);
+        then().await;
+        held.release();
+    };
+    let (answer, ()) = tokio::join!(browser.open(callback.as_str()), delete);
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_began_before_its_integration_was_deleted_leaves_nothing() {
+    let world = World::start().await;
+    let answer = sign_in_during_a_delete(&world, async || {}).await.expect(303);
+    let error = answer.location_parameter("error");
+    assert_eq!(error.as_deref(), Some("integration_not_ready"));
+    assert!(world.items(local::names::TOKENS).await.is_empty());
+    assert!(world.items(local::names::CONNECTIONS).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_does_not_end_under_a_later_integration_of_the_same_name() {
+    let world = World::start().await;
+    let put = async || drop(world.put_integration(INTEGRATION, json!({})).await.expect(201));
+    let answer = sign_in_during_a_delete(&world, put).await.expect(303);
+    let error = answer.location_parameter("error");
+    assert_eq!(error.as_deref(), Some("integration_not_ready"));
+    assert!(world.items(local::names::TOKENS).await.is_empty());
 }

@@ -1,8 +1,10 @@
 //! The proxy with streamed answers, through the REST API.
 
+use std::time::{Duration, Instant};
+
 use emulators::Fault;
 use emulators::devops::{Gate, LargeContent};
-use end_to_end::{Answer, Caller, PROJECTS, World};
+use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -278,4 +280,103 @@ async fn an_answer_of_unknown_length_is_broken_off_where_lambda_would_end_it() {
     assert!((200_000_000..209_715_200).contains(&received), "{received}");
     let line = world.logged(|line| line.contains("\"stream_end\":\"too_large\"")).await;
     assert!(line.contains("\"StreamsTooLarge\":1"), "{line}");
+}
+
+/// A download that never ends by itself.
+struct Download(reqwest::Response);
+
+impl Download {
+    async fn begin(world: &World, caller: &Caller, connection: &str, gate: &Gate) -> Self {
+        let large = large_attachment(world, 1_000_000, Some(gate));
+        let base = world.stack.streaming_url();
+        let url = format!("{base}/proxy/{connection}/{ATTACHMENTS}/{large}");
+        let mut answer = world.request_at(caller, Method::GET, &url).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(!answer.chunk().await.unwrap().unwrap().is_empty());
+        Self(answer)
+    }
+
+    /// Returns how long it goes on, or `None` if it is still open after 15 seconds.
+    async fn broken_off_after(&mut self, begun: Instant) -> Option<Duration> {
+        let reading = async {
+            loop {
+                match self.0.chunk().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("the download ended as if it were whole"),
+                    Err(_) => break begun.elapsed(),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(15), reading).await.ok()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_under_way_end_when_what_permits_them_is_withdrawn() {
+    let world = World::start().await;
+    let gate = Gate::closed();
+    let post = async |path: &str| {
+        world.ask(&Caller::Operator, Method::POST, path).await.expect(200);
+    };
+    let key = world.new_key("application", None).await;
+    let key_id = key.split('_').nth(1).unwrap().to_owned();
+    let key = Caller::Bearer(key);
+    let (ada, grace) = (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
+    let linus = world.connect("linus", "ada").await;
+    let download = |caller, connection| Download::begin(&world, caller, connection, &gate);
+    let mut with_key = download(&key, &ada).await;
+    let mut disconnected = download(&Caller::Application, &grace).await;
+    let mut paused = download(&Caller::Application, &linus).await;
+    let mut healthy = download(&Caller::Application, &ada).await;
+
+    let begun = Instant::now();
+    let path = format!("/api-keys/{key_id}");
+    world.ask(&Caller::Operator, Method::DELETE, &path).await.expect(204);
+    let path = format!("/connections/{grace}");
+    world.ask(&Caller::Application, Method::DELETE, &path).await.expect(204);
+    post(&format!("/connections/{linus}/pause")).await;
+    let ended = tokio::join!(
+        with_key.broken_off_after(begun),
+        disconnected.broken_off_after(begun),
+        paused.broken_off_after(begun),
+    );
+    println!("key deleted, disconnected, connection paused: {ended:?}");
+    assert!(matches!(ended, (Some(_), Some(_), Some(_))), "one goes on: {ended:?}");
+    let line = world.logged(|line| line.contains("\"stream_end\":\"withdrawn\"")).await;
+    assert!(line.contains("streamed_bytes"), "{line}");
+
+    let begun = Instant::now();
+    post(&format!("/integrations/{INTEGRATION}/pause")).await;
+    let ended = healthy.broken_off_after(begun).await;
+    println!("integration paused: {ended:?}");
+    assert!(ended.is_some(), "a download goes on under a paused integration");
+    post(&format!("/integrations/{INTEGRATION}/resume")).await;
+
+    let mut healthy = download(&Caller::Application, &ada).await;
+    let begun = Instant::now();
+    post("/service/pause").await;
+    let ended = healthy.broken_off_after(begun).await;
+    println!("service paused: {ended:?}");
+    assert!(ended.is_some(), "a download goes on in a paused service");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_azure_devops_has_not_answered_ends_too() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let held = world.devops().inject(Fault::on("projects.list").times(0).hold());
+    let pause = async {
+        held.arrived(2).await;
+        let path = format!("/connections/{connection}/pause");
+        world.ask(&Caller::Operator, Method::POST, &path).await.expect(200);
+    };
+    let (streamed, buffered, ()) = tokio::join!(
+        world.streamed(&connection, PROJECTS),
+        world.proxied(&connection, PROJECTS),
+        pause,
+    );
+    for ended in [streamed, buffered] {
+        ended.expect_problem(409, "connection_paused");
+    }
+    held.release();
 }
