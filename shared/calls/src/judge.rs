@@ -29,7 +29,7 @@ use jiff::SignedDuration;
 use vault::refresh::{AccessToken, Cause};
 
 use crate::scopes::{covered, lacking};
-use crate::send::{Call, send};
+use crate::send::Call;
 use crate::target::Target;
 use crate::upstream::Upstream;
 use crate::{Calls, refusal};
@@ -74,7 +74,7 @@ impl Calls {
             self.refresher.access_token(&target.connection, &target.integration, until).await;
         let token = token.map_err(refusal::of_refresh)?;
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
-        let upstream = send(&self.devops, target, call, &token.bearer, &*self.clock).await?;
+        let upstream = self.send_repeating(target, call, &token.bearer, log).await?;
         log.upstream_status(upstream.status);
         match self.verdict(target, call, upstream).await? {
             Verdict::Accepted(upstream) => Ok(upstream),
@@ -127,7 +127,7 @@ impl Calls {
         if rejected.may_be_processed() {
             return self.judge_renewed(target, call, &renewed, rejected, upstream).await;
         }
-        let upstream = send(&self.devops, target, call, &renewed.bearer, &*self.clock).await?;
+        let upstream = self.send_repeating(target, call, &renewed.bearer, log).await?;
         log.upstream_status(upstream.status);
         match self.verdict(target, call, upstream).await? {
             Verdict::Accepted(upstream) => Ok(upstream),

@@ -21,6 +21,7 @@ mod me;
 mod pace;
 mod permission;
 pub mod refusal;
+mod repetition;
 mod scopes;
 mod send;
 pub mod target;
@@ -48,6 +49,7 @@ use vault::tallies::{Counter, Tallies};
 
 pub use crate::destination::{Destination, Named};
 use crate::me::KnownIntegrations;
+use crate::repetition::RetryBudget;
 pub use crate::send::{Call, Reading};
 use crate::target::Target;
 pub use crate::upstream::{Body, Upstream};
@@ -75,6 +77,7 @@ pub struct Calls {
     devops: DevopsClient,
     clock: Arc<dyn Clock>,
     random: Random,
+    retry_budget: RetryBudget,
 }
 
 impl Calls {
@@ -100,7 +103,8 @@ impl Calls {
         random: Random,
     ) -> Self {
         let known_integrations = Remembered::new(Arc::clone(&clock), me::KNOWN_FOR);
-        Self { stores, known_integrations, refresher, devops, clock, random }
+        let retry_budget = RetryBudget::new(clock.now());
+        Self { stores, known_integrations, refresher, devops, clock, random, retry_budget }
     }
 
     /// Finds the connection and the address that a caller names, and counts the call: in the hourly tally each target

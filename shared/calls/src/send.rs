@@ -6,18 +6,21 @@ use bytes::Bytes;
 use devops::client::{AGENT, DevopsClient};
 use devops::rejection::is_read_in_body;
 use edge::gateway::STREAM_LIMIT;
+use edge::log::RequestLog;
+use edge::metrics::Unit;
 use edge::problem::{Code, Problem};
 use ground::bearer_token::BearerToken;
-use ground::clock::Clock;
 use ground::http::{ReadError, read, read_ahead};
 use ground::retry_after;
 use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
+use rand::RngCore;
 
 use crate::deadlines::{Deadlines, LARGEST_ANSWER};
 use crate::target::Target;
 use crate::upstream::{Body, Upstream};
+use crate::{Calls, repetition};
 
 /// The beginning of a body that is read ahead, in bytes: the sentence of a refusal is in it.
 const BEGINNING: usize = 64 * 1024;
@@ -46,33 +49,54 @@ pub enum Reading {
     AsItComes,
 }
 
-/// Sends a call. A throttled or broken one is sent again while that is harmless and time is left.
-///
-/// # Errors
-/// [`Code::DevopsUnavailable`], [`Code::DevopsTimeout`] or [`Code::ResponseTooLarge`] without an answer.
-pub(crate) async fn send(
-    devops: &DevopsClient,
-    target: &Target,
-    call: &Call,
-    token: &BearerToken,
-    clock: &dyn Clock,
-) -> Result<Upstream, Problem> {
-    let mut broken = false;
-    loop {
-        match send_once(devops, target, call, token).await {
-            Ok(upstream) => {
-                match pause_before_retry(&upstream, &target.method, call, clock.now()) {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => return Ok(upstream),
+impl Calls {
+    /// Sends a call. A throttled or broken one is sent again while that is harmless, time is left, and the process has not
+    /// used up its repetitions.
+    ///
+    /// # Errors
+    /// [`Code::DevopsUnavailable`], [`Code::DevopsTimeout`] or [`Code::ResponseTooLarge`] without an answer.
+    pub(crate) async fn send_repeating(
+        &self,
+        target: &Target,
+        call: &Call,
+        token: &BearerToken,
+        log: &RequestLog,
+    ) -> Result<Upstream, Problem> {
+        self.retry_budget.earn(self.clock.now());
+        let (mut made, mut was_broken) = (0, false);
+        loop {
+            let now = self.clock.now();
+            let pause = match send_once(&self.devops, target, call, token).await {
+                Ok(upstream) => {
+                    let rng = &mut self.random.clone();
+                    let pause = pause_before_retry(&upstream, &target.method, call, made, now, rng);
+                    match pause.filter(|_| self.may_repeat(log)) {
+                        Some(pause) => pause,
+                        None => return Ok(upstream),
+                    }
                 }
-            }
-            // Without a connection nothing was sent. A broken one may have carried the call: only a safe method is
-            // sent again, and once.
-            Err(NoAnswer::Broken { sent }) if !broken && (!sent || target.method.is_safe()) => {
-                broken = true;
-            }
-            Err(error) => return Err(error.into()),
+                // Without a connection nothing was sent. A broken one may have carried the call: only a safe method is
+                // sent again, and once.
+                Err(NoAnswer::Broken { sent })
+                    if !was_broken
+                        && (!sent || target.method.is_safe())
+                        && self.may_repeat(log) =>
+                {
+                    was_broken = true;
+                    Duration::ZERO
+                }
+                Err(error) => return Err(error.into()),
+            };
+            tokio::time::sleep(pause).await;
+            made += 1;
         }
+    }
+
+    /// Takes a repetition from the process' budget, and counts it or its absence.
+    fn may_repeat(&self, log: &RequestLog) -> bool {
+        let may = self.retry_budget.spend(self.clock.now());
+        log.metric(if may { "CallsRepeated" } else { "CallsNotRepeated" }, Unit::Count, 1);
+        may
     }
 }
 
@@ -128,13 +152,15 @@ fn pause_before_retry(
     upstream: &Upstream,
     method: &Method,
     call: &Call,
+    made: u32,
     now: Timestamp,
+    rng: &mut dyn RngCore,
 ) -> Option<Duration> {
     let throttled = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
     if !throttled.contains(&upstream.status) || !method.is_safe() {
         return None;
     }
-    let pause = retry_after::of(&upstream.headers, now)?;
+    let pause = repetition::pause(retry_after::of(&upstream.headers, now)?, made, rng)?;
     call.deadlines.leave_room_after(pause).then_some(pause)
 }
 
@@ -176,6 +202,7 @@ impl From<NoAnswer> for Problem {
 #[cfg(test)]
 mod tests {
     use edge::config::ResponseMode;
+    use ground::random::Random;
     use secrecy::SecretString;
 
     use super::*;
@@ -196,19 +223,26 @@ mod tests {
         let body = Body::Whole(Bytes::new());
         let beginning = Bytes::new();
         let upstream = Upstream { status, headers, body, beginning, standings: Vec::new() };
-        pause_before_retry(&upstream, method, &call(), Timestamp::UNIX_EPOCH)
+        let rng = &mut Random::seeded(1);
+        pause_before_retry(&upstream, method, &call(), 0, Timestamp::UNIX_EPOCH, rng)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_throttled_call_is_sent_again_only_if_it_is_safe_and_in_time() {
-        let three_seconds = Some(Duration::from_secs(3));
-        assert_eq!(pause(429, &Method::GET, "3"), three_seconds);
-        assert_eq!(pause(503, &Method::HEAD, "3"), three_seconds);
-        assert_eq!(pause(429, &Method::POST, "3"), None);
-        assert_eq!(pause(429, &Method::GET, "24"), None, "no time is left for the call");
-        assert_eq!(pause(429, &Method::GET, "soon"), None);
-        assert_eq!(pause(429, &Method::GET, "Thu, 01 Jan 1970 00:00:03 GMT"), three_seconds);
-        assert_eq!(pause(500, &Method::GET, "3"), None);
+    async fn a_throttled_call_is_sent_again_only_if_it_is_safe_and_the_wait_is_short() {
+        let waits = |status, method: &Method, value| {
+            let pause = pause(status, method, value)?.as_secs_f64();
+            Some(pause.floor())
+        };
+        assert_eq!(waits(429, &Method::GET, "2"), Some(2.0));
+        assert_eq!(waits(503, &Method::HEAD, "2"), Some(2.0));
+        assert_eq!(waits(429, &Method::GET, "0"), Some(1.0));
+        assert_eq!(waits(429, &Method::GET, "Thu, 01 Jan 1970 00:00:00 GMT"), Some(1.0));
+        assert_eq!(waits(429, &Method::GET, "Thu, 01 Jan 1970 00:00:02 GMT"), Some(2.0));
+        for refused in ["3", "24", "soon"] {
+            assert_eq!(waits(429, &Method::GET, refused), None, "{refused}");
+        }
+        assert_eq!(waits(429, &Method::POST, "2"), None);
+        assert_eq!(waits(500, &Method::GET, "2"), None);
     }
 
     #[test]

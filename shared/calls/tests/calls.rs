@@ -110,7 +110,7 @@ async fn the_integration_s_policy_holds_before_anything_is_sent() {
     let world = World::start(json!({"allowed_calls": [{"methods": ["GET"]}]})).await;
     let id = Named::Id(world.connection.as_str());
     let post = target(&world.calls, &application(), id, &Method::POST).await.unwrap();
-    assert!(post.permission(&http::HeaderMap::new(), b"").is_err());
+    assert!(post.permission(&HeaderMap::new(), b"").is_err());
     let refused = world.calls.send(&post, &call(), &RequestLog::new("1")).await.err().unwrap();
     assert_eq!(refused.code(), Code::CallNotAllowed);
     assert_eq!(world.devops.count("projects"), 0);

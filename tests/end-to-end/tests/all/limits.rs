@@ -54,6 +54,47 @@ async fn a_wait_that_azure_devops_asks_for_on_success_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_throttle_is_met_by_two_repetitions_at_most_however_short_its_wait_is() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    let past = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (front, wait, status) in [
+        (world.stack.public_url(), "0", 429),
+        (world.stack.streaming_url(), "0", 503),
+        (world.stack.public_url(), past, 503),
+        (world.stack.streaming_url(), "1", 429),
+    ] {
+        world.devops().reset_counts();
+        let fault = Fault::on("projects.list").times(0).status(status).header("retry-after", wait);
+        world.devops().inject(fault);
+        let url = format!("{front}/proxy/{connection}/{PROJECTS}");
+        let answer = world.send(world.request_at(&Caller::Application, Method::GET, &url)).await;
+        let sent = world.devops().count("projects.list");
+        assert!((1..=3).contains(&sent), "{wait}: {sent}");
+        assert_eq!(answer.expect(status).header("retry-after"), Some(wait));
+        world.devops().clear_faults();
+        // The next call of this user need not wait.
+        let past = AttributeValue::N("1000000000".to_owned());
+        world.set(local::names::CONNECTIONS, &connection, "call_after", past).await;
+    }
+}
+
+/// A waiting call occupies an execution of the function, so that others could be kept out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_of_more_than_two_seconds_is_the_caller_s() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    world.devops().inject(Fault::on("projects.list").status(429).retry_after(5));
+    let answer = world.proxied(&connection, PROJECTS).await.expect(429);
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    let refused = world.proxied(&connection, PROJECTS).await;
+    let refused = refused.expect_problem(429, "devops_throttled");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=6).contains(&wait), "{wait}");
+    assert_eq!(world.devops().count("projects.list"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wait_of_an_hour_is_cut_to_five_minutes() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use emulators::{Fault, FaultHandle};
-use end_to_end::{Caller, World};
+use end_to_end::{Answer, Caller, World};
 use futures_util::stream::{self, StreamExt as _};
 use reqwest::Method;
 
-/// Number of writes, and of reads.
+/// Number of writes.
 const CALLS: u32 = 10_000;
 /// Calls between two injections.
 const BATCH: u32 = 100;
@@ -77,19 +77,45 @@ async fn no_write_of_ten_thousand_over_breaking_connections_arrives_twice() {
     assert!(broken >= CALLS / 5, "{broken}");
 }
 
+async fn read(world: &World, connection: &str, number: u32) -> Answer {
+    let rest = format!("dev.azure.com/mycompany/_apis/projects?number={number}");
+    world.proxied(connection, &rest).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_over_breaking_connections_are_repeated_in_time() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    for number in 0..200 {
+    for number in 0..240 {
+        let is_broken = number % 12 == 0;
         let fault = Fault::on("projects.list");
-        world.devops().inject(match number % 3 {
-            0 => fault.reset(),
-            1 => fault.after_handling().reset(),
-            _ => fault.after_handling().truncate(20),
-        });
-        let rest = format!("dev.azure.com/mycompany/_apis/projects?number={number}");
-        world.proxied(&connection, &rest).await.expect(200);
+        if is_broken {
+            world.devops().inject(match number % 3 {
+                0 => fault.reset(),
+                1 => fault.after_handling().reset(),
+                _ => fault.after_handling().truncate(20),
+            });
+        }
+        read(&world, &connection, number).await.expect(200);
+        let sent = arrivals(&world, "projects.list")[&number.to_string()];
+        assert_eq!(sent, if is_broken { 2 } else { 1 });
     }
-    assert!(arrivals(&world, "projects.list").values().all(|count| *count == 2));
+}
+
+/// Repetitions would double the load of a service that is down.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_every_connection_breaks_a_tenth_of_the_reads_is_repeated() {
+    let world = World::start().await;
+    let connection = world.connect("ada", "ada").await;
+    world.devops().inject(Fault::on("projects.list").times(0).reset());
+    let reads = 300;
+    for number in 0..reads {
+        read(&world, &connection, number).await.expect_problem(502, "devops_unavailable");
+    }
+    let sent: u32 = arrivals(&world, "projects.list").values().sum();
+    // Besides the tenth, each process begins with a few and gets some with time.
+    assert!((reads + reads / 10..reads + reads / 2).contains(&sent), "{sent}");
+    let log = world.log();
+    assert!(log.iter().any(|line| line.contains("\"CallsRepeated\":1")));
+    assert!(log.iter().any(|line| line.contains("\"CallsNotRepeated\":1")));
 }

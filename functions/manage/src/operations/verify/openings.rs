@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::operations::verify::FindingStatus;
 
-    fn findings(changes: Value) -> Vec<(&'static str, FindingStatus)> {
+    fn findings(changes: &Value) -> Vec<(&'static str, FindingStatus)> {
         let mut settings = json!({
             "client_id": "3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01",
             "organizations": ["mycompany"],
@@ -75,7 +75,7 @@ mod tests {
                 vec![fine, warned("token_handout")],
             ),
         ] {
-            assert_eq!(findings(changes.clone()), expected, "{changes}");
+            assert_eq!(findings(&changes), expected, "{changes}");
         }
     }
 }
