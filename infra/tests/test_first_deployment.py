@@ -21,6 +21,8 @@ SECONDS = 240
 REFUSED = "Could not connect to the endpoint URL"
 # A terminal's colours.
 CONTROL = re.compile(rb"\x1b\[[0-9;]*m")
+# SAM's questions end with the answer that Enter gives.
+QUESTION = re.compile(r"\[[^\[\]\n]*\]: ")
 
 
 class FirstDeployment(unittest.TestCase):
@@ -76,32 +78,43 @@ class FirstDeployment(unittest.TestCase):
         return run.stdout
 
     def test_enter_answers_every_question_of_the_guided_deployment(self):
-        asked, output = self.press_enter(readme.the_command(r"^sam deploy .*--guided"))
+        output = self.press_enter(readme.the_command(r"^sam deploy .*--guided"))
         self.assertIn(REFUSED, output)
         self.assertIn(f"AWS Region [{self.region()}]:", output)
         told = re.search(r"(\d+) questions", readme.README.read_text())
-        self.assertEqual(int(told[1]), asked, "infra/README.md states another number of questions")
+        asked = QUESTION.findall(output)
+        self.assertEqual(int(told[1]), len(asked), "infra/README.md states another number of questions")
+
+    def test_output_that_pauses_after_a_colon_is_no_question(self):
+        # The second Enter is for what only looks like a question to someone who sees no more of the output yet.
+        output = self.press_enter("printf 'Stack Name [ado-connect]: '; read -r; printf 'Values: '; read -r; echo 'none'")
+        self.assertIn("none", output)
+        self.assertEqual(len(QUESTION.findall(output)), 1)
 
     def test_deleting_the_stack_asks_for_the_same_region(self):
         deletes = {line for line in readme.commands() if line.startswith("sam delete")}
         self.assertTrue(deletes)
         for command in deletes:
-            _, output = self.press_enter(command)
+            output = self.press_enter(command)
             self.assertIn(f"in the region {self.region()} ?", output)
 
     def region(self) -> str:
         arguments, environment = self.shell("printf %s $AWS_REGION")
         return subprocess.run(arguments, env=environment, check=True, capture_output=True, text=True).stdout
 
-    def press_enter(self, command: str) -> tuple[int, str]:
-        """Runs a command in a terminal and presses Enter at each prompt. Returns the number of prompts and the output."""
+    def press_enter(self, command: str) -> str:
+        """Runs a command in a terminal, and presses Enter whenever its output ends like a question. Returns the output.
+
+        How much of the output is read at a time is chance, so Enter may be pressed once too often. It then answers the
+        next question. Questions are counted in the whole output.
+        """
         arguments, environment = self.shell(command)
         child, terminal = pty.fork()
         if child == 0:
             os.chdir(self.directory)
             os.execvpe(arguments[0], arguments, environment)
         deadline = time.monotonic() + SECONDS
-        asked, output, unanswered = 0, b"", b""
+        pressed, output, unanswered = 0, b"", b""
         try:
             while True:
                 ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
@@ -115,15 +128,15 @@ class FirstDeployment(unittest.TestCase):
                 output += read
                 unanswered += read
                 if CONTROL.sub(b"", unanswered).endswith(b": "):
-                    asked += 1
-                    self.assertLess(asked, 100, f"no end of questions: {output[-300:]}")
+                    pressed += 1
+                    self.assertLess(pressed, 200, f"no end of questions: {output[-300:]}")
                     os.write(terminal, b"\n")
                     unanswered = b""
         finally:
             os.close(terminal)
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-        return asked, CONTROL.sub(b"", output).decode(errors="replace")
+        return CONTROL.sub(b"", output).decode(errors="replace")
 
 
 class Build(unittest.TestCase):

@@ -130,7 +130,7 @@ impl Sts {
                     return bad_request("SessionDurationEscalation", message);
                 }
                 let expiration = settings.token.map_or(expires_at, |token| now + token);
-                match token(audience, expires_at) {
+                match token(FEDERATION_ROLE_ARN, audience, expires_at) {
                     Ok(token) => {
                         let result = format!(
                             "<WebIdentityToken>{token}</WebIdentityToken><Expiration>{expiration:.0}</Expiration>"
@@ -158,13 +158,16 @@ fn credentials(ends_at: Timestamp) -> String {
     )
 }
 
-/// The claims of a token of AWS: the subject is the role, not its session.
-fn token(audience: &str, expires_at: Timestamp) -> Result<String, String> {
+/// A token of AWS. The subject is the ARN of a role, not of its session.
+///
+/// # Errors
+/// When no key can be generated.
+pub fn token(subject: &str, audience: &str, expires_at: Timestamp) -> Result<String, String> {
     let (key, _) = KEY.as_ref().map_err(Clone::clone)?;
     let claims = json!({
         "iss": ISSUER,
         "aud": audience,
-        "sub": FEDERATION_ROLE_ARN,
+        "sub": subject,
         "iat": Timestamp::now().as_second(),
         "exp": expires_at.as_second(),
         "jti": Uuid::new_v4(),

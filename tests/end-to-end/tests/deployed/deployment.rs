@@ -1,13 +1,10 @@
-//! An emulated AWS account with the deployed stack, and its operator and users.
+//! A deployed stack in an emulated AWS account, and its operator and users.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::operation::get_queue_attributes::builders::GetQueueAttributesFluentBuilder;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -19,11 +16,11 @@ use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use emulators::{AzureDevOps, AzureDevOpsOptions, Entra, EntraOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use url::Url;
 
-const STACK: &str = "ado-connect";
+use crate::account::{Account, client, listen};
+use crate::stack;
+
 const RETURN_TO: &str = "https://app.mycompany.example/connected";
 
 /// Returns the integration that the operator puts.
@@ -37,21 +34,41 @@ pub fn integration() -> Value {
     })
 }
 
+/// Configures the service as the operator. Returns the application's key.
+pub async fn configure(deployed: &Deployment) -> String {
+    let operator = deployed.operator_key().await;
+    let integration = integration();
+    let put = deployed.ask(Method::PUT, "/integrations/azure-devops", &operator, Some(integration));
+    put.await.expect(201);
+    let key = json!({"name": "the application's", "role": "application"});
+    let key = deployed.ask(Method::POST, "/api-keys", &operator, Some(key)).await.expect(201);
+    key.text("key")
+}
+
+/// The address that browsers use.
+pub enum Address {
+    /// That of this test's front, as `PublicUrl`.
+    PublicUrl,
+    /// A domain name of the company's own, as `DomainName`.
+    Domain(&'static str),
+}
+
 /// A deployed stack. Dropping it ends the emulated account and its functions.
 pub struct Deployment {
+    pub account: Account,
+    pub entra: Entra,
     aws: SdkConfig,
     front: String,
+    public_url: String,
     http: reqwest::Client,
     resources: BTreeMap<String, String>,
-    _account: Child,
-    _entra: Entra,
     _devops: AzureDevOps,
 }
 
 /// An answer of the gateway.
 pub struct Answer {
-    status: u16,
-    headers: reqwest::header::HeaderMap,
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
     text: String,
     pub json: Value,
 }
@@ -71,71 +88,62 @@ impl Answer {
     }
 }
 
-/// Waits until a condition holds.
-///
-/// # Panics
-/// If it does not hold in time.
-pub async fn poll(what: &str, within: Duration, so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + within;
-    while !so().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-}
-
-/// Returns a path that `infra/emulate` sets.
-fn told(name: &str) -> PathBuf {
-    std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run infra/emulate")).into()
-}
-
-async fn listen() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-    (listener, url)
-}
-
 impl Deployment {
-    pub async fn start() -> Self {
-        let (port_holder, account_url) = listen().await;
-        drop(port_holder);
-        let account = start_account(&account_url).await;
-
-        let (front, front_url) = listen().await;
+    /// Deploys a template with these parameters.
+    pub async fn start(
+        account: Account,
+        template: &Path,
+        address: Address,
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        let (listener, front) = listen().await;
         let (entra, entra_url) = listen().await;
+        let public_url = match address {
+            Address::PublicUrl => front.clone(),
+            Address::Domain(name) => format!("https://{name}"),
+        };
         let options = EntraOptions {
             base_url: Some(entra_url.clone()),
-            redirect_uris: vec![format!("{front_url}/integration-callback")],
+            redirect_uris: vec![format!("{public_url}/integration-callback")],
             ..EntraOptions::default()
         };
         let entra = Entra::start(entra, options).unwrap();
         let (devops, _) = listen().await;
         let devops = AzureDevOps::start(devops, &entra, AzureDevOpsOptions::default()).unwrap();
 
-        deploy(
-            &account_url,
-            &[
-                ("Architecture", "x86_64"),
-                ("PublicUrl", &front_url),
-                ("EntraUrl", &entra_url),
-                ("DevopsUrl", devops.base_url()),
-            ],
-        )
-        .await;
-        let resources = resources(&account_url).await;
-        let api =
-            Api { account_url: account_url.clone(), id: resources["Api"].clone(), http: client() };
+        let address_parameter = match address {
+            Address::PublicUrl => ("PublicUrl", front.as_str()),
+            Address::Domain(name) => ("DomainName", name),
+        };
+        let common = [
+            address_parameter,
+            ("Architecture", "x86_64"),
+            ("EntraUrl", &entra_url),
+            ("GraphUrl", &entra_url),
+            ("DevopsUrl", devops.base_url()),
+        ];
+        let parameters = [&common, parameters].concat();
+        assert!(stack::deploy(&account, template, &parameters).await, "sam deploy fails");
+        let resources = stack::resources(&account).await;
+        let host = match address {
+            Address::PublicUrl => format!("{}.execute-api.localhost", resources["Api"]),
+            Address::Domain(name) => name.to_owned(),
+        };
+        let api = Api { emulator: account.emulator.clone(), host, http: client() };
         let app = Router::new().fallback(forward).with_state(Arc::new(api));
-        tokio::spawn(async move { axum::serve(front, app).await });
+        tokio::spawn(async move { axum::serve(listener, app).await });
         let deployment = Self {
-            aws: sdk_config(&account_url),
-            front: front_url,
+            aws: account.sdk_config(),
+            account,
+            entra,
+            front,
+            public_url,
             http: client(),
             resources,
-            _account: account,
-            _entra: entra,
             _devops: devops,
         };
         deployment.take_punctuation_from_the_operator_key().await;
+        deployment.spell_cors_as_the_api_reads_it().await;
         deployment
     }
 
@@ -149,6 +157,19 @@ impl Deployment {
         put.secret_string(key).send().await.unwrap();
     }
 
+    /// Unlike AWS, the emulated CloudFormation stores CORS settings under names that the emulated API Gateway does not
+    /// read.
+    async fn spell_cors_as_the_api_reads_it(&self) {
+        let api = format!("{}/v2/apis/{}", self.account.endpoint, self.resource("Api"));
+        let deployed = answer(self.http.get(&api)).await.expect(200).json;
+        let Some(settings) = deployed["corsConfiguration"].as_object() else { return };
+        let lower = |name: &String| format!("{}{}", name[..1].to_lowercase(), &name[1..]);
+        let settings: serde_json::Map<_, _> =
+            settings.iter().map(|(name, value)| (lower(name), value.clone())).collect();
+        let change = json!({"corsConfiguration": settings});
+        answer(self.http.patch(&api).body(change.to_string())).await.expect(200);
+    }
+
     /// Returns the physical id of a resource: a table's name, a queue's URL.
     pub fn resource(&self, logical_id: &str) -> String {
         self.resources[logical_id].clone()
@@ -158,12 +179,22 @@ impl Deployment {
         aws_sdk_sqs::Client::new(&self.aws)
     }
 
-    fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         aws_sdk_secretsmanager::Client::new(&self.aws)
     }
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.aws)
+    }
+
+    /// Returns a URL as this machine reaches it: the domain name has no record here.
+    fn here(&self, url: impl AsRef<str>) -> String {
+        url.as_ref().replacen(&self.public_url, &self.front, 1)
+    }
+
+    /// Returns a request of the API.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.front))
     }
 
     pub async fn operator_key(&self) -> String {
@@ -173,8 +204,7 @@ impl Deployment {
     }
 
     pub async fn ask(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Answer {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.front)).bearer_auth(key);
+        let mut request = self.request(method, path).bearer_auth(key);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
@@ -186,14 +216,15 @@ impl Deployment {
         let request = json!({"integration": "azure-devops", "user": "ada", "return_to": RETURN_TO});
         let session =
             self.ask(Method::POST, "/connect-sessions", key, Some(request)).await.expect(201);
-        let opened = answer(self.http.get(session.text("connect_url"))).await.expect(302);
+        let opened =
+            answer(self.http.get(self.here(session.text("connect_url")))).await.expect(302);
         let cookie = opened.headers["set-cookie"].to_str().unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
         let mut decision = opened.location();
         decision.set_path(&format!("{}/decision", decision.path()));
         let form = [("account", account), ("action", "approve")];
         let signed_in = answer(self.http.post(decision).form(&form)).await.expect(302);
-        let callback = self.http.get(signed_in.location()).header("cookie", cookie);
+        let callback = self.http.get(self.here(signed_in.location())).header("cookie", cookie);
         let returned = answer(callback).await.expect(303).location();
         let parameter = |name: &str| {
             let found = returned.query_pairs().find(|(known, _)| known == name);
@@ -213,22 +244,51 @@ impl Deployment {
             .append_pair("key", &key)
             .append_pair("next", path)
             .finish();
-        let signing_in = self.http.post(format!("{}/portal/sign-in", self.front));
+        let signing_in = self.request(Method::POST, "/portal/sign-in");
         let signing_in = signing_in.header("content-type", "application/x-www-form-urlencoded");
         let signed_in = signing_in.body(form).send().await.unwrap();
         assert_eq!(signed_in.status(), 303);
         let location = signed_in.headers()["location"].to_str().unwrap().to_owned();
         let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
-        let page = self
-            .http
-            .get(format!("{}{location}", self.front))
-            .header("cookie", cookie)
-            .send()
-            .await
-            .unwrap();
+        let page =
+            self.request(Method::GET, &location).header("cookie", cookie).send().await.unwrap();
         assert_eq!(page.status(), 200);
         page.text().await.unwrap()
+    }
+
+    /// Asks the REST API of the streaming proxy.
+    pub async fn streaming_api(&self, path: &str) -> Answer {
+        let port = self.account.emulator.rsplit(':').next().unwrap();
+        let host = format!("{}.execute-api.localhost:{port}", self.resource("StreamingApi"));
+        let asked = self.http.get(format!("{}{path}", self.account.emulator));
+        answer(asked.header("host", host)).await
+    }
+
+    /// Lists projects through the streaming proxy. Returns the status and the body.
+    ///
+    /// The emulated API Gateway knows no integration that streams. So its part is done here: the event of the API's one
+    /// method goes to the function of that method's integration.
+    pub async fn streamed(&self, connection: &str, key: &str) -> (u64, String) {
+        let api = self.resource("StreamingApi");
+        let resources = format!("{}/restapis/{api}/resources?embed=methods", self.account.endpoint);
+        let resources = answer(self.http.get(resources)).await.expect(200).json;
+        let items = resources["item"].as_array().or(resources["items"].as_array()).unwrap();
+        let address = items.iter().find(|one| one["path"] == "/proxy/{proxy+}").unwrap();
+        let integration = &address["resourceMethods"]["ANY"]["methodIntegration"];
+        let uri = integration["uri"].as_str().unwrap();
+        let function = uri.strip_suffix("/response-streaming-invocations").unwrap();
+        let function = function.rsplit(':').next().unwrap();
+
+        let event = include_str!("../../events/rest-api-proxy.json");
+        let event = event.replace("CONNECTION", connection).replace("API_KEY", key);
+        let path = format!("/2021-11-15/functions/{function}/response-streaming-invocations");
+        let invoked = self.http.post(format!("{}{path}", self.account.endpoint)).body(event);
+        let streamed = invoked.send().await.unwrap().bytes().await.unwrap();
+        let answer = payload(&streamed);
+        let (prelude, body) = answer.split_once(&"\0".repeat(8)).expect(&answer);
+        let prelude: Value = serde_json::from_str(prelude).unwrap();
+        (prelude["statusCode"].as_u64().unwrap(), body.to_owned())
     }
 
     /// Sets an attribute of an item, as the passing of time would.
@@ -260,11 +320,7 @@ impl Deployment {
     }
 }
 
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
-}
-
-async fn answer(request: reqwest::RequestBuilder) -> Answer {
+pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let answered = request.send().await.unwrap();
     let status = answered.status().as_u16();
     let headers = answered.headers().clone();
@@ -273,92 +329,20 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     Answer { status, headers, text, json }
 }
 
-/// Starts the emulated account.
-async fn start_account(url: &str) -> Child {
-    let directory = told("ACCOUNT");
-    let log = std::fs::File::create(directory.join("account.log")).unwrap();
-    println!("the account's log: {}", directory.join("account.log").display());
-    let account = Command::new(told("MINISTACK"))
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", &directory)
-        .env("TMPDIR", &directory)
-        .env("S3_DATA_DIR", directory.join("s3"))
-        .envs([("BIND_HOST", "127.0.0.1"), ("IOT_MTLS_ENABLED", "0"), ("SFTP_ENABLED", "0")])
-        .env("GATEWAY_PORT", url.rsplit(':').next().unwrap())
-        .env("AWS_ENDPOINT_URL", url)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let ready = format!("{url}/_ministack/ready");
-    let http = client();
-    poll("the emulated account is ready", Duration::from_mins(1), async || {
-        http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success())
-    })
-    .await;
-    account
-}
-
-/// Returns the command `sam` for the emulated account.
-fn sam(account_url: &str) -> Command {
-    let mut sam = Command::new(told("SAM"));
-    sam.current_dir(told("SAM_BUILD"))
-        .env("AWS_ENDPOINT_URL", account_url)
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("SAM_CLI_TELEMETRY", "0")
-        .stdin(Stdio::null());
-    sam
-}
-
-async fn deploy(account_url: &str, parameters: &[(&str, &str)]) {
-    let parameters = parameters.iter().map(|(name, value)| format!("{name}={value}"));
-    let status = sam(account_url)
-        .args(["deploy", "--template-file", "template.yaml", "--stack-name", STACK])
-        .args(["--resolve-s3", "--capabilities", "CAPABILITY_IAM"])
-        .args(["--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"])
-        .args(parameters)
-        .status()
-        .await
-        .unwrap();
-    assert!(status.success(), "sam deploy: {status}");
-}
-
-/// Returns the physical id of each resource.
-async fn resources(account_url: &str) -> BTreeMap<String, String> {
-    let listed = sam(account_url)
-        .args(["list", "resources", "--template-file", "template.yaml", "--stack-name", STACK])
-        .args(["--output", "json"])
-        .output()
-        .await
-        .unwrap();
-    let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    listed
-        .iter()
-        .map(|one| (text(&one["LogicalResourceId"]), text(&one["PhysicalResourceId"])))
-        .collect()
-}
-
-fn sdk_config(account_url: &str) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .endpoint_url(account_url)
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "test", "test", None, None, "test",
-        )))
-        .build()
+/// Returns the payload of the first message of an event stream, which the emulator makes a string in JSON.
+///
+/// A message is its length and that of its headers (four bytes each), a checksum, the headers, the payload, and a
+/// checksum (`application/vnd.amazon.eventstream`, Amazon Transcribe developer guide, "Event stream encoding").
+fn payload(stream: &[u8]) -> String {
+    let number = |at: usize| u32::from_be_bytes(stream[at..at + 4].try_into().unwrap()) as usize;
+    let payload = &stream[12 + number(4)..number(0) - 4];
+    serde_json::from_slice(payload).unwrap()
 }
 
 /// The deployed API. The emulated account serves it under its host name.
 struct Api {
-    account_url: String,
-    id: String,
+    emulator: String,
+    host: String,
     http: reqwest::Client,
 }
 
@@ -366,11 +350,11 @@ struct Api {
 async fn forward(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let port = api.account_url.rsplit(':').next().unwrap();
-    let host = format!("{}.execute-api.localhost:{port}", api.id);
+    let port = api.emulator.rsplit(':').next().unwrap();
+    let host = format!("{}:{port}", api.host);
     parts.headers.insert("host", host.parse().unwrap());
     let body = axum::body::to_bytes(body, 10_000_000).await.unwrap();
-    let sent = api.http.request(parts.method, format!("{}{path}", api.account_url));
+    let sent = api.http.request(parts.method, format!("{}{path}", api.emulator));
     let answered = sent.headers(parts.headers).body(body).send().await.unwrap();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = answered.status();

@@ -1,31 +1,21 @@
-//! The deployed template: `infra/emulate` builds the functions as they ship; this test deploys them with SAM to an
-//! emulated AWS account on loopback, and calls them through its API Gateway.
-//!
-//! ```text
-//!  this ──> front (http://localhost) ──> API Gateway ──> the functions ──> Entra's and Azure DevOps' stand-ins
-//!                                        Scheduler ──> refresh ──> queue ──> refresh ──> dead letters
-//! ```
-
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a program of its own beside the service: it lives in real time"
-)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod deployment;
+//! A deployment with the defaults of all options: a user connects, calls, is renewed and disconnects.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
-use deployment::{Deployment, integration, poll};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::account::{Account, poll};
+use crate::deployment::{Address, Deployment, configure};
+use crate::stack;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs SAM and an emulated AWS: infra/emulate"]
 async fn the_template_deploys_and_a_user_connects_calls_is_renewed_and_disconnects() {
-    let deployed = Deployment::start().await;
+    let account = Account::start("defaults").await;
+    let deployed = Deployment::start(account, &stack::template(), Address::PublicUrl, &[]).await;
     let application = configure(&deployed).await;
     println!("configured");
     let user = connect(deployed, application).await;
@@ -40,17 +30,6 @@ async fn the_template_deploys_and_a_user_connects_calls_is_renewed_and_disconnec
     println!("put aside");
     user.disconnects().await;
     println!("disconnected");
-}
-
-/// Configures the service as the operator. Returns the application's key.
-async fn configure(deployed: &Deployment) -> String {
-    let operator = deployed.operator_key().await;
-    let integration = integration();
-    let put = deployed.ask(Method::PUT, "/integrations/azure-devops", &operator, Some(integration));
-    put.await.expect(201);
-    let key = json!({"name": "the application's", "role": "application"});
-    let key = deployed.ask(Method::POST, "/api-keys", &operator, Some(key)).await.expect(201);
-    key.text("key")
 }
 
 /// A connected user of the application.
