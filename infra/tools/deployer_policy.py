@@ -3,7 +3,8 @@
 
 The actions are those of CloudFormation's own handlers of each resource type, in the schemas that cfn-lint ships. Whether
 an action can be limited to a resource is in cfn-lint's copy of AWS' service authorization reference. The names of the
-resources are those of a stack with the name `ado-connect`.
+resources are those of a stack with the name `ado-connect`. They begin with it unless it is longer than
+`longest_name`: CloudFormation shortens such a name in those of roles.
 """
 
 import collections
@@ -18,7 +19,12 @@ TEMPLATE = pathlib.Path(__file__).resolve().parents[1] / "template.yaml"
 CFN_LINT = pathlib.Path(cfnlint.__file__).parent / "data"
 # By service and type of resource, as the reference names them.
 RESOURCES = {
-    "apigateway": {"*": ["arn:aws:apigateway:*::/*"]},
+    # APIs have generated ids. These are the collections of the template's types, without keys, usage plans and links to
+    # networks.
+    "apigateway": {
+        "*": [f"arn:aws:apigateway:*::/{path}" for path in
+              ("apis", "apis/*", "domainnames", "domainnames/*", "restapis", "restapis/*", "tags/*")],
+    },
     "cloudwatch": {
         "alarm": ["arn:aws:cloudwatch:*:*:alarm:ado-connect *"],
         "dashboard": ["arn:aws:cloudwatch::*:dashboard/ado-connect-*"],
@@ -33,7 +39,7 @@ RESOURCES = {
         "*": [],
     },
     "iam": {"role": ["arn:aws:iam::*:role/ado-connect-*"], "*": []},
-    # A key's id is not known before it exists. The keys' own policies decide, too.
+    # A key's id is not known before it exists. The keys' own policies decide, too, and the README replaces this afterwards.
     "kms": {"key": ["arn:aws:kms:*:*:key/*"], "*": []},
     "lambda": {
         "function": ["arn:aws:lambda:*:*:function:ado-connect-*"],
@@ -73,10 +79,34 @@ UNUSED = {
     "logs:*DataProtectionPolicy": "masking",
     "logs:*KmsKey": "keys of log groups",
     "secretsmanager:*Replica*": "replicas",
+    "secretsmanager:GetSecretValue": "the operator key, which CloudFormation generates and need not read",
 }
 # The handlers read these after each change, whether or not the template uses the feature.
 READ = ("*:Describe*", "*:Get*", "*:List*")
-NOT_READ = ("dynamodb:GetItem", "iam:*GroupPolicy", "iam:*UserPolicy", "lambda:GetLayerVersion", "lambda:GetCodeSigningConfig")
+NOT_READ = ("dynamodb:GetItem", "iam:*GroupPolicy", "iam:*UserPolicy", "lambda:GetLayerVersion", "lambda:GetCodeSigningConfig",
+            "secretsmanager:GetSecretValue")
+# Conditions on actions whose resources cannot be named.
+CONDITIONS = {
+    # The template's own waiting period, in which the deletion can be cancelled. Any shorter one is refused.
+    "kms:ScheduleKeyDeletion": {"NumericGreaterThanEqualsIfExists": {"kms:ScheduleKeyDeletionPendingWindowInDays": "30"}},
+    # A policy that locks its administrators out is refused.
+    "kms:CreateKey": {"BoolIfExists": {"kms:BypassPolicyLockoutSafetyCheck": "false"}},
+    "kms:PutKeyPolicy": {"BoolIfExists": {"kms:BypassPolicyLockoutSafetyCheck": "false"}},
+    # "Condition keys for AWS Lambda": the function of an event source mapping.
+    **{
+        f"lambda:{action}EventSourceMapping": {"ArnLike": {"lambda:FunctionArn": "arn:aws:lambda:*:*:function:ado-connect-*"}}
+        for action in ("Create", "Update", "Delete")
+    },
+}
+
+# IAM: "Names of IAM roles … up to 64 characters". CloudFormation writes STACK-LOGICALID-SUFFIX, with 12 or 13 characters.
+LONGEST_ROLE, SUFFIX = 64, 13
+
+
+def longest_name(resources: dict) -> int:
+    """Returns the length up to which a stack's name stays whole in the names of its roles."""
+    roles = [name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"]
+    return LONGEST_ROLE - SUFFIX - len("--") - max(map(len, roles))
 
 
 def template() -> dict:
@@ -114,16 +144,18 @@ def policy() -> dict:
     """Returns the policy."""
     reference = json.loads((CFN_LINT / "AdditionalSpecs/Policies.json").read_text())
     resources = template()["Resources"].values()
-    by_resources = collections.defaultdict(set)
+    grouped = collections.defaultdict(set)
     for kind in {resource["Type"] for resource in resources}:
         # What a handler does in other services is in `BESIDES`, limited to what it needs there.
         own = {action for action in handlers(kind) if action.split(":")[0] in services(kind)}
         for action in own - {"iam:PassRole", "iam:CreateServiceLinkedRole"}:
             if not is_unused(action):
-                by_resources[tuple(resources_of(action, reference))].add(action)
+                condition = json.dumps(CONDITIONS.get(action, {}))
+                grouped[(tuple(resources_of(action, reference)), condition)].add(action)
     statements = [
         {"Effect": "Allow", "Action": sorted(actions), "Resource": list(arns) if len(arns) > 1 else arns[0]}
-        for arns, actions in sorted(by_resources.items())
+        | ({"Condition": json.loads(condition)} if condition != "{}" else {})
+        for (arns, condition), actions in sorted(grouped.items())
     ]
     return {"Version": "2012-10-17", "Statement": statements + besides(resources)}
 
@@ -172,7 +204,8 @@ def besides(resources) -> list[dict]:
             "Resource": "arn:aws:secretsmanager:*:*:secret:ado-connect-webhook*",
         },
         {
-            # EventBridge keeps a connection's secret in the name of whoever creates the connection.
+            # EventBridge keeps a connection's secret in the name of whoever creates the connection, below the name of the
+            # connection, which CloudFormation generates.
             "Sid": "WebhookConnection",
             "Effect": "Allow",
             "Action": [f"secretsmanager:{action}" for action in
