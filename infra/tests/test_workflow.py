@@ -22,6 +22,21 @@ class Workflow(unittest.TestCase):
                 runners |= set(job.get("strategy", {}).get("matrix", {}).get("runner", [job["runs-on"]]))
         self.assertEqual(runners, {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15"})
 
+    def test_what_is_built_for_arm64_elsewhere_is_started_on_arm64(self):
+        cross, steps = self.jobs["cross"]
+        [uploaded] = [step["with"] for step in cross["steps"] if "upload-artifact" in step.get("uses", "")]
+        started, commands = self.jobs["cross-started"]
+        self.assertEqual((started["needs"], started["runs-on"]), ("cross", "ubuntu-24.04-arm"))
+        self.assertEqual(started["strategy"]["matrix"], cross["strategy"]["matrix"])
+        [downloaded] = [step["with"] for step in started["steps"] if "download-artifact" in step.get("uses", "")]
+        self.assertEqual(downloaded["name"], uploaded["name"])
+        unpacked = commands.index(f"mkdir -p target && tar -C target -xzf {uploaded['path']}")
+        [start] = [step for step in started["steps"] if "BUILT_FUNCTIONS" in step.get("env", {})]
+        self.assertIn("events::", start["run"])
+        self.assertGreater(commands.index(start["run"]), unpacked)
+        # Nothing is built in its place.
+        self.assertFalse([command for command in commands if command.startswith("infra/build")])
+
     def test_what_is_built_for_arm64_is_started_there(self):
         job, steps = self.jobs["arm64"]
         built = steps.index("infra/build arm64")
