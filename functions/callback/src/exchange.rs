@@ -35,8 +35,13 @@ impl Callback {
     ) -> Result<Redeemed, Problem> {
         let metadata = self.metadata.get(&flow.tenant).await;
         let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
-        // RFC 9207: if the server promises `iss`, an answer without it comes from elsewhere.
-        if metadata.iss_parameter_supported && query.get("iss").is_none() {
+        // RFC 9207: if the server promises `iss`, an answer without it comes from elsewhere. The code of an answer from
+        // elsewhere must not go out, and no secret with it.
+        let is_from_elsewhere = match query.get("iss") {
+            Some(iss) => !metadata.may_be_issuer(iss),
+            None => metadata.iss_parameter_supported,
+        };
+        if is_from_elsewhere {
             return Err(Problem::new(Code::IssuerMismatch));
         }
         let redirect_uri = self.public_url.redirect_uri();
@@ -74,7 +79,7 @@ impl Callback {
             }
         };
         let identity = self.identify(integration, flow, secrets, metadata, &tokens).await?;
-        // The answer's `iss` can be compared only now, because it depends on the user's tenant.
+        // Where tenants share an address, the answer's `iss` depends on the user's tenant.
         if query.get("iss").is_some_and(|iss| iss != identity.issuer) {
             return Err(Problem::new(Code::IssuerMismatch));
         }

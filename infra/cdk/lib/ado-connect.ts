@@ -66,7 +66,7 @@ export class AdoConnect extends Construct {
       streams: props.streamingProxy ?? false,
       rotates: props.secretRotation !== undefined,
     });
-    const key = makeTokensKey(this, identities);
+    const key = makeTokensKey(this, identities, props.formerTokensKeyArn);
     const federationRole = props.federatedCredential ? makeFederationRole(this, identities) : undefined;
     this.federationSubject = federationRole?.attrArn;
 
@@ -84,6 +84,7 @@ export class AdoConnect extends Construct {
       CONNECTIONS_TABLE: data.connections.ref,
       TOKENS_TABLE: data.tokens.ref,
       TOKENS_KEY_ID: key.attrArn,
+      FORMER_TOKENS_KEY_ID: props.formerTokensKeyArn ?? '',
       SECRETS_PREFIX: `${name}/`,
       OPERATOR_KEY_SECRET: data.operatorKey.ref,
       EVENT_BUS: eventBus.ref,

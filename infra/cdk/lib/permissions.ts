@@ -152,7 +152,7 @@ function makeIdentity(scope: Construct, reach: Reach, name: string, statements: 
 }
 
 /** The key of all tokens: administrators manage it, and only these functions use it, and only for tokens. */
-export function makeTokensKey(scope: Construct, identities: Identities): CfnKey {
+export function makeTokensKey(scope: Construct, identities: Identities, formerKeyArn?: string): CfnKey {
   const roles = (...of: (Identity | undefined)[]) => of.flatMap((identity) => (identity ? [identity.role] : []));
   const { Callback, Proxy, Refresh, StreamingProxy } = identities;
   // `callback` seals tokens and never opens one.
@@ -196,6 +196,13 @@ export function makeTokensKey(scope: Construct, identities: Identities): CfnKey 
       policyName: name,
       roles: by.map((role) => role.ref),
       policyDocument: document([allow(action, key.attrArn, purpose)]),
+    });
+  }
+  if (formerKeyArn) {
+    new CfnPolicy(scope, 'OpenFormerTokens', {
+      policyName: 'open-former-tokens',
+      roles: roles(Proxy, Refresh, StreamingProxy).map((role) => role.ref),
+      policyDocument: document([allow('kms:Decrypt', formerKeyArn, purpose)]),
     });
   }
   return key;

@@ -69,6 +69,8 @@ export interface AdoConnectProps {
   };
   /** Whether tables refuse to be deleted; they do unless it is false. */
   readonly deletionProtection?: boolean;
+  /** The KMS key that sealed the tokens before the stack's own took its place; they are opened with it until they are written next. */
+  readonly formerTokensKeyArn?: string;
   /** The permissions boundary of every role, for accounts that require one. */
   readonly permissionsBoundaryArn?: string;
   /** Microsoft's cloud; `public` unless given. */

@@ -23,6 +23,8 @@ pub struct Config {
     pub tables: TableNames,
     /// `TOKENS_KEY_ID`: the KMS key that seals tokens, by id, ARN or alias.
     pub tokens_key_id: String,
+    /// `FORMER_TOKENS_KEY_ID`: the KMS key that sealed tokens before that one took its place.
+    pub former_tokens_key_id: Option<String>,
     /// `SECRETS_PREFIX`: begins the names of all secrets, such as `ado-connect/`.
     pub secrets_prefix: String,
     /// `OPERATOR_KEY_SECRET`: the name of the secret that is the first operator key.
@@ -148,6 +150,7 @@ impl FromVariables for Config {
         let connections = reader.required("CONNECTIONS_TABLE");
         let tokens = reader.required("TOKENS_TABLE");
         let tokens_key_id = reader.required("TOKENS_KEY_ID");
+        let former_tokens_key_id = reader.optional("FORMER_TOKENS_KEY_ID");
         let secrets_prefix = reader.required("SECRETS_PREFIX");
         let operator_key_secret = reader.required("OPERATOR_KEY_SECRET");
         let event_bus = reader.optional("EVENT_BUS");
@@ -173,6 +176,7 @@ impl FromVariables for Config {
                 tokens: tokens?,
             },
             tokens_key_id: tokens_key_id?,
+            former_tokens_key_id,
             secrets_prefix: secrets_prefix?,
             operator_key_secret: operator_key_secret?,
             event_bus,

@@ -125,7 +125,8 @@ impl Deployment {
     /// Sealed tokens.
     pub fn tokens(&self) -> TokenStore {
         let key_id = self.config.tokens_key_id.clone();
-        let sealer = Sealer::new(self.aws.kms(), key_id, Arc::clone(&self.clock));
+        let sealer = Sealer::new(self.aws.kms(), key_id, Arc::clone(&self.clock))
+            .also_opening(self.config.former_tokens_key_id.clone());
         TokenStore::new(self.aws.dynamodb.clone(), self.config.tables.tokens.clone(), sealer)
     }
 

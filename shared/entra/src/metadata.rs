@@ -12,7 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::cloud::Authority;
-use crate::identifiers::{ClientId, Tenant};
+use crate::identifiers::{ClientId, Tenant, TenantId};
 
 /// Entra serves its documents with `max-age=86400`.
 const FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -33,6 +33,18 @@ pub struct Metadata {
     /// RFC 9207 section 3: whether authorization responses carry `iss`.
     #[serde(default, rename = "authorization_response_iss_parameter_supported")]
     pub iss_parameter_supported: bool,
+}
+
+impl Metadata {
+    /// Whether the authorization response with this `iss` can come from this server. Where tenants share the document, the
+    /// tenant is still to be compared with that of the ID token.
+    pub fn may_be_issuer(&self, iss: &str) -> bool {
+        let Some((before, after)) = self.issuer.split_once("{tenantid}") else {
+            return iss == self.issuer;
+        };
+        let tenant = iss.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        tenant.is_some_and(|tenant| tenant.parse::<TenantId>().is_ok())
+    }
 }
 
 /// The reasons why there is no metadata.

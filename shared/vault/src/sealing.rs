@@ -11,8 +11,13 @@
 //! encryption context. The additional data names the integration, the connection, the grant, the field and the version,
 //! so a ciphertext does not open if it was copied elsewhere, or if it is an older one put back.
 //!
-//! AWS advises caution with cached data keys. They are cached for an hour or 2^20 seals, because that keeps KMS (its
-//! latency, outages and bill) out of almost every request; they are in process memory only and are wiped on drop.
+//! AWS advises caution with cached data keys. They are cached, because that keeps KMS (its latency, outages and bill) out of
+//! almost every request; they are in process memory only and are wiped on drop. A key seals for an hour or 2^20 values. It
+//! opens for five minutes; then KMS is asked again, so that a disabled KMS key opens nothing any more. While KMS does not
+//! answer, an opened key is used for up to an hour, so that its outage stops nobody.
+//!
+//! Where the KMS key was replaced, the values under the former one are still opened. They are sealed under the current one
+//! when they are written next.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,10 +25,13 @@ use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_sdk_kms::Client;
+use aws_sdk_kms::error::ProvideErrorMetadata as _;
+use aws_sdk_kms::operation::decrypt::DecryptError;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use ground::clock::Clock;
-use jiff::Timestamp;
+use ground::remembered::{AskError, Remembered};
+use jiff::{SignedDuration, Timestamp};
 use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
@@ -34,12 +42,16 @@ use crate::ids::{ConnectionId, GrantId, IntegrationId};
 
 const FORMAT: u8 = 2;
 const NONCE_BYTES: usize = 12;
-/// The age at which a data key is replaced.
+/// The age at which a data key for sealing is replaced.
 const KEY_LIFETIME: Duration = Duration::from_hours(1);
+/// The age at which KMS is asked again for a data key for opening.
+const OPENED_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// The age up to which one is used while KMS does not answer.
+const OPENED_FOR_IN_AN_OUTAGE: SignedDuration = SignedDuration::from_hours(1);
+/// The time between two questions to a KMS that does not answer.
+const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// The number of seals after which a data key is replaced; far below AES-GCM's limit for random nonces.
 const KEY_SEALS: u32 = 1 << 20;
-/// The most data keys cached for opening; a process needs far fewer.
-const OPENING_KEYS: usize = 1024;
 
 /// Where a sealed value belongs: the additional data of its encryption.
 #[derive(Debug, Clone, Copy)]
@@ -69,25 +81,33 @@ pub struct DataKey {
     wrapped: Vec<u8>,
 }
 
-struct OpeningKey {
-    key: Zeroizing<[u8; 32]>,
-    read_at: Timestamp,
-}
+/// A wrapped data key is opened for an integration: KMS must see (and refuse) one that was moved to another.
+type OpeningKeys = Remembered<(IntegrationId, Vec<u8>), Zeroizing<[u8; 32]>>;
 
 /// Seals and opens values with data keys from KMS.
 #[derive(Clone)]
 pub struct Sealer {
     kms: Client,
     key_id: String,
+    former_key_id: Option<String>,
     clock: Arc<dyn Clock>,
     sealing: Arc<Mutex<HashMap<IntegrationId, SealingKey>>>,
-    opening: Arc<Mutex<HashMap<Vec<u8>, OpeningKey>>>,
+    opening: OpeningKeys,
 }
 
 impl Sealer {
     /// A sealer whose data keys are wrapped by the KMS key `key_id` (an id, ARN or alias).
     pub fn new(kms: Client, key_id: String, clock: Arc<dyn Clock>) -> Self {
-        Self { kms, key_id, clock, sealing: Arc::default(), opening: Arc::default() }
+        let opening = Remembered::new(Arc::clone(&clock), OPENED_FOR)
+            .or_stale(OPENED_FOR_IN_AN_OUTAGE, ASKED_AGAIN_AFTER);
+        Self { kms, key_id, former_key_id: None, clock, sealing: Arc::default(), opening }
+    }
+
+    /// Opens values under a former KMS key, too.
+    #[must_use]
+    pub fn also_opening(mut self, former_key_id: Option<String>) -> Self {
+        self.former_key_id = former_key_id;
+        self
     }
 
     /// Opens a value that was sealed for exactly this context under the data key `wrapped`.
@@ -156,44 +176,54 @@ impl Sealer {
         context: SealingContext<'_>,
         wrapped: &[u8],
     ) -> Result<Zeroizing<[u8; 32]>, Error> {
-        // With the integration, because KMS must see (and refuse) a wrapped key that was moved to another one.
-        let cache_key = [context.integration.as_str().as_bytes(), b"\0", wrapped].concat();
-        let mut keys = self.opening.lock().await;
-        let now = self.clock.now();
-        let fresh =
-            |entry: &OpeningKey| now.duration_since(entry.read_at).unsigned_abs() < KEY_LIFETIME;
-        if let Some(entry) = keys.get(&cache_key)
-            && fresh(entry)
-        {
-            return Ok(entry.key.clone());
-        }
-        let answer = self
-            .kms
-            .decrypt()
-            .key_id(&self.key_id)
-            .ciphertext_blob(Blob::new(wrapped))
-            .encryption_context("ado-connect:integration", context.integration.as_str())
-            .encryption_context("ado-connect:purpose", "tokens")
-            .send()
-            .await;
-        let key = match answer {
-            Ok(answer) => key_bytes(answer.plaintext)?,
-            Err(e)
-                if e.as_service_error().is_some_and(|e| {
-                    e.is_invalid_ciphertext_exception() || e.is_incorrect_key_exception()
-                }) =>
-            {
-                return Err(Error::Unsealable { field: context.field });
-            }
-            Err(e) => return Err(Error::sdk("kms", "Decrypt", &e)),
-        };
-        keys.retain(|_, entry| fresh(entry));
-        if keys.len() >= OPENING_KEYS {
-            keys.clear();
-        }
-        keys.insert(cache_key, OpeningKey { key: key.clone(), read_at: now });
-        Ok(key)
+        let key = (context.integration.clone(), wrapped.to_vec());
+        self.opening.get(&key, || self.unwrapped(context, wrapped)).await
     }
+
+    /// Asks KMS for a data key, under the current KMS key or the former one.
+    async fn unwrapped(
+        &self,
+        context: SealingContext<'_>,
+        wrapped: &[u8],
+    ) -> Result<Zeroizing<[u8; 32]>, AskError<Error>> {
+        for key_id in [Some(&self.key_id), self.former_key_id.as_ref()].into_iter().flatten() {
+            let asked = self
+                .kms
+                .decrypt()
+                .key_id(key_id)
+                .ciphertext_blob(Blob::new(wrapped))
+                .encryption_context("ado-connect:integration", context.integration.as_str())
+                .encryption_context("ado-connect:purpose", "tokens");
+            let error = match asked.send().await {
+                Ok(answer) => return key_bytes(answer.plaintext).map_err(AskError::Final),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(refused) if refused.is_incorrect_key_exception() => {}
+                Some(refused) if refused.is_invalid_ciphertext_exception() => break,
+                refused => {
+                    let does_not_answer = refused.is_none_or(does_not_answer);
+                    let error = Error::sdk("kms", "Decrypt", &error);
+                    return Err(if does_not_answer {
+                        AskError::Unavailable(error)
+                    } else {
+                        AskError::Final(error)
+                    });
+                }
+            }
+        }
+        Err(AskError::Final(Error::Unsealable { field: context.field }))
+    }
+}
+
+/// Whether KMS could not decide. It decides if the key is disabled, is to be deleted, or is not for us.
+fn does_not_answer(error: &DecryptError) -> bool {
+    error.is_dependency_timeout_exception()
+        || error.is_key_unavailable_exception()
+        || error.is_kms_internal_exception()
+        || error.code().is_some_and(|code| {
+            code.contains("Throttling") || ["InternalFailure", "ServiceUnavailable"].contains(&code)
+        })
 }
 
 impl DataKey {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ground::clock::{Clock as _, SystemClock};
+use ground::clock::{Clock as _, StoppedClock, SystemClock};
 use ground::random::Random;
 use local::{Aws, names};
 use secrecy::ExposeSecret;
@@ -97,4 +97,108 @@ async fn a_value_with_a_changed_or_missing_byte_does_not_open() {
     for other in [foreign, altered, wrapped[1..].to_vec(), Vec::new()] {
         assert!(process.open(context(&here), &other, &sealed).await.is_err(), "{other:?}");
     }
+}
+
+/// A process whose clock is stopped.
+fn process_at(aws: &Aws, clock: &Arc<StoppedClock>) -> Sealer {
+    Sealer::new(aws.kms.clone(), names::KEY.to_owned(), clock.clone())
+}
+
+#[tokio::test]
+async fn a_data_key_seals_for_an_hour_and_no_longer() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let clock = StoppedClock::at(SystemClock.now());
+    let process = process_at(&aws, &clock);
+    let here = fresh("one");
+    let wrapped =
+        async |seals| process.data_key(&here.integration, seals).await.unwrap().into_wrapped();
+    let first = wrapped(1).await;
+    clock.advance(3_599);
+    assert_eq!(wrapped(1).await, first);
+    clock.advance(1);
+    assert_ne!(wrapped(1).await, first);
+}
+
+#[tokio::test]
+async fn a_data_key_seals_two_to_the_twentieth_values_and_no_more() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let process = process(&aws);
+    let here = fresh("one");
+    let wrapped =
+        async |seals| process.data_key(&here.integration, seals).await.unwrap().into_wrapped();
+    let first = wrapped((1 << 20) - 2).await;
+    assert_eq!(wrapped(2).await, first);
+    assert_ne!(wrapped(1).await, first);
+}
+
+#[tokio::test]
+async fn each_integration_has_data_keys_of_its_own_in_one_process() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let process = process(&aws);
+    let (one, two) = (fresh("one"), fresh("two"));
+    let wrapped =
+        async |names: &Names| process.data_key(&names.integration, 1).await.unwrap().into_wrapped();
+    assert_ne!(wrapped(&one).await, wrapped(&two).await);
+    // Nor does the key that one has opened open a value for the other.
+    let (key, sealed) = seal(&process, &one).await;
+    process.open(context(&one), &key, &sealed).await.unwrap();
+    let forged = process.data_key(&one.integration, 1).await.unwrap();
+    let value = forged.seal(context(&two), &"the token".into(), &mut Random::System).unwrap();
+    assert!(process.open(context(&two), &forged.into_wrapped(), &value).await.is_err());
+}
+
+#[tokio::test]
+async fn a_disabled_kms_key_opens_nothing_after_five_minutes() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let clock = StoppedClock::at(SystemClock.now());
+    let process = process_at(&aws, &clock);
+    let here = fresh("one");
+    let (wrapped, sealed) = seal(&process, &here).await;
+    let opens = async || process.open(context(&here), &wrapped, &sealed).await.is_ok();
+    assert!(opens().await);
+    let key = aws.kms.describe_key().key_id(names::KEY).send().await.unwrap();
+    let key = key.key_metadata.unwrap().key_id;
+    aws.kms.disable_key().key_id(&key).send().await.unwrap();
+    clock.advance(299);
+    assert!(opens().await);
+    clock.advance(1);
+    assert!(!opens().await);
+    aws.kms.enable_key().key_id(&key).send().await.unwrap();
+    assert!(opens().await);
+}
+
+#[tokio::test]
+async fn an_outage_of_kms_stops_nobody_for_an_hour() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let clock = StoppedClock::at(SystemClock.now());
+    let process = process_at(&aws, &clock);
+    let here = fresh("one");
+    let (wrapped, sealed) = seal(&process, &here).await;
+    let opens = async || process.open(context(&here), &wrapped, &sealed).await.is_ok();
+    assert!(opens().await);
+    drop(aws);
+    for _ in 0..3 {
+        clock.advance(1_199);
+        assert!(opens().await);
+    }
+    clock.advance(3);
+    assert!(!opens().await);
+}
+
+#[tokio::test]
+async fn values_under_a_replaced_kms_key_open_and_are_sealed_under_the_new_one() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let here = fresh("one");
+    let (wrapped, sealed) = seal(&process(&aws), &here).await;
+    let new_key = aws.kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
+    let under = |former: Option<&str>| {
+        Sealer::new(aws.kms.clone(), new_key.clone(), Arc::new(SystemClock))
+            .also_opening(former.map(str::to_owned))
+    };
+    let opened = under(Some(names::KEY)).open(context(&here), &wrapped, &sealed).await.unwrap();
+    assert_eq!(opened.expose_secret(), "the token");
+    // What is written next needs the former key no more; what was not written still does.
+    let (rewrapped, resealed) = seal(&under(Some(names::KEY)), &here).await;
+    assert!(under(None).open(context(&here), &rewrapped, &resealed).await.is_ok());
+    assert!(under(None).open(context(&here), &wrapped, &sealed).await.is_err());
 }

@@ -72,7 +72,11 @@ fn faults(permissions: &Permissions, template: &Template) -> Vec<String> {
     faults
 }
 
-/// Whether a resource is one of the template's, by its ARN or its name, an index of one of its tables, or the secrets.
+/// The parameter that names it.
+const FORMER_KEY: &str = "FormerTokensKeyArn";
+
+/// Whether a resource is one of the template's, by its ARN or its name, an index of one of its tables, or the secrets. So is
+/// the key that was the stack's before.
 fn is_own(resource: &str, statement: &Statement, template: &Template) -> bool {
     if resource == "*" {
         return statement.actions.iter().all(|action| WITHOUT_RESOURCE.contains(&action.as_str()));
@@ -86,7 +90,7 @@ fn is_own(resource: &str, statement: &Statement, template: &Template) -> bool {
         return indexes.any(|known| known["IndexName"] == index);
     }
     let id = resource.strip_suffix(".Arn").unwrap_or(resource);
-    resource == SECRETS || template.resources.contains_key(id)
+    [SECRETS, FORMER_KEY].contains(&resource) || template.resources.contains_key(id)
 }
 
 fn read() -> (Template, Permissions) {

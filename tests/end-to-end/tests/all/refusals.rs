@@ -1,7 +1,9 @@
 //! Every way in which a browser flow ends without a connection, and the answer in each case.
 
+use std::fmt::Display;
+
 use aws_sdk_dynamodb::types::AttributeValue;
-use emulators::entra::TENANT_B;
+use emulators::entra::{TENANT_A, TENANT_B};
 use emulators::{Fault, IdTokenFault};
 use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
 use local::names;
@@ -262,6 +264,73 @@ async fn an_answer_of_another_issuer_is_refused() {
     callback.query_pairs_mut().append_pair("iss", "https://evil.example/v2.0");
     assert_returned_with(&browser.open(callback.as_str()).await, "issuer_mismatch");
     assert!(world.items(names::TOKENS).await.is_empty());
+    assert_eq!(redeemed(&world), 0, "the code and the secret went out");
+}
+
+fn redeemed(world: &World) -> u64 {
+    world.entra().count("token.authorization_code")
+}
+
+/// Returns an issuer of the stand-in of Entra.
+fn issuer(world: &World, tenant: impl Display) -> String {
+    format!("{}/{tenant}/v2.0", world.entra().base_url())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_tenants_share_an_address_another_tenant_s_issuer_is_refused() {
+    let world = World::start().await;
+    world.put_integration(INTEGRATION, json!({"tenant": "organizations"})).await.expect(200);
+    for (named, is_redeemed) in [
+        (issuer(&world, TENANT_B), true),
+        (issuer(&world, "organizations"), false),
+        ("https://evil.example/v2.0".to_owned(), false),
+    ] {
+        let before = redeemed(&world);
+        let browser = world.browser();
+        let mut callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
+        callback.query_pairs_mut().append_pair("iss", &named);
+        assert_returned_with(&browser.open(callback.as_str()).await, "issuer_mismatch");
+        assert_eq!(redeemed(&world) > before, is_redeemed, "{named}");
+    }
+    let browser = world.browser();
+    let mut callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
+    callback.query_pairs_mut().append_pair("iss", &issuer(&world, TENANT_A));
+    let answer = browser.open(callback.as_str()).await;
+    assert!(answer.location_parameter("confirmation").is_some(), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_the_promised_issuer_is_refused_before_the_code_goes_out() {
+    let world = World::start().await;
+    world.put_integration(INTEGRATION, json!({"tenant": TENANT_A.to_string()})).await.expect(200);
+    let address = format!("{}/.well-known/openid-configuration", issuer(&world, TENANT_A));
+    let mut promising = world.send(world.plain_get(&address)).await.expect(200).json();
+    promising["authorization_response_iss_parameter_supported"] = json!(true);
+    let promising = Fault::on("metadata").times(0).status(200).body(&promising.to_string());
+    world.entra().inject(promising.header("content-type", "application/json"));
+    let browser = world.browser();
+    let callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
+    assert_returned_with(&browser.open(callback.as_str()).await, "issuer_mismatch");
+    assert_eq!(redeemed(&world), 0, "the code and the secret went out");
+    // With it the sign-in succeeds.
+    let browser = world.browser();
+    let mut callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
+    callback.query_pairs_mut().append_pair("iss", &issuer(&world, TENANT_A));
+    let answer = browser.open(callback.as_str()).await;
+    assert!(answer.location_parameter("confirmation").is_some(), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_ends_if_its_integration_has_become_another_app() {
+    let world = World::start().await;
+    let browser = world.browser();
+    let callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
+    let other = json!({"client_id": "0f0f0f0f-0000-4000-8000-00000000000f"});
+    world.put_integration(INTEGRATION, other).await.expect(200);
+    let answer = browser.open(callback.as_str()).await;
+    assert_returned_with(&answer, "integration_not_ready");
+    assert_eq!(redeemed(&world), 0, "the code went out with another app's secret");
+    assert!(world.items(names::TOKENS).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,6 +387,28 @@ async fn a_reconnect_must_be_the_same_account() {
     let answer = world.browser().finish(&world.connect_url("ada").await, "grace").await;
     assert_returned_with(&answer, "different_account");
     assert_eq!(world.connection(&connection).await["account"]["name"], "Ada Lovelace");
+    world.proxied(&connection, PROJECTS).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_the_same_name_is_another_account() {
+    let world = World::start().await;
+    world.put_integration(INTEGRATION, json!({"tenant": "organizations"})).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    let account = world.connection(&connection).await["account"].clone();
+    for claims in [
+        // The name was given to another person.
+        json!({"oid": "66666666-7777-4888-9999-aaaaaaaaaaaa"}),
+        // A guest has the name of the account at home.
+        json!({"tid": TENANT_B.to_string(), "iss": issuer(&world, TENANT_B)}),
+    ] {
+        let claims = claims.as_object().unwrap().clone().into_iter().collect();
+        let fault = IdTokenFault { claims, ..IdTokenFault::default() };
+        world.entra().inject(Fault::on("token.authorization_code").id_token(fault));
+        let answer = world.browser().finish(&world.connect_url("ada").await, "ada").await;
+        assert_returned_with(&answer, "different_account");
+        assert_eq!(world.connection(&connection).await["account"], account);
+    }
     world.proxied(&connection, PROJECTS).await.expect(200);
 }
 
