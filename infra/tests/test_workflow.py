@@ -44,6 +44,11 @@ class Workflow(unittest.TestCase):
         self.assertIn("events::", started["run"])
         self.assertGreater(steps.index(started["run"]), built)
 
+    def test_advisories_and_bills_of_materials_are_made_on_every_run(self):
+        commands = [command for _, steps in self.jobs.values() for command in steps]
+        self.assertTrue([command for command in commands if command.endswith("check advisories")])
+        self.assertIn("infra/sbom", commands)
+
 
 if __name__ == "__main__":
     unittest.main()
