@@ -40,6 +40,7 @@ use ground::random::Random;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Response};
 use secrecy::SecretString;
+use url::Url;
 use vault::client_credentials::ClientCredentials;
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::events::{ConnectionDetail, Event, Events};
@@ -142,14 +143,17 @@ impl HttpFunction for Callback {
             }
         };
         log.integration(&flow.session.integration);
-        let outcome = self.finish(&flow, &secrets, &query).await.unwrap_or_else(Outcome::Refused);
+        let integration = self.integrations.get(&flow.session.integration).await;
+        let return_to = self.return_to(&flow, integration.as_ref().ok().and_then(Option::as_ref));
+        let finished = self.finish(&flow, &secrets, &query, integration, return_to).await;
+        let outcome = finished.unwrap_or_else(Outcome::Refused);
         if let Outcome::Pending { connection, .. } | Outcome::Active { connection, .. } = &outcome {
             log.connection(connection);
         }
         // The cookie is used up, whether the flow succeeded or failed.
         let cleared = cookie.clear();
         let claims = claims_cookies(&outcome, &flow, request.headers());
-        match outcome.response(flow.session.return_to.as_ref(), &log) {
+        match outcome.response(return_to, &log) {
             Ok(mut response) => {
                 for cookie in claims.into_iter().chain([cleared]) {
                     response.headers_mut().append(SET_COOKIE, cookie);
@@ -192,12 +196,17 @@ impl Callback {
         flow: &AuthorizationFlow,
         secrets: &FlowSecrets,
         query: &Query,
+        integration: Result<Option<Integration>, vault::Error>,
+        return_to: Option<&Url>,
     ) -> Result<Outcome, Problem> {
         if let Some(error) = query.get("error") {
             return Err(refusal::of(error, query));
         }
         let code = SecretString::from(query.required("code")?);
-        let integration = self.same_integration(flow).await?;
+        let integration = same_integration(flow, integration?)?;
+        if flow.session.return_to.as_ref() != return_to {
+            return Err(Problem::new(Code::ReturnToNotAllowed));
+        }
         let redeemed = self.redeem(&integration, flow, secrets, &code, query).await?;
         self.tenant_accepted(&integration, &redeemed.identity.tenant_id).await;
         let organization = self
@@ -267,16 +276,29 @@ impl Callback {
         }
     }
 
-    /// Returns the current integration if it is ready and still has the app to which the user signed in (S-06).
-    async fn same_integration(&self, flow: &AuthorizationFlow) -> Result<Integration, Problem> {
-        let integration = self.integrations.get(&flow.session.integration).await?;
-        integration
-            .filter(|integration| {
-                integration.status == Status::Ready
-                    && integration.settings.client_id == flow.client_id
-            })
-            .ok_or_else(|| Problem::new(Code::IntegrationNotReady))
+    /// Returns the application's address to which the browser may be sent now (S-09): the origins may have been narrowed
+    /// since the session was created. The portal's own page is always one.
+    fn return_to<'a>(
+        &self,
+        flow: &'a AuthorizationFlow,
+        integration: Option<&Integration>,
+    ) -> Option<&'a Url> {
+        let return_to = flow.session.return_to.as_ref()?;
+        let is_ours = return_to.origin() == self.public_url.to_url().origin();
+        let allowed = |integration: &Integration| integration.settings.allows_return_to(return_to);
+        (is_ours || integration.is_some_and(allowed)).then_some(return_to)
     }
+}
+
+/// Returns the current integration if it is ready and still has the app to which the user signed in (S-06).
+fn same_integration(
+    flow: &AuthorizationFlow,
+    integration: Option<Integration>,
+) -> Result<Integration, Problem> {
+    let same = |integration: &Integration| {
+        integration.status == Status::Ready && integration.settings.client_id == flow.client_id
+    };
+    integration.filter(same).ok_or_else(|| Problem::new(Code::IntegrationNotReady))
 }
 
 /// The cookies about the claims for the next sign-in: a refusal may set one, and a success forgets it.

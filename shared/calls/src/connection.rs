@@ -6,7 +6,7 @@ use edge::problem::{Code, Problem};
 use vault::connections::{Connection, Status};
 use vault::integrations::{self, Integration};
 
-use crate::Calls;
+use crate::{Calls, refusal};
 
 impl Calls {
     /// Returns the connection with this id and its integration, if the caller may know of them.
@@ -30,8 +30,9 @@ impl Calls {
 /// Refuses a connection that cannot be used, with the place where its user can sign in again.
 ///
 /// # Errors
-/// [`Code::IntegrationNotReady`], [`Code::ConnectionPaused`], [`Code::ConnectionPending`] or
-/// [`Code::ConnectionReauthorizationRequired`].
+/// [`Code::IntegrationNotReady`], [`Code::ConnectionPaused`], [`Code::ConnectionPending`],
+/// [`Code::ConnectionReauthorizationRequired`], or [`Code::WrongTenant`] or [`Code::OrganizationNotAllowed`] if the
+/// integration no longer serves the connection.
 pub fn require_usable(connection: &Connection, integration: &Integration) -> Result<(), Problem> {
     if integration.status == integrations::Status::Paused {
         return Err(Problem::new(Code::IntegrationNotReady));
@@ -39,6 +40,9 @@ pub fn require_usable(connection: &Connection, integration: &Integration) -> Res
     if connection.paused_at.is_some() {
         return Err(Problem::new(Code::ConnectionPaused));
     }
+    let served =
+        integration.serves(&connection.account.tenant_id, connection.organization.as_ref());
+    served.map_err(refusal::of_not_served)?;
     match connection.status {
         Status::Active => Ok(()),
         Status::Pending => Err(Problem::new(Code::ConnectionPending)),

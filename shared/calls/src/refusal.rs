@@ -6,6 +6,7 @@ use devops::closed::ClosedArea;
 use devops::method_override::MethodOverride;
 use edge::problem::{Code, Problem};
 use jiff::SignedDuration;
+use vault::integrations::NotServed;
 use vault::refresh::RefreshError;
 
 /// The shortest `Retry-After`: 0 would invite a loop.
@@ -30,6 +31,7 @@ pub fn of_refresh(error: RefreshError) -> Problem {
         RefreshError::TenantRefused { retry_after } => (Code::TenantRefused, Some(retry_after)),
         RefreshError::Misconfigured => (Code::EntraMisconfigured, None),
         RefreshError::IntegrationPaused => (Code::IntegrationNotReady, None),
+        RefreshError::NotServed(why) => return of_not_served(why),
         RefreshError::Vault(error) => return error.into(),
     };
     let problem = Problem::new(code);
@@ -37,6 +39,15 @@ pub fn of_refresh(error: RefreshError) -> Problem {
         Some(wait) => problem.retry_after(wait.max(SHORTEST_WAIT).unsigned_abs()),
         None => problem,
     }
+}
+
+/// Returns the problem of a connection that its integration no longer serves.
+pub(crate) fn of_not_served(why: NotServed) -> Problem {
+    let code = match why {
+        NotServed::Tenant => Code::WrongTenant,
+        NotServed::Organization => Code::OrganizationNotAllowed,
+    };
+    Problem::new(code).detail(why.to_string())
 }
 
 pub(crate) fn of_address(error: &AddressError) -> Problem {

@@ -176,9 +176,7 @@ fn return_to(integration: &Integration, given: Option<String>) -> Result<Option<
         return Err(refused());
     }
     let url = Url::parse(&text).map_err(|_| refused())?;
-    let allowed =
-        integration.settings.allowed_return_origins.iter().any(|origin| origin.covers(&url));
-    if allowed { Ok(Some(url)) } else { Err(refused()) }
+    if integration.settings.allows_return_to(&url) { Ok(Some(url)) } else { Err(refused()) }
 }
 
 fn login_hint(given: Option<String>) -> Result<Option<String>, Problem> {

@@ -115,6 +115,11 @@ pub(crate) fn of(code: Code) -> Text {
             "It was used already, or it is not complete.",
             "Go back to {application}. If you are not connected there, start again.",
         ),
+        Code::ReturnToNotAllowed => (
+            "You cannot be sent back from here",
+            "While you signed in, {application} moved to another address. Nothing was connected.",
+            "Go back to {application} and start connecting again.",
+        ),
         // the account
         Code::PersonalAccount => (
             "Please use your work or school account",

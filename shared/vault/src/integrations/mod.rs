@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use aws_sdk_dynamodb::Client;
+use devops::organization::OrganizationName;
 use entra::error_class::Party;
+use entra::identifiers::TenantId;
 use entra::token::TokenError;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,26 @@ impl Integration {
         Some(url)
     }
 
+    /// Looks whether users of this tenant, connected to this organization if to one, are served now: the operator may have
+    /// narrowed both since they connected.
+    ///
+    /// # Errors
+    /// [`NotServed`] if they are not.
+    pub fn serves(
+        &self,
+        tenant: &TenantId,
+        organization: Option<&OrganizationName>,
+    ) -> Result<(), NotServed> {
+        let Settings { allowed_tenants, organizations, .. } = &self.settings;
+        if !allowed_tenants.is_empty() && !allowed_tenants.contains(tenant) {
+            return Err(NotServed::Tenant);
+        }
+        if organization.is_some_and(|organization| !organizations.allow(organization)) {
+            return Err(NotServed::Organization);
+        }
+        Ok(())
+    }
+
     /// Whether Entra rejects the credential by this error. It does not if the error may pass by itself: a new federated
     /// credential reaches all of Entra's servers only after some minutes.
     pub fn is_rejected_by(&self, error: &TokenError, now: Timestamp) -> bool {
@@ -80,6 +102,17 @@ impl Integration {
             && now.duration_since(self.updated_at) < REPLICATES_FOR;
         error.class.party() == Party::Integration && !may_still_replicate
     }
+}
+
+/// Why an integration no longer serves a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotServed {
+    /// Its allowed tenants do not contain the connection's.
+    #[error("The integration does not serve the tenant of this connection any more.")]
+    Tenant,
+    /// Its organizations do not contain the connection's.
+    #[error("The integration does not serve the organization of this connection any more.")]
+    Organization,
 }
 
 /// The public facts of a client credential.

@@ -116,6 +116,11 @@ impl Settings {
         })
     }
 
+    /// Returns whether browsers may be sent to this address.
+    pub fn allows_return_to(&self, url: &Url) -> bool {
+        self.allowed_return_origins.iter().any(|origin| origin.covers(url))
+    }
+
     /// Returns whether calls of a closed area pass.
     pub fn opens(&self, area: ClosedArea) -> bool {
         match area {

@@ -23,7 +23,8 @@ pub enum DueOutcome {
     Erased,
     /// There was nothing to do any more, or another worker does it.
     Nothing,
-    /// It was put off, because its integration is paused or its credential rejected, or because its tenant refuses.
+    /// It was put off, because its integration is paused, its credential rejected or its settings narrowed, or because its
+    /// tenant refuses.
     PutOff,
     /// Entra did not answer, or is temporarily unavailable.
     Unavailable,
@@ -159,6 +160,6 @@ fn outcome(renewal: Result<Renewal, RefreshError>) -> Result<DueOutcome, Error> 
         Err(RefreshError::CredentialRejected) => Ok(DueOutcome::CredentialRejected),
         Err(RefreshError::TenantRefused { .. }) => Ok(DueOutcome::TenantRefused),
         Err(RefreshError::Misconfigured) => Ok(DueOutcome::Misconfigured),
-        Err(RefreshError::IntegrationPaused) => Ok(DueOutcome::PutOff),
+        Err(RefreshError::IntegrationPaused | RefreshError::NotServed(_)) => Ok(DueOutcome::PutOff),
     }
 }

@@ -8,7 +8,7 @@ use super::{Cause, Refresher};
 use crate::Error;
 use crate::connections::{Connection, Happening, Lease, RefreshFailure, Release};
 use crate::events::{ConnectionDetail, Event};
-use crate::integrations::{Integration, Recorded, TenantRefusal};
+use crate::integrations::{Integration, NotServed, Recorded, TenantRefusal};
 use crate::schedule;
 
 /// The user must sign in only after a second refusal, at least this much later.
@@ -69,6 +69,9 @@ pub enum RefreshError {
     /// The operator paused the integration.
     #[error("the integration is paused")]
     IntegrationPaused,
+    /// The operator has narrowed the integration, which no longer serves the connection.
+    #[error(transparent)]
+    NotServed(#[from] NotServed),
     /// Our own side failed.
     #[error(transparent)]
     Vault(#[from] Error),
@@ -178,6 +181,18 @@ impl Refresher {
     ) -> Result<RefreshError, Error> {
         self.parts.connections.release(lease, &self.postponed(until), now).await?;
         Ok(Consequence::TenantWaits.error(until.duration_since(now), ""))
+    }
+
+    /// Ends the lease of a connection that is not served, without asking Entra. It is looked at again, because the operator
+    /// may serve it again.
+    pub(super) async fn leave_unserved(
+        &self,
+        lease: &Lease,
+        why: NotServed,
+        now: Timestamp,
+    ) -> Result<RefreshError, Error> {
+        self.parts.connections.release(lease, &self.postponed(now), now).await?;
+        Ok(why.into())
     }
 
     async fn judge(

@@ -43,7 +43,7 @@ use crate::connections::{
 };
 use crate::events::Events;
 use crate::ids::GrantId;
-use crate::integrations::{self, Integration, Integrations};
+use crate::integrations::{self, Integration, Integrations, NotServed};
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
 use crate::tokens::{Owner, SealedTokens, StoreOutcome, TokenPair, TokenStore};
 use meter::Meter;
@@ -195,6 +195,7 @@ impl Refresher {
         deadline: Instant,
     ) -> Result<AccessToken, RefreshError> {
         let grant = usable_grant(connection)?;
+        served(connection, integration)?;
         let owner = owner(connection, grant);
         let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
         if Cause::Expired.is_met_by(&sealed, connection, self.parts.clock.now()) {
@@ -234,6 +235,7 @@ impl Refresher {
         let mut pause = POLL_FIRST;
         loop {
             let grant = usable_grant(&connection)?.clone();
+            served(&connection, integration)?;
             self.may_ask(&connection, integration).await?;
             let now = self.parts.clock.now();
             match self
@@ -317,8 +319,11 @@ impl Refresher {
         cause: &Cause,
     ) -> Result<Renewal, RefreshError> {
         let owner = owner(connection, &lease.grant);
-        let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
         let now = self.parts.clock.now();
+        if let Err(why) = served(connection, integration) {
+            return Err(self.leave_unserved(lease, why, now).await?);
+        }
+        let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
         if cause.is_met_by(&sealed, connection, now) {
             let release = self.untouched(connection, integration, &sealed, now);
             self.parts.connections.release(lease, &release, now).await?;
@@ -530,6 +535,10 @@ impl Refresher {
 
 fn owner<'a>(connection: &'a Connection, grant: &'a GrantId) -> Owner<'a> {
     Owner { integration: &connection.integration, connection: &connection.id, grant }
+}
+
+fn served(connection: &Connection, integration: &Integration) -> Result<(), NotServed> {
+    integration.serves(&connection.account.tenant_id, connection.organization.as_ref())
 }
 
 /// The current grant, if the connection is active.

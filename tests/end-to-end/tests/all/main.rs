@@ -19,6 +19,7 @@ mod headers;
 mod kills;
 mod limits;
 mod management;
+mod narrowed;
 mod operations;
 mod outages;
 mod pages;
