@@ -245,7 +245,6 @@ pub(crate) fn of(code: Code) -> Text {
         | Code::RequestTooLarge
         | Code::HeaderTooLarge
         | Code::IntegrationNotFound
-        | Code::ReturnToNotAllowed
         | Code::OrganizationNotAllowed
         | Code::ScopeNotAllowed
         | Code::UserMismatch
