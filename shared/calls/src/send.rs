@@ -12,7 +12,7 @@ use edge::problem::{Code, Problem};
 use ground::bearer_token::BearerToken;
 use ground::http::{ReadError, read, read_ahead};
 use ground::retry_after;
-use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use rand::RngCore;
@@ -110,6 +110,12 @@ async fn send_once(
         .request(&target.address, target.method.clone())
         .headers(with_token_and_agent(&call.headers, token))
         .body(call.body.clone());
+    let request = if call.body.is_empty() && has_content(&target.method) {
+        // Otherwise nothing is sent about the length, and IIS answers 411.
+        request.header(CONTENT_LENGTH, 0)
+    } else {
+        request
+    };
     let answered = async {
         let answer = request.send().await.map_err(|error| NoAnswer::of(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -134,6 +140,11 @@ async fn send_once(
     };
     let answered = tokio::time::timeout_at(call.deadlines.answer, answered).await;
     answered.unwrap_or(Err(NoAnswer::Timeout))
+}
+
+/// Returns whether a method anticipates content, so that its absence is worth a length of 0 (RFC 9110 section 8.6).
+fn has_content(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
 fn with_token_and_agent(theirs: &HeaderMap, token: &BearerToken) -> HeaderMap {

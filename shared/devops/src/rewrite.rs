@@ -62,12 +62,24 @@ impl Gateway {
         Some(format!("{}{name}{path}{query_on}", self.base))
     }
 
-    /// Rewrites `location` and `link`.
+    /// Rewrites `location` and `link`. A `location` that leads anywhere but to Azure DevOps and its storage is dropped: a
+    /// client that follows redirects could send our key there (S-34).
     pub fn rewrite_headers(&self, headers: &mut HeaderMap) {
-        rewrite_values(headers, &LOCATION, |location| {
-            if self.leads_to_another_account(location) { None } else { self.reference(location) }
-        });
+        if let Some(location) = headers.remove(LOCATION) {
+            let location = location.to_str().ok().and_then(|text| self.location(text));
+            if let Some(Ok(location)) = location.map(|text| HeaderValue::from_str(&text)) {
+                headers.insert(LOCATION, location);
+            }
+        }
         rewrite_values(headers, &LINK, |links| Some(self.links(links)));
+    }
+
+    fn location(&self, location: &str) -> Option<String> {
+        let is_kept = self.leads_to_another_account(location) || leads_to_storage(location);
+        if is_kept || (self.called.is_none() && Url::parse(location).is_err()) {
+            return Some(location.to_owned());
+        }
+        self.reference(location)
     }
 
     /// Returns an absolute or relative address in a header as an address of the proxy.
@@ -134,6 +146,22 @@ impl Gateway {
             std::str::from_utf8(&body).ok().and_then(|text| areas::completed(text, self));
         completed.map_or(body, Bytes::from)
     }
+}
+
+/// Returns whether an address is on a host to which Azure DevOps redirects downloads: hosts by account or scale unit, and
+/// signed addresses of its storage
+/// (<https://learn.microsoft.com/azure/devops/organizations/security/allow-list-ip-url>).
+fn leads_to_storage(location: &str) -> bool {
+    const DOMAINS: [&str; 4] =
+        [".visualstudio.com", ".dev.azure.com", ".vsassets.io", ".blob.core.windows.net"];
+    let Ok(url) = Url::parse(location) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    url.scheme() == "https"
+        && url.port().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && Host::parse(host).is_none()
+        && DOMAINS.iter().any(|domain| host.ends_with(domain))
 }
 
 /// Returns whether a body is JSON, or of no named type.

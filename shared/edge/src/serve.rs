@@ -9,8 +9,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ground::clock::Clock;
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN,
-    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_DISPOSITION,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use lambda_runtime::{
@@ -351,14 +352,25 @@ fn protect(headers: &mut HeaderMap, public_url: &PublicUrl) {
 }
 
 /// Headers of passed-through answers: a file from a repository must not act as a page of this origin when a
-/// browser opens it. Programs ignore these headers.
+/// browser opens it (S-33). Programs ignore these headers.
 fn confine(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"),
     );
+    if is_document(headers) {
+        // A browser saves what it would otherwise show under the gateway's address.
+        headers.entry(CONTENT_DISPOSITION).or_insert(HeaderValue::from_static("attachment"));
+    }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Returns whether a browser could run scripts of a body: HTML, SVG and every other XML.
+fn is_document(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "text/html" || kind.ends_with("/xml") || kind.ends_with("+xml")
 }
 
 #[cfg(test)]

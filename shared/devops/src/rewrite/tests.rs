@@ -100,15 +100,47 @@ fn relative_locations_are_rewritten_when_the_call_is_known() {
         ("info/refs", format!("{BASE}dev.azure.com/mycompany/p/_git/info/refs")),
         ("../../../../../../connections", format!("{BASE}dev.azure.com/connections")),
         ("//vsrm.dev.azure.com/mycompany", format!("{BASE}vsrm.dev.azure.com/mycompany")),
-        ("//evil.example/x", "//evil.example/x".to_owned()),
-        ("\\\\evil.example/x", "\\\\evil.example/x".to_owned()),
-        ("https://evil.example/x", "https://evil.example/x".to_owned()),
-        ("mailto:ada@mycompany.example", "mailto:ada@mycompany.example".to_owned()),
     ] {
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, location.parse().unwrap());
         gateway.rewrite_headers(&mut headers);
         assert_eq!(headers[LOCATION], expected);
+    }
+}
+
+#[test]
+fn a_redirect_to_a_stranger_loses_its_location_and_one_to_storage_keeps_it() {
+    let location = |location: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, location.parse().unwrap());
+        gateway().answering(&called("/mycompany/p"), Vec::new()).rewrite_headers(&mut headers);
+        headers.get(LOCATION).map(|location| location.to_str().unwrap().to_owned())
+    };
+    for dropped in [
+        "https://evil.example/x",
+        "//evil.example/x",
+        "\\\\evil.example/x",
+        "/\\evil.example/x",
+        "http://dev.azure.com/mycompany",
+        "https://dev.azure.com@evil.example/",
+        "https://dev.azure.com.evil.example/",
+        "https://u:p@account.blob.core.windows.net/x",
+        "https://account.blob.core.windows.net:8443/x",
+        "http://account.blob.core.windows.net/x",
+        "https://blob.core.windows.net.evil.example/x",
+        "https://evilvisualstudio.com/x",
+        "javascript:alert(1)",
+        "mailto:ada@mycompany.example",
+        "https://[::1]/",
+    ] {
+        assert_eq!(location(dropped), None, "{dropped}");
+    }
+    for kept in [
+        "https://account.blob.core.windows.net/x?sig=a%2Bb",
+        "https://vsblobprodcus3.vsblob.vsassets.io/x",
+        "https://spsprodweu1.vssps.visualstudio.com/A1/x",
+    ] {
+        assert_eq!(location(kept).as_deref(), Some(kept));
     }
 }
 

@@ -15,6 +15,7 @@ mod documents;
 mod entra_refusals;
 mod events;
 mod federated;
+mod framing;
 mod headers;
 mod kills;
 mod limits;

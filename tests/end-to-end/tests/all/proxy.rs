@@ -370,7 +370,12 @@ async fn redirects_are_passed_on_and_addresses_point_back_at_the_proxy() {
             .header("location", "https://evil.example/steal");
         world.devops().inject(fault);
         let answer = world.proxied(&connection, PROJECTS).await.expect(status);
-        assert_eq!(answer.header("location"), Some("https://evil.example/steal"));
+        assert_eq!(answer.header("location"), None);
+        let storage = "https://account.blob.core.windows.net/x?sig=1";
+        let fault = Fault::on("projects.list").status(status).header("location", storage);
+        world.devops().inject(fault);
+        let answer = world.proxied(&connection, PROJECTS).await.expect(status);
+        assert_eq!(answer.header("location"), Some(storage));
     }
     let areas = world
         .proxied(&connection, "dev.azure.com/mycompany/_apis/resourceAreas")
@@ -406,6 +411,15 @@ async fn answer_headers_that_would_act_on_our_origin_are_removed() {
     assert_eq!(answer.header("etag"), Some("\"1\""));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     assert!(answer.header("content-security-policy").unwrap().contains("sandbox"));
+    assert_eq!(answer.header("content-disposition"), Some("attachment"));
+    // A name that Azure DevOps gives stays, and data is no document.
+    let named =
+        Fault::on("projects.list").status(200).header("content-type", "text/xml").body("<a/>");
+    world.devops().inject(named.header("content-disposition", "inline; filename=a.xml"));
+    let answer = world.proxied(&connection, PROJECTS).await.expect(200);
+    assert_eq!(answer.header("content-disposition"), Some("inline; filename=a.xml"));
+    let answer = world.proxied(&connection, PROJECTS).await.expect(200);
+    assert_eq!(answer.header("content-disposition"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
