@@ -129,7 +129,7 @@ async fn each_setting_opens_its_own_areas_and_each_call_there_is_an_audit_line()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_opened_area_is_a_finding_and_is_shown() {
+async fn an_opened_area_hands_out_what_the_closed_one_withheld_and_is_a_finding() {
     let (world, connection) = everything(json!({"allow_credential_calls": true})).await;
     let minted = unwatched(&world, &connection, ("POST", ATTACKS[0].1)).await.expect(200).json();
     assert!(minted["patToken"]["token"].as_str().unwrap().contains(emulators::MARKER));

@@ -248,3 +248,16 @@ async fn saving_a_form_untouched_changes_nothing() {
         assert!(!verified.contains("no credential"), "{verified}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_area_that_is_open_is_shown_and_verified_with_its_setting() {
+    let world = World::start().await;
+    let operator = operator(&world).await;
+    let page = format!("/portal/integrations/{INTEGRATION}");
+    let setting = "<code>allow_hook_calls</code>";
+    assert!(!operator.open(&page).await.expect(200).text().contains(setting));
+    world.put_integration(INTEGRATION, json!({"allow_hook_calls": true})).await.expect(200);
+    assert!(operator.open(&page).await.expect(200).text().contains(setting));
+    let verified = operator.submit(&format!("{page}/verify"), &[]).await.expect(200).text();
+    assert!(verified.contains("Set allow_hook_calls to false"), "{verified}");
+}
