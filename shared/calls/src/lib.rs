@@ -13,6 +13,7 @@
 //! code. A call that may have had an effect is never sent again, and no redirect is followed.
 
 pub mod connection;
+mod crowd;
 pub mod deadlines;
 mod destination;
 mod judge;
@@ -166,9 +167,12 @@ impl Calls {
         // When Azure DevOps wants to be called next: a short wait is waited here, a long one by the caller.
         pace::wait(&target.connection, &call.deadlines, &*self.clock).await?;
         // The operator's limits. The places under them are held until the answer's body has left.
-        let places = self.take_places(target, &call.deadlines).await?;
-        // What permits the call is watched until the answer's body has left.
-        let mut withdrawn = self.watch(target);
+        crowd::require_room(&target.connection, self.clock.now())?;
+        let default = crowd::limit_of_streams(target, call);
+        let places = self.take_places(target, &call.deadlines, default).await?;
+        // What permits the call is watched until the answer's body has left, and a long call takes a place.
+        let mut withdrawn =
+            watch::either(self.watch(target), self.hold_place(target, call, &places));
         // Token, call and verdict; with a renewed token once more if Azure DevOps rejects this one.
         let sent = tokio::select! {
             biased;

@@ -1,5 +1,6 @@
 //! The operator's limits on calls, per connection and per integration.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use edge::problem::{Code, Problem};
@@ -18,13 +19,14 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// The places that a call holds under the limits until its answer has left.
 #[derive(Clone)]
 pub(crate) struct Places {
-    limits: LimitLedger,
-    taken: Vec<Place>,
+    pub(crate) limits: LimitLedger,
+    /// Shared by clones, because a call takes one later.
+    taken: Arc<Mutex<Vec<Place>>>,
     pub(crate) standings: Vec<Standing>,
 }
 
 impl Calls {
-    /// Takes a place under each limit, or none.
+    /// Takes a place under each limit, or none; `default` is a limit on the connection that the operator has not set.
     ///
     /// # Errors
     /// [`Code::RateLimited`] or [`Code::ConcurrencyLimited`] if a limit is reached.
@@ -32,21 +34,27 @@ impl Calls {
         &self,
         target: &Target,
         deadlines: &Deadlines,
+        default: Option<Limit>,
     ) -> Result<Places, Problem> {
         let limits = &self.stores.limits;
         let now = self.clock.now();
         let until = now + deadlines.time_left();
         let rng = &mut self.random.clone();
-        let mut held = Places { limits: limits.clone(), taken: Vec::new(), standings: Vec::new() };
-        for (subject, limit) in limits_of(target) {
+        let mut held =
+            Places { limits: limits.clone(), taken: Arc::default(), standings: Vec::new() };
+        let default =
+            default.map(|limit| (Subject::Connection(target.connection.id.clone()), limit));
+        let by_default = usize::from(default.is_some());
+        for (number, (subject, limit)) in default.into_iter().chain(limits_of(target)).enumerate() {
             match limits.take(&subject, limit, until, now, rng).await? {
                 Taken::Place(place, standing) => {
-                    held.taken.push(place);
-                    held.standings.push(standing);
+                    held.add(place);
+                    // Headers describe the operator's limits.
+                    held.standings.extend((number >= by_default).then_some(standing));
                 }
                 Taken::Exceeded(exceeded, standing) => {
-                    for place in &held.taken {
-                        limits.undo(place).await?;
+                    for place in held.take() {
+                        limits.undo(&place).await?;
                     }
                     return Err(refused(exceeded, &standing));
                 }
@@ -69,9 +77,17 @@ impl Calls {
 }
 
 impl Places {
+    pub(crate) fn add(&self, place: Place) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+    }
+
+    fn take(&self) -> Vec<Place> {
+        std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(crate) async fn release(&self) {
-        for place in &self.taken {
-            if let Err(error) = self.limits.release(place).await {
+        for place in self.take() {
+            if let Err(error) = self.limits.release(&place).await {
                 tracing::warn!("a place could not be released, it expires later: {error}");
             }
         }
@@ -92,8 +108,7 @@ impl HeldPlaces {
 
 impl Drop for HeldPlaces {
     fn drop(&mut self) {
-        let places = self.0.take().filter(|places| !places.taken.is_empty());
-        if let (Some(places), Ok(runtime)) = (places, Handle::try_current()) {
+        if let (Some(places), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(async move { places.release().await });
         }
     }

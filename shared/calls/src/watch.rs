@@ -43,6 +43,16 @@ pub(crate) fn watch(items: CallItemReader, keys: CallKeys, clock: Arc<dyn Clock>
     })
 }
 
+/// Resolves to the first of two problems.
+pub(crate) fn either(one: Withdrawn, other: Withdrawn) -> Withdrawn {
+    Box::pin(async move {
+        tokio::select! {
+            problem = one => problem,
+            problem = other => problem,
+        }
+    })
+}
+
 async fn withdrawn<Reading>(
     read: impl Fn() -> Reading,
     keys: &CallKeys,

@@ -54,6 +54,9 @@ pub enum Caller {
     Nobody,
 }
 
+/// Execution environments of each function.
+const ENVIRONMENTS: usize = 8;
+
 /// The functions below the directory `BUILT_FUNCTIONS`, or else those that Cargo builds now.
 fn binaries() -> Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
@@ -72,17 +75,23 @@ impl World {
 
     /// Starts a service with more environment variables for the functions.
     pub async fn with_variables(variables: &[(&str, &str)]) -> Self {
-        Self::leading(variables, GatewayOptions::default(), |_| {}).await
+        Self::leading(variables, GatewayOptions::default(), ENVIRONMENTS, |_| {}).await
+    }
+
+    /// Starts a service with so many execution environments for each function.
+    pub async fn with_environments(environments: usize) -> Self {
+        Self::leading(&[], GatewayOptions::default(), environments, |_| {}).await
     }
 
     /// Starts a service behind an HTTP API with these settings.
     pub async fn behind(gateway: GatewayOptions) -> Self {
-        Self::leading(&[], gateway, |_| {}).await
+        Self::leading(&[], gateway, ENVIRONMENTS, |_| {}).await
     }
 
     async fn leading(
         variables: &[(&str, &str)],
         gateway: GatewayOptions,
+        environments: usize,
         lead: impl FnOnce(&Stack),
     ) -> Self {
         let watch = Watch::default();
@@ -98,7 +107,7 @@ impl World {
             entra: Upstream::Emulator,
             devops: Upstream::Emulator,
             tick: None,
-            environments: 8,
+            environments,
             sink: Arc::new(move |function, line| sink.logged(function, line)),
             variables,
             gateway,
@@ -121,7 +130,7 @@ impl World {
         let taps = [Tap::start().await.unwrap(), Tap::start().await.unwrap()];
         let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
         let variables = [(names[0], taps[0].url()), (names[1], taps[1].url())];
-        let world = Self::leading(&variables, GatewayOptions::default(), |stack| {
+        let world = Self::leading(&variables, GatewayOptions::default(), ENVIRONMENTS, |stack| {
             for (name, tap) in names.iter().zip(&taps) {
                 let target = stack.aws().variables().iter().find(|(known, _)| known == name);
                 tap.lead_to(&target.unwrap().1);

@@ -81,11 +81,32 @@ impl Connections {
         if connection.call_after.is_some_and(|known| known >= call_after) {
             return Ok(());
         }
-        let call_after = n(call_after.as_second());
+        self.raise(connection, "call_after", call_after).await
+    }
+
+    /// Writes down until when its calls are refused, unless that is known already or the connection was changed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn record_crowded(
+        &self,
+        connection: &Connection,
+        until: Timestamp,
+    ) -> Result<(), Error> {
+        self.raise(connection, "crowded_until", until).await
+    }
+
+    async fn raise(
+        &self,
+        connection: &Connection,
+        name: &str,
+        time: Timestamp,
+    ) -> Result<(), Error> {
+        let time = n(time.as_second());
         let update = self
             .unchanged(connection)
-            .when("call_after", Condition::AbsentOrBelow(call_after.clone()))
-            .set("call_after", call_after);
+            .when(name, Condition::AbsentOrBelow(time.clone()))
+            .set(name, time);
         update.attempt(&self.client).await.map(drop)
     }
 }

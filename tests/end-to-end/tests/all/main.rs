@@ -37,6 +37,7 @@ mod resets;
 mod rotation;
 mod saves;
 mod streaming;
+mod switches;
 mod template;
 mod tenants;
 mod walk;
