@@ -101,7 +101,7 @@ impl HttpFunction for Manage {
             }
             _ => {}
         }
-        let caller = &self.authenticator.authenticate(request.headers()).await?;
+        let caller = &self.authenticator.authenticate(&request).await?;
         log.caller(&caller.id);
         caller.require(matched.route.callers)?;
         let (operations, request, log) = (&self.operations, &request, &log);

@@ -51,13 +51,13 @@ impl Operations {
         let connections = ConnectionOperations {
             connections: deployment.connections(),
             integrations: deployment.integrations(),
+            known_integrations: connections::known_integrations(clock()),
             events: deployment.events(),
             clock: clock(),
             random: deployment.random.clone(),
         };
         let api_keys = ApiKeyOperations {
             api_keys: deployment.api_keys(),
-            integrations: deployment.integrations(),
             clock: clock(),
             random: deployment.random.clone(),
         };
@@ -66,6 +66,7 @@ impl Operations {
                 integrations: deployment.integrations(),
                 credentials: credentials.clone(),
                 connections: connections.clone(),
+                api_keys: deployment.api_keys(),
                 clock: clock(),
                 public_url: config.public_url.clone(),
                 authority: config.authority.clone(),
@@ -80,6 +81,7 @@ impl Operations {
                 authority: config.authority.clone(),
                 public_url: config.public_url.clone(),
                 events: deployment.events(),
+                names_users: config.jwt.is_some(),
                 clock: clock(),
             },
             connect_sessions: ConnectSessionOperations {

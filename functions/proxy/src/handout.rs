@@ -11,12 +11,15 @@ use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::wire::{ConnectionView, rfc3339};
+use ground::clock::Clock;
+use ground::random::Random;
 use http::{Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::time::Instant;
 use vault::connections::{Connection, Connections};
 use vault::integrations::Integration;
+use vault::limits::{Exceeded, LimitLedger, RENEWALS, Subject, Taken};
 use vault::refresh::{AccessToken, RefreshError, Refresher};
 
 /// How long one of these requests waits for Entra, or for another request that asks Entra.
@@ -26,6 +29,8 @@ pub(crate) struct Handout {
     pub(crate) calls: Arc<Calls>,
     pub(crate) connections: Connections,
     pub(crate) refresher: Refresher,
+    pub(crate) limits: LimitLedger,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Handout {
@@ -37,12 +42,26 @@ impl Handout {
     ) -> Result<Response<Body>, Problem> {
         let (connection, integration) = self.calls.connection(caller, id, log).await?;
         require_usable(&connection, &integration)?;
+        self.count_renewal(&connection).await?;
         let deadline = Instant::now() + BUDGET;
         let renewed = self.refresher.renew_now(&connection, &integration, deadline).await;
         self.token(renewed, &connection, &integration, log)?;
         let renewed = self.connections.get(&connection.id).await?;
         let renewed = renewed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
         respond::json(StatusCode::OK, &ConnectionView::from(&renewed))
+    }
+
+    /// Counts a renewal that a caller forces, whether or not it succeeds.
+    async fn count_renewal(&self, connection: &Connection) -> Result<(), Problem> {
+        let (subject, now) = (Subject::Renewals(connection.id.clone()), self.clock.now());
+        let taken = self.limits.take(&subject, RENEWALS, now, now, &mut Random::System).await?;
+        match taken {
+            Taken::Place(..) => Ok(()),
+            Taken::Exceeded(Exceeded::Rate { retry_after }, _) => {
+                Err(Problem::new(Code::RenewedRecently).retry_after(retry_after))
+            }
+            Taken::Exceeded(Exceeded::Concurrency, _) => Err(Problem::new(Code::RenewedRecently)),
+        }
     }
 
     pub(crate) async fn hand_out(

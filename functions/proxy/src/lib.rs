@@ -55,7 +55,13 @@ impl Proxy {
             authenticator: deployment.authenticator(),
             service: deployment.service(),
             forwarder: Forwarder::new(&deployment, Arc::clone(&calls)),
-            handout: Handout { calls, connections: deployment.connections(), refresher },
+            handout: Handout {
+                calls,
+                connections: deployment.connections(),
+                refresher,
+                limits: deployment.limits(),
+                clock: Arc::clone(&deployment.clock),
+            },
             response_mode: deployment.config.response_mode,
             public_url: deployment.config.public_url,
             clock: deployment.clock,
@@ -90,7 +96,7 @@ impl HttpFunction for Proxy {
         let Some(matched) = matched(&request).cloned() else {
             return Err(Problem::new(Code::NotFound));
         };
-        let caller = self.authenticator.authenticate(request.headers()).await?;
+        let caller = self.authenticator.authenticate(&request).await?;
         log.caller(&caller.id);
         caller.require(matched.route.callers)?;
         self.service.require_running().await?;

@@ -95,6 +95,7 @@ export class AdoConnect extends Construct {
       JWT_ISSUER: props.jwt?.issuer ?? '',
       JWT_AUDIENCE: props.jwt?.audience ?? '',
       JWT_USER_CLAIM: props.jwt?.userClaim ?? 'sub',
+      CORS_ORIGINS: (props.corsOrigins ?? []).join(','),
       ENTRA_CLOUD: props.entraCloud ?? 'public',
       // Tests set these to servers in Microsoft's place.
       ENTRA_URL: '',

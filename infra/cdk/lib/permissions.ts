@@ -74,9 +74,13 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       sendsEvents,
     ]),
     Manage: make('Manage', [
-      allow(dynamodb('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Scan'), integrations.attrArn),
+      allow(
+        dynamodb('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem', 'Scan'),
+        integrations.attrArn,
+      ),
       allow(dynamodb('PutItem'), sessions.attrArn, kinds('session#*')),
       allow(dynamodb('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'), sessions.attrArn, kinds('portal#*')),
+      allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#wrong_keys#*')),
       allow(dynamodb('GetItem'), sessions.attrArn, kinds('tally#*')),
       allow(dynamodb('GetItem', 'BatchGetItem', 'UpdateItem', 'DeleteItem'), connections.attrArn),
       allow(dynamodb('Query'), `${connections.attrArn}/index/by_user`),

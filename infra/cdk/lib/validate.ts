@@ -24,7 +24,7 @@ export function validate(name: string, props: AdoConnectProps): void {
   text('publicUrl', props.publicUrl, /^(https:\/\/[^/?#@]+|http:\/\/localhost(:\d+)?)$/, 'an origin such as https://ado.mycompany.example');
   text('domain.name', props.domain?.name, /^[^/:]+$/, 'a domain name');
   text('domain.certificateArn', props.domain?.certificateArn, /^arn:/, 'an ARN');
-  text('jwt.issuer', props.jwt?.issuer, /^https:\/\/[^?#@]+$/, 'an https address');
+  text('jwt.issuer', props.jwt?.issuer, /^https:\/\/[^?#@|]+$/, 'an https address');
   text('jwt.audience', props.jwt?.audience, /./, 'given');
   text('secretRotation.tenant', props.secretRotation?.tenant, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "a tenant's id");
   text('webhook.url', props.webhook?.url, /^https:\/\/.+$/, 'an https address');

@@ -12,12 +12,17 @@ use crate::stack::Stack;
 
 /// The integration that is created at the start.
 const INTEGRATION: &str = "azure-devops";
+/// The integration of the demo application where the users of the other one name themselves.
+const DEMO_INTEGRATION: &str = "demo";
 
 /// The settings of the demo application, created at the start.
 pub(crate) struct Greeting {
     application_key: String,
     organization: String,
     demo_url: String,
+    /// The issuer of the users who name themselves.
+    jwt_issuer: Option<String>,
+    demo_integration: &'static str,
 }
 
 #[derive(Template)]
@@ -32,7 +37,8 @@ struct Text<'a> {
 pub(crate) async fn prepare(stack: &Stack, options: &Options) -> Result<Greeting, StartError> {
     let demo_url = format!("http://localhost:{}", options.port + 3);
     let organization = options.organization.clone().unwrap_or_else(|| "mycompany".to_owned());
-    let integration = json!({
+    let jwt_issuer = options.jwt_issuer.clone();
+    let mut integration = json!({
         "client_id": options.client_id.clone().unwrap_or_else(|| DEFAULT_CLIENT_ID.to_string()),
         "client_credential": {
             "kind": "client_secret",
@@ -42,11 +48,16 @@ pub(crate) async fn prepare(stack: &Stack, options: &Options) -> Result<Greeting
         "scopes": ["vso.code", "vso.work", "vso.build", "vso.project"],
         "allowed_return_origins": [demo_url],
     });
-    ask(stack, Method::PUT, &format!("/integrations/{INTEGRATION}"), &integration).await?;
+    let demo_integration = if jwt_issuer.is_some() { DEMO_INTEGRATION } else { INTEGRATION };
+    ask(stack, Method::PUT, &format!("/integrations/{demo_integration}"), &integration).await?;
+    if jwt_issuer.is_some() {
+        integration["users"] = "jwt".into();
+        ask(stack, Method::PUT, &format!("/integrations/{INTEGRATION}"), &integration).await?;
+    }
     let key = json!({"name": "demo application", "role": "application"});
     let made = ask(stack, Method::POST, "/api-keys", &key).await?;
     let application_key = made["key"].as_str().unwrap_or_default().to_owned();
-    Ok(Greeting { application_key, organization, demo_url })
+    Ok(Greeting { application_key, organization, demo_url, jwt_issuer, demo_integration })
 }
 
 async fn ask(stack: &Stack, method: Method, path: &str, body: &Value) -> Result<Value, StartError> {
@@ -73,7 +84,7 @@ impl Greeting {
         demo::Settings {
             gateway: stack.public_url().to_owned(),
             application_key: self.application_key.clone(),
-            integration: INTEGRATION.to_owned(),
+            integration: self.demo_integration.to_owned(),
             organization: self.organization.clone(),
             own_url: self.demo_url.clone(),
         }
@@ -81,6 +92,6 @@ impl Greeting {
 
     /// Prints the addresses and keys, and three commands to paste.
     pub(crate) fn print(&self, stack: &Stack) {
-        println!("{}", Text { greeting: self, stack, integration: INTEGRATION });
+        println!("{}", Text { greeting: self, stack, integration: self.demo_integration });
     }
 }

@@ -14,8 +14,8 @@ pub(crate) struct Options {
     /// The gateway's port; Entra, Azure DevOps, the demo application and the streaming proxy take the next four.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
-    /// The operator key; a random one unless given.
-    #[arg(long)]
+    /// The operator key, of 32 characters or more; a random one unless given.
+    #[arg(long, value_parser = operator_key)]
     pub(crate) operator_key: Option<String>,
     /// A server to use as Entra ID: loopback or https. The emulator of Azure DevOps does not accept its tokens.
     #[arg(long, value_parser = upstream, conflicts_with = "entra", requires = "devops_url")]
@@ -41,6 +41,13 @@ pub(crate) struct Options {
     /// An origin whose pages may call the gateway from browsers; may be repeated.
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     pub(crate) cors_origins: Vec<String>,
+    /// An identity provider whose tokens name users, by its issuer: loopback or https. The integration then serves these
+    /// users, and the demo application has one of its own.
+    #[arg(long, value_name = "URL", value_parser = issuer, requires = "jwt_audience")]
+    pub(crate) jwt_issuer: Option<String>,
+    /// The audience of these tokens.
+    #[arg(long, value_name = "NAME", requires = "jwt_issuer")]
+    pub(crate) jwt_audience: Option<String>,
     /// Writes the functions' environment to this file, for `cargo lambda watch --env-file`.
     #[arg(long)]
     pub(crate) env_file: Option<PathBuf>,
@@ -64,6 +71,20 @@ fn upstream(text: &str) -> Result<Url, String> {
         Ok(url)
     } else {
         Err("must be https, or http on this machine".to_owned())
+    }
+}
+
+/// The text itself, because `iss` is compared exactly.
+fn issuer(text: &str) -> Result<String, String> {
+    upstream(text).map(|_| text.to_owned())
+}
+
+/// The functions accept no shorter one.
+fn operator_key(text: &str) -> Result<String, String> {
+    if text.chars().count() < 32 {
+        Err("must have 32 characters or more".to_owned())
+    } else {
+        Ok(text.to_owned())
     }
 }
 
@@ -106,5 +127,11 @@ mod tests {
         assert!(Options::try_parse_from(["local", "--entra", "real", "--client-id", "x"]).is_err());
         assert!(Options::try_parse_from(["local", "--entra-url", "http://evil.example"]).is_err());
         assert!(Options::try_parse_from(["local", "--port", "9000", "--quiet"]).is_ok());
+        let issuer = ["local", "--jwt-issuer", "https://id.example/", "--jwt-audience", "x"];
+        let read = Options::try_parse_from(issuer).unwrap();
+        assert_eq!(read.jwt_issuer.as_deref(), Some("https://id.example/"));
+        assert!(Options::try_parse_from(&issuer[..3]).is_err());
+        assert!(Options::try_parse_from(["local", "--jwt-audience", "x"]).is_err());
+        assert!(Options::try_parse_from(["local", "--operator-key", "hunter2"]).is_err());
     }
 }

@@ -89,13 +89,19 @@ fn stack_options(options: &Options, binaries: Binaries) -> StackOptions {
         tick: Some(options.tick),
         environments: ENVIRONMENTS,
         sink: sink(options.quiet),
-        variables: Vec::new(),
+        variables: variables(options),
         gateway: GatewayOptions {
             cors_origins: options.cors_origins.clone(),
             ..GatewayOptions::default()
         },
         binaries,
     }
+}
+
+fn variables(options: &Options) -> Vec<(String, String)> {
+    let of_jwt = [("JWT_ISSUER", &options.jwt_issuer), ("JWT_AUDIENCE", &options.jwt_audience)];
+    let given = of_jwt.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    given.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn sink(quiet: bool) -> Sink {

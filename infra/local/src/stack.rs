@@ -144,6 +144,8 @@ impl Stack {
             variables.extend(entra_url.iter().map(|url| (name.to_owned(), url.clone())));
         }
         variables.extend(devops_url.map(|url| ("DEVOPS_URL".to_owned(), url)));
+        let cors_origins = options.gateway.cors_origins.join(",");
+        variables.push(("CORS_ORIGINS".to_owned(), cors_origins));
         variables.extend(options.variables.iter().cloned());
         let functions = Arc::new(functions(&options, &variables, &template));
         let schedule = Arc::new(Schedule {

@@ -19,10 +19,9 @@ impl Calls {
         id: &str,
         log: &RequestLog,
     ) -> Result<(Connection, Integration), Problem> {
-        let connection = caller.connection(&self.stores.connections, id, log).await?;
+        let stores = (&self.stores.connections, &self.stores.integrations);
+        let (connection, integration) = caller.connection(stores, id, log).await?;
         log.integration(&connection.integration);
-        let integration = self.stores.integrations.get(&connection.integration).await?;
-        let integration = integration.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
         Ok((connection, integration))
     }
 }

@@ -7,7 +7,7 @@ use ground::remembered::{AskError, Remembered};
 use jiff::SignedDuration;
 use vault::connections::{self, Connection};
 use vault::ids::IntegrationId;
-use vault::integrations::{Integration, Integrations};
+use vault::integrations::{Integration, Integrations, Users};
 
 use crate::destination::Destination;
 use crate::{Calls, Stores};
@@ -15,7 +15,7 @@ use crate::{Calls, Stores};
 /// How long the ids of integrations are remembered. The integrations themselves are read for each call.
 pub(crate) const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
 
-/// The ids of all integrations, read once a minute.
+/// The ids of the integrations whose users name themselves, read once a minute.
 pub(crate) type KnownIntegrations = Remembered<(), Vec<IntegrationId>>;
 
 impl Calls {
@@ -32,17 +32,24 @@ impl Calls {
             Some(id) => id.parse().into_iter().collect(),
             None => self.known_integrations.get(&(), || ids(integrations)).await?,
         };
-        let found = ids.iter().map(|id| async move {
-            let Some(connection) = connections.find(id, user).await? else { return Ok(None) };
-            let integration = integrations.get(id).await?;
+        // Two batches, however many integrations there are; then one read for each connection of the user.
+        let found = connections.find_all(&ids, user).await?.into_iter().map(|connection| async {
+            let integration = integrations.get(&connection.integration).await?;
             Ok::<_, vault::Error>(integration.map(|integration| (connection, integration)))
         });
-        Ok(try_join_all(found).await?.into_iter().flatten().collect())
+        let found = try_join_all(found).await?.into_iter().flatten();
+        let is_visible = |(connection, integration): &(Connection, Integration)| {
+            caller.sees_connection(connection, integration)
+        };
+        Ok(found.filter(is_visible).collect())
     }
 }
 
+/// Returns the ids of the integrations that users with tokens of their own can see.
 async fn ids(integrations: &Integrations) -> Result<Vec<IntegrationId>, AskError<vault::Error>> {
-    Ok(integrations.list().await?.into_iter().map(|integration| integration.id).collect())
+    let of_users = |integration: &Integration| integration.settings.users == Users::Jwt;
+    let all = integrations.list().await?.into_iter();
+    Ok(all.filter(of_users).map(|integration| integration.id).collect())
 }
 
 /// Picks the one connection that may call the address; of several, the only active one.

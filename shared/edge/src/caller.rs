@@ -2,10 +2,15 @@
 //!
 //! The check happens here, in the function, so that it holds behind any front door. It reads the `Authorization`
 //! header only, except in the portal, where a cookie names a session.
+//!
+//! Basic authentication is for the proxy, whose clients take nothing else, and for API keys of applications. Browsers
+//! cache it and attach it to requests that pages of other sites make them send; so no browser is asked for it, and such a
+//! request changes nothing, whatever its credentials.
 
 mod connection;
 mod credentials;
 mod discovery;
+mod guarded_key;
 pub mod jwt;
 mod portal;
 
@@ -17,15 +22,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ground::clock::Clock;
 use http::HeaderMap;
-use secrecy::{ExposeSecret, SecretString};
+use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::Serialize;
 use vault::api_keys::{self, ApiKeys};
+use vault::connections::Connection;
 use vault::ids::{ApiKeyId, IntegrationId, UserId};
+use vault::integrations::{Integration, Users};
+use vault::limits::{LimitLedger, Source};
 use vault::operator_key::OperatorKey;
-use vault::secret_token::SecretHash;
 
+use crate::gateway::Request;
 use crate::problem::{Code, Problem};
+use crate::routes::{self, Operation};
+use crate::site::{self, CorsOrigins};
 use credentials::{Presented, Scheme};
+use guarded_key::GuardedKey;
 use jwt::{JwtVerifier, Refusal};
 
 /// The rights of a caller.
@@ -66,13 +78,29 @@ pub enum Kind {
     /// An application's back end.
     Application {
         /// The only integration that it can see, if it is limited to one.
-        integration: Option<IntegrationId>,
+        integration: Option<BoundIntegration>,
     },
     /// One user.
     User {
-        /// The user's name at the application's identity provider.
+        /// The user, with the issuer of its token.
         user: UserId,
     },
+}
+
+/// The integration that a key is bound to. One that is created later has only the same id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundIntegration {
+    /// Its id.
+    pub id: IntegrationId,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+}
+
+impl BoundIntegration {
+    fn is(&self, integration: &Integration) -> bool {
+        self.id == integration.id
+            && self.created_at.is_none_or(|created_at| created_at == integration.created_at)
+    }
 }
 
 impl Caller {
@@ -102,16 +130,19 @@ impl Caller {
     }
 
     /// Whether the caller can see this integration. To others it does not exist.
-    pub fn sees_integration(&self, id: &IntegrationId) -> bool {
+    pub fn sees_integration(&self, integration: &Integration) -> bool {
         match &self.kind {
-            Kind::Operator | Kind::User { .. } | Kind::Application { integration: None } => true,
-            Kind::Application { integration: Some(only) } => only == id,
+            Kind::Operator | Kind::Application { integration: None } => true,
+            Kind::Application { integration: Some(only) } => only.is(integration),
+            Kind::User { .. } => integration.settings.users == Users::Jwt,
         }
     }
 
-    /// Whether the caller can see the connections of this integration and user.
-    pub fn sees_connection(&self, integration: &IntegrationId, user: &UserId) -> bool {
-        self.sees_integration(integration) && self.user().is_none_or(|own| own == user)
+    /// Whether the caller can see this connection of this integration.
+    pub fn sees_connection(&self, connection: &Connection, integration: &Integration) -> bool {
+        connection.integration == integration.id
+            && self.sees_integration(integration)
+            && self.user().is_none_or(|own| *own == connection.user)
     }
 
     /// The user, if the caller is one. Resources of others do not exist for it.
@@ -131,7 +162,9 @@ impl Caller {
         let kind = match key.role {
             api_keys::Role::Operator => Kind::Operator,
             api_keys::Role::Application => {
-                Kind::Application { integration: key.integration.clone() }
+                let created_at = key.integration_created_at;
+                let bound = |id| BoundIntegration { id, created_at };
+                Kind::Application { integration: key.integration.clone().map(bound) }
             }
         };
         Self { id: format!("key:{}", key.id), kind, api_key: Some(key.id.clone()) }
@@ -148,58 +181,84 @@ impl Caller {
 #[derive(Clone)]
 pub struct Authenticator {
     api_keys: ApiKeys,
-    operator_key: OperatorKey,
+    operator_key: GuardedKey,
     jwt: Option<JwtVerifier>,
+    cors_origins: CorsOrigins,
     clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
-    /// Accepts these keys and, if configured, the tokens of one identity provider.
+    /// Accepts these keys and, if configured, the tokens of one identity provider. `limits` counts wrong operator keys.
     pub fn new(
         api_keys: ApiKeys,
-        operator_key: OperatorKey,
+        (operator_key, limits): (OperatorKey, LimitLedger),
         jwt: Option<JwtVerifier>,
+        cors_origins: CorsOrigins,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { api_keys, operator_key, jwt, clock }
+        let operator_key = GuardedKey::new(operator_key, limits, Arc::clone(&clock));
+        Self { api_keys, operator_key, jwt, cors_origins, clock }
     }
 
-    /// The caller that a request's headers authenticate.
+    /// The caller that a request's `Authorization` authenticates.
     ///
     /// # Errors
-    /// [`Code::MissingCredentials`] without an `Authorization` header, [`Code::InvalidCredentials`]
-    /// when it is not accepted, [`Code::HeaderTooLarge`] beyond 8 kB, and
+    /// [`Code::CrossSiteRequest`], [`Code::MissingCredentials`] without the header, [`Code::InvalidCredentials`] when it
+    /// is not accepted on this route, [`Code::HeaderTooLarge`] beyond 8 kB, [`Code::WrongKeysLimited`], and
     /// [`Code::ServiceUnavailable`] when it cannot be checked at the moment.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    pub async fn authenticate(&self, request: &Request) -> Result<Caller, Problem> {
+        let headers = request.headers();
+        site::require_allowed(request.method(), headers, &self.cors_origins)?;
+        let is_proxy = routes::matched(request)
+            .is_some_and(|matched| matched.route.operation == Operation::Proxy);
+        let caller = self.presented(headers, is_proxy, source(request)).await;
+        let offers_basic = is_proxy && !site::is_of_a_browser(headers);
+        caller.map_err(|problem| if offers_basic { problem.offering_basic() } else { problem })
+    }
+
+    async fn presented(
+        &self,
+        headers: &HeaderMap,
+        is_proxy: bool,
+        source: Source,
+    ) -> Result<Caller, Problem> {
         let Presented { scheme, secret } = credentials::presented(headers)?;
+        if api_keys::looks_like_one(&secret) {
+            let caller = self.api_key(&secret).await?;
+            let takes_basic = is_proxy && caller.kind != Kind::Operator;
+            return if takes_basic || scheme == Scheme::Bearer {
+                Ok(caller)
+            } else {
+                Err(no_basic())
+            };
+        }
+        if scheme == Scheme::Basic {
+            return Err(no_basic());
+        }
         match &self.jwt {
-            _ if secret.expose_secret().starts_with(API_KEY_PREFIX) => self.api_key(&secret).await,
-            Some(jwt) if scheme == Scheme::Bearer && jwt::looks_like_one(&secret) => {
-                user(jwt, &secret).await
-            }
-            _ => self.operator_key(&secret).await,
+            Some(jwt) if jwt::looks_like_one(&secret) => user(jwt, &secret).await,
+            _ => match self.operator_key.version_of(&secret, source).await? {
+                Some(_) => Ok(Caller::operator()),
+                None => Err(refused("neither an API key, nor a token, nor the operator key")),
+            },
         }
     }
 
     async fn api_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
-        match self.api_keys.authenticate(secret, self.clock.now()).await? {
-            Some(key) => Ok(Caller::of_key(&key)),
-            // The operator key is any text, and can look like one of the others.
-            None => self.operator_key(secret).await,
-        }
-    }
-
-    async fn operator_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
-        if self.operator_key.matches(&SecretHash::of(secret)).await? {
-            Ok(Caller::operator())
-        } else {
-            Err(refused("neither an API key, nor a token, nor the operator key"))
-        }
+        let key = self.api_keys.authenticate(secret, self.clock.now()).await?;
+        key.map(|key| Caller::of_key(&key)).ok_or_else(|| refused("no API key of ours"))
     }
 }
 
-/// The beginning of our API keys; the first operator key may be any text.
-const API_KEY_PREFIX: &str = "adoc_";
+/// Returns the source of a request; one without an address has the source that all of these share.
+fn source(request: &Request) -> Source {
+    request.extensions().get().copied().unwrap_or_else(|| Source::of(None))
+}
+
+fn no_basic() -> Problem {
+    refused("Basic authentication where it does not count")
+        .detail("Send `Authorization: Bearer <key>`. Basic counts for the proxy, with an application's API key.")
+}
 
 async fn user(jwt: &JwtVerifier, token: &SecretString) -> Result<Caller, Problem> {
     match jwt.verify(token).await {

@@ -14,6 +14,8 @@ use ground::http::is_trustworthy;
 use url::Url;
 use vault::aws::TableNames;
 
+use crate::site::CorsOrigins;
+
 /// The configuration of every function.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -47,6 +49,8 @@ pub struct Config {
     pub devops_url: Option<Url>,
     /// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_USER_CLAIM`: the application's own identity provider.
     pub jwt: Option<JwtConfig>,
+    /// `CORS_ORIGINS`: the origins whose pages may call the API; none unless set.
+    pub cors_origins: CorsOrigins,
     /// `RESPONSE_MODE`: how answers leave the function, `buffered` unless set.
     pub response_mode: ResponseMode,
     /// `STREAMING_URL`: the address of the streaming proxy; required where `RESPONSE_MODE` is `streamed`.
@@ -162,6 +166,7 @@ impl FromVariables for Config {
         let portal = reader.optional("PORTAL").unwrap_or_default();
         let devops_url = reader.optional::<UpstreamUrl>("DEVOPS_URL").map(|url| url.0);
         let jwt = jwt(reader);
+        let cors_origins = reader.optional("CORS_ORIGINS").unwrap_or_default();
         let response_mode = reader.optional("RESPONSE_MODE").unwrap_or_default();
         let streaming_url = match response_mode {
             ResponseMode::Buffered => reader.optional("STREAMING_URL"),
@@ -188,6 +193,7 @@ impl FromVariables for Config {
             portal,
             devops_url,
             jwt,
+            cors_origins,
             response_mode,
             streaming_url,
         })
@@ -206,8 +212,11 @@ fn authority(reader: &mut Reader<'_>, cloud: Cloud) -> Option<Authority> {
     }
 }
 
+/// The longest issuer whose users have names, in bytes.
+const LONGEST_ISSUER: usize = 256;
+
 fn jwt(reader: &mut Reader<'_>) -> Option<JwtConfig> {
-    let issuer = reader.optional("JWT_ISSUER");
+    let issuer: Option<String> = reader.optional("JWT_ISSUER");
     let audience = reader.optional("JWT_AUDIENCE");
     let user_claim = reader.optional("JWT_USER_CLAIM").unwrap_or_else(|| "sub".to_owned());
     match (issuer, audience) {
@@ -215,6 +224,11 @@ fn jwt(reader: &mut Reader<'_>) -> Option<JwtConfig> {
         (Some(issuer), Some(audience)) => {
             // Kept as text: `iss` is compared exactly, and parsing a URL can change its spelling.
             reader.optional::<UpstreamUrl>("JWT_ISSUER")?;
+            if issuer.len() > LONGEST_ISSUER || issuer.contains('|') {
+                // It ends at the `|` in the names of its users.
+                reader.refuse("JWT_ISSUER", "must have at most 256 bytes and no `|`");
+                return None;
+            }
             Some(JwtConfig { issuer, audience, user_claim })
         }
         (Some(_), None) => {
@@ -232,6 +246,12 @@ fn jwt(reader: &mut Reader<'_>) -> Option<JwtConfig> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidValue(&'static str);
+
+impl InvalidValue {
+    pub(crate) const fn new(sentence: &'static str) -> Self {
+        Self(sentence)
+    }
+}
 
 /// The address of the gateway: an origin, `https` or on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

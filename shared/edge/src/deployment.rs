@@ -76,7 +76,13 @@ impl Deployment {
             self.config.operator_key_secret.clone(),
             Arc::clone(&self.clock),
         );
-        Authenticator::new(self.api_keys(), operator_key, jwt, Arc::clone(&self.clock))
+        Authenticator::new(
+            self.api_keys(),
+            (operator_key, self.limits()),
+            jwt,
+            self.config.cors_origins.clone(),
+            Arc::clone(&self.clock),
+        )
     }
 
     /// API keys.

@@ -19,6 +19,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use vault::limits::Source;
 
 /// The most that Lambda returns for one synchronous invocation, in bytes of JSON.
 /// Source: "Lambda quotas", AWS Lambda developer guide (6 MB, with room for the envelope).
@@ -63,16 +64,18 @@ pub struct EventContext {
     pub request_id: String,
     /// The stage; its name begins the path unless it is `$default`.
     pub stage: String,
-    /// The method.
+    /// The method and the sender.
     pub http: EventHttp,
 }
 
-/// The method of a request.
+/// The method and the sender of a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EventHttp {
     /// The method.
     pub method: String,
+    /// The address that connected to the front door.
+    pub source_ip: Option<String>,
 }
 
 /// The part of an event that cannot be part of an `http` request.
@@ -105,7 +108,7 @@ impl Event {
         }
     }
 
-    /// The request. Its URI is the path and the query, with those characters percent-encoded that a URI cannot have.
+    /// The request, with its [`Source`] as an extension. Its URI is the path and the query, with those characters percent-encoded that a URI cannot have.
     ///
     /// # Errors
     /// [`UnusableEvent`] names the part that is not valid in HTTP, without repeating it.
@@ -113,6 +116,8 @@ impl Event {
         let uri = uri(self.path(), &self.raw_query_string)?;
         let method = self.request_context.http.method.parse().map_err(|_| UnusableEvent::Method)?;
         let headers = headers(&self.headers, &self.cookies)?;
+        let source = self.request_context.http.source_ip;
+        let source = Source::of(source.and_then(|address| address.parse().ok()));
         let body = match self.body {
             None => Body::new(),
             Some(text) if self.is_base64_encoded => {
@@ -124,6 +129,7 @@ impl Event {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
+        request.extensions_mut().insert(source);
         Ok(request)
     }
 

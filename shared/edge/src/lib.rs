@@ -12,6 +12,7 @@
 //!        ▼
 //!  the function's handler
 //!        ├── caller       the caller: operator, application or user
+//!        ├── site         requests that pages of other sites make browsers send
 //!        ├── parameters   query and JSON body, strictly
 //!        ├── cookies      the browser binding
 //!        ├── respond      JSON, redirects, passed-through answers
@@ -44,6 +45,7 @@ mod refusal;
 pub mod respond;
 pub mod routes;
 pub mod serve;
+pub mod site;
 pub mod streaming;
 pub mod wire;
 

@@ -19,11 +19,12 @@ pub use code::Code;
 
 use crate::config::PublicUrl;
 
-/// Both ways in which a caller can authenticate (RFC 9110 §11.6.1).
-const CALLER_CHALLENGE: HeaderValue =
+/// The way in which every caller can authenticate (RFC 9110 §11.6.1). Without Basic no browser asks for a password, which
+/// it would send from then on with the forms of other sites, too.
+const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="ado-connect""#);
+/// Both ways, for programs that send a password only after this challenge, such as Git.
+const BASIC_CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="ado-connect", Basic realm="ado-connect""#);
-/// Without Basic: another password would not help, so no browser should ask for one.
-const USER_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="ado-connect""#);
 
 /// A refusal, built where it is decided and rendered in one place.
 ///
@@ -40,6 +41,7 @@ struct Facts {
     reconnect_url: Option<String>,
     admin_consent_url: Option<String>,
     branding: Branding,
+    offers_basic: bool,
     headers: HeaderMap,
     cause: Option<String>,
 }
@@ -94,6 +96,7 @@ impl Problem {
             reconnect_url: None,
             admin_consent_url: None,
             branding: Branding::default(),
+            offers_basic: false,
             headers: HeaderMap::new(),
             cause: None,
         }))
@@ -151,6 +154,13 @@ impl Problem {
     #[must_use]
     pub fn branding(mut self, branding: &Branding) -> Self {
         self.0.branding = branding.clone();
+        self
+    }
+
+    /// Offers Basic authentication, if the problem asks for credentials.
+    #[must_use]
+    pub(crate) fn offering_basic(mut self) -> Self {
+        self.0.offers_basic = true;
         self
     }
 
@@ -223,11 +233,13 @@ impl Problem {
     pub fn headers(&self) -> HeaderMap {
         let mut headers = self.0.headers.clone();
         match self.0.code {
-            Code::MissingCredentials | Code::InvalidCredentials => {
-                headers.insert(WWW_AUTHENTICATE, CALLER_CHALLENGE);
+            Code::MissingCredentials | Code::InvalidCredentials if self.0.offers_basic => {
+                headers.insert(WWW_AUTHENTICATE, BASIC_CHALLENGE);
             }
-            Code::ConnectionReauthorizationRequired => {
-                headers.insert(WWW_AUTHENTICATE, USER_CHALLENGE);
+            Code::MissingCredentials
+            | Code::InvalidCredentials
+            | Code::ConnectionReauthorizationRequired => {
+                headers.insert(WWW_AUTHENTICATE, CHALLENGE);
             }
             _ => {}
         }

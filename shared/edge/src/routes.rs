@@ -161,7 +161,11 @@ impl Route {
                 Code::InvalidCredentials,
                 Code::RoleNotAllowed,
                 Code::HeaderTooLarge,
+                Code::WrongKeysLimited,
             ]);
+            if !self.method.as_ref().is_some_and(Method::is_safe) {
+                codes.push(Code::CrossSiteRequest);
+            }
         }
         if self.body == RequestBody::Json {
             codes.extend([Code::MalformedJson, Code::UnsupportedMediaType, Code::RequestTooLarge]);

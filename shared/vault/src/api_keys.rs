@@ -10,11 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::ids::{ApiKeyId, IntegrationId};
+use crate::integrations::Integrations;
 use crate::secret_token::{self, SecretHash};
-use crate::table::{Write, put_new, read, scan};
+use crate::table::{
+    Condition, Transaction, Write, exists_with, put_new, read, s, scan, to_item, transact,
+};
 
 const PREFIX: &str = "api_key#";
 pub(crate) const WHAT: &str = "API key";
+/// What stands for the id in an operator key that we mint, in place of an API key's.
+const OPERATOR: &str = "operator";
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +43,9 @@ pub struct ApiKey {
     /// The only integration it may be used for, if limited to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration: Option<IntegrationId>,
+    /// When that integration was created: a later one of the same id is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration_created_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it expires, if it does.
@@ -99,28 +107,75 @@ impl ApiKeys {
         Self { client, table }
     }
 
-    /// Makes a key.
+    /// Makes a key, or `None` if the integration that it is bound to does not exist, or is deleted meanwhile.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
+    /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable integration.
     pub async fn create(
         &self,
         request: ApiKeyRequest,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
-    ) -> Result<NewApiKey, Error> {
+    ) -> Result<Option<NewApiKey>, Error> {
         let id = ApiKeyId::mint(rng);
         let secret = secret_token::mint(rng);
         let key = SecretString::from(format!("adoc_{id}_{}", secret.expose_secret()));
         let ApiKeyRequest { name, role, integration, expires_at } = request;
-        let description = ApiKey { id, name, role, integration, created_at: now, expires_at };
+        let integration_created_at = match &integration {
+            None => None,
+            Some(id) => match self.integrations().get(id).await? {
+                Some(integration) => Some(integration.created_at),
+                None => return Ok(None),
+            },
+        };
+        let description = ApiKey {
+            id,
+            name,
+            role,
+            integration,
+            integration_created_at,
+            created_at: now,
+            expires_at,
+        };
         let record = Record {
             pk: pk(&description.id),
             secret_hash: SecretHash::of(&secret),
             key: description,
         };
-        put_new(&self.client, &self.table, WHAT, &record).await?;
-        Ok(NewApiKey { description: record.key, key })
+        let is_made = self.put(&record).await?;
+        Ok(is_made.then_some(NewApiKey { description: record.key, key }))
+    }
+
+    /// Stores a new key, if the integration that it is bound to is still the one that was read.
+    async fn put(&self, record: &Record) -> Result<bool, Error> {
+        let ApiKey { integration, integration_created_at, .. } = &record.key;
+        let (Some(integration), Some(created_at)) = (integration, integration_created_at) else {
+            put_new(&self.client, &self.table, WHAT, record).await?;
+            return Ok(true);
+        };
+        let new = Write::put(&self.table, to_item(WHAT, record)?).when("pk", Condition::Absent);
+        let integration = crate::integrations::key(integration);
+        let created_at = s(created_at.to_string());
+        let same = exists_with(&self.table, integration, "created_at", created_at)?;
+        let done = transact(&self.client, vec![same, new.in_transaction()?]).await?;
+        Ok(matches!(done, Transaction::Done))
+    }
+
+    fn integrations(&self) -> Integrations {
+        Integrations::new(self.client.clone(), self.table.clone())
+    }
+
+    /// Deletes the keys that are bound to an integration, with immediate effect.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn delete_of(&self, integration: &IntegrationId) -> Result<(), Error> {
+        for key in self.list().await? {
+            if key.integration.as_ref() == Some(integration) {
+                self.delete(&key.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// All keys, without their secrets.
@@ -171,6 +226,11 @@ impl ApiKeys {
     async fn read(&self, id: &ApiKeyId) -> Result<Option<Record>, Error> {
         read(&self.client, &self.table, pk(id), WHAT).await
     }
+}
+
+/// Whether a secret has the form of our API keys, so that it is looked up and compared with no other secret.
+pub fn looks_like_one(presented: &SecretString) -> bool {
+    split(presented).is_some_and(|(id, _)| id.as_str() != OPERATOR)
 }
 
 fn split(presented: &SecretString) -> Option<(ApiKeyId, SecretString)> {

@@ -107,13 +107,51 @@ text_id!(
 );
 
 text_id!(
-    /// The application's name for its user; opaque to us.
+    /// A user: the application's own name, opaque to us, or `issuer|name` for a user whom the tokens of an identity
+    /// provider name. No application may name a user of the second form, so that the users of two issuers, or of an
+    /// issuer and an application, never meet.
     UserId,
-    |text| {
-        (1..=256).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
+    |text| match issuer_and_name(text) {
+        Some((issuer, name)) => issuer.len() <= 256 && is_user_name(name),
+        None => is_user_name(text),
     },
     "a user is 1 to 256 bytes of text without control characters or outer blanks"
 );
+
+impl UserId {
+    /// The user whom a token of this issuer names.
+    ///
+    /// # Errors
+    /// [`InvalidId`] if the name is no user's, or the issuer is not an address, has a `|` or more than 256 bytes.
+    pub fn of_issuer(issuer: &str, name: &str) -> Result<Self, InvalidId> {
+        let user: Self = format!("{issuer}|{name}").parse()?;
+        if user.issuer() == Some(issuer) {
+            return Ok(user);
+        }
+        Err(InvalidId { expected: "an issuer is an address without `|`" })
+    }
+
+    /// The identity provider whose tokens name this user; `None` for a user whom an application names.
+    pub fn issuer(&self) -> Option<&str> {
+        issuer_and_name(&self.0).map(|(issuer, _)| issuer)
+    }
+
+    /// The name without the issuer.
+    pub fn name(&self) -> &str {
+        issuer_and_name(&self.0).map_or(&self.0, |(_, name)| name)
+    }
+}
+
+/// Splits `issuer|name`. An issuer has no `|` and is an address, which Auth0's `provider|id` does not begin with.
+fn issuer_and_name(user: &str) -> Option<(&str, &str)> {
+    let (issuer, name) = user.split_once('|')?;
+    let is_address = issuer.starts_with("https://") || issuer.starts_with("http://");
+    is_address.then_some((issuer, name))
+}
+
+fn is_user_name(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
+}
 
 impl ConnectionId {
     /// A new id: sortable by the millisecond, with 74 random bits.
@@ -181,6 +219,34 @@ mod tests {
         for bad in ["", " ada", "ada\n", "a\u{0}b", &"u".repeat(257)] {
             assert!(bad.parse::<UserId>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn users_of_two_issuers_or_of_an_application_never_meet() {
+        let of = |issuer: &str, name: &str| UserId::of_issuer(issuer, name).unwrap();
+        let ada = of("https://id.example", "ada");
+        assert_eq!((ada.issuer(), ada.name()), (Some("https://id.example"), "ada"));
+        for name in ["ada", "auth0|ada", "ada@https://id.example|x", "|ada"] {
+            let user: UserId = name.parse().unwrap();
+            assert_eq!((user.issuer(), user.name()), (None, name));
+            assert_ne!(user, ada);
+        }
+        assert_ne!(of("https://id.example/a", "b"), of("https://id.example", "/a|b"));
+        // A name cannot take the place of a part of the issuer.
+        let odd = of("https://id.example", "https://other.example|ada");
+        assert_eq!(odd.issuer(), Some("https://id.example"));
+        for (issuer, name) in [
+            ("https://id.example|x", "ada"),
+            ("id.example", "ada"),
+            ("", "ada"),
+            ("https://id.example", ""),
+            ("https://id.example", " ada"),
+            (&format!("https://{}", "i".repeat(250)), "ada"),
+        ] {
+            assert!(UserId::of_issuer(issuer, name).is_err(), "{issuer} {name}");
+        }
+        let long = of("https://id.example", &"u".repeat(256));
+        assert_eq!(long.as_str().parse::<UserId>().unwrap(), long);
     }
 
     #[test]

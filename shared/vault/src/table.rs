@@ -5,7 +5,7 @@ mod transaction;
 mod write;
 
 pub(crate) use conflict::Conflicts;
-pub(crate) use transaction::{Transaction, transact};
+pub(crate) use transaction::{Transaction, exists_with, transact};
 pub(crate) use write::{Condition, Updated, Write};
 
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     answer.item.map(|item| from_item(what, item)).transpose()
 }
 
-/// The records whose keys begin with this prefix, in no particular order. An unreadable one is left out, because one item
+/// The records whose keys begin with this prefix, strongly read, in no particular order. An unreadable one is left out, because one item
 /// of a newer release must not hide all others.
 pub(crate) async fn scan<T: DeserializeOwned>(
     client: &Client,
@@ -56,6 +56,7 @@ pub(crate) async fn scan<T: DeserializeOwned>(
     let items = client
         .scan()
         .table_name(table)
+        .consistent_read(true)
         .filter_expression("begins_with(pk, :prefix)")
         .expression_attribute_values(":prefix", s(prefix))
         .into_paginator()

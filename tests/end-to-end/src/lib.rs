@@ -17,6 +17,7 @@
 mod answer;
 mod browser;
 pub mod documents;
+mod identity_provider;
 mod leaks;
 pub mod portal;
 mod steps;
@@ -24,5 +25,6 @@ mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
+pub use identity_provider::{IdentityProvider, LATER};
 pub use steps::at_every_step;
 pub use world::{Caller, INTEGRATION, PROJECTS, World};

@@ -127,9 +127,15 @@ impl World {
 
     /// Starts a service whose functions reach AWS through taps: one for DynamoDB, one for the other services.
     pub async fn tapped() -> (Self, [Tap; 2]) {
+        Self::tapped_with(&[]).await
+    }
+
+    /// The same with more environment variables for the functions.
+    pub async fn tapped_with(variables: &[(&str, &str)]) -> (Self, [Tap; 2]) {
         let taps = [Tap::start().await.unwrap(), Tap::start().await.unwrap()];
         let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
-        let variables = [(names[0], taps[0].url()), (names[1], taps[1].url())];
+        let of_taps = [(names[0], taps[0].url()), (names[1], taps[1].url())];
+        let variables = [variables, &of_taps].concat();
         let world = Self::leading(&variables, GatewayOptions::default(), ENVIRONMENTS, |stack| {
             for (name, tap) in names.iter().zip(&taps) {
                 let target = stack.aws().variables().iter().find(|(known, _)| known == name);
@@ -306,6 +312,11 @@ impl World {
         self.ask_json(&Caller::Operator, Method::PUT, &path, &integration).await
     }
 
+    /// Puts an integration whose users name themselves by tokens.
+    pub async fn put_integration_of_users(&self, id: &str) {
+        self.put_integration(id, json!({"users": "jwt"})).await;
+    }
+
     /// Creates an API key. Returns it.
     pub async fn new_key(&self, role: &str, integration: Option<&str>) -> String {
         let mut wish = json!({"name": "a test's", "role": role});
@@ -344,6 +355,30 @@ impl World {
         let answer = self.browser().finish(&link, account).await.expect(303);
         self.confirm(&answer, user).await.expect(200);
         answer.location_parameter("connection_id").unwrap()
+    }
+
+    /// Connects an account as a user who names itself, up to an active connection. Returns its id.
+    pub async fn connect_as(&self, user: &Caller, integration: &str, account: &str) -> String {
+        let wish = json!({"integration": integration, "return_to": self.return_to()});
+        let made = self.post(user, "/connect-sessions", wish).await.expect(201).json();
+        let link = made["connect_url"].as_str().unwrap();
+        self.watch.secret(link.split("session=").nth(1).unwrap());
+        let returned = self.browser().finish(link, account).await.expect(303);
+        let id = returned.location_parameter("connection_id").unwrap();
+        let confirmation = returned.location_parameter("confirmation").unwrap();
+        self.watch.secret(&confirmation);
+        let body = json!({"confirmation": confirmation});
+        self.post(user, &format!("/connections/{id}/confirm"), body).await.expect(200);
+        id
+    }
+
+    /// Renews a connection's tokens as the application, as if it had not asked for that in the last minute.
+    pub async fn renew(&self, connection: &str) -> Answer {
+        let key = AttributeValue::S(format!("limit#renewals#{connection}"));
+        let forget = self.stack.aws().dynamodb.delete_item().table_name(local::names::SESSIONS);
+        forget.key("pk", key).send().await.expect("the table is there");
+        let path = format!("/connections/{connection}/refresh");
+        self.ask(&Caller::Application, Method::POST, &path).await
     }
 
     /// Confirms a connection as the application, with the parameters that a browser brought back.

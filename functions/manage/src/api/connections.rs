@@ -5,14 +5,14 @@ use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use http::StatusCode;
-use vault::connections::{Connection, Cursor, Status};
+use vault::connections::{Connection, Status};
 use vault::ids::{ConnectionId, UserId};
 
 use super::Call;
 use super::wire::{ConfirmConnection, ConnectionView, List};
 use crate::HttpResult;
-use crate::operations::connect_sessions::acting_user;
-use crate::operations::connections::{ListFilter, ListedUser};
+use crate::operations::connect_sessions::is_named;
+use crate::operations::connections::{List as ListKind, ListFilter, ListedUser};
 use crate::operations::from_word;
 
 /// Entries of a page if the caller names no `limit`.
@@ -23,7 +23,7 @@ pub(super) async fn list(call: &Call<'_>) -> HttpResult {
     let filter = filter(call.caller, &Query::of(call.request)?)?;
     let page = call.operations.connections.list(call.caller, &filter).await?;
     let items = page.connections.iter().map(ConnectionView::from).collect();
-    let next_cursor = page.next.map(|cursor| cursor.encode());
+    let next_cursor = page.next.map(|cursor| filter.encode(ListKind::Api, call.caller, &cursor));
     respond::json(StatusCode::OK, &List { items, next_cursor })
 }
 
@@ -37,9 +37,8 @@ pub(super) async fn confirm(call: &Call<'_>) -> HttpResult {
     let id = id.map_err(|_| Problem::new(Code::ConnectionNotFound))?;
     call.log.connection(&id);
     let body: ConfirmConnection = call.body()?;
-    let user = acting_user(call.caller, body.user)?;
     let connections = &call.operations.connections;
-    respond_with(&connections.confirm(call.caller, &id, &body.confirmation, &user).await?)
+    respond_with(&connections.confirm(call.caller, &id, &body.confirmation, body.user).await?)
 }
 
 pub(super) async fn pause(call: &Call<'_>) -> HttpResult {
@@ -70,11 +69,6 @@ fn filter(caller: &Caller, query: &Query) -> Result<ListFilter, Problem> {
     let unknown = || Problem::field("status", "pending, active or reauthorization_required");
     let named = |word| from_word(word).filter(|status| *status != Status::Unknown);
     let status = query.get("status").map(|word| named(word).ok_or_else(unknown)).transpose()?;
-    let cursor = query
-        .get("cursor")
-        .map(Cursor::decode)
-        .transpose()
-        .map_err(|e| Problem::field("cursor", e.to_string()))?;
     let limit = match query.get("limit").map(str::parse::<i32>) {
         None => PAGE,
         Some(Ok(limit)) if (1..=LARGEST_PAGE).contains(&limit) => limit,
@@ -83,21 +77,18 @@ fn filter(caller: &Caller, query: &Query) -> Result<ListFilter, Problem> {
     let (integration, user) = match &caller.kind {
         // A user sees only its own connections, and `None` where it names another user.
         Kind::User { user: own } => {
-            (integration, Some(own.clone()).filter(|own| user.as_ref().is_none_or(|u| u == own)))
+            let is_own = user.as_ref().is_none_or(|user| is_named(own, user));
+            (integration, is_own.then(|| own.clone()))
         }
         Kind::Application { integration: Some(bound) } => {
-            (integration.or_else(|| Some(bound.clone())), user)
+            (integration.or_else(|| Some(bound.id.clone())), user)
         }
         _ => (integration, user),
     };
     if matches!(caller.kind, Kind::User { .. }) && user.is_none() {
         return Err(Problem::new(Code::UserMismatch));
     }
-    if let (Some(cursor), Some(integration)) = (&cursor, &integration)
-        && cursor.integration() != integration
-    {
-        return Err(Problem::field("cursor", "the cursor belongs to another list"));
-    }
     let user = user.map_or(ListedUser::Any, ListedUser::Exactly);
-    Ok(ListFilter { integration, user, status, cursor, limit })
+    let filter = ListFilter { integration, user, status, cursor: None, limit };
+    filter.after(ListKind::Api, caller, query.get("cursor"))
 }

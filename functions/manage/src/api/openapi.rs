@@ -47,7 +47,7 @@ pub fn document(public_url: &PublicUrl) -> Value {
             "schemas": schemas,
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key, or a JWT of the application's own identity provider"},
-                "password": {"type": "http", "scheme": "basic", "description": "The API key as the password, with any user name"},
+                "password": {"type": "http", "scheme": "basic", "description": "For the proxy only: an application's API key as the password, with any user name"},
             },
         },
     })
@@ -61,7 +61,10 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         "responses": responses(route, &described.answers, generator),
     });
     if !route.callers.is_empty() {
-        operation["security"] = json!([{"key": []}, {"password": []}]);
+        operation["security"] = match route.operation {
+            Operation::Proxy => json!([{"key": []}, {"password": []}]),
+            _ => json!([{"key": []}]),
+        };
         let roles: Vec<_> = route.callers.iter().map(Role::to_string).collect();
         operation["description"] = format!("Callers: {}.", roles.join(", ")).into();
     }

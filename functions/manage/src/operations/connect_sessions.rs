@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
 use vault::ids::{IntegrationId, UserId};
-use vault::integrations::{Confirmation, Integration, Integrations, Organizations, Status};
+use vault::integrations::{Confirmation, Integration, Integrations, Organizations, Status, Users};
 use vault::service::Service;
 use vault::sessions::{ConnectSession, Sessions};
 
@@ -64,7 +64,8 @@ impl ConnectSessionOperations {
     /// Creates a session that ends at a page of the application.
     ///
     /// # Errors
-    /// [`Code::UserMismatch`], [`Code::IntegrationNotFound`], [`Code::ServicePaused`], [`Code::IntegrationNotReady`],
+    /// [`Code::UserMismatch`], [`Code::IntegrationNotFound`], [`Code::CallerNotAllowed`], [`Code::ServicePaused`],
+    /// [`Code::IntegrationNotReady`],
     /// [`Code::OrganizationNotAllowed`], [`Code::ReturnToNotAllowed`], [`Code::ScopeNotAllowed`], or
     /// [`Code::InvalidRequest`] naming the field.
     pub(crate) async fn create(
@@ -99,6 +100,12 @@ impl ConnectSessionOperations {
         let user = acting_user(caller, request.user)?;
         let integration =
             visible_integration(&self.integrations, caller, &request.integration).await?;
+        require_naming(caller, &user, &integration)?;
+        let names_itself = matches!(caller.kind, Kind::User { .. });
+        if names_itself && integration.settings.confirmation == Confirmation::None {
+            // The user could send the link to somebody else and get that person's account.
+            return Err(Problem::new(Code::CallerNotAllowed));
+        }
         self.service.require_running().await?;
         if integration.status != Status::Ready {
             return Err(Problem::new(Code::IntegrationNotReady));
@@ -126,12 +133,45 @@ impl ConnectSessionOperations {
 /// [`Code::UserMismatch`] if a user names another one; [`Code::InvalidRequest`] if an application names none.
 pub(crate) fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, Problem> {
     match (&caller.kind, named) {
-        (Kind::User { user }, Some(named)) if named != *user => {
+        (Kind::User { user }, Some(named)) if !is_named(user, &named) => {
             Err(Problem::new(Code::UserMismatch))
         }
         (Kind::User { user }, _) => Ok(user.clone()),
         (_, Some(named)) => Ok(named),
         (_, None) => Err(Problem::field("user", "name the signed-in user of your application")),
+    }
+}
+
+/// Whether a text names this user, with or without the issuer.
+pub(crate) fn is_named(user: &UserId, named: &UserId) -> bool {
+    named == user || named.as_str() == user.name()
+}
+
+/// Refuses a user whom this caller may not name under this integration: users of an issuer name themselves, and no
+/// application names one of them. An operator may connect any user of the integration's kind.
+///
+/// # Errors
+/// [`Code::CallerNotAllowed`], or [`Code::InvalidRequest`] naming the field `user`.
+pub(crate) fn require_naming(
+    caller: &Caller,
+    user: &UserId,
+    integration: &Integration,
+) -> Result<(), Problem> {
+    let of_issuer = user.issuer().is_some();
+    match (&caller.kind, integration.settings.users) {
+        (Kind::User { .. }, Users::Jwt) => Ok(()),
+        (Kind::User { .. }, Users::Application) | (Kind::Application { .. }, Users::Jwt) => {
+            Err(Problem::new(Code::CallerNotAllowed))
+        }
+        (Kind::Operator, Users::Jwt) if !of_issuer => Err(Problem::field(
+            "user",
+            "users of this integration name themselves: enter the issuer of their tokens, `|`, and the user's name",
+        )),
+        (_, Users::Application) if of_issuer => Err(Problem::field(
+            "user",
+            "an address and `|` begin the names of an identity provider's users only",
+        )),
+        (Kind::Operator | Kind::Application { .. }, _) => Ok(()),
     }
 }
 

@@ -3,26 +3,31 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use edge::caller::Caller;
+use edge::caller::{Caller, Kind};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use ground::clock::Clock;
 use ground::random::Random;
-use jiff::Timestamp;
+use ground::remembered::{AskError, Remembered};
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use vault::connections::{
     Confirmed, Connection, Connections, Cursor, HistoryEntry, Page, Status, UserFilter,
 };
 use vault::events::{ConnectionDetail, Event, Events};
 use vault::ids::{ConnectionId, IntegrationId, UserId};
-use vault::integrations::Integrations;
+use vault::integrations::{Integration, Integrations};
 
+use super::connect_sessions::{acting_user, require_naming};
 use super::visible::visible_integration;
 
 /// Entries read in one query if only some of them match.
 const READ_AT_ONCE: i32 = 100;
 /// Queries for one page. A page that they do not fill ends early, with a cursor.
 const MOST_QUERIES: u32 = 50;
+/// How long a process remembers the integrations for lists over several of them, so that listing does not read the whole
+/// table each time.
+const INTEGRATIONS_KNOWN_FOR: SignedDuration = SignedDuration::from_secs(5);
 /// Due connections counted in one shard.
 const COUNTED_DUE: i32 = 1000;
 
@@ -31,9 +36,18 @@ const COUNTED_DUE: i32 = 1000;
 pub(crate) struct ConnectionOperations {
     pub(crate) connections: Connections,
     pub(crate) integrations: Integrations,
+    pub(crate) known_integrations: KnownIntegrations,
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
+}
+
+/// All integrations, as of a few seconds ago.
+type KnownIntegrations = Remembered<(), Arc<Vec<Integration>>>;
+
+/// Returns an empty memory of the integrations.
+pub(crate) fn known_integrations(clock: Arc<dyn Clock>) -> KnownIntegrations {
+    Remembered::new(clock, INTEGRATIONS_KNOWN_FOR)
 }
 
 /// Which connections are listed.
@@ -45,6 +59,45 @@ pub(crate) struct ListFilter {
     pub(crate) cursor: Option<Cursor>,
     /// Entries of a page.
     pub(crate) limit: i32,
+}
+
+/// The lists of connections. A cursor of one is none of the other's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum List {
+    /// `GET /connections`.
+    Api,
+    /// The table of the portal.
+    Portal,
+}
+
+impl ListFilter {
+    /// Continues the list after a cursor that it returned, if there is one.
+    ///
+    /// # Errors
+    /// [`Code::InvalidRequest`] for a cursor of another list, filter or kind of caller, and for one that is made up.
+    pub(crate) fn after(
+        mut self,
+        list: List,
+        caller: &Caller,
+        cursor: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let described = self.described(list, caller);
+        let cursor = cursor.map(|text| Cursor::decode(text, &described)).transpose();
+        self.cursor = cursor.map_err(|error| Problem::field("cursor", error.to_string()))?;
+        Ok(self)
+    }
+
+    /// Returns a cursor as text for this list.
+    pub(crate) fn encode(&self, list: List, caller: &Caller, cursor: &Cursor) -> String {
+        cursor.encode(&self.described(list, caller))
+    }
+
+    /// Describes the list, whatever the size of its pages, and what its caller sees. The keys of one application see the
+    /// same.
+    fn described(&self, list: List, caller: &Caller) -> String {
+        let Self { integration, user, status, .. } = self;
+        format!("{list:?} {integration:?} {user:?} {status:?} {:?}", caller.kind)
+    }
 }
 
 /// Whose connections are listed.
@@ -126,11 +179,13 @@ impl ConnectionOperations {
         if let Some(id) = &filter.integration {
             return Ok(vec![visible_integration(&self.integrations, caller, id).await?.id]);
         }
-        let all = self.integrations.list().await?.into_iter().map(|integration| integration.id);
+        let read =
+            || async { Ok::<_, AskError<vault::Error>>(Arc::new(self.integrations.list().await?)) };
+        let all = self.known_integrations.get(&(), read).await?;
         let from = filter.cursor.as_ref().map(Cursor::integration);
-        Ok(all
-            .filter(|id| caller.sees_integration(id) && from.is_none_or(|from| id >= from))
-            .collect())
+        let visible = all.iter().filter(|integration| caller.sees_integration(integration));
+        let ids = visible.map(|integration| integration.id.clone());
+        Ok(ids.filter(|id| from.is_none_or(|from| id >= from)).collect())
     }
 
     /// Returns the connection that a caller names.
@@ -143,7 +198,8 @@ impl ConnectionOperations {
         id: &str,
         log: &RequestLog,
     ) -> Result<Connection, Problem> {
-        caller.connection(&self.connections, id, log).await
+        let stores = (&self.connections, &self.integrations);
+        Ok(caller.connection(stores, id, log).await?.0)
     }
 
     /// Returns a connection's change history.
@@ -183,29 +239,34 @@ impl ConnectionOperations {
         Ok(backlog)
     }
 
-    /// Makes a connection usable, if `user`, who finished in the browser, is the one it was started for.
+    /// Makes a connection usable, if the user whom the caller names, and who finished in the browser, is the one it was
+    /// started for.
     ///
     /// # Errors
-    /// [`Code::ConnectionNotFound`], [`Code::ConfirmationInvalid`], [`Code::ConfirmationExpired`],
-    /// [`Code::ConfirmationUserMismatch`].
+    /// [`Code::UserMismatch`], [`Code::CallerNotAllowed`], [`Code::ConnectionNotFound`], [`Code::ConfirmationInvalid`],
+    /// [`Code::ConfirmationExpired`], [`Code::ConfirmationUserMismatch`]. A user who does not have the code of somebody
+    /// else's connection gets the first of these that an unknown connection gets, too.
     pub(crate) async fn confirm(
         &self,
         caller: &Caller,
         id: &ConnectionId,
         confirmation: &SecretString,
-        user: &UserId,
+        named: Option<UserId>,
     ) -> Result<Connection, Problem> {
+        let not_found = || Problem::new(Code::ConnectionNotFound);
+        let user = &acting_user(caller, named)?;
         // A caller with the wrong user must reach the comparison that erases the tokens, so only the integration
         // decides about visibility.
-        let connection = self.connections.get(id).await?;
-        if !connection.is_some_and(|connection| caller.sees_integration(&connection.integration)) {
-            return Err(Problem::new(Code::ConnectionNotFound));
-        }
+        let known = self.connections.get(id).await?.ok_or_else(not_found)?;
+        let integration = self.integrations.get(&known.integration).await?;
+        let integration = integration.filter(|one| caller.sees_integration(one));
+        require_naming(caller, user, &integration.ok_or_else(not_found)?)?;
         let (now, mut random) = (self.clock.now(), self.random.clone());
         let confirmed = self.connections.confirm(id, confirmation, user, now, &mut random).await?;
         let connection = match confirmed {
             Confirmed::Active(connection) => connection,
-            Confirmed::Unknown => return Err(Problem::new(Code::ConnectionNotFound)),
+            Confirmed::Unknown => return Err(not_found()),
+            Confirmed::Invalid if is_of_another_user(caller, &known) => return Err(not_found()),
             Confirmed::Invalid => return Err(Problem::new(Code::ConfirmationInvalid)),
             Confirmed::Expired => return Err(Problem::new(Code::ConfirmationExpired)),
             Confirmed::OtherUser => return Err(Problem::new(Code::ConfirmationUserMismatch)),
@@ -290,6 +351,11 @@ impl ConnectionOperations {
             }
         }
     }
+}
+
+/// Whether the caller is a user, and the connection somebody else's.
+fn is_of_another_user(caller: &Caller, connection: &Connection) -> bool {
+    matches!(&caller.kind, Kind::User { user } if *user != connection.user)
 }
 
 fn detail(connection: &Connection) -> ConnectionDetail<'_> {

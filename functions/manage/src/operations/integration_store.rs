@@ -5,7 +5,7 @@
 //!  new       put if there is none ──> credential ──> claim; if that fails, as renewed
 //!  replaced  claim ──> credential ──> put if still claimed; again if only the status changed meanwhile
 //!  renewed   claim ──> credential ──> its description if still claimed; otherwise all of it again
-//!  deleted   pause ──> connections ──> credential ──> delete if not claimed; otherwise both again
+//!  deleted   pause ──> connections ──> keys, credential ──> delete if not claimed; otherwise these again ──> keys
 //! ```
 //!
 //! Whatever the interleaving, the stored credential matches its description, and a delete leaves nothing behind.
@@ -231,8 +231,8 @@ impl IntegrationOperations {
         }
     }
 
-    /// Deletes connections, credential and integration, in this order. After the time limit, repeating the request
-    /// goes on.
+    /// Deletes connections, bound keys, credential and integration, in this order. After the time limit, repeating the
+    /// request goes on.
     pub(crate) async fn delete_integration(&self, id: &IntegrationId) -> Result<(), Problem> {
         let deadline = Instant::now() + DELETING_FOR;
         self.integrations.pause(id).await?;
@@ -243,8 +243,11 @@ impl IntegrationOperations {
         }
         for _ in 0..TRIES {
             let Some(seen) = self.integrations.get(id).await? else { return Ok(()) };
+            self.api_keys.delete_of(id).await?;
             self.credentials.delete(id).await?;
             if self.integrations.delete(&seen).await? {
+                // Those that were created meanwhile. None can be any more.
+                self.api_keys.delete_of(id).await?;
                 return Ok(());
             }
         }

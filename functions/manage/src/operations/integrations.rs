@@ -10,6 +10,7 @@ use edge::problem::{Code, Problem};
 use entra::cloud::Authority;
 use ground::clock::Clock;
 use url::Url;
+use vault::api_keys::ApiKeys;
 use vault::client_credentials::ClientCredentials;
 use vault::connections::Connection;
 use vault::ids::IntegrationId;
@@ -22,6 +23,7 @@ pub(crate) struct IntegrationOperations {
     pub(crate) integrations: Integrations,
     pub(crate) credentials: ClientCredentials,
     pub(crate) connections: ConnectionOperations,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) public_url: PublicUrl,
     pub(crate) authority: Authority,

@@ -21,8 +21,8 @@ use url::Url;
 use vault::client_credentials::{ClientCredentials, CredentialUseError, EXPIRES_SOON};
 use vault::events::Events;
 use vault::integrations::{
-    CredentialDescription, CredentialKind, Integration, Integrations, Organizations, RefusedTenant,
-    TenantRefusal, TenantSetting,
+    Confirmation, CredentialDescription, CredentialKind, Integration, Integrations, Organizations,
+    RefusedTenant, Settings, TenantRefusal, TenantSetting, Users,
 };
 
 mod advice;
@@ -46,6 +46,8 @@ pub(crate) struct Verifier {
     pub(crate) authority: Authority,
     pub(crate) public_url: PublicUrl,
     pub(crate) events: Events,
+    /// Whether the deployment takes tokens that name users.
+    pub(crate) names_users: bool,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -98,6 +100,7 @@ impl Verifier {
         findings.extend(organizations);
         findings.extend(self.check_tenants(integration).await);
         findings.extend(openings::check(&integration.settings));
+        findings.extend(check_settings(&integration.settings, self.names_users));
         findings.push(self.check_clock().await);
         let ok = findings.iter().all(|finding| finding.status != FindingStatus::Failed);
         Verification { ok, findings }
@@ -380,6 +383,26 @@ fn check_expiry(credential: &CredentialDescription, now: Timestamp) -> Finding {
     }
 }
 
+/// Returns findings for settings that are less safe than they could be, or cannot work.
+fn check_settings(settings: &Settings, names_users: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if settings.confirmation == Confirmation::None {
+        findings.push(warning(
+            "confirmation",
+            "connections need no confirmation, so whoever gets another person to open a connect link gets that person's account".to_owned(),
+            "Set confirmation to required, unless all users of the integration may act for each other.",
+        ));
+    }
+    if settings.users == Users::Jwt && !names_users {
+        findings.push(failed(
+            "users",
+            "users are to name themselves by tokens, and this deployment takes none".to_owned(),
+            "Deploy with JwtIssuer and JwtAudience, or set users to application.",
+        ));
+    }
+    findings
+}
+
 fn ok(check: &'static str, detail: String) -> Finding {
     Finding { check, status: FindingStatus::Ok, detail, fix: None }
 }
@@ -410,6 +433,29 @@ mod tests {
             ("http://gateway.example/integration-callback", FindingStatus::Failed),
         ] {
             assert_eq!(check_redirect_uri(&uri.parse().unwrap()).status, status, "{uri}");
+        }
+    }
+
+    #[test]
+    fn an_operator_is_warned_of_settings_that_let_one_act_for_another() {
+        let settings = |changes: serde_json::Value| -> Settings {
+            let mut json = serde_json::json!({
+                "client_id": "3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01",
+                "organizations": ["mycompany"],
+                "scopes": ["vso.code"],
+            });
+            json.as_object_mut().unwrap().append(&mut changes.as_object().unwrap().clone());
+            serde_json::from_value(json).unwrap()
+        };
+        for (changes, names_users, expected) in [
+            (serde_json::json!({}), false, vec![]),
+            (serde_json::json!({"confirmation": "none"}), false, vec!["confirmation"]),
+            (serde_json::json!({"users": "jwt"}), true, vec![]),
+            (serde_json::json!({"users": "jwt"}), false, vec!["users"]),
+        ] {
+            let found = check_settings(&settings(changes.clone()), names_users);
+            let found: Vec<_> = found.iter().map(|finding| finding.check).collect();
+            assert_eq!(found, expected, "{changes}");
         }
     }
 

@@ -14,6 +14,8 @@ pub(super) async fn visible_integration(
     caller: &Caller,
     id: &IntegrationId,
 ) -> Result<Integration, Problem> {
-    let integration = if caller.sees_integration(id) { integrations.get(id).await? } else { None };
-    integration.ok_or_else(|| Problem::new(Code::IntegrationNotFound))
+    let integration = integrations.get(id).await?;
+    integration
+        .filter(|integration| caller.sees_integration(integration))
+        .ok_or_else(|| Problem::new(Code::IntegrationNotFound))
 }

@@ -159,7 +159,8 @@ pub(super) async fn finish_page(visit: &Visit<'_>) -> HttpResult {
 pub(super) async fn confirm(visit: &Visit<'_>, form: &Form) -> HttpResult {
     let (connection, confirmation) = sent(visit, form).await?;
     let (connections, caller) = (&visit.operations.connections, &visit.operator.caller);
-    connections.confirm(caller, &connection.id, &confirmation, &connection.user).await?;
+    let user = Some(connection.user);
+    connections.confirm(caller, &connection.id, &confirmation, user).await?;
     go_on(&format!("/portal/connections/{}", connection.id), Notice::Connected)
 }
 

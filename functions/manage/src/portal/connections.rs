@@ -6,14 +6,14 @@ use edge::problem::Problem;
 use http::StatusCode;
 use jiff::Timestamp;
 use url::form_urlencoded;
-use vault::connections::{Connection, Cursor, Status};
+use vault::connections::{Connection, Status};
 
 use super::form::{self, Refusal, status_with};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::shown::{self as words, Tag, When};
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::connections::{ListFilter, ListedUser};
+use crate::operations::connections::{List, ListFilter, ListedUser};
 use crate::operations::from_word;
 
 /// Rows of a page.
@@ -96,7 +96,8 @@ pub(super) async fn list(visit: &Visit<'_>) -> HttpResult {
     let filter = Filter::of(&query);
     let cursor = query.get("cursor");
     let (connections, caller) = (&visit.operations.connections, &visit.operator.caller);
-    let found = connections.list(caller, &filter.parsed(cursor)?).await?;
+    let parsed = filter.parsed()?.after(List::Portal, caller, cursor)?;
+    let found = connections.list(caller, &parsed).await?;
     let now = visit.now();
     let integrations = visit.operations.integrations.list().await?;
     shown(
@@ -106,7 +107,9 @@ pub(super) async fn list(visit: &Visit<'_>) -> HttpResult {
             integrations: integrations.iter().map(|one| one.id.to_string()).collect(),
             rows: found.connections.into_iter().map(|one| Row::of(one, now)).collect(),
             is_first: cursor.is_none(),
-            next: found.next.map(|cursor| filter.address(&cursor)),
+            next: found
+                .next
+                .map(|cursor| filter.address(&parsed.encode(List::Portal, caller, &cursor))),
             filter,
         },
     )
@@ -182,8 +185,7 @@ impl Filter {
         Self { integration: text("integration"), user: text("user"), status: text("status") }
     }
 
-    fn parsed(&self, cursor: Option<&str>) -> Result<ListFilter, Problem> {
-        let cursor = cursor.map(Cursor::decode).transpose();
+    fn parsed(&self) -> Result<ListFilter, Problem> {
         Ok(ListFilter {
             integration: form::integration(&self.integration)?,
             user: match self.user.as_str() {
@@ -191,7 +193,7 @@ impl Filter {
                 prefix => ListedUser::StartingWith(prefix.to_owned()),
             },
             status: from_word(&self.status),
-            cursor: cursor.map_err(|error| Problem::field("cursor", error.to_string()))?,
+            cursor: None,
             limit: PAGE,
         })
     }
@@ -211,10 +213,10 @@ impl Filter {
     }
 
     /// Returns the address of the page that begins after `cursor`.
-    fn address(&self, cursor: &Cursor) -> String {
+    fn address(&self, cursor: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(self.fields());
-        query.append_pair("cursor", &cursor.encode());
+        query.append_pair("cursor", cursor);
         format!("/portal/connections?{}", query.finish())
     }
 }

@@ -5,12 +5,11 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use edge::problem::{Code, Problem};
-use http::{HeaderMap, HeaderName};
+use edge::site;
+use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::form::Form;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Returns the token of a session's forms.
 pub(super) fn token(session: &SecretString) -> String {
@@ -24,18 +23,16 @@ pub(super) fn is_of_session(form: &Form, session: &SecretString) -> bool {
     verify_slices_are_equal(expected.as_bytes(), form.text("csrf").as_bytes()).is_ok()
 }
 
-/// Refuses requests that a browser marks as another site's (Fetch Metadata, `Sec-Fetch-Site`). `Origin` cannot replace
-/// it: our pages send no referrer, so their `Origin` is `null`.
+/// Refuses forms of another site's page, whatever its origin. `Origin` cannot replace Fetch Metadata: our pages send no
+/// referrer, so their `Origin` is `null`.
 ///
 /// # Errors
 /// [`Code::FormRefused`].
 pub(super) fn require_same_site(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(SEC_FETCH_SITE) {
-        Some(site) if site != "same-origin" && site != "none" => {
-            Err(Problem::new(Code::FormRefused).cause("sent from another site"))
-        }
-        _ => Ok(()),
+    if site::is_of_another_site(headers) {
+        return Err(Problem::new(Code::FormRefused).cause("sent from another site"));
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -55,7 +52,7 @@ mod tests {
     fn a_form_of_another_site_is_refused() {
         let sent_from = |site: &'static str| {
             let mut headers = HeaderMap::new();
-            headers.insert(SEC_FETCH_SITE, http::HeaderValue::from_static(site));
+            headers.insert("sec-fetch-site", http::HeaderValue::from_static(site));
             require_same_site(&headers)
         };
         assert!(sent_from("same-origin").is_ok() && sent_from("none").is_ok());

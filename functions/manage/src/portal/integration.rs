@@ -6,7 +6,7 @@ use edge::parameters::Query;
 use edge::problem::Code;
 use jiff::Timestamp;
 use vault::ids::IntegrationId;
-use vault::integrations::{Confirmation, Integration, Organizations, RefusedTenant, Status};
+use vault::integrations::{Confirmation, Integration, Organizations, RefusedTenant, Status, Users};
 
 use super::form::{Refusal, status_with};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
@@ -84,6 +84,18 @@ impl IntegrationPage {
         let opened =
             ClosedArea::ALL.into_iter().filter(|area| self.integration.settings.opens(*area));
         opened.map(ClosedArea::setting).collect()
+    }
+
+    fn users_name_themselves(&self) -> bool {
+        self.integration.settings.users == Users::Jwt
+    }
+
+    fn user_hint(&self) -> &'static str {
+        if self.users_name_themselves() {
+            "The issuer of the user's tokens, |, and the user's name in them."
+        } else {
+            "Your application's own name for the user."
+        }
     }
 
     fn is_paused(&self) -> bool {
@@ -178,7 +190,7 @@ pub(super) async fn delete(visit: &Visit<'_>, id: &str) -> HttpResult {
 fn deleting(id: &IntegrationId, is_unfinished: bool) -> Question<'static> {
     Question {
         title: format!("Delete {id}"),
-        consequence: "Its connections, their tokens and its client credential are erased. Its users must connect again if you create it anew.",
+        consequence: "Its connections, their tokens, its client credential and the API keys that are bound to it are erased. Its users must connect again if you create it anew.",
         action: format!("/portal/integrations/{id}/delete"),
         button: "Delete the integration",
         back: format!("/portal/integrations/{id}"),

@@ -14,7 +14,7 @@ use crate::api::wire::ClientCredential;
 use crate::operations::from_word;
 use crate::operations::integration_fields::Checked;
 
-/// How the inputs of [`Settings`] become JSON, but for `organizations`, `scopes` and `confirmation`.
+/// How the inputs of [`Settings`] become JSON, but for `organizations`, `scopes`, `confirmation` and `users`.
 const INPUTS: [(&str, Input); 20] = [
     ("client_id", Input::Text),
     ("tenant", Input::Text),
@@ -147,6 +147,7 @@ impl IntegrationForm {
             "organizations": form.entries("organizations"),
             "scopes": form.all("scopes"),
             "confirmation": if form.is_ticked("confirmation") { "required" } else { "none" },
+            "users": if form.is_ticked("users") { "jwt" } else { "application" },
         });
         if self.any_organization() {
             json["organizations"] = "any".into();
@@ -265,7 +266,8 @@ fn show(name: &str, value: &Value, inputs: &mut Vec<(String, String)>) {
             names.iter().filter_map(Value::as_str).for_each(|scope| add(name, scope));
         }
         ("confirmation", Value::String(word)) if word != "required" => {}
-        ("confirmation", _) | (_, Value::Bool(true)) => add(name, "yes"),
+        ("users", Value::String(word)) if word != "jwt" => {}
+        ("confirmation" | "users", _) | (_, Value::Bool(true)) => add(name, "yes"),
         (_, Value::Null | Value::Bool(false)) => {}
         (_, Value::String(text)) => add(name, text),
         (_, Value::Number(number)) => add(name, &number.to_string()),
@@ -307,6 +309,7 @@ mod tests {
             "allowed_tenants": ["11111111-1111-4111-8111-111111111111"],
             "allowed_return_origins": ["https://app.mycompany.example", "http://localhost:8083"],
             "confirmation": "required",
+            "users": "jwt",
             "allow_token_handout": true,
             "allow_credential_calls": true,
             "allow_contribution_calls": true,

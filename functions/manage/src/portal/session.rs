@@ -35,7 +35,7 @@ pub(crate) struct PortalSessions {
 }
 
 /// Why a browser is shown the sign-in page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reason {
     /// It asked for the sign-in page.
     Asked,
@@ -45,6 +45,8 @@ pub(super) enum Reason {
     Ended,
     /// It sent a key that is no operator's.
     WrongKey,
+    /// It sent a key, and none is accepted, for this reason.
+    Refused(String),
     /// The operator signed out.
     SignedOut,
 }
@@ -62,7 +64,9 @@ impl SignInPage<'_> {
     fn shown(&self) -> HttpResult {
         let status = match self.reason {
             Reason::Asked | Reason::SignedOut => StatusCode::OK,
-            Reason::Needed | Reason::Ended | Reason::WrongKey => StatusCode::UNAUTHORIZED,
+            Reason::Needed | Reason::Ended | Reason::WrongKey | Reason::Refused(_) => {
+                StatusCode::UNAUTHORIZED
+            }
         };
         let html = self.render().map_err(|error| Problem::new(Code::InternalError).cause(error))?;
         let allowed = Allowed { forms: Forms::Own, ..Allowed::default() };
@@ -115,7 +119,12 @@ impl PortalSessions {
         let former = cookies::portal().read(request.headers())?;
         let kept = KeptFields::of(form, next, former.as_ref());
         let key = match form.secret("key") {
-            Some(presented) => self.authenticator.operator(&presented).await?,
+            Some(presented) => match self.authenticator.operator(&presented, request).await {
+                Err(problem) if problem.code().status().is_client_error() => {
+                    return refused(&problem, next, kept, log);
+                }
+                found => found?,
+            },
             None => None,
         };
         let Some((key, caller)) = key else {
@@ -155,6 +164,18 @@ impl PortalSessions {
         response.headers_mut().append(SET_COOKIE, cookie.clear());
         Ok(response)
     }
+}
+
+/// Shows the sign-in page with the reason why no key is accepted.
+fn refused(problem: &Problem, next: &str, kept: KeptFields, log: &RequestLog) -> HttpResult {
+    log.problem(problem);
+    tracing::warn!(audit = "portal_sign_in_refused", "no key is accepted: {problem}");
+    let why = problem.detail_text().unwrap_or(problem.code().title());
+    let reason = Reason::Refused(why.trim_end_matches('.').to_owned());
+    let mut response = SignInPage { reason, next, kept }.shown()?;
+    *response.status_mut() = problem.code().status();
+    response.headers_mut().extend(problem.headers());
+    Ok(response)
 }
 
 /// Returns the page of the portal that `next` names, or the first page: a sign-in leads nobody to another site.

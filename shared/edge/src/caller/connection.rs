@@ -1,29 +1,31 @@
 //! The connection that a caller names.
 
 use vault::connections::{Connection, Connections};
+use vault::integrations::{Integration, Integrations};
 
 use super::Caller;
 use crate::log::RequestLog;
 use crate::problem::{Code, Problem};
 
 impl Caller {
-    /// Returns the connection with this id, if the caller may know of it.
+    /// Returns the connection with this id and its integration, if the caller may know of them.
     ///
     /// # Errors
-    /// [`Code::ConnectionNotFound`] for an unreadable id, an absent connection and another's alike;
-    /// [`Code::ServiceUnavailable`] if DynamoDB does not answer.
+    /// [`Code::ConnectionNotFound`] for an unreadable id, an absent connection, another's, and one whose integration is
+    /// deleted alike; [`Code::ServiceUnavailable`] if DynamoDB does not answer.
     pub async fn connection(
         &self,
-        connections: &Connections,
+        (connections, integrations): (&Connections, &Integrations),
         id: &str,
         log: &RequestLog,
-    ) -> Result<Connection, Problem> {
+    ) -> Result<(Connection, Integration), Problem> {
         let not_found = || Problem::new(Code::ConnectionNotFound);
         let id = id.parse().map_err(|_| not_found())?;
         log.connection(&id);
-        let connection = connections.get(&id).await?;
-        connection
-            .filter(|connection| self.sees_connection(&connection.integration, &connection.user))
-            .ok_or_else(not_found)
+        let connection = connections.get(&id).await?.ok_or_else(not_found)?;
+        let integration = integrations.get(&connection.integration).await?;
+        let integration = integration.ok_or_else(not_found)?;
+        let is_visible = self.sees_connection(&connection, &integration);
+        if is_visible { Ok((connection, integration)) } else { Err(not_found()) }
     }
 }

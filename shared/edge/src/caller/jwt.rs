@@ -91,7 +91,7 @@ impl JwtVerifier {
         Self { config, discovery, keys, clock }
     }
 
-    /// The user that a token names.
+    /// The user that a token names, with its issuer.
     ///
     /// # Errors
     /// [`Refusal`] for the first rule that it breaks; [`Refusal::Unavailable`] if it could not be checked.
@@ -164,7 +164,8 @@ impl JwtVerifier {
             }
         }
         let user = claims.get(&self.config.user_claim).and_then(Value::as_str);
-        user.and_then(|user| user.parse().ok()).ok_or(Refusal::User)
+        let user = user.map(|name| UserId::of_issuer(&self.config.issuer, name));
+        user.and_then(Result::ok).ok_or(Refusal::User)
     }
 }
 

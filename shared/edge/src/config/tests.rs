@@ -114,6 +114,8 @@ fn caller_tokens_need_an_issuer_and_an_audience() {
     let jwt = config(&complete).unwrap().jwt.unwrap();
     assert_eq!(jwt.issuer, "https://id.mycompany.example/");
     assert_eq!(jwt.user_claim, "sub");
+    let bar = [("JWT_ISSUER", "https://id.mycompany.example/a|b"), complete[1]];
+    assert_eq!(faults(&bar), ["JWT_ISSUER: must have at most 256 bytes and no `|`"]);
     assert_eq!(faults(&complete[..1]), ["JWT_AUDIENCE is missing, because JWT_ISSUER is set"]);
     assert_eq!(faults(&complete[1..]), ["JWT_ISSUER is missing, because JWT_AUDIENCE is set"]);
 }
@@ -134,6 +136,7 @@ fn a_streaming_proxy_needs_its_own_address() {
     assert_eq!(faults(&[("RESPONSE_MODE", "streamed")]), ["STREAMING_URL is missing"]);
     assert_eq!(faults(&[("RESPONSE_MODE", "fast")]).len(), 1);
     assert_eq!(faults(&[("PORTAL", "yes")]).len(), 1);
+    assert_eq!(faults(&[("CORS_ORIGINS", "page.mycompany.example/x")]).len(), 1);
     for bad in ["http://api.mycompany.example", "https://api.mycompany.example/?x", "live"] {
         assert_eq!(faults(&[("STREAMING_URL", bad)]).len(), 1, "{bad}");
     }

@@ -23,7 +23,7 @@ pub(super) struct AnyEvent {
     raw_query_string: Option<String>,
     cookies: Option<Vec<String>>,
     headers: Option<HashMap<String, String>>,
-    request_context: EventContext,
+    request_context: AnyContext,
     body: Option<String>,
     is_base64_encoded: bool,
     /// Format 1.0, like all fields below. (`cargo lambda watch` sends some of them in format 2.0, too.)
@@ -34,6 +34,22 @@ pub(super) struct AnyEvent {
     multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
 }
 
+/// The context of an event in either format.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AnyContext {
+    #[serde(flatten)]
+    context: EventContext,
+    /// Format 1.0.
+    identity: Option<Identity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Identity {
+    source_ip: Option<String>,
+}
+
 impl From<AnyEvent> for Event {
     fn from(event: AnyEvent) -> Self {
         if let Some(raw_path) = event.raw_path {
@@ -42,7 +58,7 @@ impl From<AnyEvent> for Event {
                 raw_query_string: event.raw_query_string.unwrap_or_default(),
                 cookies: event.cookies.unwrap_or_default(),
                 headers: event.headers.unwrap_or_default(),
-                request_context: event.request_context,
+                request_context: event.request_context.context,
                 body: event.body,
                 is_base64_encoded: event.is_base64_encoded,
             };
@@ -57,9 +73,12 @@ impl From<AnyEvent> for Event {
             cookies: Vec::new(),
             headers: headers(event.multi_value_headers, event.headers),
             request_context: EventContext {
-                request_id: event.request_context.request_id,
+                request_id: event.request_context.context.request_id,
                 stage: String::new(),
-                http: EventHttp { method: event.http_method },
+                http: EventHttp {
+                    method: event.http_method,
+                    source_ip: event.request_context.identity.unwrap_or_default().source_ip,
+                },
             },
             body: event.body,
             is_base64_encoded: event.is_base64_encoded,

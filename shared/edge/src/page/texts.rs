@@ -239,6 +239,10 @@ pub(crate) fn of(code: Code) -> Text {
         Code::MissingCredentials
         | Code::InvalidCredentials
         | Code::RoleNotAllowed
+        | Code::CallerNotAllowed
+        | Code::CrossSiteRequest
+        | Code::WrongKeysLimited
+        | Code::RenewedRecently
         | Code::MalformedJson
         | Code::UnsupportedMediaType
         | Code::FormRefused

@@ -56,13 +56,23 @@ codes! {
     // who is calling
     MissingCredentials = "missing_credentials", UNAUTHORIZED,
         "The request names no caller",
-        "Send an API key as `Authorization: Bearer <key>`, or as the password of Basic authentication.";
+        "Send an API key as `Authorization: Bearer <key>`, or to the proxy as the password of Basic authentication.";
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED,
         "The credentials are not accepted",
         "Check that the key or token is complete, has not expired or been deleted, and belongs to this deployment.";
     RoleNotAllowed = "role_not_allowed", FORBIDDEN,
         "This caller may not use this route",
         "Use credentials with one of the roles that the documentation lists for this route.";
+
+    CallerNotAllowed = "caller_not_allowed", FORBIDDEN,
+        "This caller may not name users under this integration",
+        "Call with the credentials that the integration's field users names, or ask the operator to change the field.";
+    WrongKeysLimited = "wrong_keys_limited", TOO_MANY_REQUESTS retry 36,
+        "Too many wrong keys have come from this address",
+        "Try again after the time in the Retry-After header, with the right key.";
+    CrossSiteRequest = "cross_site_request", FORBIDDEN,
+        "A page of another site sent this request",
+        "Send it from a program, or from a page whose origin is among the deployment's CorsOrigins.";
 
     // the request itself
     NotFound = "not_found", NOT_FOUND,
@@ -273,6 +283,9 @@ codes! {
     ConcurrencyLimited = "concurrency_limited", TOO_MANY_REQUESTS retry 2,
         "Too many calls at the same time for the limit that the operator has set",
         "Try again when one of the calls under way has ended.";
+    RenewedRecently = "renewed_recently", TOO_MANY_REQUESTS retry 60,
+        "A renewal of this connection was asked for less than a minute ago",
+        "Try again after the time in the Retry-After header; calls renew the token themselves when they need it.";
     DevopsThrottled = "devops_throttled", TOO_MANY_REQUESTS retry 2,
         "Azure DevOps has asked to be called later for this user",
         "Try again after the time in the Retry-After header.";

@@ -64,7 +64,7 @@ routes! {
         "Create the link with which one user's browser starts connecting",
         [
             IntegrationNotFound, IntegrationNotReady, ServicePaused, ReturnToNotAllowed,
-            OrganizationNotAllowed, ScopeNotAllowed, UserMismatch
+            OrganizationNotAllowed, ScopeNotAllowed, UserMismatch, CallerNotAllowed
         ];
     Authorize = GET "/authorize", ANYONE, Browser, Authorize,
         "Start an authorization request and go on to Microsoft Entra ID",
@@ -79,7 +79,7 @@ routes! {
         "Confirm that the user who finished in the browser is the user it started for",
         [
             ConnectionNotFound, ConfirmationInvalid, ConfirmationExpired, ConfirmationUserMismatch,
-            UserMismatch, DifferentAccount
+            UserMismatch, CallerNotAllowed, DifferentAccount
         ];
     ListConnections = GET "/connections", APPLICATION_OR_USER, Api, Manage,
         "List connections; a user sees only its own", [DuplicateParameter, IntegrationNotFound, UserMismatch];
@@ -88,7 +88,7 @@ routes! {
     DeleteConnection = DELETE "/connections/{connection}", APPLICATION_OR_USER, Api, Manage,
         "Delete a connection and forget its tokens at once", [ConnectionNotFound];
     RefreshConnection = POST "/connections/{connection}/refresh", APPLICATION, Api, Proxy,
-        "Renew a connection's tokens now", [; TOKEN];
+        "Renew a connection's tokens now; at most once a minute", [RenewedRecently; TOKEN];
     HandOutToken = POST "/connections/{connection}/token", APPLICATION, Api, Proxy,
         "Hand out the access token, where the integration allows it", [TokenHandoutDisabled; TOKEN];
     Proxy = ANY "/proxy/{connection}/{host}/{path+}", APPLICATION_OR_USER, Api, Proxy,
@@ -130,8 +130,13 @@ const PORTAL: &[Code] = &[
 ];
 
 /// Problems of a form of the portal, beside those of its page.
-const FORM: &[Code] =
-    &[Code::ApiKeyNotFound, Code::FormRefused, Code::UnsupportedMediaType, Code::RequestTooLarge];
+const FORM: &[Code] = &[
+    Code::ApiKeyNotFound,
+    Code::WrongKeysLimited,
+    Code::FormRefused,
+    Code::UnsupportedMediaType,
+    Code::RequestTooLarge,
+];
 
 /// Problems of a sign-in on its way back.
 const CALLBACK: &[Code] = &[

@@ -226,7 +226,7 @@ async fn a_challenge_is_sent_under_a_second_name_too() {
         |_: Request, _: RequestLog| async { Err(Problem::new(Code::MissingCredentials)) };
     let event = || event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
     let (refused, _) = answer(Function::Proxy, challenged, event()).await;
-    assert!(refused.headers["www-authenticate"].contains("Basic"));
+    assert!(refused.headers["www-authenticate"].contains("Bearer"));
     assert_eq!(refused.headers["x-ado-connect-challenge"], refused.headers["www-authenticate"]);
 
     let foreign = |_: Request, _: RequestLog| async {

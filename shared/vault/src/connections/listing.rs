@@ -1,16 +1,19 @@
 //! Listing connections by integration and user, page by page.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::history::OwnerItem;
 use super::{Connection, Connections, WHAT};
 use crate::Error;
-use crate::ids::{ConnectionId, IntegrationId, UserId};
+use crate::ids::{ConnectionId, IntegrationId, UserId, owner_key};
 use crate::table::{Item, from_item, s, to_item};
 
-/// The end of a page; opaque to callers.
+/// The end of a page. As text it is opaque to callers and belongs to one list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
@@ -20,10 +23,19 @@ pub struct Cursor {
     connection: ConnectionId,
 }
 
-/// The text is not a cursor of ours.
+/// The text is not a cursor of this list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not one that a list returned")]
+#[error("the cursor is not one that this list returned to this caller")]
 pub struct InvalidCursor;
+
+/// A cursor as text, before it is encoded.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bound {
+    position: Cursor,
+    /// The digest of the list and of the position.
+    list: String,
+}
 
 impl Cursor {
     /// The end of a page whose last entry is this connection.
@@ -40,19 +52,34 @@ impl Cursor {
         &self.integration
     }
 
-    /// As text for a query parameter.
-    pub fn encode(&self) -> String {
-        // Serializing three strings cannot fail.
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    /// Whether it is a position in the list of these users of this integration: DynamoDB refuses any other.
+    fn is_within(&self, integration: &IntegrationId, user: UserFilter<'_>) -> bool {
+        self.integration == *integration && user.includes(&self.user)
     }
 
-    /// From a query parameter.
+    /// As text for a query parameter of the list that `list` describes: its kind, its filter and what its caller sees.
+    pub fn encode(&self, list: &str) -> String {
+        let bound = Bound { position: self.clone(), list: self.bound_to(list) };
+        // Serializing strings cannot fail.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&bound).unwrap_or_default())
+    }
+
+    /// From a query parameter of the list that `list` describes.
     ///
     /// # Errors
-    /// [`InvalidCursor`] when the text does not come from [`Self::encode`].
-    pub fn decode(text: &str) -> Result<Self, InvalidCursor> {
+    /// [`InvalidCursor`] when the text does not come from [`Self::encode`] with the same list.
+    pub fn decode(text: &str, list: &str) -> Result<Self, InvalidCursor> {
         let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
-        serde_json::from_slice(&json).map_err(|_| InvalidCursor)
+        let bound: Bound = serde_json::from_slice(&json).map_err(|_| InvalidCursor)?;
+        let is_bound = bound.list == bound.position.bound_to(list);
+        if is_bound { Ok(bound.position) } else { Err(InvalidCursor) }
+    }
+
+    /// Not a signature: a position that somebody makes up within the own list shows nothing new.
+    fn bound_to(&self, list: &str) -> String {
+        let Self { integration, user, connection } = self;
+        let text = [list, integration.as_str(), user.as_str(), connection.as_str()].join("\0");
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
     }
 }
 
@@ -76,8 +103,18 @@ pub enum UserFilter<'a> {
     StartingWith(&'a str),
 }
 
+impl UserFilter<'_> {
+    fn includes(&self, user: &UserId) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(one) => *one == user,
+            Self::StartingWith(prefix) => user.as_str().starts_with(prefix),
+        }
+    }
+}
+
 impl Connections {
-    /// At most `limit` connections of an integration's users after `cursor`.
+    /// At most `limit` connections of an integration's users after `cursor`. A cursor outside of them counts as none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
@@ -88,6 +125,7 @@ impl Connections {
         cursor: Option<&Cursor>,
         limit: i32,
     ) -> Result<Page, Error> {
+        let cursor = cursor.filter(|cursor| cursor.is_within(integration, user));
         let mut query = self
             .client
             .query()
@@ -123,19 +161,47 @@ impl Connections {
         Ok(Page { connections: self.get_all(&ids).await?, next })
     }
 
+    /// The connections of a user under these integrations, in no particular order.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn find_all(
+        &self,
+        integrations: &[IntegrationId],
+        user: &UserId,
+    ) -> Result<Vec<Connection>, Error> {
+        let keys: Vec<String> = integrations.iter().map(|id| owner_key(id, user)).collect();
+        let owners: Vec<OwnerItem> = self.read_all(&keys, "connection owner").await?;
+        let ids: Vec<ConnectionId> = owners.into_iter().map(|owner| owner.connection).collect();
+        self.get_all(&ids).await
+    }
+
     /// The connections with these ids, in this order, except deleted ones.
     async fn get_all(&self, ids: &[ConnectionId]) -> Result<Vec<Connection>, Error> {
-        let mut found: Vec<Connection> = Vec::with_capacity(ids.len());
+        let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let mut found: Vec<Connection> = self.read_all(&keys, WHAT).await?;
+        let position = |id: &ConnectionId| ids.iter().position(|listed| listed == id);
+        found.sort_by_key(|connection| position(&connection.id));
+        Ok(found)
+    }
+
+    /// The items with these keys, strongly read, in no particular order.
+    async fn read_all<T: DeserializeOwned>(
+        &self,
+        keys: &[String],
+        what: &'static str,
+    ) -> Result<Vec<T>, Error> {
+        let mut found: Vec<T> = Vec::with_capacity(keys.len());
         // A batch read takes 100 keys.
-        for chunk in ids.chunks(100) {
+        for chunk in keys.chunks(100) {
             let mut keys: Vec<Item> =
-                chunk.iter().map(|id| Item::from([("pk".to_owned(), s(id.as_str()))])).collect();
+                chunk.iter().map(|key| Item::from([("pk".to_owned(), s(key.as_str()))])).collect();
             while !keys.is_empty() {
                 let request = KeysAndAttributes::builder()
                     .set_keys(Some(keys))
                     .consistent_read(true)
                     .build()
-                    .map_err(|e| Error::corrupt(WHAT, e))?;
+                    .map_err(|e| Error::corrupt(what, e))?;
                 let answer = self
                     .client
                     .batch_get_item()
@@ -144,7 +210,7 @@ impl Connections {
                     .await
                     .map_err(|e| Error::sdk("dynamodb", "BatchGetItem", &e))?;
                 for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                    found.push(from_item(WHAT, item)?);
+                    found.push(from_item(what, item)?);
                 }
                 keys = answer
                     .unprocessed_keys
@@ -153,8 +219,6 @@ impl Connections {
                     .unwrap_or_default();
             }
         }
-        let position = |id: &ConnectionId| ids.iter().position(|listed| listed == id);
-        found.sort_by_key(|connection| position(&connection.id));
         Ok(found)
     }
 }
@@ -165,11 +229,49 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn position(user: &str) -> Cursor {
+        Cursor {
+            integration: "azure-devops".parse().unwrap(),
+            user: user.parse().unwrap(),
+            connection: "conn_0123456789abcdef0123456789abcdef".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_read_by_the_list_that_returned_it_and_no_other() {
+        let text = position("ada").encode("connections of ada");
+        assert_eq!(Cursor::decode(&text, "connections of ada"), Ok(position("ada")));
+        assert_eq!(Cursor::decode(&text, "connections of grace"), Err(InvalidCursor));
+        // A position without a list, or moved by hand.
+        let bare = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&position("ada")).unwrap());
+        assert_eq!(Cursor::decode(&bare, ""), Err(InvalidCursor));
+        let moved = Bound { position: position("bob"), list: position("ada").bound_to("x") };
+        let moved = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&moved).unwrap());
+        assert_eq!(Cursor::decode(&moved, "x"), Err(InvalidCursor));
+    }
+
+    #[test]
+    fn only_a_position_within_the_list_reaches_dynamodb() {
+        let (ada, grace): (UserId, UserId) = ("ada".parse().unwrap(), "grace".parse().unwrap());
+        let ours: IntegrationId = "azure-devops".parse().unwrap();
+        let cursor = position("ada");
+        for (integration, user, expected) in [
+            (&ours, UserFilter::Any, true),
+            (&ours, UserFilter::Exactly(&ada), true),
+            (&ours, UserFilter::StartingWith("a"), true),
+            (&ours, UserFilter::Exactly(&grace), false),
+            (&ours, UserFilter::StartingWith("b"), false),
+            (&"another".parse().unwrap(), UserFilter::Any, false),
+        ] {
+            assert_eq!(cursor.is_within(integration, user), expected, "{integration} {user:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_a_cursor_or_refused(text in ".{0,80}") {
-            if let Ok(cursor) = Cursor::decode(&text) {
-                prop_assert_eq!(Cursor::decode(&cursor.encode()).unwrap(), cursor);
+            if let Ok(cursor) = Cursor::decode(&text, "list") {
+                prop_assert_eq!(Cursor::decode(&cursor.encode("list"), "list").unwrap(), cursor);
             }
         }
     }

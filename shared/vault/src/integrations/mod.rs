@@ -28,7 +28,9 @@ mod tenants;
 pub use branding::{AccentColor, BrandName, Branding, InvalidBrandName, InvalidColor, TextColor};
 pub use organizations::{InvalidOrganizations, Organizations};
 pub use return_origin::{InvalidOrigin, ReturnOrigin};
-pub use settings::{Confirmation, InvalidScopes, InvalidTenant, Scopes, Settings, TenantSetting};
+pub use settings::{
+    Confirmation, InvalidScopes, InvalidTenant, Scopes, Settings, TenantSetting, Users,
+};
 pub use status::PROBE_INTERVAL;
 pub use tenants::{Recorded, RefusedTenant, RefusedTenants, TenantRefusal};
 

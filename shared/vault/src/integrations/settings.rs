@@ -45,6 +45,11 @@ pub struct Settings {
     #[serde(default, deserialize_with = "strictest_if_unknown")]
     #[schemars(with = "String")]
     pub confirmation: Confirmation,
+    /// The callers that name the users of this integration, and nobody else: `application` (keys of applications, with
+    /// names of their own) unless given, or `jwt` (each user, by a token of the deployment's identity provider).
+    #[serde(default, deserialize_with = "strictest_if_unknown")]
+    #[schemars(with = "String")]
+    pub users: Users,
     /// Whether `POST /connections/{connection}/token` hands out access tokens.
     #[serde(default)]
     pub allow_token_handout: bool,
@@ -96,11 +101,18 @@ impl Settings {
             ("branding.logo_url", branding.logo_url.as_ref()),
         ];
         consistent(fields, &allowed_return_origins, &addresses);
+        let confirmation = fields.or_default("confirmation");
+        let users = fields.or_default("users");
+        if (users, confirmation) == (Users::Jwt, Confirmation::None) {
+            // A user could send the link to somebody else and get that person's account.
+            fields.refuse("confirmation", "required, because users name themselves (users: jwt)");
+        }
         Some(Self {
             tenant: fields.or_default("tenant"),
             allowed_tenants: fields.or_default("allowed_tenants"),
             allowed_return_origins,
-            confirmation: fields.or_default("confirmation"),
+            confirmation,
+            users,
             allow_token_handout: fields.or_default("allow_token_handout"),
             allow_credential_calls: fields.or_default(ClosedArea::Credentials.setting()),
             allow_contribution_calls: fields.or_default(ClosedArea::Contributions.setting()),
@@ -235,19 +247,34 @@ impl From<TenantSetting> for String {
     }
 }
 
-/// Reads the stored value. One of a newer release reads as `required`; a request is read by [`Settings::read`], which
-/// refuses it.
-fn strictest_if_unknown<'de, D: Deserializer<'de>>(from: D) -> Result<Confirmation, D::Error> {
+/// Reads a stored value. One of a newer release reads as the default, which is the strictest; a request is read by
+/// [`Settings::read`], which refuses it.
+fn strictest_if_unknown<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Stored {
-        Known(Confirmation),
+    enum Stored<T> {
+        Known(T),
         Unknown(serde::de::IgnoredAny),
     }
     Ok(match Stored::deserialize(from)? {
-        Stored::Known(confirmation) => confirmation,
-        Stored::Unknown(_) => Confirmation::Required,
+        Stored::Known(value) => value,
+        Stored::Unknown(_) => T::default(),
     })
+}
+
+/// The callers that name the users of an integration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Users {
+    /// Keys of applications. To callers with a user's token the integration does not exist.
+    #[default]
+    Application,
+    /// Callers with a user's token, each itself. Keys of applications name nobody here.
+    Jwt,
 }
 
 /// Whether the application must confirm a new connection.
@@ -276,6 +303,7 @@ mod tests {
             "allowed_tenants": ["11111111-1111-4111-8111-111111111111"],
             "allowed_return_origins": ["https://app.mycompany.example"],
             "confirmation": "none",
+            "users": "application",
             "allow_token_handout": true,
             "allow_credential_calls": true,
             "allow_contribution_calls": true,
@@ -319,9 +347,21 @@ mod tests {
             .retain(|name, _| ["client_id", "organizations", "scopes"].contains(&name.as_str()));
         let settings = read(&least).unwrap();
         assert_eq!(settings.confirmation, Confirmation::Required);
+        assert_eq!(settings.users, Users::Application);
         assert!(!settings.allow_token_handout && settings.tenant == TenantSetting::Auto);
         assert!(ClosedArea::ALL.iter().all(|area| !settings.opens(*area)));
         assert_eq!(serde_json::from_value::<Settings>(least).unwrap(), settings);
+    }
+
+    #[test]
+    fn users_who_name_themselves_are_always_confirmed() {
+        let mut settings = full();
+        settings["users"] = "jwt".into();
+        assert_eq!(read(&settings).unwrap_err(), ["confirmation"]);
+        settings["confirmation"] = "required".into();
+        assert_eq!(read(&settings).unwrap().users, Users::Jwt);
+        settings["users"] = "anybody".into();
+        assert_eq!(read(&settings).unwrap_err(), ["users"]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Our own limits on proxied calls, in a period and at the same time, for each connection and each integration.
+//! Our own limits: on proxied calls, in a period and at the same time, for each connection and each integration; on
+//! renewals that a caller forces; and on guesses of the operator key.
 //!
 //! ```text
 //!  take ──> one conditional update of the subject's item ──┬─ written: the call may proceed, and gives its place back
@@ -11,9 +12,13 @@
 
 mod ledger;
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ground::fields::{Fields, Object};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,6 +77,19 @@ impl ProxyLimits {
 }
 
 impl Limit {
+    /// A rate alone. A zero counts as one.
+    const fn of_rate(requests: u32, per_seconds: u32) -> Self {
+        const fn at_least_one(number: u32) -> NonZeroU32 {
+            match NonZeroU32::new(number) {
+                Some(number) => number,
+                None => NonZeroU32::MIN,
+            }
+        }
+        let rate =
+            Rate { requests: at_least_one(requests), per_seconds: at_least_one(per_seconds) };
+        Self { rate: Some(rate), concurrent: None }
+    }
+
     fn read(fields: &mut Fields<Object<'_>>) -> Option<Self> {
         let requests = fields.number("requests", MOST_REQUESTS);
         let per_seconds = fields.number("per_seconds", LONGEST_PERIOD);
@@ -122,21 +140,54 @@ pub enum Subject {
     Connection(ConnectionId),
     /// All connections of an integration together.
     Integration(IntegrationId),
+    /// The renewals of one connection that callers force.
+    Renewals(ConnectionId),
+    /// The wrong keys that come from one source.
+    WrongKeys(Source),
 }
 
+/// The sender of requests: an IPv4 address, or the first 64 bits of an IPv6 address, within which one sender chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source(Option<IpAddr>);
+
+impl Source {
+    /// The source with this address; all without a readable one are the same.
+    pub fn of(address: Option<IpAddr>) -> Self {
+        Self(address.map(|address| match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
+            v4 @ IpAddr::V4(_) => v4,
+        }))
+    }
+
+    /// A digest, because an address may be personal data.
+    fn key(self) -> String {
+        let text = self.0.map_or_else(String::new, |address| address.to_string());
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+    }
+}
+
+/// How often callers may force the renewal of one connection. Entra's loop detector (AADSTS50196) slows down a user whose
+/// tokens are asked for again and again.
+pub const RENEWALS: Limit = Limit::of_rate(1, 60);
+/// How many wrong keys of one source are compared with the operator key.
+pub const WRONG_KEYS: Limit = Limit::of_rate(100, 3600);
+
 impl Subject {
-    /// Its name in headers: `connection` or `integration`.
+    /// Its name, for the first two in headers, too.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Connection(_) => "connection",
             Self::Integration(_) => "integration",
+            Self::Renewals(_) => "renewals",
+            Self::WrongKeys(_) => "wrong_keys",
         }
     }
 
     fn key(&self) -> String {
         let id = match self {
-            Self::Connection(id) => id.as_str(),
-            Self::Integration(id) => id.as_str(),
+            Self::Connection(id) | Self::Renewals(id) => id.to_string(),
+            Self::Integration(id) => id.to_string(),
+            Self::WrongKeys(source) => source.key(),
         };
         format!("limit#{}#{id}", self.kind())
     }
@@ -196,6 +247,16 @@ mod tests {
         assert_eq!(rate.wait(12_000_000, 10_000_000), Duration::from_millis(500));
         assert_eq!(rate.wait(11_500_000, 10_000_000), Duration::ZERO);
         assert_eq!(rate.wait(0, 10_000_000), Duration::ZERO);
+    }
+
+    #[test]
+    fn one_sender_is_one_source_whichever_of_its_addresses_it_uses() {
+        let source = |address: &str| Source::of(Some(address.parse().unwrap())).key();
+        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:0:0:2"));
+        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
+        assert_eq!(source("192.0.2.1"), source("::ffff:192.0.2.1"));
+        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
+        assert_ne!(source("192.0.2.1"), Source::of(None).key());
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Sessions;
 use crate::Error;
 use crate::ids::ApiKeyId;
+use crate::operator_key::KeyVersion;
 use crate::secret_token::{self, SecretHash};
 use crate::table::{Condition, Write, n, put_new, read};
 
@@ -29,8 +30,9 @@ const WHAT: &str = "portal session";
 pub enum PortalKey {
     /// An API key with the role of an operator.
     ApiKey(ApiKeyId),
-    /// The stack's own operator key, by its hash, so that a new key ends the sessions of the old one.
-    OperatorKey(SecretHash),
+    /// The stack's own operator key, by its version, so that a new key ends the sessions of the old one and nothing here
+    /// helps to guess it.
+    OperatorKey(KeyVersion),
 }
 
 /// The form that an operator was filling in when an earlier session ended.

@@ -1,72 +1,17 @@
 //! Users who call with a token of the application's own identity provider.
 
-use axum::Router;
-use axum::routing::get;
-use emulators::entra::TestCertificate;
-use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
-use jsonwebtoken::jwk::{Jwk, KeyAlgorithm};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use end_to_end::{Caller, INTEGRATION, IdentityProvider, LATER, PROJECTS, World};
 use reqwest::Method;
-use serde_json::{Value, json};
-
-/// The year 2100.
-const LATER: u64 = 4_102_444_800;
-
-/// An identity provider with one key for signatures, and another with the same id for encryption.
-struct Provider {
-    issuer: String,
-    key: EncodingKey,
-}
-
-impl Provider {
-    async fn start() -> Self {
-        let certificate = TestCertificate::generate().unwrap();
-        let key = EncodingKey::from_rsa_pem(certificate.private_key_pem.as_bytes()).unwrap();
-        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap();
-        jwk.common.key_id = Some("k1".to_owned());
-        let other = TestCertificate::generate().unwrap();
-        let other = EncodingKey::from_rsa_pem(other.private_key_pem.as_bytes()).unwrap();
-        let mut encryption = Jwk::from_encoding_key(&other, Algorithm::RS256).unwrap();
-        encryption.common.key_id = Some("k1".to_owned());
-        encryption.common.key_algorithm = Some(KeyAlgorithm::RSA_OAEP);
-        let keys = json!({"keys": [jwk, encryption]}).to_string();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let document = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")}).to_string();
-        let app = Router::new()
-            .route("/.well-known/openid-configuration", get(move || std::future::ready(document)))
-            .route("/keys", get(move || std::future::ready(keys)));
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { issuer, key }
-    }
-
-    fn token(&self, changes: &Value) -> Caller {
-        self.token_under(Some("k1"), changes)
-    }
-
-    /// A token whose header names this key, or none.
-    fn token_under(&self, kid: Option<&str>, changes: &Value) -> Caller {
-        let mut claims =
-            json!({"iss": self.issuer, "aud": "ado-connect", "sub": "ada", "exp": LATER});
-        for (name, value) in changes.as_object().unwrap() {
-            if value.is_null() {
-                claims.as_object_mut().unwrap().remove(name);
-            } else {
-                claims[name] = value.clone();
-            }
-        }
-        let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::RS256) };
-        Caller::Bearer(jsonwebtoken::encode(&header, &claims, &self.key).unwrap())
-    }
-}
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_s_token_reaches_the_user_s_own_connections_only() {
-    let provider = Provider::start().await;
-    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
-    let world = World::with_variables(&variables).await;
-    let (ada, grace) = (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
-    let caller = provider.token(&json!({}));
+    let provider = IdentityProvider::start().await;
+    let world = World::with_variables(&provider.variables()).await;
+    world.put_integration_of_users(INTEGRATION).await;
+    let caller = provider.user("ada");
+    let ada = world.connect_as(&caller, INTEGRATION, "ada").await;
+    let grace = world.connect_as(&provider.user("grace"), INTEGRATION, "grace").await;
 
     let listed = world.get(&caller, "/connections").await.expect(200).json();
     let ids: Vec<_> = listed["items"]
@@ -76,6 +21,7 @@ async fn a_user_s_token_reaches_the_user_s_own_connections_only() {
         .map(|item| item["id"].as_str().unwrap())
         .collect();
     assert_eq!(ids, [ada.as_str()]);
+    assert_eq!(listed["items"][0]["user"], format!("{}|ada", provider.issuer));
     world.get(&caller, &format!("/proxy/{ada}/{PROJECTS}")).await.expect(200);
     world
         .get(&caller, &format!("/proxy/{grace}/{PROJECTS}"))
@@ -106,9 +52,8 @@ async fn a_user_s_token_reaches_the_user_s_own_connections_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_others_or_for_others_are_refused() {
-    let (provider, other) = (Provider::start().await, Provider::start().await);
-    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
-    let world = World::with_variables(&variables).await;
+    let (provider, other) = (IdentityProvider::start().await, IdentityProvider::start().await);
+    let world = World::with_variables(&provider.variables()).await;
     for changes in [
         json!({"aud": "somebody else"}),
         json!({"iss": other.issuer}),
@@ -129,9 +74,8 @@ async fn tokens_of_others_or_for_others_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_of_cognito_and_one_without_a_key_id_are_accepted() {
-    let provider = Provider::start().await;
-    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
-    let world = World::with_variables(&variables).await;
+    let provider = IdentityProvider::start().await;
+    let world = World::with_variables(&provider.variables()).await;
     let access = json!({"aud": null, "client_id": "ado-connect", "token_use": "access"});
     for accepted in [provider.token(&access), provider.token_under(None, &json!({}))] {
         world.get(&accepted, "/connections").await.expect(200);
@@ -149,15 +93,15 @@ async fn an_access_token_of_cognito_and_one_without_a_key_id_are_accepted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_s_program_needs_no_connection_id() {
-    let provider = Provider::start().await;
-    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
-    let world = World::with_variables(&variables).await;
-    let caller = provider.token(&json!({}));
+    let provider = IdentityProvider::start().await;
+    let world = World::with_variables(&provider.variables()).await;
+    world.put_integration_of_users(INTEGRATION).await;
+    let caller = provider.user("ada");
     let me = format!("/proxy/me/{PROJECTS}");
     world.get(&caller, &me).await.expect_problem(404, "connection_not_found");
-    world.connect("grace", "grace").await;
+    world.connect_as(&provider.user("grace"), INTEGRATION, "grace").await;
     world.get(&caller, &me).await.expect_problem(404, "connection_not_found");
-    world.connect("ada", "ada").await;
+    world.connect_as(&caller, INTEGRATION, "ada").await;
     world.get(&caller, &me).await.expect(200);
     // Addresses in answers keep the name `me`.
     let areas = world.get(&caller, "/proxy/me/dev.azure.com/mycompany/_apis/resourceAreas").await;
@@ -172,19 +116,16 @@ async fn a_user_s_program_needs_no_connection_id() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connection_that_reaches_the_address_is_chosen_among_several() {
-    let provider = Provider::start().await;
-    let variables = [("JWT_ISSUER", provider.issuer.as_str()), ("JWT_AUDIENCE", "ado-connect")];
-    let world = World::with_variables(&variables).await;
-    let caller = provider.token(&json!({}));
-    world.put_integration("fabrikam", json!({"organizations": ["fabrikam"]})).await.expect(201);
-    world.put_integration("another", json!({})).await.expect(201);
-    let first = world.connect("ada", "ada").await;
+    let provider = IdentityProvider::start().await;
+    let world = World::with_variables(&provider.variables()).await;
+    let caller = provider.user("ada");
+    world.put_integration_of_users(INTEGRATION).await;
+    let fabrikam = json!({"organizations": ["fabrikam"], "users": "jwt"});
+    world.put_integration("fabrikam", fabrikam).await.expect(201);
+    world.put_integration_of_users("another").await;
+    let first = world.connect_as(&caller, INTEGRATION, "ada").await;
     for integration in ["fabrikam", "another"] {
-        let wish =
-            json!({"integration": integration, "user": "ada", "return_to": world.return_to()});
-        let link = world.connect_url_for(wish).await;
-        let returned = world.browser().finish(&link, "ada").await.expect(303);
-        world.confirm(&returned, "ada").await.expect(200);
+        world.connect_as(&caller, integration, "ada").await;
     }
     world.get(&caller, "/proxy/me/dev.azure.com/fabrikam/_apis/projects").await.expect(200);
     let me = format!("/proxy/me/{PROJECTS}");

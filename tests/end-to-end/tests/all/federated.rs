@@ -46,10 +46,7 @@ async fn a_user_connects_and_calls_and_is_renewed_without_any_client_secret() {
     let projects = "dev.azure.com/mycompany/_apis/projects";
     world.proxied(&connection, projects).await.expect(200);
     // Each function gets its own token of AWS, which also serves the refresh grant.
-    world
-        .post(&Caller::Application, &format!("/connections/{connection}/refresh"), json!({}))
-        .await
-        .expect(200);
+    world.renew(&connection).await.expect(200);
     world.proxied(&connection, projects).await.expect(200);
 
     let stored = world.stack.aws().secrets_manager.get_secret_value();
@@ -89,8 +86,7 @@ async fn an_account_without_tokens_is_a_fault_of_the_integration_and_costs_no_co
     assert_eq!(finding["status"], "failed");
     assert!(finding["fix"].as_str().unwrap().contains("enable-outbound-web-identity-federation"));
 
-    let refresh = format!("/connections/{connection}/refresh");
-    let refused = world.post(&Caller::Application, &refresh, json!({})).await;
+    let refused = world.renew(&connection).await;
     refused.expect_problem(502, "credential_rejected");
     let path = format!("/integrations/{INTEGRATION}");
     let shown = world.get(&Caller::Operator, &path).await.expect(200).json();
@@ -101,7 +97,7 @@ async fn an_account_without_tokens_is_a_fault_of_the_integration_and_costs_no_co
     trust_only(&world, names::FEDERATION_ROLE_ARN);
     world.stack.aws().sts.set(|settings| settings.refusal = None);
     assert_eq!(credential_finding(&world).await["status"], "ok");
-    world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
+    world.renew(&connection).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -245,8 +245,7 @@ async fn a_client_credential_is_replaced_alone_and_verify_sees_only_the_new_one(
     assert_eq!(verify().await, false);
     put(&secret).await.expect(200);
     world.entra().remove_secret(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET).unwrap();
-    let refresh = format!("/connections/{connection}/refresh");
-    world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
+    world.renew(&connection).await.expect(200);
 
     // All other fields are unchanged.
     assert_eq!(after["client_credential"]["expires_at"], "2100-01-01T00:00:00Z");

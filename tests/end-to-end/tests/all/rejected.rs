@@ -347,8 +347,7 @@ async fn a_renewal_with_fewer_scopes_shows_which_ones_were_lost() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
     let renew = async || {
-        let path = format!("/connections/{connection}/refresh");
-        world.ask(&Caller::Application, Method::POST, &path).await.expect(200);
+        world.renew(&connection).await.expect(200);
         world.connection(&connection).await
     };
     let scopes = json!(["vso.code_write", "vso.work_write", "vso.build_execute", "vso.project"]);

@@ -104,8 +104,7 @@ async fn assert_given_up(world: &World, refused: Result<(), String>, number: u32
 async fn a_rotation_renews_the_client_secret_and_disconnects_nobody() {
     let world = world_that_may_rotate().await;
     let connection = world.connect("ada", "ada").await;
-    let refresh = format!("/connections/{connection}/refresh");
-    world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
+    world.renew(&connection).await.expect(200);
 
     rotate(&world, 1).await;
     assert_eq!(version(&world, "AWSCURRENT").await.unwrap().0, token(1));
@@ -122,7 +121,7 @@ async fn a_rotation_renews_the_client_secret_and_disconnects_nobody() {
 
     // Entra refuses the secret that a process has cached, and the process finds the new one.
     world.entra().remove_secret(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET).unwrap();
-    world.post(&Caller::Application, &refresh, json!({})).await.expect(200);
+    world.renew(&connection).await.expect(200);
     let verify = format!("/integrations/{INTEGRATION}/verify");
     let verified = world.post(&Caller::Operator, &verify, json!({})).await.expect(200).json();
     assert_eq!(verified["ok"], true, "{verified}");

@@ -39,8 +39,7 @@ impl Customers {
     }
 
     async fn refresh(&self, connection: &str) -> Answer {
-        let path = format!("/connections/{connection}/refresh");
-        self.world.ask(&Caller::Application, Method::POST, &path).await
+        self.world.renew(connection).await
     }
 
     async fn integration(&self) -> Value {

@@ -173,6 +173,8 @@ struct ServicesState {
     items: HashMap<String, Value>,
     operator_key: String,
     down: bool,
+    /// The keys of the items that were updated.
+    updated: Vec<String>,
 }
 
 pub async fn aws() -> Services {
@@ -206,6 +208,19 @@ impl Services {
         self.state.lock().unwrap().down = down;
     }
 
+    /// Marks every limit whose item was updated as used up until this time, in seconds since 1970.
+    pub fn use_up_limits(&self, until: i64) {
+        let mut state = self.state.lock().unwrap();
+        for key in std::mem::take(&mut state.updated) {
+            let item = json!({"pk": {"S": key}, "full_at": {"N": (until * 1_000_000).to_string()}, "under_way": {"M": {}}});
+            state.items.insert(key, item);
+        }
+    }
+
+    pub fn updated(&self) -> usize {
+        self.state.lock().unwrap().updated.len()
+    }
+
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         use aws_sdk_dynamodb::config::retry::RetryConfig;
         use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
@@ -236,7 +251,7 @@ async fn call(
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Response {
-    let state = state.lock().unwrap();
+    let mut state = state.lock().unwrap();
     if state.down {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -248,7 +263,14 @@ async fn call(
                 None => json!({}),
             }
         }
-        "secretsmanager.GetSecretValue" => json!({"SecretString": state.operator_key}),
+        "DynamoDB_20120810.UpdateItem" => {
+            let key = input["Key"]["pk"]["S"].as_str().unwrap().to_owned();
+            state.updated.push(key.clone());
+            json!({"Attributes": {"pk": {"S": key}, "full_at": {"N": "0"}, "under_way": {"M": {}}}})
+        }
+        "secretsmanager.GetSecretValue" => {
+            json!({"SecretString": state.operator_key, "VersionId": "1"})
+        }
         other => panic!("unexpected call {other}"),
     };
     axum::Json(answer).into_response()

@@ -214,15 +214,14 @@ async fn the_history_of_a_connection_lists_its_changes_and_is_deleted_with_it() 
     };
     let signed_in = "The user signed in; waiting for the confirmation.";
     assert_eq!(history().await, ["Connected.", signed_in]);
-    world.ask(&Caller::Application, Method::POST, &format!("/connections/{id}/refresh")).await;
+    world.renew(&id).await.expect(200);
     world.connect("ada", "ada").await;
     let requested = "Renewed because somebody asked for it.";
     assert_eq!(history().await, ["Connected.", signed_in, requested, "Connected.", signed_in]);
 
     // More changes than the history keeps.
-    let refresh = format!("/connections/{id}/refresh");
     for _ in 0..50 {
-        world.ask(&Caller::Application, Method::POST, &refresh).await.expect(200);
+        world.renew(&id).await.expect(200);
     }
     let long = history().await;
     assert!((30..=40).contains(&long.len()) && long.iter().all(|one| one == requested), "{long:?}");

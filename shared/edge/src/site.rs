@@ -1,0 +1,147 @@
+//! Requests that a page makes a browser send, and the pages that may (Fetch Metadata, <https://www.w3.org/TR/fetch-metadata/>).
+//!
+//! Browsers attach what they have cached for an origin, such as a cookie or the credentials of Basic authentication, whoever
+//! makes them send the request. Programs send none of these headers.
+
+use std::str::FromStr;
+
+use http::header::ORIGIN;
+use http::{HeaderMap, HeaderName, Method};
+use url::{Origin, Url};
+
+use crate::config::InvalidValue;
+use crate::problem::{Code, Problem};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// The origins whose pages may call the API, as API Gateway takes them (`AllowOrigins` of an HTTP API): origins, `*`,
+/// `https://*` or `http://*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CorsOrigins(Vec<String>);
+
+impl CorsOrigins {
+    fn allow(&self, origin: &str) -> bool {
+        // Sandboxed pages have the origin `null`.
+        let is_address =
+            Url::parse(origin).is_ok_and(|url| matches!(url.origin(), Origin::Tuple(..)));
+        is_address
+            && self.0.iter().any(|allowed| match allowed.strip_suffix('*') {
+                Some(beginning) => origin.starts_with(beginning),
+                None => allowed.eq_ignore_ascii_case(origin),
+            })
+    }
+}
+
+impl FromStr for CorsOrigins {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let origins: Vec<String> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+        let is_usable = |origin: &String| {
+            let is_origin =
+                Url::parse(origin).is_ok_and(|url| url.path() == "/" && url.query().is_none());
+            ["*", "https://*", "http://*"].contains(&origin.as_str()) || is_origin
+        };
+        if origins.iter().all(is_usable) {
+            // A slash at the end is no part of an origin.
+            Ok(Self(origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect()))
+        } else {
+            Err(InvalidValue::new("must be origins, with commas between them"))
+        }
+    }
+}
+
+/// Whether a page of another site made the browser send a request. Sibling hosts of the same site count as others.
+pub fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+    sites.any(|site| site != "same-origin" && site != "none")
+}
+
+/// Whether a browser sent a request, and not another program.
+pub(crate) fn is_of_a_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(SEC_FETCH_MODE) || headers.contains_key(SEC_FETCH_SITE)
+}
+
+/// Refuses a request that may change something and that a page of another site sent, unless its origin is allowed.
+///
+/// # Errors
+/// [`Code::CrossSiteRequest`].
+pub(crate) fn require_allowed(
+    method: &Method,
+    headers: &HeaderMap,
+    allowed: &CorsOrigins,
+) -> Result<(), Problem> {
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
+    if method.is_safe() || !is_of_another_site(headers) || allowed.allow(origin) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::CrossSiteRequest))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn refused(method: &Method, site: &str, origin: &str, allowed: &str) -> bool {
+        let allowed = match allowed {
+            "" => CorsOrigins::default(),
+            list => list.parse().unwrap(),
+        };
+        let headers = [(SEC_FETCH_SITE, site), (ORIGIN, origin)];
+        let headers = headers.into_iter().filter(|(_, value)| !value.is_empty());
+        let headers = headers.map(|(name, value)| (name, value.parse().unwrap())).collect();
+        require_allowed(method, &headers, &allowed).is_err()
+    }
+
+    #[test]
+    fn only_a_page_of_an_allowed_origin_changes_something_from_another_site() {
+        const PAGE: &str = "https://page.mycompany.example";
+        for (site, origin, allowed, expected) in [
+            ("", "", "", false),
+            ("", PAGE, "", false),
+            ("none", "", "", false),
+            ("same-origin", PAGE, "", false),
+            ("cross-site", PAGE, "", true),
+            ("same-site", PAGE, "", true),
+            ("a-site-of-the-future", PAGE, "", true),
+            ("cross-site", "", PAGE, true),
+            ("cross-site", PAGE, "https://other.example", true),
+            ("cross-site", "https://evil.example", PAGE, true),
+            ("cross-site", "https://page.mycompany.example.evil.example", PAGE, true),
+            ("cross-site", PAGE, "https://other.example, https://page.mycompany.example/", false),
+            ("same-site", PAGE, PAGE, false),
+            ("cross-site", PAGE, "https://*", false),
+            ("cross-site", "http://page.mycompany.example", "https://*", true),
+            ("cross-site", PAGE, "*", false),
+            ("cross-site", "null", "*", true),
+        ] {
+            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                assert_eq!(refused(&method, site, origin, allowed), expected, "{site} {origin}");
+            }
+            assert!(!refused(&Method::GET, site, origin, allowed));
+        }
+    }
+
+    #[test]
+    fn a_second_header_hides_nothing() {
+        let headers =
+            ["same-origin", "cross-site"].map(|site| (SEC_FETCH_SITE, site.parse().unwrap()));
+        assert!(is_of_another_site(&HeaderMap::from_iter(headers)));
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused() {
+        for bad in [
+            "page",
+            "https://a.example/path",
+            "https://a.example?x",
+            "https://a.example,,",
+            "https://*.example",
+        ] {
+            let parsed = bad.parse::<CorsOrigins>();
+            assert!(parsed.is_err() || !parsed.unwrap().allow("https://b.example"), "{bad}");
+        }
+    }
+}
