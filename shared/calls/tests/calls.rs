@@ -92,7 +92,7 @@ async fn a_call_is_answered_with_status_headers_and_all_bytes() {
 
 #[tokio::test]
 async fn a_user_calls_by_its_own_connection_and_reaches_no_other() {
-    let world = World::start(json!({})).await;
+    let world = World::start(json!({"users": "jwt"})).await;
     let own = Named::Own { integration: None };
     let found = target(&world.calls, &user(), own, &Method::GET).await.unwrap();
     assert_eq!(found.connection.id, world.connection);
@@ -101,6 +101,12 @@ async fn a_user_calls_by_its_own_connection_and_reaches_no_other() {
     let id = Named::Id(world.connection.as_str());
     for named in [own, id] {
         let refused = target(&world.calls, &stranger, named, &Method::GET).await.err().unwrap();
+        assert_eq!(refused.code(), Code::ConnectionNotFound);
+    }
+    // Where applications name the users, nobody is one of them by a token.
+    let world = World::start(json!({})).await;
+    for named in [own, Named::Id(world.connection.as_str())] {
+        let refused = target(&world.calls, &user(), named, &Method::GET).await.err().unwrap();
         assert_eq!(refused.code(), Code::ConnectionNotFound);
     }
 }
