@@ -314,7 +314,8 @@ impl World {
 
     /// Puts an integration whose users name themselves by tokens.
     pub async fn put_integration_of_users(&self, id: &str) {
-        self.put_integration(id, json!({"users": "jwt"})).await;
+        let put = self.put_integration(id, json!({"users": "jwt"})).await;
+        assert!(put.status.is_success(), "{}", put.text());
     }
 
     /// Creates an API key. Returns it.

@@ -159,7 +159,6 @@ pub(crate) fn require_naming(
 ) -> Result<(), Problem> {
     let of_issuer = user.issuer().is_some();
     match (&caller.kind, integration.settings.users) {
-        (Kind::User { .. }, Users::Jwt) => Ok(()),
         (Kind::User { .. }, Users::Application) | (Kind::Application { .. }, Users::Jwt) => {
             Err(Problem::new(Code::CallerNotAllowed))
         }
@@ -171,7 +170,7 @@ pub(crate) fn require_naming(
             "user",
             "an address and `|` begin the names of an identity provider's users only",
         )),
-        (Kind::Operator | Kind::Application { .. }, _) => Ok(()),
+        _ => Ok(()),
     }
 }
 

@@ -56,7 +56,7 @@ codes! {
     // who is calling
     MissingCredentials = "missing_credentials", UNAUTHORIZED,
         "The request names no caller",
-        "Send an API key as `Authorization: Bearer <key>`, or to the proxy as the password of Basic authentication.";
+        "Send an API key as `Authorization: Bearer <key>`, or as the password of Basic authentication.";
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED,
         "The credentials are not accepted",
         "Check that the key or token is complete, has not expired or been deleted, and belongs to this deployment.";

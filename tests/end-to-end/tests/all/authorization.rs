@@ -576,7 +576,7 @@ async fn a_renewal_is_forced_once_a_minute() {
 async fn neither_a_list_nor_me_reads_once_for_each_integration() {
     const INTEGRATIONS: u64 = 30;
     let provider = IdentityProvider::start().await;
-    let (world, [dynamodb, _]) = World::tapped_with(&provider.variables()).await;
+    let (world, [dynamodb, _others]) = World::tapped_with(&provider.variables()).await;
     for number in 0..INTEGRATIONS {
         world.put_integration_of_users(&format!("people-{number}")).await;
     }
