@@ -24,7 +24,6 @@ use ground::clock::Clock;
 use http::HeaderMap;
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde::Serialize;
 use vault::api_keys::{self, ApiKeys};
 use vault::connections::Connection;
 use vault::ids::{ApiKeyId, IntegrationId, UserId};
@@ -32,31 +31,15 @@ use vault::integrations::{Integration, Users};
 use vault::limits::{LimitLedger, Source};
 use vault::operator_key::OperatorKey;
 
+use crate::cors_origins::CorsOrigins;
 use crate::gateway::Request;
 use crate::problem::{Code, Problem};
+pub use crate::role::Role;
 use crate::routes::{self, Operation};
-use crate::site::{self, CorsOrigins};
+use crate::site;
 use credentials::{Presented, Scheme};
 use guarded_key::GuardedKey;
 use jwt::{JwtVerifier, Refusal};
-
-/// The rights of a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Configures integrations and keys.
-    Operator,
-    /// Connects users and calls Azure DevOps for them.
-    Application,
-    /// One user of an application, for itself.
-    User,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
 
 /// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq)]

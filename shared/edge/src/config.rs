@@ -14,7 +14,7 @@ use ground::http::is_trustworthy;
 use url::Url;
 use vault::aws::TableNames;
 
-use crate::site::CorsOrigins;
+use crate::cors_origins::CorsOrigins;
 
 /// The configuration of every function.
 #[derive(Debug, Clone)]
@@ -246,12 +246,6 @@ fn jwt(reader: &mut Reader<'_>) -> Option<JwtConfig> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidValue(&'static str);
-
-impl InvalidValue {
-    pub(crate) const fn new(sentence: &'static str) -> Self {
-        Self(sentence)
-    }
-}
 
 /// The address of the gateway: an origin, `https` or on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,9 +7,9 @@ mod table;
 
 use http::Method;
 
-use crate::caller::Role;
 use crate::gateway::Request;
 use crate::problem::Code;
+use crate::role::Role;
 
 pub use table::{Operation, ROUTES};
 

@@ -3,54 +3,14 @@
 //! Browsers attach what they have cached for an origin, such as a cookie or the credentials of Basic authentication, whoever
 //! makes them send the request. Programs send none of these headers.
 
-use std::str::FromStr;
-
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderName, Method};
-use url::{Origin, Url};
 
-use crate::config::InvalidValue;
+use crate::cors_origins::CorsOrigins;
 use crate::problem::{Code, Problem};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-
-/// The origins whose pages may call the API, as API Gateway takes them (`AllowOrigins` of an HTTP API): origins, `*`,
-/// `https://*` or `http://*`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CorsOrigins(Vec<String>);
-
-impl CorsOrigins {
-    fn allow(&self, origin: &str) -> bool {
-        // Sandboxed pages have the origin `null`.
-        let is_address =
-            Url::parse(origin).is_ok_and(|url| matches!(url.origin(), Origin::Tuple(..)));
-        is_address
-            && self.0.iter().any(|allowed| match allowed.strip_suffix('*') {
-                Some(beginning) => origin.starts_with(beginning),
-                None => allowed.eq_ignore_ascii_case(origin),
-            })
-    }
-}
-
-impl FromStr for CorsOrigins {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let origins: Vec<String> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
-        let is_usable = |origin: &String| {
-            let is_origin =
-                Url::parse(origin).is_ok_and(|url| url.path() == "/" && url.query().is_none());
-            ["*", "https://*", "http://*"].contains(&origin.as_str()) || is_origin
-        };
-        if origins.iter().all(is_usable) {
-            // A slash at the end is no part of an origin.
-            Ok(Self(origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect()))
-        } else {
-            Err(InvalidValue::new("must be origins, with commas between them"))
-        }
-    }
-}
 
 /// Whether a page of another site made the browser send a request. Sibling hosts of the same site count as others.
 pub fn is_of_another_site(headers: &HeaderMap) -> bool {

@@ -6,8 +6,8 @@
 use http::Method;
 
 use super::{Audience, Function, RequestBody, Route};
-use crate::caller::Role;
 use crate::problem::Code;
+use crate::role::Role;
 
 macro_rules! routes {
     ($($operation:ident = $method:ident $path:literal $($body:ident)?, $callers:ident, $audience:ident, $function:ident,
