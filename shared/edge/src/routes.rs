@@ -117,7 +117,7 @@ pub fn matched(request: &Request) -> Option<&Matched> {
 pub fn find(method: &Method, path: &str) -> Found {
     let mut others = Vec::new();
     for route in ROUTES {
-        let Some(parameters) = match_path(route.path, path) else { continue };
+        let Some(parameters) = route.parameters_of(path) else { continue };
         match &route.method {
             Some(only) if only != method && !route.answers_head(method) => {
                 others.push(only);
@@ -170,8 +170,25 @@ impl Route {
         if self.body == RequestBody::Json {
             codes.extend([Code::MalformedJson, Code::UnsupportedMediaType, Code::RequestTooLarge]);
         }
+        // API Gateway decodes a path before it is matched: a parameter with `%2F` or `%3F` makes it another address.
+        if self.path.contains('{') {
+            codes.extend([Code::NotFound, Code::MethodNotAllowed]);
+        }
         codes.extend(self.specific_problems.concat());
         codes
+    }
+
+    /// The parameters of a path of this route, or nothing if it is another's.
+    fn parameters_of(&self, path: &str) -> Option<Vec<(&'static str, String)>> {
+        let parameters = match_path(self.path, path)?;
+        let is_complete = match self.operation {
+            // `/proxy/{connection}/{host}` is complete without anything behind the host.
+            Operation::Proxy => {
+                parameters.iter().all(|(name, value)| *name == "path" || !value.is_empty())
+            }
+            _ => parameters.iter().all(|(_, value)| !value.is_empty()),
+        };
+        is_complete.then_some(parameters)
     }
 }
 
@@ -190,7 +207,6 @@ fn match_path(template: &'static str, path: &str) -> Option<Vec<(&'static str, S
             None => (rest, None),
         };
         match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-            Some(_) if actual.is_empty() => return None,
             Some(name) => parameters.push((name, actual.to_owned())),
             None if segment == actual => {}
             None => return None,
@@ -198,7 +214,7 @@ fn match_path(template: &'static str, path: &str) -> Option<Vec<(&'static str, S
         match after {
             Some(after) => rest = after,
             None if expected.clone().next().is_none() => return Some(parameters),
-            // `/proxy/{connection}/{host}` is complete without anything behind the host.
+            // An empty end; whether that is complete depends on the route.
             None if expected.clone().all(|segment| segment.ends_with("+}")) => {
                 parameters
                     .extend(expected.map(|s| {

@@ -13,7 +13,6 @@ pub struct ConnectionView {
     user: String,
     /// The organization it is pinned to; `null` when it serves all that the integration names.
     organization: Option<String>,
-    #[schemars(with = "String")]
     status: Status,
     /// Since when the operator has paused it; `null` when it is not paused.
     paused_at: Option<String>,

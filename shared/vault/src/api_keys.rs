@@ -5,6 +5,7 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::Client;
 use jiff::Timestamp;
 use rand::CryptoRng;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +23,9 @@ pub(crate) const WHAT: &str = "API key";
 const OPERATOR: &str = "operator";
 
 /// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Role {
     /// Configures integrations and keys.
     Operator,

@@ -1,5 +1,6 @@
 //! Identifiers of integrations, connections, grants, API keys and users, as types that hold only valid values.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use rand::CryptoRng;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -20,7 +22,7 @@ pub struct InvalidId {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $valid:expr, $expected:literal) => {
+    ($(#[$doc:meta])* $name:ident, $valid:expr, $expected:literal, $pattern:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -60,6 +62,20 @@ macro_rules! text_id {
             }
         }
 
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "pattern": $pattern})
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -78,7 +94,8 @@ text_id!(
             && !text.starts_with('-')
             && !text.ends_with('-')
     },
-    "an integration id has 1 to 64 lower-case letters, digits and inner hyphens"
+    "an integration id has 1 to 64 lower-case letters, digits and inner hyphens",
+    r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 );
 
 text_id!(
@@ -86,14 +103,16 @@ text_id!(
     /// lower-cases its base URL.
     ConnectionId,
     |text| text.strip_prefix("conn_").is_some_and(is_lower_hex_128),
-    "a connection id is conn_ followed by 32 lower-case hexadecimal digits"
+    "a connection id is conn_ followed by 32 lower-case hexadecimal digits",
+    r"^conn_[0-9a-f]{32}$"
 );
 
 text_id!(
     /// One completed authorization, and the name of its tokens.
     GrantId,
     |text| text.strip_prefix("grant_").is_some_and(is_lower_hex_128),
-    "a grant id is grant_ followed by 32 lower-case hexadecimal digits"
+    "a grant id is grant_ followed by 32 lower-case hexadecimal digits",
+    r"^grant_[0-9a-f]{32}$"
 );
 
 text_id!(
@@ -103,7 +122,8 @@ text_id!(
         (1..=32).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     },
-    "an API key id has 1 to 32 lower-case letters and digits"
+    "an API key id has 1 to 32 lower-case letters and digits",
+    r"^[a-z0-9]{1,32}$"
 );
 
 text_id!(
@@ -115,7 +135,8 @@ text_id!(
         Some((issuer, name)) => issuer.len() <= 256 && is_user_name(name),
         None => is_user_name(text),
     },
-    "a user is 1 to 256 bytes of text without control characters or outer blanks"
+    "a user is 1 to 256 bytes of text without control characters or outer blanks",
+    r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
 );
 
 impl UserId {
@@ -247,6 +268,63 @@ mod tests {
         }
         let long = of("https://id.example", &"u".repeat(256));
         assert_eq!(long.as_str().parse::<UserId>().unwrap(), long);
+    }
+
+    #[test]
+    fn a_documented_pattern_takes_the_ids_and_nothing_else() {
+        fn pattern<T: JsonSchema>() -> regex::Regex {
+            let schema = T::json_schema(&mut SchemaGenerator::default()).to_value();
+            regex::Regex::new(schema["pattern"].as_str().unwrap()).unwrap()
+        }
+        let texts = [
+            "",
+            "-",
+            "a",
+            "a-",
+            "-a",
+            "a-b",
+            "A",
+            "azure-devops",
+            "a/b",
+            "a b",
+            " a",
+            "a ",
+            "\u{a0}a",
+            "a\nb",
+            "a\n",
+            "a\u{7f}",
+            "a\u{85}b",
+            "\u{e9}",
+            "me",
+            "conn_",
+            "conn_0123456789abcdef0123456789abcdef",
+            "conn_0123456789abcdef0123456789ABCDEF",
+            "grant_0123456789abcdef0123456789abcdef",
+            &"a".repeat(32),
+            &"a".repeat(33),
+            &"a".repeat(64),
+            &"a".repeat(65),
+            &"a".repeat(256),
+            &"a".repeat(257),
+        ];
+        for text in texts {
+            let takes = |pattern: regex::Regex| pattern.is_match(text);
+            assert_eq!(
+                takes(pattern::<IntegrationId>()),
+                text.parse::<IntegrationId>().is_ok(),
+                "{text:?}"
+            );
+            assert_eq!(
+                takes(pattern::<ConnectionId>()),
+                text.parse::<ConnectionId>().is_ok(),
+                "{text:?}"
+            );
+            assert_eq!(takes(pattern::<GrantId>()), text.parse::<GrantId>().is_ok(), "{text:?}");
+            assert_eq!(takes(pattern::<ApiKeyId>()), text.parse::<ApiKeyId>().is_ok(), "{text:?}");
+            // The pattern leaves the length out: it is counted in bytes, and of an issuer's user in each part.
+            let is_user = text.len() <= 256 && takes(pattern::<UserId>());
+            assert_eq!(is_user, text.parse::<UserId>().is_ok(), "{text:?}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::operations::from_word;
 
 /// Entries of a page if the caller names no `limit`.
 const PAGE: i32 = 50;
-const LARGEST_PAGE: i32 = 200;
+pub(super) const LARGEST_PAGE: i32 = 200;
 
 pub(super) async fn list(call: &Call<'_>) -> HttpResult {
     let filter = filter(call.caller, &Query::of(call.request)?)?;

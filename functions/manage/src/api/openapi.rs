@@ -7,7 +7,10 @@ use edge::routes::{Operation, ROUTES, Route};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
+use vault::connections::Status as ConnectionStatus;
+use vault::ids::{ApiKeyId, ConnectionId, IntegrationId, UserId};
 
+use crate::api::connections::LARGEST_PAGE;
 use crate::api::wire;
 
 /// Methods that a route for any method is described with.
@@ -15,13 +18,17 @@ const EVERY_METHOD: [&str; 7] = ["get", "head", "post", "put", "patch", "delete"
 
 /// The whole document.
 pub fn document(public_url: &PublicUrl) -> Value {
-    let mut generator = SchemaSettings::openapi3().into_generator();
+    // OpenAPI 3.1 takes JSON Schema 2020-12 as it is; `nullable` of 3.0 means nothing there.
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator();
     let mut paths: Map<String, Value> = Map::new();
     for route in ROUTES {
         let operation = operation(route, &mut generator);
         let path = route.path.replace("+}", "}");
-        let entry =
-            paths.entry(path).or_insert_with(|| json!({"parameters": path_parameters(route)}));
+        let entry = paths
+            .entry(path)
+            .or_insert_with(|| json!({"parameters": path_parameters(route, &mut generator)}));
         for method in methods(route) {
             let mut operation = operation.clone();
             if route.method.is_none() {
@@ -33,6 +40,7 @@ pub fn document(public_url: &PublicUrl) -> Value {
     let problem = problem_schema();
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Problem".to_owned(), problem);
+    schemas.insert("GatewayRefusal".to_owned(), gateway_refusal_schema());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -68,8 +76,9 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         let roles: Vec<_> = route.callers.iter().map(Role::to_string).collect();
         operation["description"] = format!("Callers: {}.", roles.join(", ")).into();
     }
-    let query = described.query.iter().map(query_parameter);
-    let parameters: Vec<_> = query.chain(described.headers.iter().map(header_parameter)).collect();
+    let query = described.query.iter().map(|parameter| query_parameter(parameter, generator));
+    let mut parameters: Vec<_> = query.collect();
+    parameters.extend(described.headers.iter().map(header_parameter));
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
@@ -99,8 +108,35 @@ fn responses(route: &Route, answers: &[Answer], generator: &mut SchemaGenerator)
         let joint = if description.is_empty() { "" } else { ", " };
         response["description"] = format!("{description}{joint}{}", code.as_str()).into();
     }
+    for (status, meaning) in GATEWAY_REFUSALS {
+        let response = responses
+            .entry(status.to_owned())
+            .or_insert_with(|| json!({"description": meaning, "content": {}}));
+        // An answer that is described without a body is a page.
+        if let Some(content) = response["content"].as_object_mut() {
+            let schema = json!({"$ref": "#/components/schemas/GatewayRefusal"});
+            content.insert("application/json".to_owned(), json!({"schema": schema}));
+        }
+    }
+    // An answer that is passed on may have any status, and any body with it.
+    if responses.contains_key("default") {
+        for response in responses.values_mut() {
+            response["content"]["*/*"] = json!({});
+        }
+    }
     responses.into()
 }
+
+/// The statuses that API Gateway answers with itself, before a function is called or in its place.
+const GATEWAY_REFUSALS: [(&str, &str); 7] = [
+    ("400", "The address cannot be decoded"),
+    ("404", "There is no such address"),
+    ("413", "The request is larger than 10 MB"),
+    ("429", "More requests than the deployment's rate"),
+    ("431", "Request line and headers are larger than 10,240 bytes"),
+    ("500", "The function has failed"),
+    ("503", "The function does not answer in time, or has no capacity"),
+];
 
 type Schema = fn(&mut SchemaGenerator) -> Value;
 
@@ -113,8 +149,8 @@ struct Described {
     answers: Vec<Answer>,
     /// The schema of the request's body.
     body: Option<Schema>,
-    /// The query parameters, and whether each is required.
-    query: &'static [(&'static str, bool)],
+    /// The query parameters, whether each is required, and its schema.
+    query: &'static [(&'static str, bool, Schema)],
     /// The request headers that the operation reads itself, with their meaning.
     headers: &'static [(&'static str, &'static str)],
 }
@@ -165,11 +201,11 @@ fn describe(operation: Operation) -> Described {
         },
         Operation::ListConnections => Described {
             query: &[
-                ("integration", false),
-                ("user", false),
-                ("status", false),
-                ("cursor", false),
-                ("limit", false),
+                ("integration", false, schema::<IntegrationId>),
+                ("user", false, schema::<UserId>),
+                ("status", false, schema::<ConnectionStatus>),
+                ("cursor", false, text),
+                ("limit", false, page_size),
             ],
             ..json_answer("200", "One page", schema::<wire::List<wire::ConnectionView>>)
         },
@@ -195,11 +231,16 @@ fn describe(operation: Operation) -> Described {
             other_answer("204", "Deleted")
         }
         Operation::Authorize => Described {
-            query: &[("session", true)],
+            query: &[("session", true, text)],
             ..other_answer("302", "On to Microsoft Entra ID")
         },
         Operation::IntegrationCallback => Described {
-            query: &[("state", true), ("code", false), ("error", false), ("iss", false)],
+            query: &[
+                ("state", true, text),
+                ("code", false, text),
+                ("error", false, text),
+                ("iss", false, text),
+            ],
             ..other_answer("200", "A page that says so, where the session has no return_to")
                 .and("303", "Back to the application")
         },
@@ -230,24 +271,38 @@ fn describe(operation: Operation) -> Described {
     }
 }
 
-fn query_parameter((name, required): &(&str, bool)) -> Value {
-    json!({"name": name, "in": "query", "required": required, "schema": {"type": "string"}})
+fn query_parameter(
+    (name, required, schema): &(&str, bool, Schema),
+    generator: &mut SchemaGenerator,
+) -> Value {
+    json!({"name": name, "in": "query", "required": required, "schema": schema(generator)})
 }
 
 fn header_parameter((name, description): &(&str, &str)) -> Value {
     json!({"name": name, "in": "header", "required": false, "description": description, "schema": {"type": "string"}})
 }
 
-fn path_parameters(route: &Route) -> Vec<Value> {
+fn path_parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value> {
     route
         .path
         .split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| {
             let name = name.trim_end_matches('+');
-            json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
+            let schema = match name {
+                "integration" => schema::<IntegrationId>(generator),
+                "connection" if route.operation == Operation::Proxy => connection_or_me(generator),
+                "connection" => schema::<ConnectionId>(generator),
+                "key" => schema::<ApiKeyId>(generator),
+                _ => text(generator),
+            };
+            json!({"name": name, "in": "path", "required": true, "schema": schema})
         })
         .collect()
+}
+
+fn connection_or_me(generator: &mut SchemaGenerator) -> Value {
+    json!({"anyOf": [schema::<ConnectionId>(generator), {"const": "me"}]})
 }
 
 fn methods(route: &Route) -> Vec<String> {
@@ -273,6 +328,14 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     generator.subschema_for::<T>().to_value()
 }
 
+fn text(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "string"})
+}
+
+fn page_size(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE})
+}
+
 fn any_object(_: &mut SchemaGenerator) -> Value {
     json!({"type": "object"})
 }
@@ -281,6 +344,11 @@ fn token_schema(_: &mut SchemaGenerator) -> Value {
     json!({"type": "object", "required": ["access_token", "token_type", "expires_at"], "properties": {
         "access_token": {"type": "string"}, "token_type": {"const": "Bearer"}, "expires_at": {"type": "string", "format": "date-time"},
     }})
+}
+
+/// API Gateway's own words for a refusal.
+fn gateway_refusal_schema() -> Value {
+    json!({"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}})
 }
 
 /// RFC 9457, with our own members.

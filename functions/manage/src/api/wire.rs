@@ -40,7 +40,6 @@ pub struct ConfirmConnection {
     #[schemars(with = "String")]
     pub confirmation: SecretString,
     /// The user of the application's own session.
-    #[schemars(with = "Option<String>")]
     pub user: Option<UserId>,
 }
 
@@ -50,11 +49,9 @@ pub struct ConfirmConnection {
 pub struct CreateApiKey {
     /// A name to recognise the key by.
     pub name: String,
-    /// `operator` or `application`.
-    #[schemars(with = "String")]
+    /// What the key may do.
     pub role: Role,
     /// The only integration that an application key may be used for.
-    #[schemars(with = "Option<String>")]
     pub integration: Option<IntegrationId>,
     /// When it stops working by itself.
     pub expires_at: Option<Timestamp>,
@@ -86,13 +83,10 @@ impl From<NewApiKey> for NewApiKeyView {
 /// An API key without its secret.
 #[derive(Serialize, JsonSchema)]
 pub struct ApiKeyView {
-    #[schemars(with = "String")]
     id: ApiKeyId,
     name: String,
-    #[schemars(with = "String")]
     role: Role,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
     integration: Option<IntegrationId>,
     created_at: String,
     /// When it stops working by itself.

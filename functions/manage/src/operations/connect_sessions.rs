@@ -39,10 +39,8 @@ pub(crate) struct ConnectSessionOperations {
 #[serde(deny_unknown_fields)]
 pub struct CreateConnectSession {
     /// The integration to connect under.
-    #[schemars(with = "String")]
     pub integration: IntegrationId,
     /// The application's own name for its signed-in user. A caller with a JWT may leave it out.
-    #[schemars(with = "Option<String>")]
     pub user: Option<UserId>,
     /// The Azure DevOps organization, if the integration serves several or any.
     pub organization: Option<String>,

@@ -122,12 +122,8 @@ routes! {
 }
 
 /// Problems of every page of the portal.
-const PORTAL: &[Code] = &[
-    Code::DuplicateParameter,
-    Code::NotFound,
-    Code::IntegrationNotFound,
-    Code::ConnectionNotFound,
-];
+const PORTAL: &[Code] =
+    &[Code::DuplicateParameter, Code::IntegrationNotFound, Code::ConnectionNotFound];
 
 /// Problems of a form of the portal, beside those of its page.
 const FORM: &[Code] = &[
@@ -193,7 +189,6 @@ const TOKEN: &[Code] = &[
 
 /// Problems of one call of Azure DevOps, beside those of its token.
 const CALL: &[Code] = &[
-    Code::MethodNotAllowed,
     Code::UnknownHost,
     Code::AmbiguousPath,
     Code::RequestTooLarge,

@@ -4,6 +4,7 @@ use devops::organization::OrganizationName;
 use devops::scopes::missing;
 use entra::identifiers::{ObjectId, TenantId};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ConnectionId, GrantId, IntegrationId, UserId};
@@ -111,8 +112,9 @@ pub struct Scopes {
 }
 
 /// Whether a connection can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Status {
     /// The application has not confirmed it yet.
     Pending,

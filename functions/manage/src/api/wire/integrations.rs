@@ -54,7 +54,6 @@ pub enum ClientCredential {
 #[derive(Serialize, JsonSchema)]
 #[schemars(transform = with_every_field)]
 pub struct IntegrationView {
-    #[schemars(with = "String")]
     id: IntegrationId,
     client_credential: CredentialView,
     #[serde(flatten)]

@@ -1,0 +1,197 @@
+"""Sends requests made up from openapi.json as each kind of caller: nobody, an application, an operator.
+
+An answer must be one that the document describes, in status, media type, headers and schema; none may be a 5xx, and
+none may be given to a request without a caller that needs one. The calls come in this order because an operator's
+requests change and delete what the others use.
+"""
+
+import http.cookiejar
+import json
+import os
+import pathlib
+import random
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+    "allow_header_conformance",
+    "ignored_auth",
+]
+# Requests made up at random for each operation, beside those that cover its parameters one by one.
+EXAMPLES = 40
+# The local stack takes five ports in a row.
+BLOCK = 5
+
+
+def free_ports() -> int:
+    for _ in range(50):
+        # Below the ports that systems hand out by themselves.
+        first = random.randrange(20_000, 32_000)
+        if all(is_free(port) for port in range(first, first + BLOCK)):
+            return first
+    sys.exit(f"no {BLOCK} free ports in a row found")
+
+
+def is_free(port: int) -> bool:
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family) as listener:
+                listener.bind((host, port))
+        except OSError as error:
+            # Without IPv6 there is nobody on it either.
+            if family == socket.AF_INET or error.errno == 98:
+                return False
+    return True
+
+
+class Stack:
+    """What the local stack has printed."""
+
+    def __init__(self, printed: str):
+        def value(name: str) -> str:
+            return re.search(rf"^  {name} +(\S+)", printed, re.MULTILINE)[1]
+
+        self.gateway = value("gateway")
+        self.demo = value("demo application")
+        self.operator_key = value("operator key")
+        self.application_key = value("application key")
+
+    def ask(self, method: str, path: str, key: str, body=None):
+        request = urllib.request.Request(self.gateway + path, method=method)
+        request.add_header("authorization", f"Bearer {key}")
+        data = None
+        if body is not None:
+            request.add_header("content-type", "application/json")
+            data = json.dumps(body).encode()
+        with urllib.request.urlopen(request, data, timeout=60) as answer:
+            return json.load(answer)
+
+
+def connect(stack: Stack, user: str) -> str:
+    """Signs Ada in at Entra's emulator for this user, and returns the id of the active connection."""
+    session = {"integration": "azure-devops", "user": user, "return_to": f"{stack.demo}/connected"}
+    link = stack.ask("POST", "/connect-sessions", stack.application_key, session)["connect_url"]
+    browser = Browser()
+    page = browser.get(link)
+    forms = re.findall(r'<form method="post" action="([^"]+)">(.*?)</form>', page.text, re.DOTALL)
+    action, fields = next(form for form in forms if "ada@mycompany.example" in form[1])
+    names = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', fields))
+    returned = browser.post(urllib.parse.urljoin(page.address, unescape(action)), names)
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(returned).query)
+    connection = query["connection_id"][0]
+    confirmation = {"confirmation": query["confirmation"][0], "user": user}
+    stack.ask("POST", f"/connections/{connection}/confirm", stack.application_key, confirmation)
+    return connection
+
+
+def unescape(text: str) -> str:
+    return text.replace("&amp;", "&")
+
+
+class Page:
+    def __init__(self, address: str, text: str):
+        self.address, self.text = address, text
+
+
+class Browser:
+    """Follows redirects with cookies, up to the application's own address."""
+
+    def __init__(self):
+        # Browsers treat localhost as secure.
+        policy = http.cookiejar.DefaultCookiePolicy(secure_protocols=("http", "https"))
+        jar = http.cookiejar.CookieJar(policy)
+        self.last = ""
+        outer = self
+
+        class Redirects(urllib.request.HTTPRedirectHandler):
+            def redirect_request(self, request, body, code, message, headers, address):
+                outer.last = address
+                if "confirmation=" in address:
+                    return None
+                return super().redirect_request(request, body, code, message, headers, address)
+
+        cookies = urllib.request.HTTPCookieProcessor(jar)
+        self.opener = urllib.request.build_opener(cookies, Redirects)
+
+    def get(self, address: str) -> Page:
+        with self.opener.open(address, timeout=60) as answer:
+            return Page(answer.geturl(), answer.read().decode())
+
+    def post(self, address: str, fields: dict) -> str:
+        """Sends a form; returns the application's address at the end of its redirects."""
+        try:
+            self.opener.open(address, urllib.parse.urlencode(fields).encode(), timeout=60).close()
+        except urllib.error.HTTPError as redirect:
+            redirect.close()
+        return self.last
+
+
+class Caller:
+    def __init__(self, name: str, key=None, parameters=None, without=()):
+        self.name, self.key, self.parameters, self.without = name, key, parameters or {}, without
+
+
+def callers(stack: Stack):
+    key = stack.application_key
+    yield Caller("nobody")
+    # Schemathesis repeats ids that it has seen in answers, so these requests may delete every connection.
+    yield Caller("an application, made-up ids", key)
+    existing = {
+        "path.connection": connect(stack, "ada"),
+        "path.host": "dev.azure.com",
+        "path.path": "mycompany/_apis/projects",
+        "path.integration": "azure-devops",
+        "query.integration": "azure-devops",
+    }
+    yield Caller("an application, its own connection", key, existing, ["^/connections/[^/]*$", "^/portal"])
+    # A paused service would answer everything else with 503.
+    yield Caller("an operator", stack.operator_key, without=["^/service/pause$"])
+
+
+def run(stack: Stack, scratch: pathlib.Path, seed: str) -> int:
+    failed = []
+    for number, caller in enumerate(callers(stack)):
+        print(f"\n== as {caller.name}", flush=True)
+        folder = scratch / str(number)
+        folder.mkdir()
+        if not made_up_requests(stack, caller, folder, seed):
+            failed.append(caller.name)
+    for name in failed:
+        print(f"an answer that the document does not allow, or a 5xx, as {name}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def made_up_requests(stack: Stack, caller: Caller, folder: pathlib.Path, seed: str) -> bool:
+    lines = ["[parameters]"]
+    lines += [f'"{name}" = {json.dumps(value)}' for name, value in caller.parameters.items()]
+    (folder / "schemathesis.toml").write_text("\n".join(lines) + "\n")
+    command = [os.environ["SCHEMATHESIS"], "--config-file", "schemathesis.toml", "run", f"{stack.gateway}/openapi.json"]
+    command += ["--checks", ",".join(CHECKS), "--seed", seed, "--max-examples", str(EXAMPLES)]
+    command += ["--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-color", "--warnings", "off"]
+    command += ["--request-timeout", "60"]
+    if caller.key:
+        command += ["--header", f"Authorization: Bearer {caller.key}"]
+    for path in caller.without:
+        command += ["--exclude-path-regex", path]
+    return subprocess.run(command, cwd=folder).returncode == 0
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["free-ports"]:
+            print(free_ports())
+        case ["run", printed, scratch, seed]:
+            sys.exit(run(Stack(pathlib.Path(printed).read_text()), pathlib.Path(scratch), seed))
+        case _:
+            sys.exit(f"usage: {sys.argv[0]} free-ports | run STACK SCRATCH SEED")
