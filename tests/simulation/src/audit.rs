@@ -1,6 +1,7 @@
 //! Checks the invariants after every write.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -23,11 +24,15 @@ type Item = std::collections::HashMap<String, AttributeValue>;
 pub struct Audit {
     aws: Clients,
     tokens: TokenStore,
+    /// Number of checks that have begun.
+    begun: AtomicU64,
     seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
+    /// The latest check, by its number, whose items were compared.
+    compared: u64,
     /// For each item of tokens: its version, and the grant and serial of its access token.
     tokens: BTreeMap<String, (u64, usize, u64)>,
     /// Items that have been deleted.
@@ -42,7 +47,7 @@ impl Audit {
         let aws = Clients::new(&wire.sdk_config());
         let sealer = Sealer::new(aws.kms(), names::KEY.to_owned(), Arc::new(clock));
         let tokens = TokenStore::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
-        Self { aws, tokens, seen: Mutex::default() }
+        Self { aws, tokens, begun: AtomicU64::new(0), seen: Mutex::default() }
     }
 
     /// Returns the first violation, or `None` if there was none.
@@ -58,6 +63,7 @@ impl Audit {
 
     /// Checks all items.
     pub(crate) async fn look(&self) {
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let (connections, tokens) =
             (self.items(names::CONNECTIONS).await, self.items(names::TOKENS).await);
         let mut there = BTreeMap::new();
@@ -69,6 +75,11 @@ impl Audit {
         }
         let ids = connections.iter().filter_map(|item| text(item, "pk")).map(str::to_owned);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // Checks overlap. Items that were read before those of another check would look like a return to the past.
+        if number < seen.compared {
+            return;
+        }
+        seen.compared = number;
         let found = seen.compare(&connections, &there);
         seen.remember(
             &ids.chain(tokens.iter().filter_map(|i| text(i, "pk")).map(str::to_owned)).collect(),
