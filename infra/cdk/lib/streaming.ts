@@ -14,7 +14,8 @@ import type { Construct } from 'constructs';
 /** A problem of the service, in the words of its table of problems. */
 interface Problem {
   readonly code: string;
-  readonly status: number;
+  /** Absent for a whole class of refusals, each of which keeps its own. */
+  readonly status?: number;
   readonly title: string;
   readonly advice: string;
   /** Further headers of the answer. */
@@ -48,7 +49,11 @@ const GATEWAY_RESPONSES: Readonly<Record<string, readonly [responseType: string,
   }],
   StreamingNotFound: ['MISSING_AUTHENTICATION_TOKEN', NOT_FOUND],
   StreamingInvalidSignature: ['INVALID_SIGNATURE', NOT_FOUND],
-  StreamingOtherRefusal: ['DEFAULT_4XX', NOT_FOUND],
+  StreamingOtherRefusal: ['DEFAULT_4XX', {
+    code: 'request_refused',
+    title: 'The request was refused before it reached the service',
+    advice: 'Compare the address with the routes in /openapi.json, and the request with the limits in the documentation.',
+  }],
   StreamingRequestTooLarge: ['REQUEST_TOO_LARGE', {
     code: 'request_too_large',
     status: 413,
@@ -59,17 +64,12 @@ const GATEWAY_RESPONSES: Readonly<Record<string, readonly [responseType: string,
     code: 'rate_limited',
     status: 429,
     title: 'Too many calls for the limit that the operator has set',
-    advice: 'Try again after the time in the Retry-After header; the RateLimit header has the number of calls left.',
+    advice: 'Try again after the time in the Retry-After header.',
     headers: { 'Retry-After': '2' },
   }],
   StreamingIntegrationFailure: ['INTEGRATION_FAILURE', SERVICE_UNAVAILABLE],
   StreamingIntegrationTimeout: ['INTEGRATION_TIMEOUT', SERVICE_UNAVAILABLE],
-  StreamingOtherFailure: ['DEFAULT_5XX', {
-    code: 'internal_error',
-    status: 500,
-    title: 'Something went wrong in the service',
-    advice: 'Try again; if it happens again, give the operator the request id.',
-  }],
+  StreamingOtherFailure: ['DEFAULT_5XX', { ...SERVICE_UNAVAILABLE, status: undefined }],
 };
 
 /** The REST API without its methods, because the functions' environment contains its address. */
@@ -134,7 +134,7 @@ export function makeStreamingRoute(
       makeGatewayResponse(scope, id, api, responseType, problem)),
   ];
   // A snapshot of the API; its id contains a hash of the API's resources, as in the SAM template.
-  const deployment = new CfnDeployment(scope, 'StreamingDeploymentae947e07', { restApiId: api.ref });
+  const deployment = new CfnDeployment(scope, 'StreamingDeployment75ffd2a2', { restApiId: api.ref });
   for (const resource of pictured) {
     deployment.addResourceDependency(resource);
   }
@@ -172,7 +172,7 @@ function makeGatewayResponse(
   return new CfnGatewayResponse(scope, id, {
     restApiId: api.ref,
     responseType,
-    statusCode: String(status),
+    statusCode: status?.toString(),
     responseParameters: Object.fromEntries(
       Object.entries(all).map(([name, value]) => [`gatewayresponse.header.${name}`, `'${value}'`]),
     ),

@@ -38,8 +38,9 @@ pub(crate) use definition::Definition;
 use refusal::Refusal;
 use streamed::Limits;
 
-/// Limits of a streamed answer. Lambda breaks it off at 200 MB, and API Gateway after five minutes of silence.
-const LIMITS: Limits = Limits { bytes: 200 * 1024 * 1024, silence: Duration::from_mins(5) };
+/// Limits of a streamed answer. Lambda breaks it off at 200 MB, and API Gateway after five minutes of silence. No document
+/// says which megabytes; these are the smaller ones.
+const LIMITS: Limits = Limits { bytes: 200_000_000, silence: Duration::from_mins(5) };
 
 /// The REST API.
 pub(crate) struct RestApi {

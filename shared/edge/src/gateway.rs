@@ -1,5 +1,5 @@
-//! API Gateway's events to and from `http` types, unaltered: payload format 2.0 of HTTP APIs
-//! and function URLs, and format 1.0 of REST APIs, which may stream.
+//! API Gateway's events to and from `http` types, unaltered: payload format 2.0 of HTTP APIs, and format 1.0 of REST APIs,
+//! which may stream.
 //!
 //! `lambda_http` has such a conversion. It fails the whole invocation (a 500 without a problem document) for
 //! request headers that are not ASCII, paths with blanks and unusual `host` or `x-forwarded-proto` values, it
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,9 @@ use vault::limits::Source;
 pub const ANSWER_LIMIT: usize = 6 * 1024 * 1024;
 
 /// The most that a streamed body can have, in bytes: Lambda streams 200 MB for one invocation, of which the status and
-/// the headers before the body take 16 KiB at most.
+/// the headers before the body take 16 KiB at most. No document says which megabytes; these are the smaller ones.
 /// Source: "Response streaming for Lambda functions", AWS Lambda developer guide.
-pub const STREAM_LIMIT: u64 = 200 * 1024 * 1024 - 16 * 1024;
+pub const STREAM_LIMIT: u64 = 200_000_000 - 16 * 1024;
 
 /// A body that has arrived, or is sent, as a whole.
 pub type Body = Bytes;
@@ -40,7 +40,7 @@ pub type Request = http::Request<Body>;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "rest::AnyEvent")]
 pub struct Event {
-    /// The path: by HTTP APIs percent-decoded twice and cut at a question mark, by function URLs as sent.
+    /// The path: by HTTP APIs percent-decoded twice and cut at a question mark, by REST APIs as sent.
     pub raw_path: String,
     /// The query string without `?`, as sent.
     pub raw_query_string: String,
@@ -93,6 +93,11 @@ pub enum UnusableEvent {
     /// The body is marked as base64 and is not.
     #[error("the body is not usable")]
     Body,
+    /// The body is a text that is not UTF-8, and API Gateway has replaced bytes of it.
+    #[error(
+        "the body is not in UTF-8, so it did not arrive as it was sent; use the streaming address"
+    )]
+    ReplacedBytes,
 }
 
 impl Event {
@@ -122,6 +127,9 @@ impl Event {
             None => Body::new(),
             Some(text) if self.is_base64_encoded => {
                 STANDARD.decode(text).map_err(|_| UnusableEvent::Body)?.into()
+            }
+            Some(text) if has_replaced_bytes(&text, &headers) => {
+                return Err(UnusableEvent::ReplacedBytes);
             }
             Some(text) => text.into(),
         };
@@ -156,6 +164,13 @@ fn uri(path: &str, query: &str) -> Result<Uri, UnusableEvent> {
         return Err(UnusableEvent::Address);
     }
     Ok(Uri::from(uri))
+}
+
+/// Whether U+FFFD, which replaces bytes that are not UTF-8, has changed the length of a text. No document settles what an
+/// HTTP API does with such bytes. A text that was sent with this character keeps its length.
+fn has_replaced_bytes(text: &str, headers: &HeaderMap) -> bool {
+    let sent = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    sent.is_some_and(|sent: usize| sent != text.len()) && text.contains(char::REPLACEMENT_CHARACTER)
 }
 
 fn headers(
@@ -317,6 +332,23 @@ mod tests {
         assert_eq!(event("relative", "").into_request().unwrap_err(), UnusableEvent::Address);
         let long = format!("/{}", "a".repeat(70_000));
         assert_eq!(event(&long, "").into_request().unwrap_err(), UnusableEvent::Address);
+    }
+
+    #[test]
+    fn a_text_of_which_bytes_were_replaced_is_refused_and_one_sent_so_is_not() {
+        let sent = |bytes: &[u8]| {
+            let mut event = event("/", "");
+            event.is_base64_encoded = false;
+            event.headers.insert("content-length".to_owned(), bytes.len().to_string());
+            event.body = Some(String::from_utf8_lossy(bytes).into_owned());
+            event.into_request().map(|request| request.into_body().to_vec())
+        };
+        for latin_1 in [&b"Z\xfcrich"[..], b"\xff", b"\xef\xbb\xbfna\xefve"] {
+            assert_eq!(sent(latin_1), Err(UnusableEvent::ReplacedBytes));
+        }
+        for utf_8 in ["Zürich", "\u{fffd}", "\u{feff}na\u{fffd}ve", ""] {
+            assert_eq!(sent(utf_8.as_bytes()), Ok(utf_8.as_bytes().to_vec()));
+        }
     }
 
     #[test]

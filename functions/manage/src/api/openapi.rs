@@ -356,7 +356,8 @@ fn problem_schema() -> Value {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
-        "required": ["type", "title", "status", "code", "request_id"],
+        // API Gateway's own refusals at the streaming address may be without `status`.
+        "required": ["type", "title", "code", "request_id"],
         "properties": {
             "type": {"type": "string", "format": "uri"},
             "title": {"type": "string"},

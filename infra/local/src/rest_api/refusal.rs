@@ -47,7 +47,7 @@ impl GatewayResponse {
 /// A refusal of API Gateway itself.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    /// Its own type, if it has one; the template's response for it comes before the one for all of its class.
+    /// Its own type, if it is known; the template's response for it comes before the one for all of its class.
     response_type: Option<&'static str>,
     status: StatusCode,
     message: String,
@@ -96,7 +96,8 @@ impl Refusal {
         Self { response_type: None, status: StatusCode::BAD_GATEWAY, message }
     }
 
-    /// The response, in the words of the template if it has any for this refusal.
+    /// The response, in the words of the template if it has any for this refusal. A status of the response for the class
+    /// "changes the status codes of all other" responses of it, in AWS' words; those with an own response are no exception.
     pub(super) fn response(
         &self,
         worded: &BTreeMap<String, GatewayResponse>,
@@ -104,9 +105,11 @@ impl Refusal {
         request_id: &str,
     ) -> Response<Body> {
         let of_class = if self.status.is_client_error() { "DEFAULT_4XX" } else { "DEFAULT_5XX" };
+        let of_class = worded.get(of_class);
         let own = self.response_type.and_then(|name| worded.get(name));
-        let worded = own.or_else(|| worded.get(of_class));
-        let status = worded.and_then(|worded| StatusCode::from_u16(worded.status?).ok());
+        let status = [of_class, own].into_iter().flatten().find_map(|worded| worded.status);
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        let worded = own.or(of_class);
         let template = worded.and_then(|worded| worded.body.as_deref());
         let body = self.body(template.unwrap_or(r#"{"message":$context.error.messageString}"#));
         let body = body
@@ -124,7 +127,7 @@ impl Refusal {
     }
 
     fn body(&self, template: &str) -> String {
-        let response_type = self.response_type.unwrap_or("DEFAULT_4XX");
+        let response_type = self.response_type.unwrap_or("UNKNOWN");
         template
             .replace("$context.error.messageString", &json!(self.message).to_string())
             .replace("$context.error.message", &self.message)
@@ -214,5 +217,29 @@ mod tests {
         assert_eq!((status, body), (413, json!({"said": "Request Too Long"})));
         let (status, _, body) = answered(&Refusal::malformed_answer(), template).await;
         assert_eq!((status, body), (502, json!({"message": "Internal server error"})));
+        // A status for the whole class takes the place of every other.
+        let template = template.replace(
+            "ResponseType: DEFAULT_4XX",
+            "ResponseType: DEFAULT_4XX\n      StatusCode: '404'",
+        );
+        let refusal = Refusal::missing_parameters(&["Authorization"]);
+        assert_eq!(answered(&refusal, &template).await.0, 404);
+        assert_eq!(answered(&Refusal::malformed_answer(), &template).await.0, 502);
+    }
+
+    #[tokio::test]
+    async fn refusals_without_a_response_of_their_own_keep_their_status_in_the_template_s_words() {
+        for (refusal, status, code) in [
+            (Refusal::unknown_address(&with_key()), 403, "request_refused"),
+            (Refusal::malformed_answer(), 502, "service_unavailable"),
+        ] {
+            let (got, headers, body) = answered(&refusal, crate::template::TEMPLATE).await;
+            assert_eq!((got, &body["code"]), (status, &json!(code)));
+            assert_eq!(
+                (&body["status"], body.to_string().contains("adoc_")),
+                (&Value::Null, false)
+            );
+            assert_eq!(headers.contains_key("retry-after"), status >= 500);
+        }
     }
 }

@@ -247,6 +247,7 @@ pub(crate) fn of(code: Code) -> Text {
         | Code::UnsupportedMediaType
         | Code::FormRefused
         | Code::RequestTooLarge
+        | Code::RequestRefused
         | Code::HeaderTooLarge
         | Code::IntegrationNotFound
         | Code::OrganizationNotAllowed

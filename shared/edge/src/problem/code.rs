@@ -99,6 +99,9 @@ codes! {
     RequestTooLarge = "request_too_large", PAYLOAD_TOO_LARGE,
         "The request is too large",
         "Send a smaller request; the limits are in the documentation.";
+    RequestRefused = "request_refused", FORBIDDEN,
+        "The request was refused before it reached the service",
+        "Compare the address with the routes in /openapi.json, and the request with the limits in the documentation.";
     HeaderTooLarge = "header_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "A request header is too large",
         "Send a shorter Authorization header; the limit is 8 kB.";
@@ -279,7 +282,7 @@ codes! {
         "Name one integration in the header x-ado-connect-integration, or a connection in place of `me`.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS retry 2,
         "Too many calls for the limit that the operator has set",
-        "Try again after the time in the Retry-After header; the RateLimit header has the number of calls left.";
+        "Try again after the time in the Retry-After header.";
     ConcurrencyLimited = "concurrency_limited", TOO_MANY_REQUESTS retry 2,
         "Too many calls at the same time for the limit that the operator has set",
         "Try again when one of the calls under way has ended.";

@@ -91,8 +91,11 @@ async fn refusals_are_the_same_and_only_the_proxy_is_served() {
     let request = world.request_at(&Caller::Nobody, Method::GET, &proxied);
     world.send(request).await.expect_problem(401, "missing_credentials");
     for path in ["/integrations", "/api-keys", "/health", "/authorize?session=x", "/"] {
-        let request = world.request_at(&Caller::Operator, Method::GET, &url(path));
+        let request = world.request_at(&Caller::Nobody, Method::GET, &url(path));
         world.send(request).await.expect_problem(404, "not_found");
+        // API Gateway takes `Authorization` for a signature there, and the status of that refusal stays its own.
+        let request = world.request_at(&Caller::Operator, Method::GET, &url(path));
+        world.send(request).await.expect_problem_without_status(403, "request_refused");
     }
 }
 
@@ -124,15 +127,16 @@ async fn the_first_byte_arrives_before_the_last_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_megabytes_pass_through_little_memory() {
+async fn nearly_two_hundred_megabytes_pass_through_little_memory() {
+    const BYTES: u64 = 199_900_000;
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    let large = large_attachment(&world, 200_000_000, None);
+    let large = large_attachment(&world, BYTES, None);
     let base = world.stack.streaming_url();
     let url = format!("{base}/proxy/{connection}/{ATTACHMENTS}/{large}");
     let request = world.request_at(&Caller::Application, Method::GET, &url);
     let mut answer = request.send().await.unwrap().error_for_status().unwrap();
-    let mut expected = LargeContent::new(200_000_000).flatten();
+    let mut expected = LargeContent::new(BYTES).flatten();
     let mut received = 0_u64;
     while let Some(chunk) = answer.chunk().await.unwrap() {
         received += chunk.len() as u64;
@@ -141,7 +145,7 @@ async fn two_hundred_megabytes_pass_through_little_memory() {
             assert!(chunk.iter().copied().eq(expected.by_ref().take(chunk.len())));
         }
     }
-    assert_eq!(received, 200_000_000);
+    assert_eq!(received, BYTES);
     let peak = world.stack.peak_memory("streaming-proxy").await.unwrap();
     println!("the function's process held at most {} kB", peak / 1000);
     assert!(peak < 64_000_000, "{peak} bytes");
@@ -195,7 +199,8 @@ async fn api_gateway_s_refusals_never_repeat_a_key() {
     for path in ["/health", "/proxy", "/", ""] {
         let get = || world.plain_get(&format!("{base}{path}"));
         for request in [get().bearer_auth(&key), get().basic_auth("any", Some(&key))] {
-            let refused = world.send(request).await.expect_problem(404, "not_found");
+            let refused = world.send(request).await;
+            let refused = refused.expect_problem_without_status(403, "request_refused");
             let answered = format!("{refused:?}");
             let repeated =
                 ["adoc_", "Bearer", "Basic"].iter().find(|part| answered.contains(**part));
@@ -240,7 +245,7 @@ async fn a_query_is_refused_split_or_regrouped_as_the_page_says() {
 async fn an_answer_that_lambda_cannot_stream_is_refused_before_its_first_byte() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    let large = large_attachment(&world, 210_000_000, None);
+    let large = large_attachment(&world, 200_000_001, None);
     let path = format!("{ATTACHMENTS}/{large}");
     let refused = world.streamed(&connection, &path).await;
     let refused = refused.expect_problem(502, "response_too_large").json();
@@ -249,7 +254,7 @@ async fn an_answer_that_lambda_cannot_stream_is_refused_before_its_first_byte() 
     // Its parts pass.
     let url = format!("{}/proxy/{connection}/{path}", world.stack.streaming_url());
     let part = world.request_at(&Caller::Application, Method::GET, &url);
-    let part = world.send(part.header("range", "bytes=209000000-209999999")).await.expect(206);
+    let part = world.send(part.header("range", "bytes=199000001-200000000")).await.expect(206);
     assert_eq!(part.body.len(), 1_000_000);
     // Through the gateway the refusal leads to the streaming proxy, for what that can stream.
     let refused = world.proxied(&connection, &path).await;
@@ -262,7 +267,7 @@ async fn an_answer_that_lambda_cannot_stream_is_refused_before_its_first_byte() 
 async fn an_answer_of_unknown_length_is_broken_off_where_lambda_would_end_it() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
-    let large = large_attachment(&world, 230_000_000, None);
+    let large = large_attachment(&world, 205_000_000, None);
     world.devops().inject(Fault::on("wit.attachments.get").without_length());
     let base = world.stack.streaming_url();
     let url = format!("{base}/proxy/{connection}/{ATTACHMENTS}/{large}");
@@ -277,7 +282,7 @@ async fn an_answer_of_unknown_length_is_broken_off_where_lambda_would_end_it() {
         }
     };
     assert_eq!(ended, "broken off");
-    assert!((200_000_000..209_715_200).contains(&received), "{received}");
+    assert!((190_000_000..200_000_000).contains(&received), "{received}");
     let line = world.logged(|line| line.contains("\"stream_end\":\"too_large\"")).await;
     assert!(line.contains("\"StreamsTooLarge\":1"), "{line}");
 }
