@@ -30,8 +30,7 @@ async fn assert_unserved(world: &World, connection: &str, code: &str) {
 
 async fn assert_served(world: &World, connection: &str) {
     world.proxied(connection, PROJECTS).await.expect(200);
-    let path = format!("/connections/{connection}/refresh");
-    world.ask(&Caller::Application, Method::POST, &path).await.expect(200);
+    world.renew(connection).await.expect(200);
 }
 
 async fn put(world: &World, changes: Value) {
