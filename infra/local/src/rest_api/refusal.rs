@@ -202,9 +202,7 @@ mod tests {
                     application/json: '{"type":"$stageVariables.publicUrl/problems/x","request_id":"$context.requestId"}'
               Others:
                 Type: AWS::ApiGateway::GatewayResponse
-                Properties:
-                  ResponseType: DEFAULT_4XX
-                  ResponseTemplates: {application/json: '{"said":$context.error.messageString}'}
+                Properties: {ResponseType: DEFAULT_4XX, ResponseTemplates: {application/json: '{"said":$context.error.messageString}'}}
         "#;
         let (status, headers, body) =
             answered(&Refusal::missing_parameters(&["Authorization"]), template).await;
@@ -218,10 +216,8 @@ mod tests {
         let (status, _, body) = answered(&Refusal::malformed_answer(), template).await;
         assert_eq!((status, body), (502, json!({"message": "Internal server error"})));
         // A status for the whole class takes the place of every other.
-        let template = template.replace(
-            "ResponseType: DEFAULT_4XX",
-            "ResponseType: DEFAULT_4XX\n      StatusCode: '404'",
-        );
+        let template = template
+            .replace("ResponseType: DEFAULT_4XX", "ResponseType: DEFAULT_4XX, StatusCode: '404'");
         let refusal = Refusal::missing_parameters(&["Authorization"]);
         assert_eq!(answered(&refusal, &template).await.0, 404);
         assert_eq!(answered(&Refusal::malformed_answer(), &template).await.0, 502);
