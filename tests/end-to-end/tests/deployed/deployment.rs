@@ -184,7 +184,7 @@ impl Deployment {
         aws_sdk_secretsmanager::Client::new(&self.aws)
     }
 
-    fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.aws)
     }
 

@@ -1,6 +1,7 @@
 //! A first deployment that fails, and the README's way out of it.
 
 use end_to_end::documents::Document;
+use serde_json::json;
 
 use crate::account::Account;
 use crate::stack;
@@ -10,9 +11,12 @@ use crate::stack;
 /// AWS refuses to deploy to a stack in the state `ROLLBACK_COMPLETE`; the emulator does not. So this shows that the
 /// commands lead out of that state, and not that they are needed.
 pub async fn fail_and_start_again(account: &Account) {
-    let template = stack::changed_template("failing.yaml", |template| {
-        let failing = "\nResources:\n  Failing:\n    Type: AWS::SSM::Parameter\n    DependsOn: [IntegrationsTable, ConnectionsTable, TokensTable]\n    Properties: {Type: String, Value: '{{resolve:secretsmanager:there-is-no-such-secret}}'}\n\n";
-        template.replacen("\nResources:\n", failing, 1)
+    let template = stack::changed_template("failing.json", |template| {
+        template["Resources"]["Failing"] = json!({
+            "Type": "AWS::SSM::Parameter",
+            "DependsOn": ["IntegrationsTable", "ConnectionsTable", "TokensTable"],
+            "Properties": {"Type": "String", "Value": "{{resolve:secretsmanager:there-is-no-such-secret}}"},
+        });
     });
     let parameters = [("Architecture", "x86_64")];
     assert!(!stack::deploy(account, &template, &parameters).await, "the deployment succeeds");

@@ -16,10 +16,14 @@ pub fn template() -> PathBuf {
     told("SAM_BUILD").join("template.yaml")
 }
 
-/// Writes a changed copy of the built template beside it, so that it finds the same built functions.
-pub fn changed_template(name: &str, change: impl FnOnce(String) -> String) -> PathBuf {
+/// Writes a changed copy of the built template beside it, so that it finds the same built functions. `sam build` writes
+/// intrinsic functions in full, so a copy in JSON means the same.
+pub fn changed_template(name: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
+    let built = std::fs::read_to_string(template()).unwrap();
+    let mut changed: Value = serde_saphyr::from_str(&built).unwrap();
+    change(&mut changed);
     let path = template().with_file_name(name);
-    std::fs::write(&path, change(std::fs::read_to_string(template()).unwrap())).unwrap();
+    std::fs::write(&path, changed.to_string()).unwrap();
     path
 }
 

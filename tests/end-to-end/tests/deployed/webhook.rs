@@ -19,21 +19,18 @@ const DESTINATION: &str = "arn:aws:events:us-east-1:000000000000:api-destination
 /// The template's default for `WebhookHeader`.
 const HEADER: &str = "x-ado-connect-webhook";
 
-/// Returns the template without the resources that the emulator's CloudFormation does not know.
-pub fn without_unknown_resources(template: &str) -> String {
-    let mut kept = String::new();
-    for block in template.split_inclusive("\n\n") {
-        let is_unknown = ["WebhookConnection:", "WebhookDestination:"]
-            .iter()
-            .any(|name| block.trim_start().starts_with(name));
-        if !is_unknown {
-            kept.push_str(block);
-        }
+/// Removes the resources that the emulator's CloudFormation does not know, and leads to the destination made here.
+pub fn remove_unknown_resources(template: &mut Value) {
+    let resources = template["Resources"].as_object_mut().unwrap();
+    for unknown in ["WebhookConnection", "WebhookDestination"] {
+        resources.remove(unknown).expect("the template has it");
     }
-    assert!(!kept.contains("AWS::Events::Connection") && !kept.contains("AWS::Events::ApiDest"));
-    let attribute = "!GetAtt WebhookDestination.Arn";
-    assert!(kept.contains(attribute));
-    kept.replace(attribute, DESTINATION)
+    let attribute = json!({"Fn::GetAtt": ["WebhookDestination", "Arn"]});
+    let target = resources["WebhookRule"]["Properties"]["Targets"].pointer_mut("/0/Arn").unwrap();
+    let statement = "/Properties/Policies/0/PolicyDocument/Statement/0/Resource";
+    assert_eq!(std::mem::replace(target, json!(DESTINATION)), attribute);
+    let allowed = resources["WebhookRole"].pointer_mut(statement).unwrap();
+    assert_eq!(std::mem::replace(allowed, json!(DESTINATION)), attribute);
 }
 
 /// A server that events are posted to.
