@@ -17,6 +17,7 @@
 mod answer;
 mod browser;
 pub mod documents;
+mod federation;
 mod identity_provider;
 mod leaks;
 pub mod portal;
@@ -25,6 +26,7 @@ mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
+pub use federation::trust_only;
 pub use identity_provider::{IdentityProvider, LATER};
 pub use steps::at_every_step;
 pub use world::{Caller, INTEGRATION, PROJECTS, World};

@@ -1,26 +1,9 @@
 //! Signing in to Entra with a token of AWS, without any secret.
 
-use emulators::entra::{DEFAULT_CLIENT_ID, FederatedCredential};
-use end_to_end::{Caller, INTEGRATION, World};
+use end_to_end::{Caller, INTEGRATION, World, trust_only};
 use jiff::SignedDuration;
-use local::{names, sts};
+use local::names;
 use serde_json::{Value, json};
-
-/// Makes the app trust only this subject of AWS.
-fn trust_only(world: &World, subject: &str) {
-    world
-        .entra()
-        .change_app(DEFAULT_CLIENT_ID, |app| {
-            app.secrets.clear();
-            app.federated_credentials = vec![FederatedCredential {
-                issuer: sts::ISSUER.to_owned(),
-                subject: subject.to_owned(),
-                audience: "api://AzureADTokenExchange".to_owned(),
-                public_key_pem: sts::public_key_pem().to_owned(),
-            }];
-        })
-        .unwrap();
-}
 
 /// Returns the finding of `verify` about the credential.
 async fn credential_finding(world: &World) -> Value {
@@ -33,7 +16,7 @@ async fn credential_finding(world: &World) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_connects_and_calls_and_is_renewed_without_any_client_secret() {
     let world = World::start().await;
-    trust_only(&world, names::FEDERATION_ROLE_ARN);
+    trust_only(world.entra(), names::FEDERATION_ROLE_ARN);
     let federated = json!({"client_credential": {"kind": "federated"}});
     let put = world.put_integration(INTEGRATION, federated).await.expect(200).json();
     assert_eq!(put["client_credential"]["kind"], "federated");
@@ -58,7 +41,7 @@ async fn a_user_connects_and_calls_and_is_renewed_without_any_client_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requested_tokens_never_outlive_their_session() {
     let world = World::start().await;
-    trust_only(&world, names::FEDERATION_ROLE_ARN);
+    trust_only(world.entra(), names::FEDERATION_ROLE_ARN);
     // The session is about to end, and tokens are too short-lived to be cached.
     world.stack.aws().sts.set(|settings| {
         settings.session = SignedDuration::from_secs(350);
@@ -94,7 +77,7 @@ async fn an_account_without_tokens_is_a_fault_of_the_integration_and_costs_no_co
     assert_eq!(world.connection(&connection).await["status"], "active");
 
     // An operator enables it and runs `verify`.
-    trust_only(&world, names::FEDERATION_ROLE_ARN);
+    trust_only(world.entra(), names::FEDERATION_ROLE_ARN);
     world.stack.aws().sts.set(|settings| settings.refusal = None);
     assert_eq!(credential_finding(&world).await["status"], "ok");
     world.renew(&connection).await.expect(200);
@@ -103,7 +86,7 @@ async fn an_account_without_tokens_is_a_fault_of_the_integration_and_costs_no_co
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_reports_an_app_that_trusts_another_role() {
     let world = World::start().await;
-    trust_only(&world, "arn:aws:iam::000000000000:role/another");
+    trust_only(world.entra(), "arn:aws:iam::000000000000:role/another");
     let federated = json!({"client_credential": {"kind": "federated"}});
     world.put_integration(INTEGRATION, federated).await.expect(200);
     let finding = credential_finding(&world).await;

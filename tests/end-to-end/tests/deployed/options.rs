@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, FederatedCredential};
-use local::sts;
+use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
+use end_to_end::trust_only;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -110,16 +110,7 @@ async fn renews_its_client_secret(deployed: &Deployment, function: &str) {
 
 /// Replaces the client secret by the trust in the federation role, and leaves the app no secret at all.
 async fn signs_in_without_a_secret(deployed: &Deployment, subject: &str) {
-    let trust = |app: &mut emulators::entra::AppRegistration| {
-        app.secrets.clear();
-        app.federated_credentials = vec![FederatedCredential {
-            issuer: sts::ISSUER.to_owned(),
-            subject: subject.to_owned(),
-            audience: "api://AzureADTokenExchange".to_owned(),
-            public_key_pem: sts::public_key_pem().to_owned(),
-        }];
-    };
-    deployed.entra.change_app(DEFAULT_CLIENT_ID, trust).unwrap();
+    trust_only(&deployed.entra, subject);
     let operator = deployed.operator_key().await;
     let path = "/integrations/azure-devops/client-credential";
     let federated = json!({"kind": "federated"});
