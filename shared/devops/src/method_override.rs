@@ -1,18 +1,18 @@
 //! Requests that name another method than their own. Azure DevOps obeys `X-HTTP-Method-Override` of a `POST`, so a rule
-//! that allows the `POST` would allow a `PATCH`. Such a request is refused: without the override it would do something
-//! that its sender did not mean.
+//! that allows the `POST` would allow a `PATCH`. Such a request is refused rather than sent without the override, because
+//! its sender did not mean that.
 
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use url::form_urlencoded;
 
-/// The headers by which servers are told another method.
+/// The headers that name another method.
 pub(crate) const HEADERS: [&str; 3] =
     ["x-http-method-override", "x-http-method", "x-method-override"];
-/// In queries and forms, where frameworks read `_method`, too.
+/// The parameter of queries and forms that names another method to some frameworks.
 const PARAMETER: &str = "_method";
 
-/// A request names another method than its own.
+/// The header or parameter by which a request names another method than its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` names another method. Send the call with its own method.")]
 pub struct MethodOverride(pub &'static str);
@@ -30,18 +30,24 @@ pub fn refuse_in_headers(headers: &HeaderMap) -> Result<(), MethodOverride> {
 /// # Errors
 /// [`MethodOverride`] if there is one.
 pub fn refuse_in_form(headers: &HeaderMap, body: &[u8]) -> Result<(), MethodOverride> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.to_ascii_lowercase();
-    if kind.starts_with("application/x-www-form-urlencoded") {
-        return refuse_parameters(body);
+    // Compared as bytes: a media type stays one, whatever its parameters contain.
+    let is_sent_as = |form: &str| {
+        let mut kinds = headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
+        kinds.any(|kind| begins_with(kind.trim_ascii_start(), form))
+    };
+    if is_sent_as("application/x-www-form-urlencoded") {
+        refuse_parameters(body)?;
     }
-    if kind.starts_with("multipart/form-data") {
-        let body = body.to_ascii_lowercase();
-        let is_in = |name: &&&str| body.windows(name.len()).any(|text| text == name.as_bytes());
-        // The longest name contains the second one.
-        return HEADERS.iter().find(is_in).map_or(Ok(()), |name| Err(MethodOverride(name)));
+    if is_sent_as("multipart/form-data") {
+        let is_in = |name: &&str| (0..body.len()).any(|at| begins_with(&body[at..], name));
+        // The first name contains the second, and is tried before it.
+        return HEADERS.into_iter().find(is_in).map_or(Ok(()), |name| Err(MethodOverride(name)));
     }
     Ok(())
+}
+
+fn begins_with(bytes: &[u8], text: &str) -> bool {
+    bytes.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
 }
 
 /// Looks for an override in a query.
@@ -49,7 +55,7 @@ pub(crate) fn refuse_in_query(query: &str) -> Result<(), MethodOverride> {
     refuse_parameters(query.as_bytes())
 }
 
-/// Looks at the name of one header.
+/// Refuses a header by its name.
 pub(crate) fn refuse_header(name: &str) -> Result<(), MethodOverride> {
     let name = name.trim();
     let known = HEADERS.into_iter().find(|known| known.eq_ignore_ascii_case(name));
@@ -67,7 +73,7 @@ fn refuse_parameters(encoded: &[u8]) -> Result<(), MethodOverride> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
 
     use super::*;
 
@@ -99,6 +105,19 @@ mod tests {
             );
         }
         assert_eq!(refuse_in_query("_Method=put"), Err(MethodOverride("_method")));
+    }
+
+    #[test]
+    fn a_form_is_one_whatever_else_its_content_type_contains() {
+        let body = b"X-HTTP-Method-Override=PATCH";
+        let overridden = Err(MethodOverride(HEADERS[0]));
+        let unreadable = b"application/x-www-form-urlencoded; x=\xe9";
+        let value = HeaderValue::from_bytes(unreadable).unwrap();
+        let headers = [(CONTENT_TYPE, value)].into_iter().collect();
+        assert_eq!(refuse_in_form(&headers, body), overridden);
+        let mut two = of_type("application/json");
+        two.append(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        assert_eq!(refuse_in_form(&two, body), overridden);
     }
 
     #[test]
