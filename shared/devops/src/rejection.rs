@@ -20,7 +20,8 @@ mod person;
 mod sign_in;
 mod text;
 
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use ground::media_type;
+use http::header::{CONTENT_DISPOSITION, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::address::Address;
@@ -184,9 +185,7 @@ pub fn is_read_in_body(status: StatusCode, headers: &HeaderMap) -> bool {
 
 /// Returns whether a body is HTML to be displayed. A sign-in page is never offered as a file.
 fn is_page(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(kind.as_str(), "text/html" | "application/xhtml+xml")
+    matches!(media_type::of(headers).as_str(), "text/html" | "application/xhtml+xml")
         && !headers.contains_key(CONTENT_DISPOSITION)
 }
 

@@ -7,6 +7,7 @@
 //!   minted       secrets of 256 random bits, each kind a type
 //!   random       the source of minted and jittered values, as a parameter
 //!   http         the one HTTP client, bounded bodies, the addresses that may receive a secret
+//!   media_type   the type of a body, without its parameters
 //!   bearer_token an access token that is valid in a header
 //!   transport    one request and its whole response, as a function that a simulation can replace
 //!   retry_after  the wait that an answer asks for
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod fetch;
 pub mod fields;
 pub mod http;
+pub mod media_type;
 pub mod minted;
 pub mod random;
 pub mod remembered;

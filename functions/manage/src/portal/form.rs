@@ -3,8 +3,8 @@
 use edge::gateway::Request;
 use edge::parameters::JSON_LIMIT;
 use edge::problem::{Code, FieldError, Problem};
+use ground::media_type;
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -38,9 +38,7 @@ impl Form {
             return Err(Problem::new(Code::RequestTooLarge)
                 .detail(format!("The form may have at most {JSON_LIMIT} bytes.")));
         }
-        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if media_type::of(request.headers()) != "application/x-www-form-urlencoded" {
             return Err(Problem::new(Code::UnsupportedMediaType)
                 .detail("The portal takes forms as browsers send them."));
         }

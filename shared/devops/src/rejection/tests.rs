@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use http::header::CONTENT_TYPE;
+
 use super::*;
 
 const API: &str = "/mycompany/_apis/projects";
