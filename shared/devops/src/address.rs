@@ -25,6 +25,7 @@ use url::{Position, Url};
 use crate::host::Host;
 use crate::method_override::{MethodOverride, refuse_in_query};
 use crate::organization::OrganizationName;
+pub(crate) use path::without_parameters;
 use path::{Ambiguous, Path, Segment};
 
 /// The characters that the URL standard encodes in the query of an `https` address, besides those beyond ASCII.

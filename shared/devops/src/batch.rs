@@ -11,10 +11,11 @@
 mod json;
 mod multipart;
 
+use ground::media_type;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 
-use crate::address::{Address, AddressError};
+use crate::address::{Address, AddressError, without_parameters};
 use crate::headers;
 use crate::method_override::{self, MethodOverride};
 use crate::policy::METHODS;
@@ -27,14 +28,14 @@ pub const MOST_CALLS: usize = 200;
 pub struct BatchedCall {
     /// Its method.
     pub method: Method,
-    /// Its address: more than one if servers may read it in several ways.
+    /// Its address; several if servers may resolve it in several ways.
     pub readings: Vec<Address>,
 }
 
 /// Why a batch is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// It cannot be read for certain.
+    /// Its calls cannot be read for certain.
     #[error("The batch {0}, so its calls cannot be judged.")]
     Unreadable(&'static str),
     /// One of its calls names another method than its own.
@@ -52,12 +53,12 @@ struct Written<'a> {
     form: Form,
 }
 
-/// The base of a relative address.
+/// The kind of a batch, which decides the base of relative addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Below the organization.
+    /// The organization; a `uri` always begins with a slash.
     WorkItems,
-    /// Below the host if it begins with a slash, else beside the batch.
+    /// The host for an address that begins with a slash; for another one, the address of the batch itself.
     OData,
 }
 
@@ -71,7 +72,7 @@ pub fn calls(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Option<Vec<BatchedCall>>, BatchError> {
-    // A client may look a batch up (OPTIONS) before it sends one.
+    // A client may ask for the route of batches (OPTIONS) before it sends one.
     if !is_batch(address) || (method.is_safe() && body.is_empty()) {
         return Ok(None);
     }
@@ -86,11 +87,10 @@ pub fn calls(
         _ => return Err(BatchError::Unreadable("has several types")),
     };
     let text = std::str::from_utf8(body).map_err(|_| BatchError::Unreadable("is not UTF-8"))?;
-    let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
-    let read = |written: &Written<'_>| written.read(address);
-    let calls = match essence.trim().to_ascii_lowercase().as_str() {
-        "multipart/mixed" => multipart::calls(text, parameters, address, &read),
-        kind if kind.ends_with("json") && is_utf8(parameters) => json::calls(text, &read),
+    let (essence, parameters) = media_type::split(kind);
+    let calls = match essence.as_str() {
+        "multipart/mixed" => multipart::calls(text, parameters, address),
+        kind if kind.ends_with("json") && is_utf8(parameters) => json::calls(text, address),
         _ => Err(BatchError::Unreadable("is neither JSON nor multipart/mixed in UTF-8")),
     }?;
     if calls.len() > MOST_CALLS {
@@ -100,8 +100,8 @@ pub fn calls(
 }
 
 fn is_batch(address: &Address) -> bool {
-    let name = |segment: &str| segment.split(';').next().unwrap_or_default().trim().to_lowercase();
-    address.segments().any(|segment| name(segment) == "$batch")
+    let names_batch = |name: &str| name.trim().eq_ignore_ascii_case("$batch");
+    address.segments().map(without_parameters).any(names_batch)
 }
 
 fn is_utf8(parameters: &str) -> bool {
@@ -130,7 +130,15 @@ impl Written<'_> {
             Some((path, query)) => (path, Some(query)),
             None => (self.uri, None),
         };
-        let at = |host: &str, path: &str| Address::parse(host, path, query, &allowed);
+        // Addresses above the organizations are for calls by themselves.
+        let at = |host: &str, path: &str| {
+            let address = Address::parse(host, path, query, &allowed)?;
+            if address.organization().is_some() {
+                Ok(address)
+            } else {
+                Err(AddressError::OrganizationNotAllowed)
+            }
+        };
         if let Some((scheme, rest)) = path.split_once("://") {
             if !scheme.eq_ignore_ascii_case("https") {
                 return Err(BatchError::Unreadable("has a call with another scheme than https"));
@@ -144,7 +152,7 @@ impl Written<'_> {
         match (self.form, path.starts_with('/')) {
             (Form::WorkItems, true) => {
                 let mut readings = vec![at(batch.host(), &format!("/{organization}{path}"))?];
-                // Perhaps a server accepts the path of the host, too.
+                // A server may also accept the path of the host.
                 readings.extend(at(batch.host(), path).ok());
                 Ok(readings)
             }

@@ -5,17 +5,17 @@
 //! end it. Areas are recognised by words in their names, because Microsoft adds areas: `Tokens`, `Token`, `TokenAdmin`,
 //! `TokenAuth`, `TokenIssue`, `TokenOAuth2`, `DelegatedAuth`, `OAuth2`, `WebPlatformAuth`. No other area has such a word.
 //!
-//! | closed | by which |
+//! | group | recognised by |
 //! | --- | --- |
 //! | credentials | areas with `token` or `auth` in their names, the host `vstoken`, the web pages `_usersSettings`, `_details` |
 //! | contributions | `Contribution`: its body names data providers, which read nearly everything and issue tokens and SSH keys |
-//! | hooks | areas with `hook` in their names, `notification`, the host `vssh`: they send events to any address, from then on |
+//! | hooks | areas with `hook` in their names, `notification`, the host `vssh`: from then on they send events to any address |
 //!
-//! Open areas that also keep something: `serviceendpoint`, `distributedtask`, `extensionmanagement`, `graph`, `security`,
-//! `accesscontrollists`. What they keep is the organization's, seen and withdrawn by its administrators there, under rights
-//! that the user needs; they mint nothing for the user. `allowed_calls` narrows them.
+//! Areas that stay open although their changes persist: `serviceendpoint`, `distributedtask`, `extensionmanagement`,
+//! `graph`, `security`, `accesscontrollists`. Their changes need rights of the user and belong to the organization, whose
+//! administrators see and withdraw them there; no credential of the user comes out. `allowed_calls` narrows them.
 
-use crate::address::Address;
+use crate::address::{Address, without_parameters};
 use crate::host::Family;
 
 /// A group of areas that are closed unless an integration opens them.
@@ -63,8 +63,8 @@ impl ClosedArea {
         (host == Family::Vssh.host()).then_some(Self::Hooks)
     }
 
-    /// Returns the group of an area's name, which is folded.
-    fn of_area(name: &str) -> Option<Self> {
+    /// Returns the group of an area with this name, in lower case.
+    pub(crate) fn of_area(name: &str) -> Option<Self> {
         if name.contains("token") || name.contains("auth") {
             Some(Self::Credentials)
         } else if name.starts_with("contribution") {
@@ -78,8 +78,8 @@ impl ClosedArea {
 }
 
 impl Address {
-    /// Returns the closed group that this address is in, if any. Judged on every host, at every depth: after each `_apis`
-    /// of the path as a server reads it.
+    /// Returns the closed group that this address is in, if any. Every area after an `_apis` is judged, on every host and at
+    /// every depth of the path as a server reads it.
     pub fn closed_area(&self) -> Option<ClosedArea> {
         let segments: Vec<String> = self.segments().map(folded).collect();
         let area = |at: usize| {
@@ -99,11 +99,10 @@ impl Address {
     }
 }
 
-/// Returns a segment as the most lenient server would compare it: in lower case by either case mapping, without parameters,
-/// blanks, full stops and other characters that no area has.
+/// Returns a segment as the most lenient server would compare it: in lower case by either case mapping, without its
+/// parameters, and without blanks, full stops and other characters that no area has.
 fn folded(segment: &str) -> String {
-    let name = segment.split(';').next().unwrap_or_default();
-    let lower = name.to_uppercase().to_lowercase();
+    let lower = without_parameters(segment).to_uppercase().to_lowercase();
     lower.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
 }
 
@@ -226,7 +225,7 @@ mod tests {
     }
 
     proptest! {
-        /// What a server finds after `_apis`, however it is written, is closed.
+        /// The area that a server finds after `_apis` is closed in every spelling.
         #[test]
         fn no_spelling_of_an_area_of_credentials_is_open(
             prefix in "(/[a-z]{1,4}|/%2f|/DefaultCollection){0,3}",

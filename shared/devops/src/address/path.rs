@@ -148,7 +148,8 @@ fn ambiguity(decoded: &str) -> Option<&'static str> {
         return Some("bytes that are not UTF-8");
     }
     let is_split = decoded.contains(SEPARATORS);
-    let is_nothing = |part: &str| !(is_split && part.is_empty()) && reads_as_dots(name(part));
+    let is_nothing =
+        |part: &str| !(is_split && part.is_empty()) && reads_as_dots(without_parameters(part));
     if decoded.split(SEPARATORS).any(is_nothing) {
         return Some("a segment of nothing but dots or blanks");
     }
@@ -157,7 +158,9 @@ fn ambiguity(decoded: &str) -> Option<&'static str> {
     }
     let unfolded = decoded_to_the_end(decoded);
     let separators = |text: &str| text.matches(SEPARATORS).count();
-    let is_dots = |part: &str| name(part).contains(DOTS) && reads_as_dots(name(part));
+    let is_dots = |part: &str| {
+        without_parameters(part).contains(DOTS) && reads_as_dots(without_parameters(part))
+    };
     if separators(&unfolded) > separators(decoded) || unfolded.split(SEPARATORS).any(is_dots) {
         return Some("a slash, a backslash or a dot segment that is encoded twice");
     }
@@ -206,8 +209,8 @@ fn is_session_without_cookies(segment: &str) -> bool {
     true
 }
 
-/// Returns a segment without parameters, which some readers drop, as in `..;x`.
-fn name(segment: &str) -> &str {
+/// Returns a segment without its parameters, which some readers drop, as in `..;x`.
+pub(crate) fn without_parameters(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }
 

@@ -1,5 +1,5 @@
-//! Batches in JSON. Names are accepted in one spelling, once, and unknown ones not at all: servers differ in what they make
-//! of a second `Method`.
+//! Batches in JSON. A member is accepted in one spelling and once, and an unknown one is refused, because servers disagree
+//! about a second `Method`.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{BatchError, BatchedCall, Form, Written, refuse_headers};
+use crate::address::Address;
 
 /// A call of `wit/$batch`.
 #[derive(Deserialize)]
@@ -43,10 +44,7 @@ struct ODataCalls {
     requests: Vec<ODataCall>,
 }
 
-pub(super) fn calls(
-    text: &str,
-    read: &impl Fn(&Written<'_>) -> Result<BatchedCall, BatchError>,
-) -> Result<Vec<BatchedCall>, BatchError> {
+pub(super) fn calls(text: &str, batch: &Address) -> Result<Vec<BatchedCall>, BatchError> {
     const UNREADABLE: BatchError =
         BatchError::Unreadable("is not JSON with the known members of a call, each once");
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -54,14 +52,14 @@ pub(super) fn calls(
         let calls: Vec<WorkItemCall> = serde_json::from_str(text).map_err(|_| UNREADABLE)?;
         let read = |call: WorkItemCall| {
             refuse_headers(names(call.headers.as_ref()))?;
-            read(&Written { method: &call.method, uri: &call.uri, form: Form::WorkItems })
+            Written { method: &call.method, uri: &call.uri, form: Form::WorkItems }.read(batch)
         };
         return calls.into_iter().map(read).collect();
     }
     let calls: ODataCalls = serde_json::from_str(text).map_err(|_| UNREADABLE)?;
     let read = |call: ODataCall| {
         refuse_headers(names(call.headers.as_ref()))?;
-        read(&Written { method: &call.method, uri: &call.url, form: Form::OData })
+        Written { method: &call.method, uri: &call.url, form: Form::OData }.read(batch)
     };
     calls.requests.into_iter().map(read).collect()
 }

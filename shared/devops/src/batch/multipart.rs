@@ -1,11 +1,11 @@
 //! Batches of `multipart/mixed` (RFC 2046 section 5.1), whose parts are HTTP requests or, once more, such a batch (`OData`
 //! 4.01, section 11.7.7).
 
+use ground::media_type;
+
 use super::{BatchError, BatchedCall, Form, Written, refuse_headers};
 use crate::address::Address;
 use crate::host::Host;
-
-type Read<'a> = dyn Fn(&Written<'_>) -> Result<BatchedCall, BatchError> + 'a;
 
 const UNREADABLE: BatchError =
     BatchError::Unreadable("is not certain to be multipart/mixed of HTTP requests");
@@ -14,24 +14,19 @@ pub(super) fn calls(
     body: &str,
     parameters: &str,
     batch: &Address,
-    read: &Read<'_>,
 ) -> Result<Vec<BatchedCall>, BatchError> {
     let mut calls = Vec::new();
     for part in parts(body, parameters)? {
-        let (headers, content) = head(part)?;
-        let kind = only(&headers, "content-type")?.ok_or(UNREADABLE)?;
-        let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
-        match essence.trim().to_ascii_lowercase().as_str() {
-            "application/http" => calls.push(call(content, batch, read)?),
-            // A change set, in which nothing is nested.
+        match part.essence.as_str() {
+            "application/http" => calls.push(call(part.content, batch)?),
+            // A change set.
             "multipart/mixed" => {
-                for part in parts(content, parameters)? {
-                    let (headers, content) = head(part)?;
-                    let kind = only(&headers, "content-type")?.ok_or(UNREADABLE)?;
-                    if !kind.to_ascii_lowercase().starts_with("application/http") {
+                for part in parts(part.content, part.parameters)? {
+                    // Nothing is nested in it.
+                    if part.essence != "application/http" {
                         return Err(UNREADABLE);
                     }
-                    calls.push(call(content, batch, read)?);
+                    calls.push(call(part.content, batch)?);
                 }
             }
             _ => return Err(UNREADABLE),
@@ -41,7 +36,7 @@ pub(super) fn calls(
 }
 
 /// Reads `METHOD address HTTP/1.1` and its headers.
-fn call(text: &str, batch: &Address, read: &Read<'_>) -> Result<BatchedCall, BatchError> {
+fn call(text: &str, batch: &Address) -> Result<BatchedCall, BatchError> {
     let text = text.trim_start_matches(['\r', '\n']);
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     let words: Vec<&str> = line.trim_end_matches('\r').split(' ').collect();
@@ -56,11 +51,27 @@ fn call(text: &str, batch: &Address, read: &Read<'_>) -> Result<BatchedCall, Bat
     if only(&headers, "host")?.is_some_and(|host| !same(host)) {
         return Err(UNREADABLE);
     }
-    read(&Written { method, uri, form: Form::OData })
+    Written { method, uri, form: Form::OData }.read(batch)
+}
+
+/// A part of a body, by its media type.
+struct Part<'a> {
+    essence: String,
+    parameters: &'a str,
+    content: &'a str,
+}
+
+impl<'a> Part<'a> {
+    fn parse(text: &'a str) -> Result<Self, BatchError> {
+        let (headers, content) = head(text)?;
+        let kind = only(&headers, "content-type")?.ok_or(UNREADABLE)?;
+        let (essence, parameters) = media_type::split(kind);
+        Ok(Self { essence, parameters, content })
+    }
 }
 
 /// Splits a body at its boundary. Every line that could be taken for a delimiter must be one.
-fn parts<'a>(body: &'a str, parameters: &str) -> Result<Vec<&'a str>, BatchError> {
+fn parts<'a>(body: &'a str, parameters: &str) -> Result<Vec<Part<'a>>, BatchError> {
     let boundary = boundary(parameters)?;
     let delimiter = format!("--{boundary}");
     let (mut parts, mut begun, mut at, mut is_closed) = (Vec::new(), None, 0, false);
@@ -79,7 +90,7 @@ fn parts<'a>(body: &'a str, parameters: &str) -> Result<Vec<&'a str>, BatchError
                 return Err(UNREADABLE);
             }
             if let Some(begun) = begun {
-                parts.push(&body[begun..at]);
+                parts.push(Part::parse(&body[begun..at])?);
             }
             begun = (!closes).then_some(next);
             is_closed = closes;
@@ -116,7 +127,7 @@ fn head(text: &str) -> Result<(Headers<'_>, &str), BatchError> {
             return Ok((headers, rest));
         }
         let (name, value) = line.split_once(':').ok_or(UNREADABLE)?;
-        // Neither a folded line nor a blank before the colon.
+        // A folded line or a blank before the colon is refused.
         if name.is_empty() || name.contains(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
             return Err(UNREADABLE);
         }
