@@ -98,7 +98,7 @@ impl CallRule {
     fn covers(&self, segments: &[&str], area: Option<ClosedArea>) -> bool {
         let mut covering = self.paths.iter().filter(|prefix| prefix.covers(segments));
         match area {
-            // The body decides what such a call does, so a rule must mean it.
+            // The body decides about the effect of such a call, so only a rule that names the area covers it.
             Some(ClosedArea::Contributions) => covering.any(PathPrefix::names_contributions),
             _ => self.paths.is_empty() || covering.next().is_some(),
         }
@@ -156,8 +156,10 @@ const MOST_SEGMENTS: usize = 10;
 
 impl PathPrefix {
     fn names_contributions(&self) -> bool {
-        let is_one = |segment: &Segment| matches!(segment, Segment::Named(name) if name.starts_with("contribution"));
-        self.0.iter().any(is_one)
+        self.0.iter().any(|segment| match segment {
+            Segment::Named(name) => ClosedArea::of_area(name) == Some(ClosedArea::Contributions),
+            Segment::Any => false,
+        })
     }
 
     fn covers(&self, segments: &[&str]) -> bool {
