@@ -65,10 +65,9 @@ impl Calls {
         self.retry_budget.earn(self.clock.now());
         let (mut made, mut was_broken) = (0, false);
         loop {
-            let now = self.clock.now();
             let pause = match send_once(&self.devops, target, call, token).await {
                 Ok(upstream) => {
-                    let rng = &mut self.random.clone();
+                    let (now, rng) = (self.clock.now(), &mut self.random.clone());
                     let pause = pause_before_retry(&upstream, &target.method, call, made, now, rng);
                     match pause.filter(|_| self.may_repeat(log)) {
                         Some(pause) => pause,
@@ -111,7 +110,7 @@ async fn send_once(
         .headers(with_token_and_agent(&call.headers, token))
         .body(call.body.clone());
     let request = if call.body.is_empty() && has_content(&target.method) {
-        // Otherwise nothing is sent about the length, and IIS answers 411.
+        // The HTTP client sends no length otherwise, and IIS answers 411.
         request.header(CONTENT_LENGTH, 0)
     } else {
         request
