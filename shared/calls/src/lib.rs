@@ -12,8 +12,8 @@
 //! The functions above it speak to callers and shape requests and answers. Every refusal is a [`Problem`] with a stable
 //! code. A call that may have had an effect is never sent again, and no redirect is followed.
 
+mod concurrency;
 pub mod connection;
-mod crowd;
 pub mod deadlines;
 mod destination;
 mod judge;
@@ -62,7 +62,7 @@ pub struct Stores {
     pub connections: Connections,
     /// Their integrations.
     pub integrations: Integrations,
-    /// The items that permit a call under way.
+    /// Reads the items that permit a call under way.
     pub call_items: CallItemReader,
     /// The use of the operator's limits.
     pub limits: LimitLedger,
@@ -164,15 +164,15 @@ impl Calls {
         // What the operator allows under this integration, before a token is touched.
         let permission = target.permission(&call.headers, &call.body)?;
         permission.audit(target);
-        // When Azure DevOps wants to be called next: a short wait is waited here, a long one by the caller.
+        // The pace that Azure DevOps asks for: a short wait happens here, a long one is left to the caller.
         pace::wait(&target.connection, &call.deadlines, &*self.clock).await?;
-        // The operator's limits. The places under them are held until the answer's body has left.
-        crowd::require_room(&target.connection, self.clock.now())?;
-        let default = crowd::limit_of_streams(target, call);
+        // The operator's limits, and the default one. The places under them are held until the answer's body has left.
+        concurrency::require_room(&target.connection, self.clock.now())?;
+        let default = concurrency::limit_of_streams(target, call);
         let places = self.take_places(target, &call.deadlines, default).await?;
-        // What permits the call is watched until the answer's body has left, and a long call takes a place.
+        // Until the answer's body has left, the permission is watched; a long call takes a place.
         let mut withdrawn =
-            watch::either(self.watch(target), self.hold_place(target, call, &places));
+            watch::either(self.watch(target), self.take_place_once_long(target, call, &places));
         // Token, call and verdict; with a renewed token once more if Azure DevOps rejects this one.
         let sent = tokio::select! {
             biased;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use edge::problem::{Code, Problem};
 use http::{HeaderName, HeaderValue};
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use vault::limits::{Exceeded, Limit, LimitLedger, Place, Standing, Subject, Taken};
 
@@ -20,13 +21,13 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 #[derive(Clone)]
 pub(crate) struct Places {
     pub(crate) limits: LimitLedger,
-    /// Shared by clones, because a call takes one later.
+    /// Shared by clones, because a long call takes one when it is under way.
     taken: Arc<Mutex<Vec<Place>>>,
     pub(crate) standings: Vec<Standing>,
 }
 
 impl Calls {
-    /// Takes a place under each limit, or none; `default` is a limit on the connection that the operator has not set.
+    /// Takes a place under each limit, or none; `default` is a limit on the connection beside the operator's.
     ///
     /// # Errors
     /// [`Code::RateLimited`] or [`Code::ConcurrencyLimited`] if a limit is reached.
@@ -36,31 +37,42 @@ impl Calls {
         deadlines: &Deadlines,
         default: Option<Limit>,
     ) -> Result<Places, Problem> {
-        let limits = &self.stores.limits;
-        let now = self.clock.now();
-        let until = now + deadlines.time_left();
-        let rng = &mut self.random.clone();
-        let mut held =
-            Places { limits: limits.clone(), taken: Arc::default(), standings: Vec::new() };
-        let default =
-            default.map(|limit| (Subject::Connection(target.connection.id.clone()), limit));
-        let by_default = usize::from(default.is_some());
-        for (number, (subject, limit)) in default.into_iter().chain(limits_of(target)).enumerate() {
-            match limits.take(&subject, limit, until, now, rng).await? {
-                Taken::Place(place, standing) => {
-                    held.add(place);
-                    // Headers describe the operator's limits.
-                    held.standings.extend((number >= by_default).then_some(standing));
-                }
-                Taken::Exceeded(exceeded, standing) => {
-                    for place in held.take() {
-                        limits.undo(&place).await?;
-                    }
-                    return Err(refused(exceeded, &standing));
-                }
-            }
+        let until = self.clock.now() + deadlines.time_left();
+        let limits = self.stores.limits.clone();
+        let mut held = Places { limits, taken: Arc::default(), standings: Vec::new() };
+        if let Some(limit) = default {
+            // Without its standing: headers describe the operator's limits only.
+            let subject = Subject::Connection(target.connection.id.clone());
+            self.take_place(&held, &subject, limit, until).await?;
+        }
+        for (subject, limit) in limits_of(target) {
+            let standing = self.take_place(&held, &subject, limit, until).await?;
+            held.standings.push(standing);
         }
         Ok(held)
+    }
+
+    /// Takes one more place, or gives back those that are held.
+    async fn take_place(
+        &self,
+        held: &Places,
+        subject: &Subject,
+        limit: Limit,
+        until: Timestamp,
+    ) -> Result<Standing, Problem> {
+        let (now, rng) = (self.clock.now(), &mut self.random.clone());
+        match held.limits.take(subject, limit, until, now, rng).await? {
+            Taken::Place(place, standing) => {
+                held.add(place);
+                Ok(standing)
+            }
+            Taken::Exceeded(exceeded, standing) => {
+                for place in held.take() {
+                    held.limits.undo(&place).await?;
+                }
+                Err(refused(exceeded, &standing))
+            }
+        }
     }
 
     /// Returns the state of each of the operator's limits that a call of this target would meet.
@@ -94,8 +106,8 @@ impl Places {
     }
 }
 
-/// Places that are released even if nobody asks for the rest of the answer: otherwise they would be taken until the longest
-/// time of a call is over.
+/// Places that are also released if nobody asks for the rest of the answer. Otherwise they would be taken until the call's
+/// last deadline.
 pub(crate) struct HeldPlaces(pub(crate) Option<Places>);
 
 impl HeldPlaces {

@@ -84,16 +84,16 @@ impl Connections {
         self.raise(connection, "call_after", call_after).await
     }
 
-    /// Writes down until when its calls are refused, unless that is known already or the connection was changed.
+    /// Records the time until which its calls are refused, unless a later one is recorded or the connection was changed.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn record_crowded(
+    pub async fn record_concurrency_limited(
         &self,
         connection: &Connection,
         until: Timestamp,
     ) -> Result<(), Error> {
-        self.raise(connection, "crowded_until", until).await
+        self.raise(connection, "concurrency_limited_until", until).await
     }
 
     async fn raise(

@@ -250,7 +250,7 @@ async fn without_limits_long_calls_of_a_connection_still_leave_room_for_others()
     let later = i64::MAX / 1_000_000_000;
     for (until, status) in [(later, 429), (1_000_000_000, 200)] {
         let until = AttributeValue::N(until.to_string());
-        world.set(local::names::CONNECTIONS, &greedy, "crowded_until", until).await;
+        world.set(local::names::CONNECTIONS, &greedy, "concurrency_limited_until", until).await;
         let sent = world.devops().count("projects.list");
         world.proxied(&greedy, PROJECTS).await.expect(status);
         assert_eq!(world.devops().count("projects.list") > sent, status == 200);
