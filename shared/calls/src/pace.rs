@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use vault::connections::Connection;
 
 use crate::deadlines::Deadlines;
-use crate::repetition;
+use crate::repetition::LONGEST_PAUSE;
 
 /// Waits until Azure DevOps may be called for this user, if that is soon.
 ///
@@ -25,7 +25,7 @@ pub(crate) async fn wait(
     let Some(call_after) = connection.call_after else { return Ok(()) };
     let wait = call_after.duration_since(clock.now());
     let wait = Duration::try_from(wait).unwrap_or_default().min(LONGEST_WAIT);
-    if wait > repetition::LONGEST_WAIT || !deadlines.leave_room_after(wait) {
+    if wait > LONGEST_PAUSE || !deadlines.leave_room_after(wait) {
         return Err(Problem::new(Code::DevopsThrottled).retry_after(wait));
     }
     tokio::time::sleep(wait).await;

@@ -1,11 +1,11 @@
-//! How often and after which pause a call is sent again, so that Azure DevOps is never hammered with a user's token.
+//! Number and pauses of the repetitions of a call, so that ado-connect never floods Azure DevOps with a user's calls.
 //!
 //! ```text
 //!  per call      at most two repetitions; the pause is what Azure DevOps asks for, at least 1 s, then 2 s, with jitter
 //!  per process   a tenth of all calls, and one in ten seconds however few the calls are
 //! ```
 //!
-//! A pause that Azure DevOps asks for beyond [`LONGEST_WAIT`] is the caller's.
+//! A longer pause than [`LONGEST_PAUSE`] is left to the caller.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,26 +13,26 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::{Rng as _, RngCore};
 
-/// The longest wait that is waited here: a waiting call occupies an execution of the function.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The longest pause within a call, because a waiting call occupies an execution of the function.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The most repetitions of a call.
-const MOST: u32 = 2;
+const MOST_REPETITIONS: u32 = 2;
 /// The shortest pause before the first repetition. It doubles for the second.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-/// At most this part of a pause is added, so that calls that were refused together do not come back together.
+/// The largest part of a pause that is added at random, so that calls that were refused together come back apart.
 const JITTER: f64 = 0.25;
 
 /// The price of a repetition. A call earns 1, and so does each second.
 const PRICE: u32 = 10;
 /// The balance of a new process.
 const FIRST_BALANCE: u32 = 2 * PRICE;
-/// The highest balance: no more repetitions than this at once.
+/// The highest balance, which bounds the repetitions at once.
 const HIGHEST_BALANCE: u32 = 10 * PRICE;
 
-/// Returns the pause before a repetition, after `made` repetitions, if Azure DevOps `asked` for one; `None` if the answer is
-/// passed on instead.
+/// Returns the pause before the next repetition, given the number of those `made` and the pause that Azure DevOps `asked`
+/// for, or `None` if the answer is passed on instead.
 pub(crate) fn pause(asked: Duration, made: u32, rng: &mut dyn RngCore) -> Option<Duration> {
-    if made >= MOST || asked > LONGEST_WAIT {
+    if made >= MOST_REPETITIONS || asked > LONGEST_PAUSE {
         return None;
     }
     let pause = asked.max(SHORTEST_PAUSE * 2_u32.pow(made));
@@ -46,12 +46,12 @@ pub(crate) struct RetryBudget(Mutex<Balance>);
 #[derive(Debug)]
 struct Balance {
     amount: u32,
-    /// Up to when the seconds were credited.
+    /// The time up to which the seconds were credited.
     credited: Timestamp,
 }
 
 impl RetryBudget {
-    /// The budget of a process that begins now.
+    /// Returns the budget of a process that begins now.
     pub(crate) fn new(now: Timestamp) -> Self {
         Self(Mutex::new(Balance { amount: FIRST_BALANCE, credited: now }))
     }
@@ -61,7 +61,7 @@ impl RetryBudget {
         self.with_balance(now, |balance| balance.add(1));
     }
 
-    /// Takes one repetition, if there is one.
+    /// Takes the price of one repetition. Returns whether the balance was enough.
     pub(crate) fn spend(&self, now: Timestamp) -> bool {
         self.with_balance(now, |balance| match balance.amount.checked_sub(PRICE) {
             Some(left) => {
