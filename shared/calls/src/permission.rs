@@ -1,5 +1,5 @@
-//! Whether an integration lets a call through: its rules, and the areas of Azure DevOps that are closed unless it opens
-//! them. A batch is let through if each of its calls is.
+//! The permission of a call by its integration: its rules, and the areas of Azure DevOps that are closed unless it opens
+//! them. A batch is permitted if each of its calls is.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +20,12 @@ pub struct Permission {
 }
 
 impl Target {
-    /// Judges a call with these headers and this body.
+    /// Returns the permission of a call with these headers and this body.
     ///
     /// # Errors
-    /// [`Code::CallNotAllowed`] if the integration does not let it through, or if it is a batch that cannot be read;
-    /// [`Code::InvalidRequest`] if it names another method than its own. A batch has the problem of its first call that has
-    /// one.
+    /// [`Code::CallNotAllowed`] if the integration forbids it, or if it is a batch that cannot be read;
+    /// [`Code::InvalidRequest`] if it names another method than its own; for a batch, the problem of its first call that
+    /// has one.
     pub fn permission(&self, headers: &HeaderMap, body: &[u8]) -> Result<Permission, Problem> {
         method_override::refuse_in_form(headers, body).map_err(refusal::of_override)?;
         let batched = batch::calls(&self.method, &self.address, headers, body);
@@ -40,7 +40,7 @@ impl Target {
         Ok(Permission { opened })
     }
 
-    /// Returns the closed area in which the address is, if the integration opens it.
+    /// Permits a call by itself. Returns the closed area that it reaches because the integration opens it, if any.
     fn permit(&self, method: &Method, address: &Address) -> Result<Option<ClosedArea>, Problem> {
         let settings = &self.integration.settings;
         let area = address.closed_area();
@@ -62,7 +62,7 @@ impl Permission {
             tracing::info!(
                 audit = "closed_area_called", caller = %target.caller, connection = %target.connection.id,
                 integration = %target.integration.id, setting = area.setting(), method = %target.method,
-                "a call passes into an area that is closed by default",
+                "a call reaches an area that is closed by default",
             );
         }
     }

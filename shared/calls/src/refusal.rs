@@ -41,7 +41,7 @@ pub fn of_refresh(error: RefreshError) -> Problem {
     }
 }
 
-/// Returns the problem of a connection that its integration no longer serves.
+/// Returns the problem of a connection whose integration no longer serves it.
 pub(crate) fn of_not_served(why: NotServed) -> Problem {
     let code = match why {
         NotServed::Tenant => Code::WrongTenant,

@@ -33,7 +33,7 @@ pub struct Upstream {
 pub enum Body {
     /// All of it; always so with [`crate::Reading::Whole`].
     Whole(Bytes),
-    /// As it comes, until it ends or what permits it is withdrawn.
+    /// As it comes, until it ends or its permission is withdrawn.
     Chunks(Chunks, Withdrawal),
 }
 
@@ -51,8 +51,8 @@ impl Upstream {
         }
     }
 
-    /// Holds the places of the call until the body has left, or what permits it is withdrawn; if it was read whole, releases
-    /// them at once.
+    /// Holds the places of the call until the body has left or the permission is withdrawn. Releases them at once if the
+    /// body was read whole.
     pub(crate) async fn holding(mut self, mut places: Places, withdrawn: Withdrawn) -> Self {
         self.standings = std::mem::take(&mut places.standings);
         self.body = match self.body {

@@ -1,12 +1,12 @@
-//! Ends a call under way when what permits it is taken away: the service or the integration is paused, the connection is
+//! The end of calls under way whose permission is withdrawn: the service or the integration is paused, the connection is
 //! paused or deleted, the API key is deleted or expires.
 //!
-//! Every three seconds the items that decided about the call are read again, and judged by the rules for a new call. A
-//! reading takes at most a second and a half, so a call ends within five seconds. A failed reading decides nothing,
-//! because an outage of DynamoDB must not break healthy calls, and nobody can take a permission away during one; but
-//! a process that reads nothing for a minute can no longer know, and ends the call.
+//! Every three seconds the items that permitted the call are read again and judged by the rules for a new call. A reading
+//! takes at most a second and a half, so a call ends within five seconds; one that is answered earlier than the first
+//! reading costs nothing here. A failed reading ends no call, because an outage of DynamoDB must not break healthy ones,
+//! and no permission can be withdrawn during it; but a call ends when all readings of a minute have failed.
 //!
-//! A user's token that expires ends nothing: it permitted the call when that began, and tokens of five minutes are usual.
+//! An expired user's token ends no call: it was valid when the call began, and many tokens last five minutes only.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,10 +30,10 @@ const LONGEST_READING: Duration = Duration::from_millis(1500);
 /// The readings in a row that may fail: a minute.
 const MOST_FAILED_READINGS: u32 = 20;
 
-/// Resolves to the problem that a new call would meet, when a call under way is no longer permitted.
+/// The problem that a new call would meet, once a call under way is no longer permitted.
 pub(crate) type Withdrawn = Pin<Box<dyn Future<Output = Problem> + Send>>;
 
-/// Watches what permits a call that begins now.
+/// Watches the items that permit a call which begins now.
 pub(crate) fn watch(items: CallItemReader, keys: CallKeys, clock: Arc<dyn Clock>) -> Withdrawn {
     Box::pin(async move {
         let problem = withdrawn(|| items.read(&keys), &keys, &*clock).await;
@@ -75,7 +75,7 @@ where
             failed += 1;
             if failed >= MOST_FAILED_READINGS {
                 return Problem::new(Code::ServiceUnavailable)
-                    .cause("what permits the call could not be read for a minute");
+                    .cause("the items that permit the call could not be read for a minute");
             }
         }
     }
@@ -96,8 +96,8 @@ fn require_permitted(keys: &CallKeys, items: &CallItems, now: Timestamp) -> Resu
     require_usable(connection, integration)
 }
 
-/// Returns the problem of a call that was ended before it was answered. A write may have had its effect, so its problem
-/// does not invite to repeat it.
+/// Returns the problem of a call that was ended before it was answered. That of a write does not invite to repeat it,
+/// because the write may have had its effect.
 pub(crate) fn of_ended(problem: Problem, method: &Method) -> Problem {
     if method.is_safe() {
         return problem;
@@ -158,8 +158,8 @@ mod tests {
         }
     }
 
-    /// Returns why and when a call is ended, whose readings bring this from the given second on; before,
-    /// everything permits it.
+    /// Returns the code and the time with which a call ends. Its readings permit it until the given second, and then are
+    /// those of `then`, by their number.
     async fn ended(
         from: u64,
         then: impl Fn(u32) -> Option<Result<CallItems, Error>>,

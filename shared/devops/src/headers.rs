@@ -66,7 +66,7 @@ pub fn upstream_request(headers: &HeaderMap) -> HeaderMap {
     passing(headers, may_go_up)
 }
 
-/// Returns whether a header, named in lower case, may go up as far as its meaning goes.
+/// Returns whether a header, named in lower case, may be sent up. Hop-by-hop headers are not judged here.
 pub(crate) fn may_go_up(name: &str) -> bool {
     // Some readers treat `x_forwarded_for` as `x-forwarded-for`.
     !name.contains('_')

@@ -62,7 +62,7 @@ impl Gateway {
         Some(format!("{}{name}{path}{query_on}", self.base))
     }
 
-    /// Rewrites `location` and `link`. A `location` that leads anywhere but to Azure DevOps and its storage is dropped: a
+    /// Rewrites `location` and `link`. A `location` that leads to neither Azure DevOps nor its storage is dropped, because a
     /// client that follows redirects could send our key there (S-34).
     pub fn rewrite_headers(&self, headers: &mut HeaderMap) {
         if let Some(location) = headers.remove(LOCATION) {

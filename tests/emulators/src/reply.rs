@@ -54,7 +54,7 @@ impl Content {
 }
 
 impl Reply {
-    /// The body as text; empty for one that is sent in pieces.
+    /// Returns the body as text, or an empty text if it is sent in pieces.
     pub fn text(&self) -> String {
         match &self.body {
             Content::Whole(bytes) => String::from_utf8_lossy(bytes).into_owned(),
