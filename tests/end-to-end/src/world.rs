@@ -318,6 +318,14 @@ impl World {
         assert!(put.status.is_success(), "{}", put.text());
     }
 
+    /// Verifies an integration. Returns the finding of this check, if there is one.
+    pub async fn finding(&self, integration: &str, check: &str) -> Option<Value> {
+        let path = format!("/integrations/{integration}/verify");
+        let verified = self.ask(&Caller::Operator, Method::POST, &path).await.expect(200).json();
+        let findings = verified["findings"].as_array().unwrap();
+        findings.iter().find(|finding| finding["check"] == check).cloned()
+    }
+
     /// Creates an API key. Returns it.
     pub async fn new_key(&self, role: &str, integration: Option<&str>) -> String {
         let mut wish = json!({"name": "a test's", "role": role});
@@ -336,10 +344,13 @@ impl World {
         self.connect_url_for(wish).await
     }
 
-    /// Creates a connect session. Returns its link.
+    /// Creates a connect session as the application. Returns its link.
     pub async fn connect_url_for(&self, wish: Value) -> String {
-        let made =
-            self.post(&Caller::Application, "/connect-sessions", wish).await.expect(201).json();
+        self.connect_url_as(&Caller::Application, wish).await
+    }
+
+    async fn connect_url_as(&self, caller: &Caller, wish: Value) -> String {
+        let made = self.post(caller, "/connect-sessions", wish).await.expect(201).json();
         let url = made["connect_url"].as_str().unwrap().to_owned();
         self.watch.secret(url.split("session=").nth(1).unwrap());
         url
@@ -361,16 +372,10 @@ impl World {
     /// Connects an account as a user who names itself, up to an active connection. Returns its id.
     pub async fn connect_as(&self, user: &Caller, integration: &str, account: &str) -> String {
         let wish = json!({"integration": integration, "return_to": self.return_to()});
-        let made = self.post(user, "/connect-sessions", wish).await.expect(201).json();
-        let link = made["connect_url"].as_str().unwrap();
-        self.watch.secret(link.split("session=").nth(1).unwrap());
-        let returned = self.browser().finish(link, account).await.expect(303);
-        let id = returned.location_parameter("connection_id").unwrap();
-        let confirmation = returned.location_parameter("confirmation").unwrap();
-        self.watch.secret(&confirmation);
-        let body = json!({"confirmation": confirmation});
-        self.post(user, &format!("/connections/{id}/confirm"), body).await.expect(200);
-        id
+        let link = self.connect_url_as(user, wish).await;
+        let returned = self.browser().finish(&link, account).await.expect(303);
+        self.confirm_as(user, &returned, json!({})).await.expect(200);
+        returned.location_parameter("connection_id").unwrap()
     }
 
     /// Renews a connection's tokens as the application, as if it had not asked for that in the last minute.
@@ -384,6 +389,10 @@ impl World {
 
     /// Confirms a connection as the application, with the parameters that a browser brought back.
     pub async fn confirm(&self, returned: &Answer, user: &str) -> Answer {
+        self.confirm_as(&Caller::Application, returned, json!({"user": user})).await
+    }
+
+    async fn confirm_as(&self, caller: &Caller, returned: &Answer, mut body: Value) -> Answer {
         let (Some(id), Some(confirmation)) = (
             returned.location_parameter("connection_id"),
             returned.location_parameter("confirmation"),
@@ -391,8 +400,8 @@ impl World {
             panic!("nothing to confirm: {returned:?}");
         };
         self.watch.secret(&confirmation);
-        let body = json!({"confirmation": confirmation, "user": user});
-        self.post(&Caller::Application, &format!("/connections/{id}/confirm"), body).await
+        body["confirmation"] = confirmation.into();
+        self.post(caller, &format!("/connections/{id}/confirm"), body).await
     }
 
     /// Returns a connection as the application sees it.

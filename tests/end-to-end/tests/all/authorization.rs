@@ -427,10 +427,7 @@ async fn nobody_takes_over_an_account_by_a_link_without_confirmation() {
     world.set(names::INTEGRATIONS, "integration#tools", "users", jwt).await;
     let refused = world.post(&mallory, "/connect-sessions", wish).await;
     refused.expect_problem(403, "caller_not_allowed");
-    let verified = world.ask(&Caller::Operator, Method::POST, "/integrations/tools/verify").await;
-    let verified = verified.expect(200).json();
-    let findings = verified["findings"].as_array().unwrap();
-    let warning = findings.iter().find(|finding| finding["check"] == "confirmation").unwrap();
+    let warning = world.finding("tools", "confirmation").await.unwrap();
     assert_eq!(warning["status"], "warning");
     let operator = Operator::sign_in(&world, world.stack.operator_key()).await;
     let page = operator.open("/portal/integrations/tools").await.expect(200).text();

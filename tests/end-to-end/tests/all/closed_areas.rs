@@ -133,10 +133,7 @@ async fn an_opened_area_hands_out_what_the_closed_one_withheld_and_is_a_finding(
     let (world, connection) = everything(json!({"allow_credential_calls": true})).await;
     let minted = unwatched(&world, &connection, ("POST", ATTACKS[0].1)).await.expect(200).json();
     assert!(minted["patToken"]["token"].as_str().unwrap().contains(emulators::MARKER));
-    let path = format!("/integrations/{INTEGRATION}/verify");
-    let verified = world.ask(&Caller::Operator, Method::POST, &path).await.expect(200).json();
-    let findings = verified["findings"].as_array().unwrap();
-    let finding = findings.iter().find(|finding| finding["check"] == "closed_areas").unwrap();
+    let finding = world.finding(INTEGRATION, "closed_areas").await.unwrap();
     assert_eq!(finding["status"], "warning", "{finding}");
     assert!(finding["fix"].as_str().unwrap().contains("allow_credential_calls"), "{finding}");
 }

@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 
 /// Returns the finding of `verify` about the credential.
 async fn credential_finding(world: &World) -> Value {
-    let path = format!("/integrations/{INTEGRATION}/verify");
-    let verified = world.post(&Caller::Operator, &path, json!({})).await.expect(200).json();
-    let findings = verified["findings"].as_array().unwrap();
-    findings.iter().find(|finding| finding["check"] == "client_credential").unwrap().clone()
+    world.finding(INTEGRATION, "client_credential").await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

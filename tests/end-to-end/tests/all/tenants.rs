@@ -90,11 +90,7 @@ impl Customers {
     }
 
     async fn finding(&self, check: &str) -> Option<Value> {
-        let path = format!("/integrations/{INTEGRATION}/verify");
-        let verified =
-            self.world.post(&Caller::Operator, &path, json!({})).await.expect(200).json();
-        let findings = verified["findings"].as_array().unwrap().clone();
-        findings.into_iter().find(|finding| finding["check"] == check)
+        self.world.finding(INTEGRATION, check).await
     }
 }
 
