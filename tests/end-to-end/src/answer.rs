@@ -90,6 +90,12 @@ impl Answer {
         answer
     }
 
+    /// Returns the code of the problem document; empty if the body is none.
+    pub fn code(&self) -> String {
+        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        problem["code"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Asserts a complete problem document with this code, whose status is in the answer only.
     #[track_caller]
     #[expect(

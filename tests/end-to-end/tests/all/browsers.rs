@@ -1,10 +1,14 @@
 //! What pages of other origins may do (CORS), and the methods that browsers and monitors send by themselves: `OPTIONS` and
 //! `HEAD`.
 
+use edge::caller::Role;
+use edge::routes::{Operation, ROUTES};
 use end_to_end::{Answer, Caller, PROJECTS, World};
 use local::{Challenges, GatewayOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::contract::{NO_CONNECTION, example, example_body};
 
 const PAGE: &str = "https://page.mycompany.example";
 
@@ -144,4 +148,56 @@ async fn a_challenge_arrives_once_whether_or_not_the_http_api_renames_it() {
             assert_eq!(offered.contains("Basic realm="), offers_basic, "{offered}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_changes_nothing() {
+    let world = with_origins(&[PAGE]).await;
+    let application = world.new_key("application", None).await;
+    let operator = world.stack.operator_key();
+    let changing = ROUTES.iter().filter(|route| {
+        !route.callers.is_empty() && !route.method.as_ref().is_some_and(Method::is_safe)
+    });
+    // `Sec-Fetch-Site` and `Origin`, and whether the request is refused because of them.
+    let pages = [
+        (None, None, false),
+        (Some("none"), None, false),
+        (Some("same-origin"), Some(world.stack.public_url()), false),
+        (Some("same-site"), Some("https://evil.example"), true),
+        (Some("cross-site"), Some("https://evil.example"), true),
+        (Some("cross-site"), Some("null"), true),
+        (Some("cross-site"), None, true),
+        (Some("cross-site"), Some(PAGE), false),
+    ];
+    let mut cells = 0;
+    for route in changing {
+        let (_, path) = example(route, NO_CONNECTION);
+        let method = route.method.clone().unwrap_or(Method::POST);
+        let key = if route.callers.contains(&Role::Operator) { operator } else { &application };
+        let request = |site: Option<&str>, origin: Option<&str>| {
+            let request = world.request(&Caller::Nobody, method.clone(), &path);
+            [("sec-fetch-site", site), ("origin", origin)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .fold(request.json(&example_body(route)), |request, (name, value)| {
+                    request.header(name, value)
+                })
+        };
+        for (site, origin, is_refused) in pages {
+            let bearer = world.send(request(site, origin).bearer_auth(key)).await;
+            let basic = world.send(request(site, origin).basic_auth("any", Some(key))).await;
+            for answer in [&bearer, &basic] {
+                let what = format!("{} {site:?} {origin:?}: {}", route.key(), answer.text());
+                assert_eq!(answer.code() == "cross_site_request", is_refused, "{what}");
+                cells += 1;
+            }
+            if !is_refused {
+                let what = format!("{} {site:?} {origin:?}", route.key());
+                assert_ne!(bearer.status, 401, "{what}");
+                assert_eq!(basic.status == 401, route.operation != Operation::Proxy, "{what}");
+            }
+        }
+    }
+    println!("cross-site matrix: {cells} cells");
+    assert_eq!(world.get(&Caller::Operator, "/service").await.json()["status"], "running");
 }

@@ -10,19 +10,30 @@ use end_to_end::documents::{self, Document};
 use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
 use local::Routes;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// Returns an address of a route, with ids that do not exist.
-fn example(route: &Route) -> (Method, String) {
+/// The id of a connection that does not exist.
+pub(crate) const NO_CONNECTION: &str = "conn_00000000000000000000000000000000";
+
+/// Returns an address of a route with this connection; its other ids do not exist.
+pub(crate) fn example(route: &Route, connection: &str) -> (Method, String) {
     let path = route
         .path
         .replace("{integration}", "nobody")
-        .replace("{connection}", "conn_00000000000000000000000000000000")
-        .replace("{host}", "dev.azure.com")
-        .replace("{path+}", "mycompany/_apis/projects")
+        .replace("{connection}", connection)
+        .replace("{host}/{path+}", PROJECTS)
         .replace("{page+}", "integrations")
         .replace("{key}", "0000");
     (route.method.clone().unwrap_or(Method::GET), path)
+}
+
+/// Returns a body for a route that changes nothing.
+pub(crate) fn example_body(route: &Route) -> Value {
+    match route.operation {
+        Operation::ConfirmConnection => json!({"confirmation": "made up"}),
+        Operation::PutClientCredential => json!({"kind": "federated"}),
+        _ => json!({}),
+    }
 }
 
 #[test]
@@ -45,7 +56,7 @@ fn the_template_binds_each_route_to_its_function_and_leaves_the_rest_to_manage()
 fn every_route_of_the_contract_reaches_its_function() {
     let template = Routes::of_template().unwrap();
     for route in ROUTES {
-        let (method, path) = example(route);
+        let (method, path) = example(route, NO_CONNECTION);
         let bound = template.find(method.as_str(), &path).unwrap().route;
         assert_eq!(bound.function, route.function.as_str(), "{method} {path}");
     }
@@ -89,7 +100,7 @@ async fn routes_accept_their_callers_and_refuse_all_others() {
     let world = World::start().await;
     let bound = world.new_key("application", Some(INTEGRATION)).await;
     for route in ROUTES.iter().filter(|route| !route.callers.is_empty()) {
-        let (method, path) = example(route);
+        let (method, path) = example(route, NO_CONNECTION);
         let nobody = world.ask(&Caller::Nobody, method.clone(), &path).await;
         let nobody = nobody.expect_problem(401, "missing_credentials");
         // The HTTP API renames it and maps ours back.

@@ -266,6 +266,23 @@ async fn refresh_now_renews_and_shows_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_is_forced_once_a_minute() {
+    let world = World::start().await;
+    let (ada, grace) = (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
+    let force = async |id: &str| {
+        let path = format!("/connections/{id}/refresh");
+        world.ask(&Caller::Application, Method::POST, &path).await
+    };
+    force(&ada).await.expect(200);
+    let again = force(&ada).await.expect_problem(429, "renewed_recently");
+    let after: u64 = again.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&after), "{after}");
+    assert_eq!(world.entra().count("token.refresh_token"), 1);
+    force(&grace).await.expect(200);
+    world.proxied(&ada, PROJECTS).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_handed_out_only_where_the_integration_allows_it() {
     let world = World::start().await;
     let connection = world.connect("ada", "ada").await;
