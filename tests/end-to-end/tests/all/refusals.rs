@@ -7,7 +7,7 @@ use emulators::entra::{TENANT_A, TENANT_B};
 use emulators::{Fault, IdTokenFault};
 use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
 use local::names;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn past() -> AttributeValue {
     AttributeValue::N("1000000000".to_owned())
@@ -26,6 +26,31 @@ fn assert_returned_with(answer: &Answer, code: &str) {
     for name in ["code", "state", "connection_id", "confirmation", "error_description"] {
         assert_eq!(answer.location_parameter(name), None);
     }
+}
+
+fn redeemed(world: &World) -> u64 {
+    world.entra().count("token.authorization_code")
+}
+
+/// Returns an issuer of the stand-in of Entra.
+fn issuer(world: &World, tenant: impl Display) -> String {
+    format!("{}/{tenant}/v2.0", world.entra().base_url())
+}
+
+/// Signs ada in, with this `iss` in Entra's answer. Returns the answer to the browser.
+async fn sign_in_with_issuer(world: &World, iss: &str) -> Answer {
+    let browser = world.browser();
+    let mut callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
+    callback.query_pairs_mut().append_pair("iss", iss);
+    browser.open(callback.as_str()).await
+}
+
+/// Signs ada in, with these claims in the ID token. Returns the answer to the browser.
+async fn sign_in_with_claims(world: &World, claims: &Value) -> Answer {
+    let claims = claims.as_object().unwrap().clone().into_iter().collect();
+    let fault = IdTokenFault { claims, ..IdTokenFault::default() };
+    world.entra().inject(Fault::on("token.authorization_code").id_token(fault));
+    world.browser().finish(&world.connect_url("ada").await, "ada").await
 }
 
 /// Lets the only row of a kind in the table of sessions expire.
@@ -227,7 +252,6 @@ async fn accounts_of_other_tenants_are_refused_where_tenants_are_named() {
 async fn identities_that_do_not_verify_are_refused() {
     let world = World::start().await;
     let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
-    let issuer = format!("{}/{personal}/v2.0", world.entra().base_url());
     for (claims, code) in [
         (json!({"nonce": "another"}), "id_token_invalid"),
         (json!({"aud": "another"}), "id_token_invalid"),
@@ -235,23 +259,13 @@ async fn identities_that_do_not_verify_are_refused() {
         (json!({"exp": 1_000_000_000}), "id_token_invalid"),
         (json!({"tid": TENANT_B.to_string()}), "id_token_invalid"),
     ] {
-        let fault = IdTokenFault {
-            claims: claims.as_object().unwrap().clone().into_iter().collect(),
-            ..IdTokenFault::default()
-        };
-        world.entra().inject(Fault::on("token.authorization_code").id_token(fault));
-        let answer = world.browser().finish(&world.connect_url("ada").await, "ada").await;
+        let answer = sign_in_with_claims(&world, &claims).await;
         assert_returned_with(&answer, code);
     }
     // Personal accounts are possible only if every tenant is allowed.
     world.put_integration(INTEGRATION, json!({"tenant": "organizations"})).await.expect(200);
-    let claims = json!({"tid": personal, "iss": issuer});
-    let fault = IdTokenFault {
-        claims: claims.as_object().unwrap().clone().into_iter().collect(),
-        ..IdTokenFault::default()
-    };
-    world.entra().inject(Fault::on("token.authorization_code").id_token(fault));
-    let answer = world.browser().finish(&world.connect_url("ada").await, "ada").await;
+    let claims = json!({"tid": personal, "iss": issuer(&world, personal)});
+    let answer = sign_in_with_claims(&world, &claims).await;
     assert_returned_with(&answer, "personal_account");
     assert!(world.items(names::TOKENS).await.is_empty());
 }
@@ -259,21 +273,10 @@ async fn identities_that_do_not_verify_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_another_issuer_is_refused() {
     let world = World::start().await;
-    let browser = world.browser();
-    let mut callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
-    callback.query_pairs_mut().append_pair("iss", "https://evil.example/v2.0");
-    assert_returned_with(&browser.open(callback.as_str()).await, "issuer_mismatch");
+    let answer = sign_in_with_issuer(&world, "https://evil.example/v2.0").await;
+    assert_returned_with(&answer, "issuer_mismatch");
     assert!(world.items(names::TOKENS).await.is_empty());
     assert_eq!(redeemed(&world), 0, "the code and the secret went out");
-}
-
-fn redeemed(world: &World) -> u64 {
-    world.entra().count("token.authorization_code")
-}
-
-/// Returns an issuer of the stand-in of Entra.
-fn issuer(world: &World, tenant: impl Display) -> String {
-    format!("{}/{tenant}/v2.0", world.entra().base_url())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -286,16 +289,11 @@ async fn where_tenants_share_an_address_another_tenant_s_issuer_is_refused() {
         ("https://evil.example/v2.0".to_owned(), false),
     ] {
         let before = redeemed(&world);
-        let browser = world.browser();
-        let mut callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
-        callback.query_pairs_mut().append_pair("iss", &named);
-        assert_returned_with(&browser.open(callback.as_str()).await, "issuer_mismatch");
+        let answer = sign_in_with_issuer(&world, &named).await;
+        assert_returned_with(&answer, "issuer_mismatch");
         assert_eq!(redeemed(&world) > before, is_redeemed, "{named}");
     }
-    let browser = world.browser();
-    let mut callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
-    callback.query_pairs_mut().append_pair("iss", &issuer(&world, TENANT_A));
-    let answer = browser.open(callback.as_str()).await;
+    let answer = sign_in_with_issuer(&world, &issuer(&world, TENANT_A)).await;
     assert!(answer.location_parameter("confirmation").is_some(), "{answer:?}");
 }
 
@@ -313,10 +311,7 @@ async fn an_answer_without_the_promised_issuer_is_refused_before_the_code_goes_o
     assert_returned_with(&browser.open(callback.as_str()).await, "issuer_mismatch");
     assert_eq!(redeemed(&world), 0, "the code and the secret went out");
     // With it the sign-in succeeds.
-    let browser = world.browser();
-    let mut callback = browser.sign_in(&world.connect_url("ada").await, "ada").await;
-    callback.query_pairs_mut().append_pair("iss", &issuer(&world, TENANT_A));
-    let answer = browser.open(callback.as_str()).await;
+    let answer = sign_in_with_issuer(&world, &issuer(&world, TENANT_A)).await;
     assert!(answer.location_parameter("confirmation").is_some(), "{answer:?}");
 }
 
@@ -402,10 +397,7 @@ async fn an_account_of_the_same_name_is_another_account() {
         // A guest has the name of the account at home.
         json!({"tid": TENANT_B.to_string(), "iss": issuer(&world, TENANT_B)}),
     ] {
-        let claims = claims.as_object().unwrap().clone().into_iter().collect();
-        let fault = IdTokenFault { claims, ..IdTokenFault::default() };
-        world.entra().inject(Fault::on("token.authorization_code").id_token(fault));
-        let answer = world.browser().finish(&world.connect_url("ada").await, "ada").await;
+        let answer = sign_in_with_claims(&world, &claims).await;
         assert_returned_with(&answer, "different_account");
         assert_eq!(world.connection(&connection).await["account"], account);
     }
