@@ -34,8 +34,11 @@ struct Text<'a> {
 }
 
 /// Creates the integration and the application key through the API, as an operator would.
-pub(crate) async fn prepare(stack: &Stack, options: &Options) -> Result<Greeting, StartError> {
-    let demo_url = format!("http://localhost:{}", options.port + 3);
+pub(crate) async fn prepare(
+    stack: &Stack,
+    options: &Options,
+    demo_url: String,
+) -> Result<Greeting, StartError> {
     let organization = options.organization.clone().unwrap_or_else(|| "mycompany".to_owned());
     let jwt_issuer = options.jwt_issuer.clone();
     let mut integration = json!({

@@ -11,7 +11,8 @@ use url::Url;
 #[derive(Debug, Parser)]
 #[command(name = "local")]
 pub(crate) struct Options {
-    /// The gateway's port; Entra, Azure DevOps, the demo application and the streaming proxy take the next four.
+    /// The gateway's port; Entra, Azure DevOps, the demo application and the streaming proxy take the next four. 0 means
+    /// free ports.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
     /// The operator key, of 32 characters or more; a random one unless given.

@@ -51,11 +51,13 @@ async fn serve(options: Options) -> Result<(), StartError> {
     if options.port > u16::MAX - PORTS_AFTER {
         return Err(StartError::NoRoom(options.port));
     }
+    let port = first_port(&options);
     // Before the build, so that a port in use is reported at once.
     for offset in [0, 1, 2, 4] {
-        drop(listen(Some(options.port + offset)).await?);
+        drop(listen(port.map(|port| port + offset)).await?);
     }
-    let demo_listener = listen(Some(options.port + 3)).await?;
+    let demo_listener = listen(port.map(|port| port + 3)).await?;
+    let demo_url = format!("http://localhost:{}", demo_listener.local_addr()?.port());
     let binaries = tokio::task::spawn_blocking(Binaries::build)
         .await
         .map_err(|e| StartError::Build(e.to_string()))??;
@@ -63,7 +65,7 @@ async fn serve(options: Options) -> Result<(), StartError> {
     if let Some(path) = &options.env_file {
         tokio::fs::write(path, stack.env_file()).await?;
     }
-    let greeting = greeting::prepare(&stack, &options).await?;
+    let greeting = greeting::prepare(&stack, &options, demo_url).await?;
     let demo = demo::serve(demo_listener, greeting.demo_settings(&stack));
     greeting.print(&stack);
     tokio::select! {
@@ -75,6 +77,11 @@ async fn serve(options: Options) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Returns the gateway's port, or `None` if the ports are to be free ones.
+fn first_port(options: &Options) -> Option<u16> {
+    (options.port != 0).then_some(options.port)
+}
+
 fn stack_options(options: &Options, binaries: Binaries) -> StackOptions {
     let upstream = |url: &Option<url::Url>| match (url, options.entra) {
         (Some(url), _) => Upstream::Url(url.clone()),
@@ -82,7 +89,7 @@ fn stack_options(options: &Options, binaries: Binaries) -> StackOptions {
         (None, Which::Real) => Upstream::Microsoft,
     };
     StackOptions {
-        port: Some(options.port),
+        port: first_port(options),
         operator_key: options.operator_key.clone(),
         entra: upstream(&options.entra_url),
         devops: upstream(&options.devops_url),
