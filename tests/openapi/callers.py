@@ -5,13 +5,12 @@ none may be given to a request without a caller that needs one. The calls come i
 requests change and delete what the others use.
 """
 
+import html
 import http.cookiejar
 import json
 import os
 import pathlib
-import random
 import re
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -29,29 +28,6 @@ CHECKS = [
 ]
 # Requests made up at random for each operation, beside those that cover its parameters one by one.
 EXAMPLES = 40
-# The local stack takes five ports in a row.
-BLOCK = 5
-
-
-def free_ports() -> int:
-    for _ in range(50):
-        # Below the ports that systems hand out by themselves.
-        first = random.randrange(20_000, 32_000)
-        if all(is_free(port) for port in range(first, first + BLOCK)):
-            return first
-    sys.exit(f"no {BLOCK} free ports in a row found")
-
-
-def is_free(port: int) -> bool:
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        try:
-            with socket.socket(family) as listener:
-                listener.bind((host, port))
-        except OSError as error:
-            # Without IPv6 there is nobody on it either.
-            if family == socket.AF_INET or error.errno == 98:
-                return False
-    return True
 
 
 class Stack:
@@ -86,16 +62,12 @@ def connect(stack: Stack, user: str) -> str:
     forms = re.findall(r'<form method="post" action="([^"]+)">(.*?)</form>', page.text, re.DOTALL)
     action, fields = next(form for form in forms if "ada@mycompany.example" in form[1])
     names = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', fields))
-    returned = browser.post(urllib.parse.urljoin(page.address, unescape(action)), names)
+    returned = browser.post(urllib.parse.urljoin(page.address, html.unescape(action)), names)
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(returned).query)
     connection = query["connection_id"][0]
     confirmation = {"confirmation": query["confirmation"][0], "user": user}
     stack.ask("POST", f"/connections/{connection}/confirm", stack.application_key, confirmation)
     return connection
-
-
-def unescape(text: str) -> str:
-    return text.replace("&amp;", "&")
 
 
 class Page:
@@ -190,9 +162,7 @@ def made_up_requests(stack: Stack, caller: Caller, folder: pathlib.Path, seed: s
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["free-ports"]:
-            print(free_ports())
-        case ["run", printed, scratch, seed]:
+        case [printed, scratch, seed]:
             sys.exit(run(Stack(pathlib.Path(printed).read_text()), pathlib.Path(scratch), seed))
         case _:
-            sys.exit(f"usage: {sys.argv[0]} free-ports | run STACK SCRATCH SEED")
+            sys.exit(f"usage: {sys.argv[0]} STACK SCRATCH SEED")
