@@ -209,7 +209,7 @@ async fn subjects(
     ]
 }
 
-/// Asks a route of a connection as a caller; nothing but a deletion changes anything.
+/// Asks a route of a connection as a caller. Only a deletion changes anything.
 async fn ask(world: &World, route: &Route, subject: &Subject, connection: &str) -> Answer {
     let (method, path) = example(route, connection);
     if method == Method::GET {
