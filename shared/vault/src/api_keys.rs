@@ -11,11 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::ids::{ApiKeyId, IntegrationId};
-use crate::integrations::Integrations;
+use crate::integrations::{self, Integrations};
 use crate::secret_token::{self, SecretHash};
-use crate::table::{
-    Condition, Transaction, Write, exists_with, put_new, read, s, scan, to_item, transact,
-};
+use crate::table::{Condition, Transaction, Write, put_new, read, s, scan, to_item, transact};
 
 const PREFIX: &str = "api_key#";
 pub(crate) const WHAT: &str = "API key";
@@ -156,10 +154,10 @@ impl ApiKeys {
             return Ok(true);
         };
         let new = Write::put(&self.table, to_item(WHAT, record)?).when("pk", Condition::Absent);
-        let integration = crate::integrations::key(integration);
-        let created_at = s(created_at.to_string());
-        let same = exists_with(&self.table, integration, "created_at", created_at)?;
-        let done = transact(&self.client, vec![same, new.in_transaction()?]).await?;
+        let same = Write::update(&self.table, integrations::key(integration))
+            .when("created_at", Condition::Is(s(created_at.to_string())));
+        let writes = vec![same.in_transaction()?, new.in_transaction()?];
+        let done = transact(&self.client, writes).await?;
         Ok(matches!(done, Transaction::Done))
     }
 

@@ -5,7 +5,7 @@ mod transaction;
 mod write;
 
 pub(crate) use conflict::Conflicts;
-pub(crate) use transaction::{Transaction, exists_with, transact};
+pub(crate) use transaction::{Transaction, transact};
 pub(crate) use write::{Condition, Updated, Write};
 
 use std::collections::HashMap;
@@ -45,8 +45,8 @@ pub(crate) async fn read<T: DeserializeOwned>(
     answer.item.map(|item| from_item(what, item)).transpose()
 }
 
-/// The records whose keys begin with this prefix, strongly read, in no particular order. An unreadable one is left out, because one item
-/// of a newer release must not hide all others.
+/// The records whose keys begin with this prefix, strongly read, in no particular order. An unreadable one is left out,
+/// because one item of a newer release must not hide all others.
 pub(crate) async fn scan<T: DeserializeOwned>(
     client: &Client,
     table: &str,

@@ -230,14 +230,14 @@ impl Connections {
             .in_transaction()
     }
 
-    /// An integration is deleted after its connections. Without this check a sign-in that began before could store one after
-    /// them, which nobody would find until the integration is made anew.
+    /// The check that the integration is still the one that the sign-in began with. An integration is deleted after its
+    /// connections: unchecked, a late sign-in could store one more, which stays hidden until the integration is made anew.
     fn require_same(&self, seen: &Integration) -> Result<TransactWriteItem, Error> {
         Write::update(&self.integrations_table, integrations::key(&seen.id))
             .when("created_at", Condition::Is(s(seen.created_at.to_string())))
             .when("client_id", Condition::Is(s(seen.settings.client_id.to_string())))
             .when("status", Condition::IsNot(to_value(WHAT, &integrations::Status::Paused)?))
-            .into_check()
+            .in_transaction()
     }
 
     /// The writes that create `next`, or replace `existing` by it.

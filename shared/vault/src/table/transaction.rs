@@ -2,10 +2,10 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem};
 
-use super::{Conflicts, s};
+use super::Conflicts;
 use crate::Error;
 
 pub(crate) enum Transaction {
@@ -16,24 +16,6 @@ pub(crate) enum Transaction {
         /// The positions of the writes whose conditions failed; none if other writes were faster.
         failed: Vec<usize>,
     },
-}
-
-/// A part of a transaction that writes nothing, and refuses it unless an item exists with this attribute.
-pub(crate) fn exists_with(
-    table: &str,
-    key: impl Into<String>,
-    name: &str,
-    value: AttributeValue,
-) -> Result<TransactWriteItem, Error> {
-    let check = ConditionCheck::builder()
-        .table_name(table)
-        .key("pk", s(key))
-        .condition_expression("#name = :value")
-        .expression_attribute_names("#name", name)
-        .expression_attribute_values(":value", value)
-        .build()
-        .map_err(|e| Error::corrupt("write", e))?;
-    Ok(TransactWriteItem::builder().condition_check(check).build())
 }
 
 /// Runs a transaction, again if it meets other writes. A refused condition is a result, not an error.

@@ -238,12 +238,17 @@ impl Write {
         }
     }
 
-    /// The same write as a part of a transaction.
+    /// The same write as a part of a transaction. An update that changes nothing is a check: the transaction is refused
+    /// unless its conditions hold, and the item stays as it is.
     pub(crate) fn in_transaction(self) -> Result<TransactWriteItem, Error> {
         let corrupt = |e| Error::corrupt("write", e);
         let update = self.update_expression();
         let item = TransactWriteItem::builder();
         Ok(match self.action {
+            Action::Update(key) if update.is_empty() => {
+                let builder = ConditionCheck::builder().key("pk", s(key));
+                item.condition_check(with_expressions!(builder, self).build().map_err(corrupt)?)
+            }
             Action::Update(key) => {
                 let builder = Update::builder().key("pk", s(key)).update_expression(update);
                 item.update(with_expressions!(builder, self).build().map_err(corrupt)?)
@@ -258,17 +263,6 @@ impl Write {
             }
         }
         .build())
-    }
-
-    /// The conditions of an update as a part of a transaction that leaves the item as it is.
-    pub(crate) fn into_check(self) -> Result<TransactWriteItem, Error> {
-        let (Action::Update(key) | Action::Delete(key)) = &self.action else {
-            return Err(Error::corrupt("write", "a put is no check"));
-        };
-        let builder = ConditionCheck::builder().key("pk", s(key));
-        let check = with_expressions!(builder, self).build();
-        let check = check.map_err(|e| Error::corrupt("write", e))?;
-        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     fn update_expression(&self) -> String {
