@@ -178,53 +178,40 @@ impl Route {
         codes
     }
 
-    /// The parameters of a path of this route, or nothing if it is another's.
+    /// Returns the parameters of a path of this route, or `None` if it is another's. None is empty, except that
+    /// `/proxy/{connection}/{host}` is complete without anything behind the host.
     fn parameters_of(&self, path: &str) -> Option<Vec<(&'static str, String)>> {
+        let may_be_empty = |name| self.operation == Operation::Proxy && name == "path";
         let parameters = match_path(self.path, path)?;
-        let is_complete = match self.operation {
-            // `/proxy/{connection}/{host}` is complete without anything behind the host.
-            Operation::Proxy => {
-                parameters.iter().all(|(name, value)| *name == "path" || !value.is_empty())
-            }
-            _ => parameters.iter().all(|(_, value)| !value.is_empty()),
-        };
+        let is_complete =
+            parameters.iter().all(|(name, value)| !value.is_empty() || may_be_empty(*name));
         is_complete.then_some(parameters)
     }
 }
 
+/// Returns the parameters of a template in a path, or `None` if it does not match. Parameters may be empty; the last one,
+/// if it ends with `+`, takes the rest as it is, and may lack its slash, too.
 fn match_path(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
     let mut parameters = Vec::new();
-    let mut expected = template.strip_prefix('/')?.split('/');
-    let mut rest = path.strip_prefix('/')?;
-    loop {
-        let segment = expected.next()?;
-        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix("+}")) {
-            parameters.push((name, rest.to_owned()));
-            return Some(parameters);
+    let mut rest = path.strip_prefix('/');
+    for expected in template.strip_prefix('/')?.split('/') {
+        let name = expected.strip_prefix('{').and_then(|segment| segment.strip_suffix('}'));
+        if let Some(name) = name.and_then(|name| name.strip_suffix('+')) {
+            parameters.push((name, rest.take().unwrap_or_default().to_owned()));
+            continue;
         }
-        let (actual, after) = match rest.split_once('/') {
-            Some((actual, after)) => (actual, Some(after)),
-            None => (rest, None),
+        let (segment, after) = match rest?.split_once('/') {
+            Some((segment, after)) => (segment, Some(after)),
+            None => (rest?, None),
         };
-        match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-            Some(name) => parameters.push((name, actual.to_owned())),
-            None if segment == actual => {}
+        match name {
+            Some(name) => parameters.push((name, segment.to_owned())),
+            None if segment == expected => {}
             None => return None,
         }
-        match after {
-            Some(after) => rest = after,
-            None if expected.clone().next().is_none() => return Some(parameters),
-            // An empty end; whether that is complete depends on the route.
-            None if expected.clone().all(|segment| segment.ends_with("+}")) => {
-                parameters
-                    .extend(expected.map(|s| {
-                        (s.trim_start_matches('{').trim_end_matches("+}"), String::new())
-                    }));
-                return Some(parameters);
-            }
-            None => return None,
-        }
+        rest = after;
     }
+    rest.is_none().then_some(parameters)
 }
 
 #[cfg(test)]
