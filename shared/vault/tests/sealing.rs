@@ -104,14 +104,41 @@ fn process_at(aws: &Aws, clock: &Arc<StoppedClock>) -> Sealer {
     Sealer::new(aws.kms.clone(), names::KEY.to_owned(), clock.clone())
 }
 
+/// The wrapped data key with which the process seals so many values.
+async fn wrapped_key(process: &Sealer, names: &Names, seals: u32) -> Vec<u8> {
+    process.data_key(&names.integration, seals).await.unwrap().into_wrapped()
+}
+
+/// A value that a process has sealed and opened.
+struct Opened {
+    process: Sealer,
+    names: Names,
+    wrapped: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+impl Opened {
+    async fn by(process: Sealer) -> Self {
+        let names = fresh("one");
+        let (wrapped, sealed) = seal(&process, &names).await;
+        let opened = Self { process, names, wrapped, sealed };
+        assert!(opened.opens_again().await);
+        opened
+    }
+
+    async fn opens_again(&self) -> bool {
+        let Self { process, names, wrapped, sealed } = self;
+        process.open(context(names), wrapped, sealed).await.is_ok()
+    }
+}
+
 #[tokio::test]
 async fn a_data_key_seals_for_an_hour_and_no_longer() {
     let aws = Aws::start("operator key").await.unwrap();
     let clock = StoppedClock::at(SystemClock.now());
     let process = process_at(&aws, &clock);
     let here = fresh("one");
-    let wrapped =
-        async |seals| process.data_key(&here.integration, seals).await.unwrap().into_wrapped();
+    let wrapped = async |seals| wrapped_key(&process, &here, seals).await;
     let first = wrapped(1).await;
     clock.advance(3_599);
     assert_eq!(wrapped(1).await, first);
@@ -124,8 +151,7 @@ async fn a_data_key_seals_two_to_the_twentieth_values_and_no_more() {
     let aws = Aws::start("operator key").await.unwrap();
     let process = process(&aws);
     let here = fresh("one");
-    let wrapped =
-        async |seals| process.data_key(&here.integration, seals).await.unwrap().into_wrapped();
+    let wrapped = async |seals| wrapped_key(&process, &here, seals).await;
     let first = wrapped((1 << 20) - 2).await;
     assert_eq!(wrapped(2).await, first);
     assert_ne!(wrapped(1).await, first);
@@ -136,9 +162,7 @@ async fn each_integration_has_data_keys_of_its_own_in_one_process() {
     let aws = Aws::start("operator key").await.unwrap();
     let process = process(&aws);
     let (one, two) = (fresh("one"), fresh("two"));
-    let wrapped =
-        async |names: &Names| process.data_key(&names.integration, 1).await.unwrap().into_wrapped();
-    assert_ne!(wrapped(&one).await, wrapped(&two).await);
+    assert_ne!(wrapped_key(&process, &one, 1).await, wrapped_key(&process, &two, 1).await);
     // Nor does the key that one has opened open a value for the other.
     let (key, sealed) = seal(&process, &one).await;
     process.open(context(&one), &key, &sealed).await.unwrap();
@@ -151,38 +175,30 @@ async fn each_integration_has_data_keys_of_its_own_in_one_process() {
 async fn a_disabled_kms_key_opens_nothing_after_five_minutes() {
     let aws = Aws::start("operator key").await.unwrap();
     let clock = StoppedClock::at(SystemClock.now());
-    let process = process_at(&aws, &clock);
-    let here = fresh("one");
-    let (wrapped, sealed) = seal(&process, &here).await;
-    let opens = async || process.open(context(&here), &wrapped, &sealed).await.is_ok();
-    assert!(opens().await);
+    let opened = Opened::by(process_at(&aws, &clock)).await;
     let key = aws.kms.describe_key().key_id(names::KEY).send().await.unwrap();
     let key = key.key_metadata.unwrap().key_id;
     aws.kms.disable_key().key_id(&key).send().await.unwrap();
     clock.advance(299);
-    assert!(opens().await);
+    assert!(opened.opens_again().await);
     clock.advance(1);
-    assert!(!opens().await);
+    assert!(!opened.opens_again().await);
     aws.kms.enable_key().key_id(&key).send().await.unwrap();
-    assert!(opens().await);
+    assert!(opened.opens_again().await);
 }
 
 #[tokio::test]
 async fn an_outage_of_kms_stops_nobody_for_an_hour() {
     let aws = Aws::start("operator key").await.unwrap();
     let clock = StoppedClock::at(SystemClock.now());
-    let process = process_at(&aws, &clock);
-    let here = fresh("one");
-    let (wrapped, sealed) = seal(&process, &here).await;
-    let opens = async || process.open(context(&here), &wrapped, &sealed).await.is_ok();
-    assert!(opens().await);
+    let opened = Opened::by(process_at(&aws, &clock)).await;
     drop(aws);
     for _ in 0..3 {
         clock.advance(1_199);
-        assert!(opens().await);
+        assert!(opened.opens_again().await);
     }
     clock.advance(3);
-    assert!(!opens().await);
+    assert!(!opened.opens_again().await);
 }
 
 #[tokio::test]
