@@ -304,8 +304,7 @@ impl ConnectionOperations {
     ) -> Result<Connection, Problem> {
         let connection = self.get(caller, id, log).await?;
         self.connections.pause(&connection, self.clock.now()).await?;
-        tracing::info!(audit = "connection_paused", caller = %caller.id, connection = %connection.id, "paused");
-        self.get(caller, id, log).await
+        self.audited("connection_paused", caller, &connection).await
     }
 
     /// Lets a connection go on if it is paused, and returns it.
@@ -320,8 +319,19 @@ impl ConnectionOperations {
     ) -> Result<Connection, Problem> {
         let connection = self.get(caller, id, log).await?;
         self.connections.resume(&connection, self.clock.now()).await?;
-        tracing::info!(audit = "connection_resumed", caller = %caller.id, connection = %connection.id, "resumed");
-        self.get(caller, id, log).await
+        self.audited("connection_resumed", caller, &connection).await
+    }
+
+    /// Logs an operator's change of a connection under the name `audit`, and returns the changed connection.
+    async fn audited(
+        &self,
+        audit: &'static str,
+        caller: &Caller,
+        connection: &Connection,
+    ) -> Result<Connection, Problem> {
+        tracing::info!(audit, caller = %caller.id, connection = %connection.id, "an operator changed a connection");
+        let changed = self.connections.get(&connection.id).await?;
+        changed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))
     }
 
     /// Deletes a connection, if it still exists, and sends the event.
