@@ -1,0 +1,166 @@
+//! Descriptions of operations: answers, body, query and headers, which the table of routes does not hold.
+
+use edge::routes::Operation;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Value, json};
+use vault::connections::Status as ConnectionStatus;
+use vault::ids::{IntegrationId, UserId};
+
+use crate::api::connections::LARGEST_PAGE;
+use crate::api::wire;
+
+pub(super) type Schema = fn(&mut SchemaGenerator) -> Value;
+
+/// Status, meaning and schema of an answer that is not a problem.
+pub(super) type Answer = (&'static str, &'static str, Option<Schema>);
+
+/// The part of an operation's description that its route does not have.
+#[derive(Default)]
+pub(super) struct Described {
+    pub(super) answers: Vec<Answer>,
+    /// The schema of the request's body.
+    pub(super) body: Option<Schema>,
+    /// The query parameters, whether each is required, and its schema.
+    pub(super) query: &'static [(&'static str, bool, Schema)],
+    /// The request headers that the operation reads itself, with their meaning.
+    pub(super) headers: &'static [(&'static str, &'static str)],
+}
+
+impl Described {
+    fn and(mut self, status: &'static str, meaning: &'static str) -> Self {
+        self.answers.push((status, meaning, None));
+        self
+    }
+}
+
+/// An operation with one answer, whose body is JSON.
+fn json_answer(status: &'static str, meaning: &'static str, schema: Schema) -> Described {
+    Described { answers: vec![(status, meaning, Some(schema))], ..Described::default() }
+}
+
+/// An operation with one answer whose body is not JSON, or that has none.
+fn other_answer(status: &'static str, meaning: &'static str) -> Described {
+    Described::default().and(status, meaning)
+}
+
+/// Returns the description of an operation.
+pub(super) fn describe(operation: Operation) -> Described {
+    match operation {
+        Operation::PutIntegration => Described {
+            answers: vec![
+                ("200", "Replaced", Some(schema::<wire::IntegrationView>)),
+                ("201", "Created", Some(schema::<wire::IntegrationView>)),
+            ],
+            body: Some(schema::<wire::PutIntegration>),
+            ..Described::default()
+        },
+        Operation::ListIntegrations => {
+            json_answer("200", "All of them", schema::<wire::List<wire::IntegrationView>>)
+        }
+        Operation::PutClientCredential => Described {
+            body: Some(schema::<wire::ClientCredential>),
+            ..json_answer("200", "The integration", schema::<wire::IntegrationView>)
+        },
+        Operation::GetIntegration | Operation::PauseIntegration | Operation::ResumeIntegration => {
+            json_answer("200", "The integration", schema::<wire::IntegrationView>)
+        }
+        Operation::VerifyIntegration => {
+            json_answer("200", "The findings", schema::<wire::Verification>)
+        }
+        Operation::CreateConnectSession => Described {
+            body: Some(schema::<wire::CreateConnectSession>),
+            ..json_answer("201", "The link", schema::<wire::ConnectSessionView>)
+        },
+        Operation::ListConnections => Described {
+            query: &[
+                ("integration", false, schema::<IntegrationId>),
+                ("user", false, schema::<UserId>),
+                ("status", false, schema::<ConnectionStatus>),
+                ("cursor", false, text),
+                ("limit", false, page_size),
+            ],
+            ..json_answer("200", "One page", schema::<wire::List<wire::ConnectionView>>)
+        },
+        Operation::ConfirmConnection => Described {
+            body: Some(schema::<wire::ConfirmConnection>),
+            ..json_answer("200", "The connection", schema::<wire::ConnectionView>)
+        },
+        Operation::GetConnection
+        | Operation::RefreshConnection
+        | Operation::PauseConnection
+        | Operation::ResumeConnection => {
+            json_answer("200", "The connection", schema::<wire::ConnectionView>)
+        }
+        Operation::HandOutToken => json_answer("200", "The access token", token_schema),
+        Operation::CreateApiKey => Described {
+            body: Some(schema::<wire::CreateApiKey>),
+            ..json_answer("201", "The key, shown this once", schema::<wire::NewApiKeyView>)
+        },
+        Operation::ListApiKeys => {
+            json_answer("200", "All of them", schema::<wire::List<wire::ApiKeyView>>)
+        }
+        Operation::DeleteIntegration | Operation::DeleteConnection | Operation::DeleteApiKey => {
+            other_answer("204", "Deleted")
+        }
+        Operation::Authorize => Described {
+            query: &[("session", true, text)],
+            ..other_answer("302", "On to Microsoft Entra ID")
+        },
+        Operation::IntegrationCallback => Described {
+            query: &[
+                ("state", true, text),
+                ("code", false, text),
+                ("error", false, text),
+                ("iss", false, text),
+            ],
+            ..other_answer("200", "A page that says so, where the session has no return_to")
+                .and("303", "Back to the application")
+        },
+        Operation::Proxy => Described {
+            headers: &[
+                ("x-ado-connect-dry", "`1`: describe the call and the limits, and call nothing"),
+                (
+                    "x-ado-connect-integration",
+                    "with `me`: the integration whose connection is meant",
+                ),
+            ],
+            ..other_answer("default", "The answer of Azure DevOps, as it came")
+        },
+        Operation::GetService | Operation::PauseService | Operation::ResumeService => {
+            json_answer("200", "The service", schema::<wire::ServiceView>)
+        }
+        Operation::Health => json_answer("200", "Alive", any_object),
+        Operation::OpenApi => json_answer("200", "This document", any_object),
+        Operation::PortalAddress => other_answer("303", "On to the first page"),
+        Operation::Portal | Operation::PortalPage => {
+            other_answer("200", "A page").and("401", "The sign-in page")
+        }
+        Operation::PortalAction => {
+            other_answer("200", "A page with the result, or with what is wrong")
+                .and("303", "Done; on to a page that says so")
+                .and("401", "The sign-in page")
+        }
+    }
+}
+
+pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
+}
+
+pub(super) fn text(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "string"})
+}
+
+fn page_size(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE})
+}
+
+fn any_object(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "object"})
+}
+
+fn token_schema(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "object", "required": ["access_token", "token_type", "expires_at"], "properties": {
+        "access_token": {"type": "string"}, "token_type": {"const": "Bearer"}, "expires_at": {"type": "string", "format": "date-time"},
+    }})
+}
