@@ -13,6 +13,7 @@ use ground::fields::{Fault, Fields, Variables};
 use ground::http::is_trustworthy;
 use url::Url;
 use vault::aws::TableNames;
+use vault::ids::UserId;
 
 use crate::cors_origins::CorsOrigins;
 
@@ -25,7 +26,7 @@ pub struct Config {
     pub tables: TableNames,
     /// `TOKENS_KEY_ID`: the KMS key that seals tokens, by id, ARN or alias.
     pub tokens_key_id: String,
-    /// `FORMER_TOKENS_KEY_ID`: the KMS key that sealed tokens before that one took its place.
+    /// `FORMER_TOKENS_KEY_ID`: the KMS key that sealed tokens before `TOKENS_KEY_ID` replaced it.
     pub former_tokens_key_id: Option<String>,
     /// `SECRETS_PREFIX`: begins the names of all secrets, such as `ado-connect/`.
     pub secrets_prefix: String,
@@ -212,9 +213,6 @@ fn authority(reader: &mut Reader<'_>, cloud: Cloud) -> Option<Authority> {
     }
 }
 
-/// The longest issuer whose users have names, in bytes.
-const LONGEST_ISSUER: usize = 256;
-
 fn jwt(reader: &mut Reader<'_>) -> Option<JwtConfig> {
     let issuer: Option<String> = reader.optional("JWT_ISSUER");
     let audience = reader.optional("JWT_AUDIENCE");
@@ -224,9 +222,10 @@ fn jwt(reader: &mut Reader<'_>) -> Option<JwtConfig> {
         (Some(issuer), Some(audience)) => {
             // Kept as text: `iss` is compared exactly, and parsing a URL can change its spelling.
             reader.optional::<UpstreamUrl>("JWT_ISSUER")?;
-            if issuer.len() > LONGEST_ISSUER || issuer.contains('|') {
-                // It ends at the `|` in the names of its users.
-                reader.refuse("JWT_ISSUER", "must have at most 256 bytes and no `|`");
+            // With an issuer that no user id can hold, every token would be refused.
+            if UserId::of_issuer(&issuer, "user").is_err() {
+                let fault = "must be an address of at most 256 bytes without `|`, with its scheme in small letters";
+                reader.refuse("JWT_ISSUER", fault);
                 return None;
             }
             Some(JwtConfig { issuer, audience, user_claim })

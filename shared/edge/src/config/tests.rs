@@ -114,8 +114,12 @@ fn caller_tokens_need_an_issuer_and_an_audience() {
     let jwt = config(&complete).unwrap().jwt.unwrap();
     assert_eq!(jwt.issuer, "https://id.mycompany.example/");
     assert_eq!(jwt.user_claim, "sub");
-    let bar = [("JWT_ISSUER", "https://id.mycompany.example/a|b"), complete[1]];
-    assert_eq!(faults(&bar), ["JWT_ISSUER: must have at most 256 bytes and no `|`"]);
+    let long = format!("https://id.mycompany.example/{}", "i".repeat(228)).leak();
+    for bad in ["https://id.mycompany.example/a|b", "HTTPS://id.mycompany.example/", long] {
+        let faults = faults(&[("JWT_ISSUER", bad), complete[1]]);
+        let fault = "JWT_ISSUER: must be an address of at most 256 bytes without `|`, with its scheme in small letters";
+        assert_eq!(faults, [fault]);
+    }
     assert_eq!(faults(&complete[..1]), ["JWT_AUDIENCE is missing, because JWT_ISSUER is set"]);
     assert_eq!(faults(&complete[1..]), ["JWT_ISSUER is missing, because JWT_AUDIENCE is set"]);
 }
