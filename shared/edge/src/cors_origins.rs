@@ -46,3 +46,23 @@ impl FromStr for CorsOrigins {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn text_that_is_no_origin_is_refused() {
+        for bad in [
+            "page",
+            "https://a.example/path",
+            "https://a.example?x",
+            "https://a.example,,",
+            "https://*.example",
+        ] {
+            let parsed = bad.parse::<CorsOrigins>();
+            assert!(parsed.is_err() || !parsed.unwrap().allow("https://b.example"), "{bad}");
+        }
+    }
+}
