@@ -35,8 +35,8 @@ impl Callback {
     ) -> Result<Redeemed, Problem> {
         let metadata = self.metadata.get(&flow.tenant).await;
         let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
-        // RFC 9207: if the server promises `iss`, an answer without it comes from elsewhere. The code of an answer from
-        // elsewhere must not go out, and no secret with it.
+        // RFC 9207: an answer comes from elsewhere if its `iss` is another's, or is absent although the server promises
+        // one. Such an answer is refused here, before its code and our secret are sent.
         let is_from_elsewhere = match query.get("iss") {
             Some(iss) => !metadata.may_be_issuer(iss),
             None => metadata.iss_parameter_supported,

@@ -277,7 +277,7 @@ impl Callback {
     }
 
     /// Returns the application's address to which the browser may be sent now (S-09): the origins may have been narrowed
-    /// since the session was created. The portal's own page is always one.
+    /// since the session was created. Pages of the portal are always allowed.
     fn return_to<'a>(
         &self,
         flow: &'a AuthorizationFlow,

@@ -3,9 +3,9 @@
 //! The check happens here, in the function, so that it holds behind any front door. It reads the `Authorization`
 //! header only, except in the portal, where a cookie names a session.
 //!
-//! Basic authentication is for the proxy, whose clients take nothing else, and for API keys of applications. Browsers
-//! cache it and attach it to requests that pages of other sites make them send; so no browser is asked for it, and such a
-//! request changes nothing, whatever its credentials.
+//! Basic authentication is accepted by the proxy only, for clients that lack Bearer, and with API keys of applications
+//! only. Browsers cache such a password and attach it to requests from pages of other sites. So no browser is asked for
+//! one, and a request from another site's page changes nothing, whatever its credentials.
 
 mod connection;
 mod credentials;
@@ -49,7 +49,7 @@ pub struct Caller {
     pub id: String,
     /// The kind of caller.
     pub kind: Kind,
-    /// The API key that it presented, if it was one.
+    /// The API key that it presented, if any.
     pub api_key: Option<ApiKeyId>,
 }
 
@@ -70,7 +70,7 @@ pub enum Kind {
     },
 }
 
-/// The integration that a key is bound to. One that is created later has only the same id.
+/// The integration that a key is bound to. A later integration with the same id is a different one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundIntegration {
     /// Its id.
@@ -233,7 +233,7 @@ impl Authenticator {
     }
 }
 
-/// Returns the source of a request; one without an address has the source that all of these share.
+/// Returns the source of a request. All requests without an address share one.
 fn source(request: &Request) -> Source {
     request.extensions().get().copied().unwrap_or_else(|| Source::of(None))
 }

@@ -26,7 +26,7 @@ use vault::limits::Source;
 pub const ANSWER_LIMIT: usize = 6 * 1024 * 1024;
 
 /// The most that a streamed body can have, in bytes: Lambda streams 200 MB for one invocation, of which the status and
-/// the headers before the body take 16 KiB at most. No document says which megabytes; these are the smaller ones.
+/// the headers before the body take 16 KiB at most. AWS does not define its megabytes; decimal ones are the smaller ones.
 /// Source: "Response streaming for Lambda functions", AWS Lambda developer guide.
 pub const STREAM_LIMIT: u64 = 200_000_000 - 16 * 1024;
 
@@ -93,7 +93,7 @@ pub enum UnusableEvent {
     /// The body is marked as base64 and is not.
     #[error("the body is not usable")]
     Body,
-    /// The body is a text that is not UTF-8, and API Gateway has replaced bytes of it.
+    /// The body was sent as text in another encoding than UTF-8, and API Gateway has replaced bytes of it.
     #[error(
         "the body is not in UTF-8, so it did not arrive as it was sent; use the streaming address"
     )]
@@ -113,7 +113,8 @@ impl Event {
         }
     }
 
-    /// The request, with its [`Source`] as an extension. Its URI is the path and the query, with those characters percent-encoded that a URI cannot have.
+    /// The request, with its [`Source`] as an extension. Its URI is the path and the query, with those characters
+    /// percent-encoded that a URI cannot have.
     ///
     /// # Errors
     /// [`UnusableEvent`] names the part that is not valid in HTTP, without repeating it.
@@ -166,8 +167,8 @@ fn uri(path: &str, query: &str) -> Result<Uri, UnusableEvent> {
     Ok(Uri::from(uri))
 }
 
-/// Whether U+FFFD, which replaces bytes that are not UTF-8, has changed the length of a text. No document settles what an
-/// HTTP API does with such bytes. A text that was sent with this character keeps its length.
+/// Whether U+FFFD has replaced bytes that are not UTF-8, which changes the length of a text. A text that was sent with this
+/// character keeps its length. AWS does not document how HTTP APIs treat such bytes.
 fn has_replaced_bytes(text: &str, headers: &HeaderMap) -> bool {
     let sent = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     sent.is_some_and(|sent: usize| sent != text.len()) && text.contains(char::REPLACEMENT_CHARACTER)

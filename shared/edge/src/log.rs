@@ -192,7 +192,7 @@ pub(crate) enum StreamEnd {
     BrokenOff,
     /// It was broken off because Lambda streams no more for one invocation.
     TooLarge,
-    /// What permits it was withdrawn: a pause, a deleted key or connection.
+    /// Its permission was withdrawn, for example by a pause, or with a deleted key or connection.
     Withdrawn,
     /// The client did not read the rest.
     Abandoned,

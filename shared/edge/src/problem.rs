@@ -19,10 +19,10 @@ pub use code::Code;
 
 use crate::config::PublicUrl;
 
-/// The way in which every caller can authenticate (RFC 9110 §11.6.1). Without Basic no browser asks for a password, which
-/// it would send from then on with the forms of other sites, too.
+/// The challenge for every caller (RFC 9110 §11.6.1). It leaves Basic out: a browser would ask for a password, and from
+/// then on send it with the forms of other sites, too.
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="ado-connect""#);
-/// Both ways, for programs that send a password only after this challenge, such as Git.
+/// The challenge for programs that send a password only after it, such as Git.
 const BASIC_CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="ado-connect", Basic realm="ado-connect""#);
 

@@ -1,4 +1,4 @@
-//! The rights of callers, which the table of routes names.
+//! The roles of callers, which the table of routes names.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
-//! Requests that a page makes a browser send, and the pages that may (Fetch Metadata, <https://www.w3.org/TR/fetch-metadata/>).
+//! Requests that browsers send for a page, and the origins whose pages may change something (Fetch Metadata,
+//! <https://www.w3.org/TR/fetch-metadata/>).
 //!
-//! Browsers attach what they have cached for an origin, such as a cookie or the credentials of Basic authentication, whoever
-//! makes them send the request. Programs send none of these headers.
+//! A browser attaches its cookies and its cached passwords for an origin to every request for that origin, even if another
+//! site's page causes it. Other programs send none of the headers of Fetch Metadata.
 
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderName, Method};
@@ -12,7 +13,7 @@ use crate::problem::{Code, Problem};
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// Whether a page of another site made the browser send a request. Sibling hosts of the same site count as others.
+/// Whether a page of another site caused a request. Sibling hosts of the same site count as other sites.
 pub fn is_of_another_site(headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
     sites.any(|site| site != "same-origin" && site != "none")

@@ -35,7 +35,7 @@ pub struct BrokenOff;
 /// A body as it comes.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BrokenOff>> + Send>>;
 
-/// Resolves when a body must not go on, because what permits it was withdrawn.
+/// Resolves when the permission for a body is withdrawn, so that the body must end.
 pub type Withdrawal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The body of a handler's answer.
@@ -106,7 +106,7 @@ struct Record {
 }
 
 impl Record {
-    /// Writes the line. Returns whether this is the end, and not something after it.
+    /// Writes the line, unless it was written before. Returns whether it was written now.
     fn ended(&self, end: StreamEnd) -> bool {
         let entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(entry) = entry else { return false };
@@ -119,7 +119,7 @@ impl Record {
 }
 
 impl Recorded {
-    /// The withdrawal is awaited by a task of its own: while the client does not read, nobody asks for the next chunk.
+    /// A task of its own awaits the withdrawal, because no chunk is polled while the client does not read.
     pub(crate) fn new(chunks: Chunks, withdrawal: Withdrawal, entry: Entry) -> Self {
         let record = Record { bytes: AtomicU64::new(0), entry: Mutex::new(Some(entry)) };
         let record = Arc::new(record);

@@ -14,7 +14,7 @@ pub struct ConnectionView {
     /// The organization it is pinned to; `null` when it serves all that the integration names.
     organization: Option<String>,
     status: Status,
-    /// Since when the operator has paused it; `null` when it is not paused.
+    /// When the operator paused it; `null` when it is not paused.
     paused_at: Option<String>,
     /// Why the user must sign in again.
     #[serde(skip_serializing_if = "Option::is_none")]

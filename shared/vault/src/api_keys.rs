@@ -17,10 +17,10 @@ use crate::table::{Condition, Transaction, Write, put_new, read, s, scan, to_ite
 
 const PREFIX: &str = "api_key#";
 pub(crate) const WHAT: &str = "API key";
-/// What stands for the id in an operator key that we mint, in place of an API key's.
+/// The word in place of the id in an operator key that the stack mints.
 const OPERATOR: &str = "operator";
 
-/// What a key may do.
+/// The rights of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -43,7 +43,7 @@ pub struct ApiKey {
     /// The only integration it may be used for, if limited to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration: Option<IntegrationId>,
-    /// When that integration was created: a later one of the same id is another.
+    /// When that integration was created. A later integration with the same id is a different one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration_created_at: Option<Timestamp>,
     /// When it was made.
@@ -107,7 +107,7 @@ impl ApiKeys {
         Self { client, table }
     }
 
-    /// Makes a key, or `None` if the integration that it is bound to does not exist, or is deleted meanwhile.
+    /// Makes a key. Returns `None` if the integration that it is bound to does not exist, or is deleted meanwhile.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable integration.

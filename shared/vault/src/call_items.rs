@@ -1,5 +1,5 @@
 //! The items that decide whether a call may be made: the service's switch, the integration, the connection and the API key,
-//! read together. A call under way looks at them again and again, so that it ends when one of them is taken away.
+//! read together. A call under way reads them repeatedly, so that it ends when one of them forbids it.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ pub struct CallKeys {
 pub struct CallItems {
     /// The kill switch.
     pub service: ServiceSettings,
-    /// The caller's API key. Whether it has expired is for the reader to see.
+    /// The caller's API key, which may have expired.
     pub api_key: Option<api_keys::ApiKey>,
     /// The integration.
     pub integration: Option<Integration>,

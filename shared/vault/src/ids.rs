@@ -163,7 +163,7 @@ impl UserId {
     }
 }
 
-/// Splits `issuer|name`. An issuer has no `|` and is an address, which Auth0's `provider|id` does not begin with.
+/// Splits `issuer|name`. An issuer is an address without `|`; Auth0's `provider|id` begins with none, so it is a plain name.
 fn issuer_and_name(user: &str) -> Option<(&str, &str)> {
     let (issuer, name) = user.split_once('|')?;
     let is_address = issuer.starts_with("https://") || issuer.starts_with("http://");

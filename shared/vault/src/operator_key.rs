@@ -1,8 +1,8 @@
 //! The first operator key, which makes the others. The stack creates it in Secrets Manager; the secret's value is the
 //! key itself.
 //!
-//! Unlike our API keys it is any text that an operator stores there, so it could be guessed. A short one is not accepted,
-//! and nothing that depends on it is stored: who signed in with it is known by the version of the secret.
+//! Unlike our API keys it is any text that an operator stores there, so it could be guessed. A short one is refused, and
+//! nothing that is derived from it is stored: a portal session holds the version of the secret instead.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub enum Comparison {
     Unusable(Unusable),
 }
 
-/// Why a stored operator key is not accepted. Reads as the end of a sentence that begins with "The operator key".
+/// The reasons why a stored operator key is not accepted. Each is the end of a sentence that begins with "The operator key".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// It could be guessed.
@@ -69,7 +69,7 @@ impl OperatorKey {
         Self { client, secret_name, remembered: Remembered::new(clock, FRESH_FOR) }
     }
 
-    /// Compares in constant time.
+    /// Compares a presented key with the operator key in constant time.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the secret cannot be read and none was read in the last five minutes.

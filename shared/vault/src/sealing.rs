@@ -13,8 +13,8 @@
 //!
 //! AWS advises caution with cached data keys. They are cached, because that keeps KMS (its latency, outages and bill) out of
 //! almost every request; they are in process memory only and are wiped on drop. A key seals for an hour or 2^20 values. It
-//! opens for five minutes; then KMS is asked again, so that a disabled KMS key opens nothing any more. While KMS does not
-//! answer, an opened key is used for up to an hour, so that its outage stops nobody.
+//! opens for five minutes; then KMS is asked again, so that a disabled KMS key soon opens nothing. While KMS does not
+//! answer, an opened key is used for up to an hour, so that calls go on during its outage.
 //!
 //! Where the KMS key was replaced, the values under the former one are still opened. They are sealed under the current one
 //! when they are written next.
@@ -81,7 +81,7 @@ pub struct DataKey {
     wrapped: Vec<u8>,
 }
 
-/// A wrapped data key is opened for an integration: KMS must see (and refuse) one that was moved to another.
+/// Opened data keys by integration and wrapped key: KMS must see (and refuse) a key that was moved to another integration.
 type OpeningKeys = Remembered<(IntegrationId, Vec<u8>), Zeroizing<[u8; 32]>>;
 
 /// Seals and opens values with data keys from KMS.
@@ -216,7 +216,7 @@ impl Sealer {
     }
 }
 
-/// Whether KMS could not decide. It decides if the key is disabled, is to be deleted, or is not for us.
+/// Whether KMS failed to decide. The refusal of a disabled key, a key to be deleted or a forbidden one is a decision.
 fn does_not_answer(error: &DecryptError) -> bool {
     error.is_dependency_timeout_exception()
         || error.is_key_unavailable_exception()

@@ -19,7 +19,7 @@ const EVERY_METHOD: [&str; 7] = ["get", "head", "post", "put", "patch", "delete"
 
 /// The whole document.
 pub fn document(public_url: &PublicUrl) -> Value {
-    // OpenAPI 3.1 takes JSON Schema 2020-12 as it is; `nullable` of 3.0 means nothing there.
+    // Schemas of OpenAPI 3.1 are JSON Schema 2020-12, which lacks the keyword `nullable` of OpenAPI 3.0.
     let mut generator = SchemaSettings::draft2020_12()
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();

@@ -49,7 +49,7 @@ pub struct ConfirmConnection {
 pub struct CreateApiKey {
     /// A name to recognise the key by.
     pub name: String,
-    /// What the key may do.
+    /// The rights of the key.
     pub role: Role,
     /// The only integration that an application key may be used for.
     pub integration: Option<IntegrationId>,

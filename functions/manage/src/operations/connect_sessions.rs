@@ -63,9 +63,8 @@ impl ConnectSessionOperations {
     ///
     /// # Errors
     /// [`Code::UserMismatch`], [`Code::IntegrationNotFound`], [`Code::CallerNotAllowed`], [`Code::ServicePaused`],
-    /// [`Code::IntegrationNotReady`],
-    /// [`Code::OrganizationNotAllowed`], [`Code::ReturnToNotAllowed`], [`Code::ScopeNotAllowed`], or
-    /// [`Code::InvalidRequest`] naming the field.
+    /// [`Code::IntegrationNotReady`], [`Code::OrganizationNotAllowed`], [`Code::ReturnToNotAllowed`],
+    /// [`Code::ScopeNotAllowed`], or [`Code::InvalidRequest`] naming the field.
     pub(crate) async fn create(
         &self,
         caller: &Caller,
@@ -140,7 +139,7 @@ pub(crate) fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<User
     }
 }
 
-/// Whether a text names this user, with or without the issuer.
+/// Whether `named` is this user, with or without the issuer.
 pub(crate) fn is_named(user: &UserId, named: &UserId) -> bool {
     named == user || named.as_str() == user.name()
 }

@@ -25,8 +25,7 @@ use super::visible::visible_integration;
 const READ_AT_ONCE: i32 = 100;
 /// Queries for one page. A page that they do not fill ends early, with a cursor.
 const MOST_QUERIES: u32 = 50;
-/// How long a process remembers the integrations for lists over several of them, so that listing does not read the whole
-/// table each time.
+/// How long a process remembers the integrations. Lists over several of them would otherwise scan the table each time.
 const INTEGRATIONS_KNOWN_FOR: SignedDuration = SignedDuration::from_secs(5);
 /// Due connections counted in one shard.
 const COUNTED_DUE: i32 = 1000;
@@ -61,7 +60,7 @@ pub(crate) struct ListFilter {
     pub(crate) limit: i32,
 }
 
-/// The lists of connections. A cursor of one is none of the other's.
+/// The lists of connections. A cursor is valid in one of them only.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum List {
     /// `GET /connections`.
@@ -74,7 +73,7 @@ impl ListFilter {
     /// Continues the list after a cursor that it returned, if there is one.
     ///
     /// # Errors
-    /// [`Code::InvalidRequest`] for a cursor of another list, filter or kind of caller, and for one that is made up.
+    /// [`Code::InvalidRequest`] for a cursor of another list, filter or kind of caller, and for a made-up one.
     pub(crate) fn after(
         mut self,
         list: List,
@@ -92,8 +91,8 @@ impl ListFilter {
         cursor.encode(&self.described(list, caller))
     }
 
-    /// Describes the list, whatever the size of its pages, and what its caller sees. The keys of one application see the
-    /// same.
+    /// Returns the text that binds a cursor to its list: the filter without the size of its pages, and the kind of caller.
+    /// Keys that see the same connections have the same text.
     fn described(&self, list: List, caller: &Caller) -> String {
         let Self { integration, user, status, .. } = self;
         format!("{list:?} {integration:?} {user:?} {status:?} {:?}", caller.kind)
@@ -239,13 +238,12 @@ impl ConnectionOperations {
         Ok(backlog)
     }
 
-    /// Makes a connection usable, if the user whom the caller names, and who finished in the browser, is the one it was
-    /// started for.
+    /// Makes a connection usable, if the user whom the caller names is the one that it was started for.
     ///
     /// # Errors
     /// [`Code::UserMismatch`], [`Code::CallerNotAllowed`], [`Code::ConnectionNotFound`], [`Code::ConfirmationInvalid`],
-    /// [`Code::ConfirmationExpired`], [`Code::ConfirmationUserMismatch`]. A user who does not have the code of somebody
-    /// else's connection gets the first of these that an unknown connection gets, too.
+    /// [`Code::ConfirmationExpired`], [`Code::ConfirmationUserMismatch`]. A user with a wrong code for somebody else's
+    /// connection gets [`Code::ConnectionNotFound`], as for an absent connection.
     pub(crate) async fn confirm(
         &self,
         caller: &Caller,

@@ -246,7 +246,7 @@ impl IntegrationOperations {
             self.api_keys.delete_of(id).await?;
             self.credentials.delete(id).await?;
             if self.integrations.delete(&seen).await? {
-                // Those that were created meanwhile. None can be any more.
+                // Keys that were created meanwhile. Without the integration there can be no more.
                 self.api_keys.delete_of(id).await?;
                 return Ok(());
             }

@@ -46,7 +46,7 @@ pub(crate) struct Verifier {
     pub(crate) authority: Authority,
     pub(crate) public_url: PublicUrl,
     pub(crate) events: Events,
-    /// Whether the deployment takes tokens that name users.
+    /// Whether the deployment accepts tokens of users.
     pub(crate) names_users: bool,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -383,7 +383,7 @@ fn check_expiry(credential: &CredentialDescription, now: Timestamp) -> Finding {
     }
 }
 
-/// Returns findings for settings that are less safe than they could be, or cannot work.
+/// Returns a finding for each setting that has a safer alternative, or cannot work in this deployment.
 fn check_settings(settings: &Settings, names_users: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     if settings.confirmation == Confirmation::None {

@@ -1,4 +1,4 @@
-//! Connections: the table, one of them, pausing, disconnecting.
+//! Connections: the table of all, the page of one, and the forms that pause, resume and disconnect it.
 
 use askama::Template;
 use edge::parameters::Query;

@@ -45,7 +45,7 @@ pub(super) enum Reason {
     Ended,
     /// It sent a key that is no operator's.
     WrongKey,
-    /// It sent a key, and none is accepted, for this reason.
+    /// It sent a key while all keys are refused, for this reason.
     Refused(String),
     /// The operator signed out.
     SignedOut,
@@ -166,7 +166,7 @@ impl PortalSessions {
     }
 }
 
-/// Shows the sign-in page with the reason why no key is accepted.
+/// Shows the sign-in page with the reason why all keys are refused.
 fn refused(problem: &Problem, next: &str, kept: KeptFields, log: &RequestLog) -> HttpResult {
     log.problem(problem);
     tracing::warn!(audit = "portal_sign_in_refused", "no key is accepted: {problem}");

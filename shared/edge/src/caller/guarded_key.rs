@@ -1,4 +1,4 @@
-//! The operator key behind a limit on guesses: too many wrong keys from one source, and none from there is compared.
+//! The operator key behind a limit on guesses: after too many wrong keys from one source, its keys are not compared.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl GuardedKey {
     /// Returns the version of the operator key that was presented, or `None` if it is another key.
     ///
     /// # Errors
-    /// [`Code::WrongKeysLimited`]; [`Code::InvalidCredentials`] if the stored key is not accepted from anybody;
+    /// [`Code::WrongKeysLimited`]; [`Code::InvalidCredentials`] if the stored key is unusable;
     /// [`Code::ServiceUnavailable`] if the key cannot be compared at the moment.
     pub(super) async fn version_of(
         &self,

@@ -12,8 +12,8 @@ impl Authenticator {
     /// Returns the operator's key that was presented in a form, and its owner; `None` if it is no key or not an operator's.
     ///
     /// # Errors
-    /// [`crate::Code::WrongKeysLimited`]; [`crate::Code::InvalidCredentials`] if the stored operator key is not accepted
-    /// from anybody; [`crate::Code::ServiceUnavailable`] when the key cannot be checked at the moment.
+    /// [`crate::Code::WrongKeysLimited`]; [`crate::Code::InvalidCredentials`] if the stored operator key is unusable;
+    /// [`crate::Code::ServiceUnavailable`] when the key cannot be checked at the moment.
     pub async fn operator(
         &self,
         presented: &SecretString,

@@ -20,7 +20,7 @@ use crate::tokens::{self, TokenPair, TokenStore};
 /// Attempts of a transaction while concurrent changes interfere.
 pub(super) const TRIES: u32 = 4;
 
-/// The positions of writes in the transaction.
+/// The positions of the session and the integration among the writes of the transaction.
 const SESSION: usize = 0;
 const INTEGRATION: usize = 1;
 
@@ -271,7 +271,7 @@ impl Connections {
         let before = to_item(WHAT, known)?;
         let update = self.unchanged(known).remove("lease_owner").remove("lease_until");
         let own = |name: &str| match name {
-            // The operator's pause ends only by the operator's hand.
+            // Only the operator ends the operator's pause.
             "pk" | "fence" | "integration" | "user" | "paused_at" => false,
             // Words of a newer release, which stay.
             "status" => next.status != Status::Unknown,

@@ -13,7 +13,7 @@ use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId, UserId, owner_key};
 use crate::table::{Item, from_item, s, to_item};
 
-/// The end of a page. As text it is opaque to callers and belongs to one list.
+/// The end of a page. Its text is opaque to callers and belongs to one list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
@@ -57,7 +57,7 @@ impl Cursor {
         self.integration == *integration && user.includes(&self.user)
     }
 
-    /// As text for a query parameter of the list that `list` describes: its kind, its filter and what its caller sees.
+    /// As text for a query parameter of the list that `list` describes by its kind, its filter and its kind of caller.
     pub fn encode(&self, list: &str) -> String {
         let bound = Bound { position: self.clone(), list: self.bound_to(list) };
         // Serializing strings cannot fail.
@@ -75,7 +75,7 @@ impl Cursor {
         if is_bound { Ok(bound.position) } else { Err(InvalidCursor) }
     }
 
-    /// Not a signature: a position that somebody makes up within the own list shows nothing new.
+    /// A plain digest suffices: a position that a caller makes up within its own list reveals nothing new.
     fn bound_to(&self, list: &str) -> String {
         let Self { integration, user, connection } = self;
         let text = [list, integration.as_str(), user.as_str(), connection.as_str()].join("\0");

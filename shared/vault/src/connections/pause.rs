@@ -1,6 +1,6 @@
-//! The operator's pause of one connection, for a suspected theft: nothing is called and no token is handed out until the
-//! operator lets it go on. Its tokens are still renewed, so that it works at once afterwards, and so that a revocation is
-//! noticed meanwhile.
+//! The operator's pause of one connection, for a suspected theft: all calls and token hand-outs are refused until the
+//! operator resumes it. Its tokens are still renewed, so that it works at once afterwards, and a revocation is noticed
+//! meanwhile.
 
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ impl Connections {
         Ok(paused)
     }
 
-    /// Lets a paused connection go on. Returns whether it was paused.
+    /// Resumes a connection. Returns whether it was paused.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.

@@ -24,7 +24,7 @@ pub struct Connection {
     pub organization: Option<OrganizationName>,
     /// Whether it can be used.
     pub status: Status,
-    /// Since when the operator has paused it; `None`: it is not paused. The status stays what it is.
+    /// When the operator paused it; `None`: it is not paused. A pause leaves the status as it is.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub paused_at: Option<Timestamp>,
     /// Entra's error, when the user must sign in again.

@@ -77,11 +77,11 @@ impl Integration {
         Some(url)
     }
 
-    /// Looks whether users of this tenant, connected to this organization if to one, are served now: the operator may have
-    /// narrowed both since they connected.
+    /// Checks that the integration still serves users of this tenant and, if the connection is limited to one, this
+    /// organization. The operator may have narrowed both since the user connected.
     ///
     /// # Errors
-    /// [`NotServed`] if they are not.
+    /// [`NotServed`] for the first of them that it does not serve.
     pub fn serves(
         &self,
         tenant: &TenantId,
@@ -106,7 +106,7 @@ impl Integration {
     }
 }
 
-/// Why an integration no longer serves a connection.
+/// The reasons why an integration does not serve a connection any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotServed {
     /// Its allowed tenants do not contain the connection's.

@@ -73,8 +73,8 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(with = "Vec<CallRule>")]
     pub allowed_calls: CallPolicy,
-    /// How many calls of Azure DevOps go through; without, as many as Azure DevOps takes, of which a connection has 20 at a
-    /// time that last longer than a second.
+    /// The limits on calls of Azure DevOps. Unless given, only those of Azure DevOps hold, and a connection has at most 20
+    /// calls at a time that last longer than a second.
     #[serde(default)]
     pub proxy_limits: ProxyLimits,
     /// The application's page where a user connects again, under one of `allowed_return_origins`. Problems that

@@ -77,7 +77,7 @@ impl ProxyLimits {
 }
 
 impl Limit {
-    /// A rate alone. A zero counts as one.
+    /// A limit with a rate only. A zero counts as one.
     const fn of_rate(requests: u32, per_seconds: u32) -> Self {
         const fn at_least_one(number: u32) -> NonZeroU32 {
             match NonZeroU32::new(number) {
@@ -146,12 +146,12 @@ pub enum Subject {
     WrongKeys(Source),
 }
 
-/// The sender of requests: an IPv4 address, or the first 64 bits of an IPv6 address, within which one sender chooses.
+/// The sender of requests: an IPv4 address, or the first 64 bits of an IPv6 address, whose other bits a sender may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source(Option<IpAddr>);
 
 impl Source {
-    /// The source with this address; all without a readable one are the same.
+    /// The source with this address. All senders without a readable one are the same source.
     pub fn of(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {
             IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
@@ -166,14 +166,14 @@ impl Source {
     }
 }
 
-/// How often callers may force the renewal of one connection. Entra's loop detector (AADSTS50196) slows down a user whose
+/// The limit on renewals of one connection that callers force. Entra's loop detector (AADSTS50196) slows down a user whose
 /// tokens are asked for again and again.
 pub const RENEWALS: Limit = Limit::of_rate(1, 60);
-/// How many wrong keys of one source are compared with the operator key.
+/// The limit on wrong keys from one source that are compared with the operator key.
 pub const WRONG_KEYS: Limit = Limit::of_rate(100, 3600);
 
 impl Subject {
-    /// Its name, for the first two in headers, too.
+    /// Its name; `connection` and `integration` are also the names in headers.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Connection(_) => "connection",

@@ -183,8 +183,8 @@ impl Refresher {
         Ok(Consequence::TenantWaits.error(until.duration_since(now), ""))
     }
 
-    /// Ends the lease of a connection that is not served, without asking Entra. It is looked at again, because the operator
-    /// may serve it again.
+    /// Ends the lease of a connection that is not served, without asking Entra. The connection stays on the schedule, because
+    /// the operator may widen the integration again.
     pub(super) async fn leave_unserved(
         &self,
         lease: &Lease,

@@ -30,8 +30,8 @@ const WHAT: &str = "portal session";
 pub enum PortalKey {
     /// An API key with the role of an operator.
     ApiKey(ApiKeyId),
-    /// The stack's own operator key, by its version, so that a new key ends the sessions of the old one and nothing here
-    /// helps to guess it.
+    /// The stack's own operator key, by its version. A new key ends the sessions of the old one, and the version is no help
+    /// in guessing the key.
     OperatorKey(KeyVersion),
 }
 

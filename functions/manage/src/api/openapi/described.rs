@@ -14,15 +14,15 @@ pub(super) type Schema = fn(&mut SchemaGenerator) -> Value;
 /// Status, meaning and schema of an answer that is not a problem.
 pub(super) type Answer = (&'static str, &'static str, Option<Schema>);
 
-/// The part of an operation's description that its route does not have.
+/// The parts of an operation's description that the table of routes lacks.
 #[derive(Default)]
 pub(super) struct Described {
     pub(super) answers: Vec<Answer>,
     /// The schema of the request's body.
     pub(super) body: Option<Schema>,
-    /// The query parameters, whether each is required, and its schema.
+    /// Name, necessity and schema of each query parameter; `true` for a required one.
     pub(super) query: &'static [(&'static str, bool, Schema)],
-    /// The request headers that the operation reads itself, with their meaning.
+    /// Name and meaning of each request header that the operation reads itself.
     pub(super) headers: &'static [(&'static str, &'static str)],
 }
 

@@ -35,13 +35,13 @@ pub(super) fn responses(
         let response = responses
             .entry(status.to_owned())
             .or_insert_with(|| json!({"description": meaning, "content": {}}));
-        // An answer that is described without a body is a page.
+        // An answer without a described body is a page.
         if let Some(content) = response["content"].as_object_mut() {
             let schema = json!({"$ref": "#/components/schemas/GatewayRefusal"});
             content.insert("application/json".to_owned(), json!({"schema": schema}));
         }
     }
-    // An answer that is passed on may have any status, and any body with it.
+    // Operations with `default` pass answers on, which may have any status and any body.
     if responses.contains_key("default") {
         for response in responses.values_mut() {
             response["content"]["*/*"] = json!({});
@@ -50,7 +50,7 @@ pub(super) fn responses(
     responses.into()
 }
 
-/// The statuses that API Gateway answers with itself, before a function is called or in its place.
+/// The statuses with which API Gateway itself answers, before a function is called or in its place.
 const GATEWAY_REFUSALS: [(&str, &str); 7] = [
     ("400", "The address cannot be decoded"),
     ("404", "There is no such address"),
@@ -61,7 +61,7 @@ const GATEWAY_REFUSALS: [(&str, &str); 7] = [
     ("503", "The function does not answer in time, or has no capacity"),
 ];
 
-/// API Gateway's own words for a refusal.
+/// The body of a refusal by API Gateway.
 pub(super) fn gateway_refusal_schema() -> Value {
     json!({"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}})
 }
@@ -71,7 +71,7 @@ pub(super) fn problem_schema() -> Value {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
-        // API Gateway's own refusals at the streaming address may be without `status`.
+        // Refusals by API Gateway at the streaming address may lack `status`.
         "required": ["type", "title", "code", "request_id"],
         "properties": {
             "type": {"type": "string", "format": "uri"},

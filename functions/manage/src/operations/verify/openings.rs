@@ -1,4 +1,4 @@
-//! What an integration lets through that outlives it, or passes its rules by.
+//! Findings for settings that let access outlive the integration, or bypass its rules.
 
 use devops::closed::ClosedArea;
 use vault::integrations::Settings;
