@@ -174,7 +174,8 @@ impl Authenticator {
     /// Accepts these keys and, if configured, the tokens of one identity provider. `limits` counts wrong operator keys.
     pub fn new(
         api_keys: ApiKeys,
-        (operator_key, limits): (OperatorKey, LimitLedger),
+        operator_key: OperatorKey,
+        limits: LimitLedger,
         jwt: Option<JwtVerifier>,
         cors_origins: CorsOrigins,
         clock: Arc<dyn Clock>,

@@ -78,7 +78,8 @@ impl Deployment {
         );
         Authenticator::new(
             self.api_keys(),
-            (operator_key, self.limits()),
+            operator_key,
+            self.limits(),
             jwt,
             self.config.cors_origins.clone(),
             Arc::clone(&self.clock),

@@ -15,7 +15,8 @@ async fn authenticator(setup: &Setup) -> (Authenticator, provider::Services) {
     let operator_key = OperatorKey::new(services.secrets_manager(), secret, Arc::clone(&clock));
     let authenticator = Authenticator::new(
         ApiKeys::new(services.dynamodb(), "integrations".to_owned()),
-        (operator_key, LimitLedger::new(services.dynamodb(), "sessions".to_owned())),
+        operator_key,
+        LimitLedger::new(services.dynamodb(), "sessions".to_owned()),
         Some(setup.verifier.clone()),
         "https://page.mycompany.example".parse().unwrap(),
         clock,
