@@ -26,6 +26,12 @@ export const browser = () =>
 /** Ends the browser, after the last visit. */
 export const close = async () => (await running)?.close();
 
+/** Makes a profile add these credentials to each request for the gateway, as it does with a password that it has cached. */
+export const holdCredentials = (context, authorization) =>
+  context.route(`${gateway}/**`, (route) =>
+    route.continue({ headers: { ...route.request().headers(), authorization } }),
+  );
+
 /** Opens a clean profile and runs `walk` with a visit. Fails if the watcher has noted an incident. */
 export async function visit({ viewport, colorScheme }, walk, { javaScript = true } = {}) {
   const context = await (await browser()).newContext({

@@ -1,31 +1,24 @@
 // Pages of other origins that call the gateway: one that `CorsOrigins` lists, and one that it does not.
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { after, test } from 'node:test';
 import { browser, close } from './browser.js';
 import { signInAs } from './entra.js';
+import { serve } from './sites.js';
 import { applicationKey, ask, connectLink, foreignOrigin, gateway, listedOrigin, organization, putIntegration } from './stack.js';
 
 const integration = 'pages';
 await putIntegration(integration);
 
-/** Serves an empty page at an origin. */
-function serve(origin) {
-  const server = createServer((_, response) => {
-    response.setHeader('content-type', 'text/html');
-    response.end('<!doctype html><title>A page of another origin</title>');
-  });
-  return new Promise((resolve) => server.listen(new URL(origin).port, 'localhost', () => resolve(server)));
-}
-
-const servers = await Promise.all([listedOrigin, foreignOrigin].map(serve));
+const sites = await Promise.all(
+  [listedOrigin, foreignOrigin].map((origin) => serve(undefined, { port: new URL(origin).port })),
+);
 const context = await (await browser()).newContext({ locale: 'en' });
 context.setDefaultTimeout(10_000);
 after(async () => {
   await context.close();
   await close();
-  for (const server of servers) server.close();
+  for (const site of sites) site.close();
 });
 
 /** Connects ada in her browser. Returns the connection's id. */

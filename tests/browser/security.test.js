@@ -1,11 +1,11 @@
 // The sessions of operators in the portal.
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { after, test } from 'node:test';
 import { browser, close, visit } from './browser.js';
 import { looks } from './looks.js';
 import { alert, openSignedIn, send, signIn } from './portal.js';
+import { serve } from './sites.js';
 import { applicationKey, ask, gateway, operatorKey, putIntegration } from './stack.js';
 
 after(close);
@@ -152,7 +152,10 @@ for (const look of looks) {
     }));
 
   test(`No page can be framed (${look.name})`, async () => {
-    const site = await framingSite();
+    const site = await serve((request, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end(`<!doctype html><title>Another site</title><iframe src="${gateway}${request.url.slice(2)}"></iframe>`);
+    });
     const context = await (await browser()).newContext({ viewport: look.viewport, baseURL: gateway });
     try {
       const page = await context.newPage();
@@ -161,7 +164,7 @@ for (const look of looks) {
       await signIn(page);
       await page.getByRole('heading', { name: 'Overview' }).waitFor();
       for (const path of ['/', '/portal/integrations', '/authorize?session=unknown']) {
-        await page.goto(`${site}?${path}`);
+        await page.goto(`${site.origin}/?${path}`);
         await page.waitForLoadState();
         const framed = page.mainFrame().childFrames()[0];
         assert.match(framed.url(), /^chrome-error:/, path);
@@ -169,23 +172,7 @@ for (const look of looks) {
       }
     } finally {
       await context.close();
+      site.close();
     }
   });
-}
-
-let frames;
-after(() => frames?.close());
-
-/** A site on another port that frames the path in its query. */
-async function framingSite() {
-  if (!frames) {
-    frames = createServer((request, response) => {
-      const path = request.url.slice(2);
-      response.setHeader('content-type', 'text/html');
-      response.end(`<!doctype html><title>Another site</title><iframe src="${gateway}${path}"></iframe>`);
-    });
-    await new Promise((resolve) => frames.listen(0, 'localhost', resolve));
-    frames.unref();
-  }
-  return `http://localhost:${frames.address().port}/`;
 }

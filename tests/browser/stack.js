@@ -11,6 +11,7 @@ const given = (name) => {
 
 export const gateway = given('GATEWAY');
 export const entra = given('ENTRA');
+export const azureDevops = given('AZURE_DEVOPS');
 export const demo = given('DEMO');
 export const operatorKey = given('OPERATOR_KEY');
 export const applicationKey = given('APPLICATION_KEY');

@@ -17,6 +17,7 @@ use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::routes::Matched;
+use edge::serve::INTEGRATION;
 use edge::streaming::{Chunks, Content};
 use futures_util::future::ready;
 use futures_util::{StreamExt as _, stream};
@@ -32,8 +33,6 @@ const ME: &str = "me";
 /// Lambda streams no more for one invocation.
 const TOO_LARGE_TO_STREAM: &str = "At most 200 MB are streamed. Ask for parts with the header Range, or with Git for a \
     shallow or partial clone (--depth, --filter=blob:none).";
-/// Picks an integration where several connections of a user would do.
-const INTEGRATION: &str = "x-ado-connect-integration";
 
 pub(crate) struct Forwarder {
     calls: Arc<Calls>,

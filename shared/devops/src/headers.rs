@@ -44,10 +44,12 @@ const NOT_UP: &[&str] = &[
 ];
 const NOT_UP_PREFIXES: &[&str] = &["x-forwarded-", "x-ado-connect-"];
 
-/// Never passed down: fields that would act on our origin, or that are about credentials other than the caller's.
+/// Never passed down: fields that would act on our origin or on a shared cache in front of it (RFC 9213), or that are
+/// about credentials other than the caller's.
 const NOT_DOWN: &[&str] = &[
     "alt-svc",
     "clear-site-data",
+    "edge-control",
     "nel",
     "p3p",
     "public-key-pins",
@@ -59,7 +61,9 @@ const NOT_DOWN: &[&str] = &[
     "www-authenticate",
     "x-request-id",
 ];
-const NOT_DOWN_PREFIXES: &[&str] = &["access-control-"];
+const NOT_DOWN_PREFIXES: &[&str] = &["access-control-", "surrogate-", "x-accel-"];
+/// The end of the names by which each shared cache has a `Cache-Control` of its own.
+const NOT_DOWN_SUFFIX: &str = "-cache-control";
 
 /// Returns the caller's headers that are sent up.
 pub fn upstream_request(headers: &HeaderMap) -> HeaderMap {
@@ -77,7 +81,9 @@ pub(crate) fn may_go_up(name: &str) -> bool {
 /// Returns Azure DevOps' headers that are passed down. `x-vss-userdata` is among them: it names the connection's own
 /// user and must never be logged.
 pub fn downstream_response(headers: &HeaderMap) -> HeaderMap {
-    passing(headers, |name| !listed(name, NOT_DOWN, NOT_DOWN_PREFIXES))
+    passing(headers, |name| {
+        !listed(name, NOT_DOWN, NOT_DOWN_PREFIXES) && !name.ends_with(NOT_DOWN_SUFFIX)
+    })
 }
 
 fn passing(headers: &HeaderMap, passes: impl Fn(&str) -> bool) -> HeaderMap {

@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ground::clock::Clock;
-use ground::media_type;
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_DISPOSITION,
-    CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use lambda_runtime::{
@@ -29,8 +27,13 @@ use crate::respond::{self, PassedThrough};
 use crate::routes::{self, Audience, Found, Function, Matched};
 use crate::streaming::{self, Chunks, Content, Recorded, Withdrawal};
 
+mod confine;
+
 /// The header with the id of a request in the logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The header of a call for `me` that names an integration.
+pub const INTEGRATION: HeaderName = HeaderName::from_static("x-ado-connect-integration");
 
 /// Repeats `WWW-Authenticate`. API Gateway may rename that header of a function's answer; the template maps this one back
 /// to it (`ResponseParameters`).
@@ -273,7 +276,7 @@ fn with_security_headers<B>(
     let passed_through = is_passed_through(&response);
     let headers = response.headers_mut();
     if passed_through {
-        confine(headers);
+        confine::confine(headers);
     } else {
         protect(headers, public_url);
     }
@@ -350,27 +353,6 @@ fn protect(headers: &mut HeaderMap, public_url: &PublicUrl) {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(STRICT_TRANSPORT_SECURITY, year);
     }
-}
-
-/// Headers of passed-through answers: a file from a repository must not act as a page of this origin when a
-/// browser opens it (S-33). Programs ignore these headers.
-fn confine(headers: &mut HeaderMap) {
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"),
-    );
-    if is_document(headers) {
-        // A browser saves what it would otherwise show under the gateway's address.
-        headers.entry(CONTENT_DISPOSITION).or_insert(HeaderValue::from_static("attachment"));
-    }
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-}
-
-/// Returns whether a browser could run scripts of a body: HTML, SVG and every other XML.
-fn is_document(headers: &HeaderMap) -> bool {
-    let kind = media_type::of(headers);
-    kind == "text/html" || kind.ends_with("/xml") || kind.ends_with("+xml")
 }
 
 #[cfg(test)]

@@ -151,15 +151,20 @@ fn may_go_up(name: &str) -> bool {
 }
 
 fn may_come_down(name: &str) -> bool {
-    let by_name = "set-cookie www-authenticate strict-transport-security alt-svc server p3p content-length \
+    let by_name = "set-cookie www-authenticate strict-transport-security alt-svc server p3p content-length edge-control \
         transfer-encoding te trailer upgrade connection keep-alive proxy-connection";
-    !by_name.split_whitespace().any(|other| other == name) && !name.starts_with("access-control-")
+    !by_name.split_whitespace().any(|other| other == name)
+        && !name.ends_with("-cache-control")
+        && !["access-control-", "surrogate-", "x-accel-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
 const NAMES: &[&str] = &[
     "Accept",
     "Access-Control-Allow-Origin",
     "Authorization",
+    "CDN-Cache-Control",
     "COOKIE",
     "Content-Length",
     "ETag",

@@ -319,7 +319,7 @@ async fn a_passed_through_answer_keeps_its_headers_but_cannot_act_as_a_page_of_o
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         for (name, value) in [
             ("content-type", "text/html; charset=utf-16"),
-            ("cache-control", "private, max-age=5"),
+            ("cache-control", "public, max-age=5"),
             ("etag", "\"1\""),
             ("content-security-policy", "default-src *"),
         ] {

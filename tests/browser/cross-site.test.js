@@ -1,0 +1,140 @@
+// Pages of other sites that send forms to the API, in a browser that holds an operator's credentials for it.
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { browser, close, holdCredentials } from './browser.js';
+import { signInAs } from './entra.js';
+import { serve } from './sites.js';
+import { ask, connectLink, gateway, operatorKey, putIntegration } from './stack.js';
+
+const integration = 'forms';
+await putIntegration(integration);
+
+// The gateway is at localhost: another port is the same site, another name another one.
+const sites = { 'same-site': await serve(), 'cross-site': await serve(undefined, { host: '127.0.0.1' }) };
+after(async () => {
+  for (const site of Object.values(sites)) site.close();
+  await close();
+});
+
+/** Runs `walk` with a page in a clean profile. */
+async function visit(walk, options) {
+  const context = await (await browser()).newContext(options);
+  context.setDefaultTimeout(10_000);
+  try {
+    return await walk(await context.newPage());
+  } finally {
+    await context.close();
+  }
+}
+
+/** Sends a form from the open page. Returns the request's headers, and the answer's status and text. */
+async function sendForm(page, action) {
+  const answered = page.waitForResponse(action);
+  await page.evaluate((address) => {
+    const form = document.createElement('form');
+    Object.assign(form, { method: 'post', action: address, enctype: 'text/plain' });
+    const field = document.createElement('input');
+    Object.assign(field, { name: '{"name":"stolen","role":"operator","x":"', value: '"}' });
+    form.append(field);
+    document.body.append(form);
+    form.submit();
+  }, action);
+  const answer = await answered;
+  return { headers: await answer.request().allHeaders(), status: answer.status(), text: await answer.text() };
+}
+
+/** Connects ada. Returns the connection's id. */
+const connect = () =>
+  visit(async (page) => {
+    await page.goto(await connectLink(integration, 'ada'));
+    await signInAs(page, 'ada');
+    await page.getByRole('heading', { level: 1, name: /connected/i }).waitFor();
+    const { items } = await ask('GET', `/connections?integration=${integration}&user=ada`);
+    return items[0].id;
+  });
+
+/** The addresses of everything in the API that a form can change. */
+async function changes() {
+  const connection = await connect();
+  const { paths } = await ask('GET', '/openapi.json');
+  const posts = Object.entries(paths).filter(([path, { post }]) => post?.security && !path.startsWith('/proxy'));
+  return posts.map(([path]) => path.replace('/integrations/{id}', `/integrations/${integration}`).replace('{id}', connection));
+}
+
+const state = async () => ({
+  service: await ask('GET', '/service'),
+  integration: (await ask('GET', `/integrations/${integration}`)).status,
+  keys: (await ask('GET', '/api-keys')).items.length,
+});
+
+const basic = `Basic ${Buffer.from(`operator:${operatorKey}`).toString('base64')}`;
+
+for (const [kind, site] of Object.entries(sites)) {
+  test(`A form of another page changes nothing with an operator's credentials (${kind})`, async () => {
+    const addresses = await changes();
+    assert.ok(addresses.length >= 8, addresses.join(' '));
+    const before = await state();
+    for (const [authorization, status, code] of [
+      [`Bearer ${operatorKey}`, 403, 'cross_site_request'],
+      [basic, 401, 'invalid_credentials'],
+    ]) {
+      await visit(async (page) => {
+        await holdCredentials(page.context(), authorization);
+        for (const address of addresses) {
+          await page.goto(site.origin);
+          const { headers, ...answer } = await sendForm(page, gateway + address);
+          assert.equal(headers['sec-fetch-site'], kind);
+          assert.equal(answer.status, status, `${address} ${answer.text}`);
+          assert.equal(JSON.parse(answer.text).code, code, address);
+        }
+      });
+    }
+    assert.deepEqual(await state(), before);
+  });
+
+  test(`A script of another page changes nothing with an operator's credentials (${kind})`, () =>
+    visit(async (page) => {
+      const before = await state();
+      await holdCredentials(page.context(), `Bearer ${operatorKey}`);
+      await page.goto(site.origin);
+      for (const [method, mode] of [['POST', 'no-cors'], ['POST', 'cors'], ['PUT', 'cors'], ['DELETE', 'cors']]) {
+        await page.evaluate(
+          ([url, init]) => fetch(url, init).then(() => undefined, () => undefined),
+          [`${gateway}/service/pause`, { method, mode, credentials: 'include' }],
+        );
+      }
+      assert.deepEqual(await state(), before);
+    }));
+
+  test(`A browser never caches an operator key as a password (${kind})`, () =>
+    visit(async (page) => {
+      const { host } = new URL(gateway);
+      for (const path of ['/connections', '/service', '/proxy/me/dev.azure.com/mycompany/_apis/projects', '/health']) {
+        const answer = await page.goto(`http://operator:${operatorKey}@${host}${path}`);
+        assert.ok(path === '/health' || answer.status() === 401, path);
+        assert.ok(!(await answer.allHeaders())['www-authenticate']?.includes('Basic'), path);
+      }
+      await page.goto(site.origin);
+      const { headers, status } = await sendForm(page, `${gateway}/service/pause`);
+      assert.equal(headers.authorization, undefined);
+      assert.equal(status, 401);
+    }));
+}
+
+test('A server that asks for a password gets it again with forms of other pages', async () => {
+  // What the tests above would see of a gateway that challenges browsers with Basic.
+  const asking = await serve((request, response) => {
+    response.writeHead(request.headers.authorization ? 200 : 401, { 'www-authenticate': 'Basic realm="x"' });
+    response.end('done');
+  });
+  await visit(async (page) => {
+    const { host } = new URL(asking.origin);
+    assert.equal((await page.goto(`http://operator:secret@${host}/connections`)).status(), 200);
+    await page.goto(sites['cross-site'].origin);
+    const { headers, status } = await sendForm(page, `${asking.origin}/service/pause`);
+    assert.equal(status, 200);
+    assert.match(headers.authorization, /^Basic /);
+  });
+  asking.close();
+});
