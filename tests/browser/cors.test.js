@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { browser, close } from './browser.js';
-import { signInAs } from './entra.js';
+import { connect } from './entra.js';
 import { serve } from './sites.js';
-import { applicationKey, ask, connectLink, foreignOrigin, gateway, listedOrigin, organization, putIntegration } from './stack.js';
+import { applicationKey, foreignOrigin, gateway, listedOrigin, organization, putIntegration } from './stack.js';
 
 const integration = 'pages';
 await putIntegration(integration);
@@ -21,18 +21,9 @@ after(async () => {
   for (const site of sites) site.close();
 });
 
-/** Connects ada in her browser. Returns the connection's id. */
-async function connect() {
-  const page = await context.newPage();
-  await page.goto(await connectLink(integration, 'ada'));
-  await signInAs(page, 'ada');
-  await page.getByRole('heading', { level: 1, name: /connected/i }).waitFor();
-  await page.close();
-  const { items } = await ask('GET', `/connections?integration=${integration}&user=ada`, { key: applicationKey });
-  return items[0].id;
-}
-
-const connection = await connect();
+const page = await context.newPage();
+const connection = await connect(page, integration, 'ada');
+await page.close();
 
 /** Calls `fetch` in a page of an origin. Returns the parts of the answer that the page can read, or the error. */
 async function fetchAt(origin, path, init = {}) {

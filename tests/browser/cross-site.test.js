@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { browser, close, holdCredentials } from './browser.js';
-import { signInAs } from './entra.js';
+import { connect } from './entra.js';
 import { serve } from './sites.js';
-import { ask, connectLink, gateway, operatorKey, putIntegration } from './stack.js';
+import { ask, gateway, operatorKey, putIntegration } from './stack.js';
 
 const integration = 'forms';
 await putIntegration(integration);
@@ -44,22 +44,12 @@ async function sendForm(page, action) {
   return { headers: await answer.request().allHeaders(), status: answer.status(), text: await answer.text() };
 }
 
-/** Connects ada. Returns the connection's id. */
-const connect = () =>
-  visit(async (page) => {
-    await page.goto(await connectLink(integration, 'ada'));
-    await signInAs(page, 'ada');
-    await page.getByRole('heading', { level: 1, name: /connected/i }).waitFor();
-    const { items } = await ask('GET', `/connections?integration=${integration}&user=ada`);
-    return items[0].id;
-  });
-
 /** The addresses of everything in the API that a form can change. */
 async function changes() {
-  const connection = await connect();
+  const connection = await visit((page) => connect(page, integration, 'ada'));
   const { paths } = await ask('GET', '/openapi.json');
   const posts = Object.entries(paths).filter(([path, { post }]) => post?.security && !path.startsWith('/proxy'));
-  return posts.map(([path]) => path.replace('/integrations/{id}', `/integrations/${integration}`).replace('{id}', connection));
+  return posts.map(([path]) => path.replace('{integration}', integration).replace('{connection}', connection));
 }
 
 const state = async () => ({
@@ -73,20 +63,16 @@ const basic = `Basic ${Buffer.from(`operator:${operatorKey}`).toString('base64')
 for (const [kind, site] of Object.entries(sites)) {
   test(`A form of another page changes nothing with an operator's credentials (${kind})`, async () => {
     const addresses = await changes();
-    assert.ok(addresses.length >= 8, addresses.join(' '));
+    assert.ok(addresses.length >= 8 && !addresses.join().includes('{'), addresses.join(' '));
     const before = await state();
-    for (const [authorization, status, code] of [
-      [`Bearer ${operatorKey}`, 403, 'cross_site_request'],
-      [basic, 401, 'invalid_credentials'],
-    ]) {
+    for (const authorization of [`Bearer ${operatorKey}`, basic]) {
       await visit(async (page) => {
         await holdCredentials(page.context(), authorization);
         for (const address of addresses) {
           await page.goto(site.origin);
-          const { headers, ...answer } = await sendForm(page, gateway + address);
-          assert.equal(headers['sec-fetch-site'], kind);
-          assert.equal(answer.status, status, `${address} ${answer.text}`);
-          assert.equal(JSON.parse(answer.text).code, code, address);
+          const answer = await sendForm(page, gateway + address);
+          assert.equal(answer.status, 403, `${address} ${answer.text}`);
+          assert.equal(JSON.parse(answer.text).code, 'cross_site_request', address);
         }
       });
     }
@@ -117,8 +103,9 @@ for (const [kind, site] of Object.entries(sites)) {
       }
       await page.goto(site.origin);
       const { headers, status } = await sendForm(page, `${gateway}/service/pause`);
+      assert.equal(headers['sec-fetch-site'], kind);
       assert.equal(headers.authorization, undefined);
-      assert.equal(status, 401);
+      assert.equal(status, 403);
     }));
 }
 

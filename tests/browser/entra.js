@@ -1,6 +1,6 @@
 // The emulated Entra: its sign-in page and its control routes.
 
-import { entra } from './stack.js';
+import { applicationKey, ask, connectLink, entra } from './stack.js';
 
 const usernames = {
   ada: 'ada@mycompany.example', // in mycompany
@@ -13,6 +13,15 @@ const usernames = {
 export async function signInAs(page, account) {
   const name = `<${usernames[account]}>`;
   await page.getByRole('button', { name }).click();
+}
+
+/** Connects a user, whose Entra account has the same name, on an open page. Returns the connection's id. */
+export async function connect(page, integration, user) {
+  await page.goto(await connectLink(integration, user));
+  await signInAs(page, user);
+  await page.getByRole('heading', { level: 1, name: /connected/i }).waitFor();
+  const { items } = await ask('GET', `/connections?integration=${integration}&user=${user}`, { key: applicationKey });
+  return items[0].id;
 }
 
 /** Leaves Entra's page by the button with these words, without signing in. */

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { browser, close, holdCredentials } from './browser.js';
-import { signInAs } from './entra.js';
+import { connect } from './entra.js';
 import { serve } from './sites.js';
-import { applicationKey, ask, azureDevops, connectLink, gateway, organization, putIntegration } from './stack.js';
+import { applicationKey, azureDevops, gateway, organization, putIntegration } from './stack.js';
 
 const integration = 'files';
 await putIntegration(integration);
@@ -47,14 +47,7 @@ async function visit(walk) {
   }
 }
 
-const connection = await visit(async (page) => {
-  await page.goto(await connectLink(integration, 'ada'));
-  await signInAs(page, 'ada');
-  await page.getByRole('heading', { level: 1, name: /connected/i }).waitFor();
-  const { items } = await ask('GET', `/connections?integration=${integration}&user=ada`);
-  return items[0].id;
-});
-
+const connection = await visit((page) => connect(page, integration, 'ada'));
 const address = `${gateway}/proxy/${connection}/dev.azure.com/${organization}/_apis/projects`;
 
 /** Makes Azure DevOps answer once with a file. */
@@ -118,17 +111,3 @@ for (const [name, file] of [...Object.entries(documents), ...disguised]) {
       assert.deepEqual(reports.filter((report) => report !== '/after'), []);
     }));
 }
-
-test('A proxied text is no script of a page', () =>
-  visit(async (page) => {
-    reports.length = 0;
-    await serveFile(['text/plain', script('script')]);
-    const site = await serve((_, response) => {
-      response.setHeader('content-type', 'text/html');
-      response.end(`<!doctype html><script src="${address}"></script>`);
-    });
-    await page.goto(site.origin);
-    await page.waitForLoadState();
-    site.close();
-    assert.deepEqual(reports, []);
-  }));
