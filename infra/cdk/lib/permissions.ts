@@ -6,7 +6,7 @@ import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import type { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { type Data, retain } from './data';
-import { allow, document, dynamodb, kinds, type Statement, trust } from './policies';
+import { allow, attributes, document, dynamodb, every, kinds, RETURNS_NOTHING, type Statement, trust } from './policies';
 
 /** A function's role, and the log that it may write to. */
 export interface Identity {
@@ -38,13 +38,20 @@ export function makeIdentities(scope: Construct, reach: Reach) {
   const readsCredentials = allow('secretsmanager:GetSecretValue', secrets);
   const readsOperatorKey = allow('secretsmanager:GetSecretValue', operatorKey.ref);
   const sendsEvents = allow('events:PutEvents', reach.eventBus.attrArn);
+  const updates = (kind: string, ...names: string[]) =>
+    allow('dynamodb:UpdateItem', integrations.attrArn, every(kinds(kind), attributes('pk', ...names)));
+  const updatesStatus = (...names: string[]) => updates('integration#*', 'status', 'probed_at', 'updated_at', ...names);
+  const updatesTenants = updates('tenants#*', 'tenants', 'tenant_*');
+  const checksIntegration = allow('dynamodb:ConditionCheckItem', integrations.attrArn, kinds('integration#*'));
   const proxy = [
     allow(
       dynamodb('GetItem', 'BatchGetItem'),
       integrations.attrArn,
       kinds('api_key#*', 'integration#*', 'service', 'tenants#*'),
     ),
-    allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*', 'tenants#*')),
+    updatesStatus(),
+    updatesTenants,
+    checksIntegration,
     // A scan has no key, so it is a statement of its own.
     allow(dynamodb('Scan'), integrations.attrArn),
     allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*')),
@@ -65,11 +72,13 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     ]),
     Callback: make('Callback', [
       allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service', 'tenants#*')),
-      allow(dynamodb('UpdateItem'), integrations.attrArn, kinds('integration#*', 'tenants#*')),
-      allow(dynamodb('ConditionCheckItem'), integrations.attrArn, kinds('integration#*')),
+      updatesStatus(),
+      updatesTenants,
+      checksIntegration,
       allow(dynamodb('DeleteItem'), sessions.attrArn, kinds('session#*', 'state#*')),
       allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), connections.attrArn),
-      allow(dynamodb('PutItem', 'DeleteItem'), tokens.attrArn),
+      // A write may return the item that it replaces; nothing here reads one.
+      allow(dynamodb('PutItem', 'DeleteItem'), tokens.attrArn, RETURNS_NOTHING),
       readsCredentials,
       sendsEvents,
     ]),
@@ -86,8 +95,9 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       allow(dynamodb('Query'), `${connections.attrArn}/index/by_user`),
       // The portal counts what is due.
       allow(dynamodb('Query'), `${connections.attrArn}/index/by_due`),
-      // Confirming and deleting write to a tokens item; nothing here reads one.
-      allow(dynamodb('UpdateItem', 'DeleteItem'), tokens.attrArn),
+      // Confirming takes the expiry off a tokens item, deleting deletes it; nothing here reads one.
+      allow('dynamodb:UpdateItem', tokens.attrArn, every(attributes('pk', 'expires_at'), RETURNS_NOTHING)),
+      allow('dynamodb:DeleteItem', tokens.attrArn, RETURNS_NOTHING),
       allow(
         ['CreateSecret', 'PutSecretValue', 'GetSecretValue', 'DeleteSecret'].map((one) => `secretsmanager:${one}`),
         secrets,
@@ -98,7 +108,11 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     Proxy: make('Proxy', proxy),
     ...(reach.streams ? { StreamingProxy: make('StreamingProxy', proxy) } : {}),
     Refresh: make('Refresh', [
-      allow(dynamodb('GetItem', 'UpdateItem'), integrations.attrArn, kinds('integration#*', 'service', 'tenants#*')),
+      allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service', 'tenants#*')),
+      updatesStatus(),
+      updatesTenants,
+      updates('service', 'refresh_shards'),
+      checksIntegration,
       allow(dynamodb('Scan'), integrations.attrArn),
       allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('tally#*')),
       allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem', 'Scan'), connections.attrArn),
@@ -115,7 +129,8 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     ...(reach.rotates
       ? {
           Rotate: make('Rotate', [
-            allow(dynamodb('GetItem', 'UpdateItem'), integrations.attrArn, kinds('integration#*')),
+            allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*')),
+            updatesStatus('credential'),
             allow(
               ['DescribeSecret', 'GetSecretValue', 'PutSecretValue', 'UpdateSecretVersionStage'].map(
                 (one) => `secretsmanager:${one}`,

@@ -2,6 +2,8 @@
 //!
 //! Source: "Actions, resources, and condition keys for AWS services", Service Authorization Reference.
 
+mod attributes;
+
 use serde_json::Value;
 
 use crate::names::{self, SCOPE, secret_arn, table_arn};
@@ -57,7 +59,9 @@ pub fn needed(target: &str, body: &Value) -> Vec<Needed> {
     }
 }
 
-/// A transaction needs the permissions of its parts; `BatchGetItem` is an action of its own.
+/// A transaction needs the permissions of its parts, which have no `ReturnValues`; `BatchGetItem` is an action of its own.
+///
+/// No document counts `ReturnValuesOnConditionCheckFailure` as `dynamodb:ReturnValues`, so it is not counted here.
 fn dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
     match operation {
         "TransactWriteItems" => list(body, "TransactItems")
@@ -84,6 +88,10 @@ fn dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
             .collect(),
         _ => {
             let mut needed = on_item(operation, text(body, "TableName"), body);
+            if ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation) {
+                let returned = body["ReturnValues"].as_str().unwrap_or("NONE");
+                needed = needed.with("dynamodb:ReturnValues", returned);
+            }
             if let Some(index) = body["IndexName"].as_str() {
                 needed.resource.push_str("/index/");
                 needed.resource.push_str(index);
@@ -93,9 +101,12 @@ fn dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
     }
 }
 
-/// `dynamodb:LeadingKeys` is the value of the partition key, if the request names it.
+/// `dynamodb:LeadingKeys` is the value of the partition key, if the request names it, and `dynamodb:Attributes` are the
+/// attributes that it names.
 fn on_item(operation: &str, table: &str, item: &Value) -> Needed {
-    let needed = Needed::new(format!("dynamodb:{operation}"), table_arn(table));
+    let mut needed = Needed::new(format!("dynamodb:{operation}"), table_arn(table));
+    let attributes = attributes::named(item).into_iter().collect();
+    needed.context.push(("dynamodb:Attributes".to_owned(), attributes));
     let key = item["Key"]["pk"]["S"].as_str().or_else(|| item["Item"]["pk"]["S"].as_str());
     match key {
         Some(key) => needed.with("dynamodb:LeadingKeys", key),

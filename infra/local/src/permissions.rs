@@ -92,9 +92,10 @@ impl Statement {
                     "StringEquals" | "StringLike" | "ArnEquals" => {
                         found.len() == 1 && found.iter().all(fitting)
                     }
-                    "ForAllValues:StringEquals" | "ForAllValues:StringLike" => {
-                        found.iter().all(fitting)
-                    }
+                    // Both hold for a key that the request does not have.
+                    "ForAllValues:StringEquals"
+                    | "ForAllValues:StringLike"
+                    | "StringEqualsIfExists" => found.iter().all(fitting),
                     "NumericLessThanEquals" => {
                         let number = |text: &String| text.parse::<u64>().ok();
                         let most = wanted.first().and_then(number);
@@ -151,6 +152,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_update_that_names_no_attribute_is_refused_where_attributes_are_limited() {
+        let permissions = Permissions::of(&Template::read().unwrap()).unwrap();
+        let update = Needed::new("dynamodb:UpdateItem", table_arn(names::INTEGRATIONS))
+            .with("dynamodb:LeadingKeys", "integration#azure-devops");
+        let naming_status = update.clone().with("dynamodb:Attributes", "status");
+        for function in ["callback", "proxy", "refresh", "rotate", "streaming-proxy"] {
+            assert!(permissions.allow(function, &naming_status), "{function}");
+            assert!(!permissions.allow(function, &update), "{function}");
+        }
+    }
 
     #[test]
     fn the_policy_of_the_key_alone_keeps_a_role_from_the_tokens() {

@@ -91,14 +91,15 @@ impl Integrations {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, Error> {
+        // Not conditions of the update: a role that may name `client_id` in a condition may also write it.
+        let is_of_this_secret = seen.settings.client_id == *client_id
+            && seen.credential.kind == CredentialKind::ClientSecret
+            && seen.credential.expires_at != Some(expires_at);
         let update = self
             .unchanged(seen)
-            .when("client_id", Condition::Is(s(client_id.to_string())))
-            .when("credential.kind", Condition::Is(to_value(WHAT, &CredentialKind::ClientSecret)?))
-            .when("credential.expires_at", Condition::IsNot(s(expires_at.to_string())))
             .set("credential.expires_at", s(expires_at.to_string()))
             .set("updated_at", s(now.to_string()));
-        let renewed = update.attempt(&self.client).await?;
+        let renewed = is_of_this_secret && update.attempt(&self.client).await?;
         self.accept_credential(&seen.id).await?;
         Ok(renewed)
     }

@@ -264,11 +264,7 @@ impl Integrations {
         in_place_of: Option<&RefusedTenant>,
     ) -> Result<Transaction, Error> {
         let client_id = s(integration.settings.client_id.to_string());
-        // It changes nothing: a mere check would need another permission.
-        let same_app = self
-            .update(&integration.id)
-            .when("client_id", Condition::Is(client_id.clone()))
-            .set("client_id", client_id);
+        let same_app = self.update(&integration.id).when("client_id", Condition::Is(client_id));
         let entry = entry(&refused.tenant);
         let insert = self
             .update_tenants(integration)

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use end_to_end::documents::{self, Document};
 use end_to_end::{INTEGRATION, World};
 use local::names;
@@ -234,11 +235,15 @@ fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
             assert_eq!(statement.condition, [("StringEquals".to_owned(), purpose, tokens)]);
         }
     }
-    // Every action except writing and deleting may read.
+    // A write returns the item that it replaces, unless a condition forbids that.
     let writing = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
     let reads = |statement: &Statement| {
-        on(statement, "TokensTable")
-            && statement.actions.iter().any(|action| !writing.contains(&action.as_str()))
+        let nothing = ["StringEqualsIfExists", "dynamodb:ReturnValues", "NONE"];
+        let returns_nothing = statement.condition.iter().any(|(operator, key, values)| {
+            [operator, key].map(String::as_str) == nothing[..2] && *values == nothing[2..]
+        });
+        let writes = |action: &String| writing.contains(&action.as_str());
+        on(statement, "TokensTable") && !(returns_nothing && statement.actions.iter().all(writes))
     };
     assert_eq!(who(&permissions, reads), ["proxy", "refresh", "streaming-proxy"]);
     let nothing = who(&permissions, |one| on(one, "TokensTable") || on(one, "secret"));
@@ -337,4 +342,96 @@ async fn the_embedded_services_refuse_requests_that_a_role_does_not_allow() {
     assert_eq!(make_key("callback", "anything").await, denied);
     assert_eq!(make_key("manage", "tokens").await, denied);
     assert_eq!(make_key("authorize", "tokens").await, denied);
+}
+
+/// Returns whether a request was allowed. Panics if it failed for another reason than a condition on the item.
+fn is_allowed<T, E: ProvideErrorMetadata>(sent: Result<T, SdkError<E>>) -> bool {
+    let Err(error) = sent else { return true };
+    match error.code() {
+        Some("ConditionalCheckFailedException") => true,
+        Some("AccessDeniedException") => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_returns_sealed_tokens_to_no_role_that_may_not_read_them() {
+    let world = World::start().await;
+    world.connect("ada", "ada").await;
+    let before = world.items(names::TOKENS).await;
+    let (item, pk) = (&before[0], &before[0]["pk"]);
+    let client = |function: &str| aws_sdk_dynamodb::Client::new(&as_function(&world, function));
+    let (callback, manage) = (client("callback"), client("manage"));
+    let put = callback.put_item().table_name(names::TOKENS).set_item(Some(item.clone()));
+    assert!(!is_allowed(put.clone().return_values(ReturnValue::AllOld).send().await));
+    assert!(is_allowed(put.send().await));
+    // The condition fails, so that nothing is deleted.
+    let delete = |client: &aws_sdk_dynamodb::Client| {
+        let delete = client.delete_item().table_name(names::TOKENS).key("pk", pk.clone());
+        delete.condition_expression("attribute_not_exists(pk)")
+    };
+    for client in [&callback, &manage] {
+        assert!(!is_allowed(delete(client).return_values(ReturnValue::AllOld).send().await));
+        assert!(is_allowed(delete(client).send().await));
+    }
+    let update = |expression: &str| {
+        let update = manage.update_item().table_name(names::TOKENS).key("pk", pk.clone());
+        update.update_expression(expression)
+    };
+    let expiry = || update("REMOVE expires_at");
+    for returned in ReturnValue::values().iter().filter(|returned| **returned != "NONE") {
+        let returned = ReturnValue::from(*returned);
+        assert!(!is_allowed(expiry().return_values(returned.clone()).send().await), "{returned}");
+    }
+    assert!(is_allowed(expiry().send().await));
+    assert!(!is_allowed(update("SET access = refresh").send().await));
+    assert_eq!(world.items(names::TOKENS).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_manage_changes_what_an_operator_sets_of_an_integration() {
+    let world = World::start().await;
+    let key = format!("integration#{INTEGRATION}");
+    let items = world.items(names::INTEGRATIONS).await;
+    let stored = items.iter().find(|item| item["pk"].as_s() == Ok(&key)).unwrap();
+    let attributes: BTreeSet<&str> =
+        stored.keys().map(String::as_str).filter(|name| *name != "pk").collect();
+    assert!(attributes.contains("confirmation") && attributes.len() > 15, "{attributes:?}");
+    let update = |function: &str, expression: &str| {
+        let client = aws_sdk_dynamodb::Client::new(&as_function(&world, function));
+        let update = client.update_item().table_name(names::INTEGRATIONS);
+        update.key("pk", AttributeValue::S(key.clone())).update_expression(expression)
+    };
+    let status: &[&str] = &["status", "updated_at"];
+    for (function, writes) in [
+        ("authorize", &[][..]),
+        ("callback", status),
+        ("manage", &attributes.iter().copied().collect::<Vec<_>>()),
+        ("proxy", status),
+        ("refresh", status),
+        ("rotate", &["credential", "status", "updated_at"]),
+        ("streaming-proxy", status),
+    ] {
+        let mut allowed = Vec::new();
+        for name in &attributes {
+            let update = update(function, "SET #name = #name");
+            if is_allowed(update.expression_attribute_names("#name", *name).send().await) {
+                allowed.push(*name);
+            }
+        }
+        assert_eq!(allowed, writes, "{function}");
+    }
+    // However a request names it.
+    for expression in ["SET confirmation = #status", "SET branding.title = #status", "REMOVE users"]
+    {
+        let update = update("proxy", expression).expression_attribute_names("#status", "status");
+        assert!(!is_allowed(update.send().await), "{expression}");
+    }
+    let client = aws_sdk_dynamodb::Client::new(&as_function(&world, "proxy"));
+    let part = Update::builder().table_name(names::INTEGRATIONS).key("pk", stored["pk"].clone());
+    let part = part.update_expression("REMOVE confirmation").build().unwrap();
+    let part = TransactWriteItem::builder().update(part).build();
+    assert!(!is_allowed(client.transact_write_items().transact_items(part).send().await));
+    let after = world.items(names::INTEGRATIONS).await;
+    assert!(after.contains(stored), "{after:?}");
 }
