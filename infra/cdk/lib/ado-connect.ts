@@ -70,9 +70,14 @@ export class AdoConnect extends Construct {
     const federationRole = props.federatedCredential ? makeFederationRole(this, identities) : undefined;
     this.federationSubject = federationRole?.attrArn;
 
-    const api = makeApi(this, { name, corsOrigins: props.corsOrigins ?? [], hasDomain: props.domain !== undefined });
-    const streamingApi = props.streamingProxy ? makeStreamingApi(this, name) : undefined;
-    this.streamingUrl = streamingApi && streamingUrl(streamingApi);
+    const isExecuteApiClosed = props.disableExecuteApi ?? false;
+    const api = makeApi(this, {
+      name,
+      corsOrigins: props.corsOrigins ?? [],
+      isExecuteApiClosed: isExecuteApiClosed || props.domain !== undefined,
+    });
+    const streamingApi = props.streamingProxy ? makeStreamingApi(this, name, isExecuteApiClosed) : undefined;
+    this.streamingUrl = streamingApi && (props.streamingPublicUrl ?? streamingUrl(streamingApi));
     this.gatewayUrl = props.publicUrl ?? (props.domain ? `https://${props.domain.name}` : api.attrApiEndpoint);
     this.redirectUri = `${this.gatewayUrl}/integration-callback`;
 
@@ -111,7 +116,13 @@ export class AdoConnect extends Construct {
     const domain = makeStage(this, api, { name, logRetentionDays, ...throttle, domain: props.domain });
     makeRoutes(this, api, this.functions);
     if (streamingApi && StreamingProxy) {
-      makeStreamingRoute(this, streamingApi, StreamingProxy, { publicUrl: this.gatewayUrl, ...throttle });
+      makeStreamingRoute(this, streamingApi, StreamingProxy, {
+        name,
+        publicUrl: this.gatewayUrl,
+        ...throttle,
+        isExecuteApiClosed,
+        accessLogRetentionDays: props.streamingAccessLog ? logRetentionDays : undefined,
+      });
     }
     const schedule = makeSchedule(this, Refresh, queues, workers);
     const webhookDeadLetters = props.webhook && makeWebhook(this, eventBus, props.webhook);
@@ -151,6 +162,10 @@ export class AdoConnect extends Construct {
       StreamingUrl: [
         "The address of the streaming proxy; for calls with large responses, in place of the gateway's address.",
         this.streamingUrl,
+      ],
+      StreamingApiId: [
+        "The id of the streaming proxy's REST API, whose stage is live; for a domain name of yours.",
+        streamingApi?.ref,
       ],
       DomainTarget: [
         "The target of your domain name's alias or CNAME record.",

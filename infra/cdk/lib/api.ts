@@ -24,9 +24,12 @@ export const ROUTES = {
 /** The functions that answer HTTP requests. */
 export type HttpFunction = (typeof ROUTES)[keyof typeof ROUTES][1];
 
-/** Neither the path nor the query string: they contain names of people and projects, and possibly secrets. */
+/**
+ * Neither the path nor the query string: they contain names of people and projects, and possibly secrets. Every value is
+ * quoted, because an absent one is a hyphen.
+ */
 const ACCESS_LOG =
-  '{"time":"$context.requestTime","request_id":"$context.requestId","source_ip":"$context.identity.sourceIp","route":"$context.routeKey","status":$context.status,"bytes":$context.responseLength,"milliseconds":$context.responseLatency,"integration_error":"$context.integrationErrorMessage"}';
+  '{"time":"$context.requestTime","request_id":"$context.requestId","source_ip":"$context.identity.sourceIp","route":"$context.routeKey","status":"$context.status","bytes":"$context.responseLength","milliseconds":"$context.responseLatency","integration_error":"$context.integrationErrorMessage"}';
 
 /** By name, because a wildcard does not cover Authorization. x-tfs-* and x-vss-* are Microsoft's client's for browsers. */
 const REQUEST_HEADERS = [
@@ -68,7 +71,8 @@ const CHALLENGING: readonly string[] = ['Manage', 'Proxy'];
 export interface ApiOptions {
   readonly name: string;
   readonly corsOrigins: string[];
-  readonly hasDomain: boolean;
+  /** Whether the address that AWS gives the API is closed. */
+  readonly isExecuteApiClosed: boolean;
 }
 
 /** The API without its routes, because the functions' environment contains its address. */
@@ -76,7 +80,7 @@ export function makeApi(scope: Construct, options: ApiOptions): CfnApi {
   return new CfnApi(scope, 'Api', {
     name: options.name,
     protocolType: 'HTTP',
-    disableExecuteApiEndpoint: options.hasDomain,
+    disableExecuteApiEndpoint: options.isExecuteApiClosed,
     corsConfiguration:
       options.corsOrigins.length > 0
         ? {

@@ -15,6 +15,11 @@ export interface AdoConnectProps {
   readonly publicUrl?: string;
   /** A domain name of yours for the API, and its certificate in the stack's region. */
   readonly domain?: { readonly name: string; readonly certificateArn: string };
+  /**
+   * Whether the addresses that AWS gives both APIs are closed, so that they answer at domain names of yours only; `domain`
+   * closes that of the HTTP API in any case.
+   */
+  readonly disableExecuteApi?: boolean;
   /** Origins whose pages may call the API from browsers; none unless given. */
   readonly corsOrigins?: string[];
   /** The application's own identity provider, if users call with its tokens. */
@@ -27,6 +32,10 @@ export interface AdoConnectProps {
   readonly portal?: boolean;
   /** Whether the proxy also answers through a REST API that streams, for answers of more than 4.5 MB. */
   readonly streamingProxy?: boolean;
+  /** The streaming proxy's address for its callers, if a domain name of yours leads to it; the REST API's own unless given. */
+  readonly streamingPublicUrl?: string;
+  /** Whether the REST API writes an access log. API Gateway must have a role for logs in the account and region. */
+  readonly streamingAccessLog?: boolean;
   /** Whether integrations may sign in to Entra with a token of AWS instead of a secret. */
   readonly federatedCredential?: boolean;
   /**

@@ -9,6 +9,7 @@ import {
   CfnStage,
 } from 'aws-cdk-lib/aws-apigateway';
 import { CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 
 /** A problem of the service, in the words of its table of problems. */
@@ -72,12 +73,17 @@ const GATEWAY_RESPONSES: Readonly<Record<string, readonly [responseType: string,
   StreamingOtherFailure: ['DEFAULT_5XX', { ...SERVICE_UNAVAILABLE, status: undefined }],
 };
 
+/** Neither the path nor the query string, as in the HTTP API's access log. */
+const ACCESS_LOG =
+  '{"time":"$context.requestTime","request_id":"$context.requestId","source_ip":"$context.identity.sourceIp","route":"$context.httpMethod $context.resourcePath","status":"$context.status","bytes":"$context.responseLength","milliseconds":"$context.responseLatency","refusal":"$context.error.responseType"}';
+
 /** The REST API without its methods, because the functions' environment contains its address. */
-export function makeStreamingApi(scope: Construct, name: string): CfnRestApi {
+export function makeStreamingApi(scope: Construct, name: string, isExecuteApiClosed: boolean): CfnRestApi {
   return new CfnRestApi(scope, 'StreamingApi', {
     name: `${name}-streaming`,
     binaryMediaTypes: ['*/*'],
     endpointConfiguration: { types: ['REGIONAL'] },
+    disableExecuteApiEndpoint: isExecuteApiClosed,
   });
 }
 
@@ -85,12 +91,22 @@ export function streamingUrl(api: CfnRestApi): string {
   return `https://${api.ref}.execute-api.${Aws.REGION}.${Aws.URL_SUFFIX}/live`;
 }
 
+export interface StreamingOptions {
+  readonly name: string;
+  readonly publicUrl: string;
+  readonly rate: number;
+  readonly burst: number;
+  readonly isExecuteApiClosed: boolean;
+  /** Absent without an access log. */
+  readonly accessLogRetentionDays?: number;
+}
+
 /** Routes the proxy's path to the streaming proxy. */
 export function makeStreamingRoute(
   scope: Construct,
   api: CfnRestApi,
   target: LambdaFunction,
-  options: { readonly publicUrl: string; readonly rate: number; readonly burst: number },
+  options: StreamingOptions,
 ): void {
   const proxy = new CfnResource(scope, 'StreamingProxyPath', {
     restApiId: api.ref,
@@ -134,16 +150,29 @@ export function makeStreamingRoute(
       makeGatewayResponse(scope, id, api, responseType, problem)),
   ];
   // A snapshot of the API; its id contains a hash of the API's resources, as in the SAM template.
-  const deployment = new CfnDeployment(scope, 'StreamingDeployment75ffd2a2', { restApiId: api.ref });
+  const deployment = new CfnDeployment(scope, 'StreamingDeploymente71246b3', { restApiId: api.ref });
   for (const resource of pictured) {
     deployment.addResourceDependency(resource);
   }
+  const logs =
+    options.accessLogRetentionDays === undefined
+      ? undefined
+      : new CfnLogGroup(scope, 'StreamingAccessLogs', {
+          logGroupName: `/${options.name}/streaming-access`,
+          retentionInDays: options.accessLogRetentionDays,
+        });
   new CfnStage(scope, 'StreamingStage', {
     restApiId: api.ref,
     deploymentId: deployment.ref,
     stageName: 'live',
-    variables: { publicUrl: options.publicUrl },
-    tracingEnabled: true,
+    variables: {
+      publicUrl: options.publicUrl,
+      // Nothing reads it. API Gateway opens or closes the API's own address when the stage changes next.
+      executeApiDisabled: String(options.isExecuteApiClosed),
+    },
+    // A trace of API Gateway contains the path.
+    tracingEnabled: false,
+    accessLogSetting: logs && { destinationArn: logs.attrArn, format: ACCESS_LOG },
     methodSettings: [
       {
         httpMethod: '*',

@@ -22,6 +22,7 @@ export function validate(name: string, props: AdoConnectProps): void {
   };
   text('name', name, new RegExp(`^[A-Za-z][A-Za-z0-9-]{0,${LONGEST_NAME - 1}}$`), `${LONGEST_NAME} letters, digits and hyphens at most`);
   text('publicUrl', props.publicUrl, /^(https:\/\/[^/?#@]+|http:\/\/localhost(:\d+)?)$/, 'an origin such as https://ado.mycompany.example');
+  text('streamingPublicUrl', props.streamingPublicUrl, /^https:\/\/[^/?#@]+$/, 'an origin such as https://ado-streams.mycompany.example');
   text('domain.name', props.domain?.name, /^[^/:]+$/, 'a domain name');
   text('domain.certificateArn', props.domain?.certificateArn, /^arn:/, 'an ARN');
   text('jwt.issuer', props.jwt?.issuer, /^https:\/\/[^?#@|]+$/, 'an https address');
@@ -41,6 +42,12 @@ export function validate(name: string, props: AdoConnectProps): void {
   number('refresh.rate', props.refresh?.rate, 1);
   for (const [which, reserved] of Object.entries(props.reservedConcurrency ?? {})) {
     number(`reservedConcurrency.${which}`, reserved, 0);
+  }
+  if (props.disableExecuteApi && !props.publicUrl && !props.domain) {
+    faults.push('disableExecuteApi needs a publicUrl or a domain, at which the HTTP API still answers');
+  }
+  if (props.disableExecuteApi && props.streamingProxy && !props.streamingPublicUrl) {
+    faults.push('disableExecuteApi and streamingProxy need a streamingPublicUrl, at which the streaming proxy still answers');
   }
   const days = props.logRetentionDays;
   if (days !== undefined && !Token.isUnresolved(days) && !RETENTION.includes(days)) {

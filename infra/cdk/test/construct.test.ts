@@ -55,6 +55,8 @@ test('properties that the SAM template would refuse are refused by name', () => 
     [{ publicUrl: 'https://ado.mycompany.example/' }, 'publicUrl'],
     [{ publicUrl: 'http://ado.mycompany.example' }, 'publicUrl'],
     [{ domain: { name: '', certificateArn: '' } }, 'domain.name must be a domain name; domain.certificateArn'],
+    [{ disableExecuteApi: true }, 'disableExecuteApi needs a publicUrl or a domain'],
+    [{ disableExecuteApi: true, publicUrl: 'https://b.example', streamingProxy: true }, 'need a streamingPublicUrl'],
     [{ jwt: { issuer: 'id.mycompany.example', audience: '' } }, 'jwt.issuer must be an https address; jwt.audience'],
     [{ secretRotation: { tenant: 'mycompany.onmicrosoft.com' } }, 'secretRotation.tenant'],
     [{ refresh: { workers: 1 } }, 'refresh.workers must be a whole number of at least 2 and at most 1000'],

@@ -18,7 +18,7 @@ export interface Resource {
 
 /** Reads a template in YAML: `!Sub text` becomes `{"Fn::Sub": text}`. */
 export function readYaml(text: string): Record<string, Json> {
-  const functions = ['Ref', 'GetAtt', 'Sub', 'If', 'Equals', 'Not', 'Join'];
+  const functions = ['Ref', 'GetAtt', 'Sub', 'If', 'Equals', 'Not', 'And', 'Or', 'Join'];
   const name = (tag: string) => (tag === 'Ref' ? 'Ref' : `Fn::${tag}`);
   const scalars: ScalarTag[] = functions.map((tag) => ({
     tag: `!${tag}`,
@@ -93,6 +93,9 @@ export class Evaluation {
     const [name, argument] = Object.entries(condition as Record<string, Json>)[0] ?? [];
     if (name === 'Fn::Not') {
       return !this.decide((argument as Json[])[0] ?? null);
+    }
+    if (name === 'Fn::And') {
+      return (argument as Json[]).every((item) => this.decide(item));
     }
     if (name === 'Fn::Equals') {
       const [one, two] = (argument as Json[]).map((item) => this.value(item));

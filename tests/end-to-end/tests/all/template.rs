@@ -287,20 +287,46 @@ fn every_function_has_its_own_role_log_and_limits_and_every_table_is_kept() {
         let fits = timeout + 30..=2 * timeout;
         assert!(visibility.is_some_and(|visibility| fits.contains(&visibility)), "{id}");
     }
-    // A query string may contain a code or a state.
-    let access_log = &template.resources["Stage"].properties["AccessLogSettings"]["Format"];
-    let access_log = access_log.as_str().unwrap();
-    for field in ["$context.path", "queryString", "$context.authorizer", "$context.identity.user "]
-    {
-        assert!(!access_log.contains(field), "{access_log}");
-    }
-    serde_json::from_str::<Value>(
-        &access_log
-            .replace(":$context.status", ":1")
-            .replace(":$context.responseLength", ":1")
-            .replace(":$context.responseLatency", ":1"),
-    )
-    .unwrap();
+}
+
+#[test]
+fn neither_api_logs_or_traces_a_path_or_a_query() {
+    let template = Template::read().unwrap();
+    let setting = |id: &str, name: &str| template.resources[id].properties[name].clone();
+    let of_http_api = setting("Stage", "AccessLogSettings");
+    let of_rest_api = setting("StreamingStage", "AccessLogSetting");
+    assert_eq!(of_rest_api[0], "HasStreamingAccessLog");
+    let fields = [
+        ("$context.routeKey", &of_http_api),
+        ("$context.httpMethod $context.resourcePath", &of_rest_api[1]),
+    ]
+    .map(|(route, log)| {
+        let fields: BTreeMap<String, String> =
+            serde_json::from_str(log["Format"].as_str().unwrap()).unwrap();
+        // The route as it is declared; a path contains names, a query string a code or a state, a message a key.
+        assert_eq!(fields["route"], route);
+        for value in fields.values() {
+            for part in ["context.path", "queryString", "authorizer", "identity.user", "message"] {
+                assert!(!value.contains(part), "{value}");
+            }
+        }
+        fields.into_keys().collect::<BTreeSet<_>>()
+    });
+    assert_eq!(&fields[0] - &fields[1], ["integration_error".to_owned()].into());
+    assert_eq!(&fields[1] - &fields[0], ["refusal".to_owned()].into());
+    // Lambda's own trace of a function has no address.
+    assert_eq!(setting("StreamingStage", "TracingEnabled"), false);
+}
+
+#[test]
+fn one_parameter_closes_the_addresses_that_aws_gives_both_apis() {
+    let template = Template::read().unwrap();
+    let closed = |id: &str| template.resources[id].properties["DisableExecuteApiEndpoint"].clone();
+    assert_eq!(closed("StreamingApi"), "DisableExecuteApi");
+    assert_eq!(closed("Api"), json!(["HasDomain", true, "DisableExecuteApi"]));
+    // "This setting takes affect when you update any setting on any stage": the REST API's stage has to change, too.
+    let variables = &template.resources["StreamingStage"].properties["Variables"];
+    assert_eq!(variables["executeApiDisabled"], "DisableExecuteApi");
 }
 
 #[test]
