@@ -144,6 +144,12 @@ function alarms(watched: Watched): Alarm[] {
       threshold: watched.serverErrorsPerFiveMinutes,
       operator: 'GreaterThanOrEqualToThreshold',
     },
+    others.StreamingProxy && {
+      id: 'StreamsTooLargeAlarm',
+      name: 'an answer was too large to stream',
+      description: 'A streamed answer was broken off at 200 MB, such as a clone of a large repository.',
+      looksAt: own('StreamsTooLarge', 'Sum', 'proxy'),
+    },
     {
       id: 'LatencyAlarm',
       name: 'slow answers',

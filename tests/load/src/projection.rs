@@ -31,6 +31,9 @@ pub(crate) struct Assumptions {
     /// Calls through the proxy for a connection on a day on which it is used.
     #[arg(long, default_value_t = 50.0)]
     calls_per_used_day: f64,
+    /// Streamed calls of 200 MB, such as clones, in a thousand calls.
+    #[arg(long, default_value_t = 1.0)]
+    streams_per_thousand_calls: f64,
 }
 
 impl Assumptions {
@@ -38,8 +41,9 @@ impl Assumptions {
     pub(crate) fn load(&self, connections: f64) -> Load {
         let used = connections * self.used_percent / 100.0;
         let a_day = used * self.refreshes_per_used_day + (connections - used) / 7.0;
-        let calls = used * self.calls_per_used_day;
-        Load { connections, renewals: a_day / 86_400.0, calls: calls / 86_400.0 }
+        let calls = used * self.calls_per_used_day / 86_400.0;
+        let streams = calls * self.streams_per_thousand_calls / 1000.0;
+        Load { connections, renewals: a_day / 86_400.0, calls, streams }
     }
 }
 

@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 const ENTRA_SECONDS: f64 = 0.15;
 /// Seconds that a call through the proxy takes, most of them Azure DevOps' own.
 const CALL_SECONDS: f64 = 0.15;
+/// Seconds that a streamed call of 200 MB takes: Lambda streams 10 MB at once, and then 2 MB a second. It holds an execution
+/// for as long.
+const STREAM_SECONDS: f64 = 95.0;
 /// The most renewals a second, by those of the average second. A connection stays warm for a day after its last use, so
 /// renewals follow the working day only a little.
 const RENEWALS_PEAK: f64 = 1.5;
@@ -26,6 +29,8 @@ pub(crate) struct Load {
     pub(crate) renewals: f64,
     /// Calls in an average second.
     pub(crate) calls: f64,
+    /// Streamed calls in an average second.
+    pub(crate) streams: f64,
 }
 
 /// The parameters of `infra/template.yaml`.
@@ -37,6 +42,7 @@ pub(crate) struct Parameters {
     pub(crate) refresh_reserved: f64,
     pub(crate) throttle_rate: f64,
     pub(crate) proxy_concurrency: f64,
+    pub(crate) streaming_concurrency: f64,
     pub(crate) api_keys: f64,
 }
 
@@ -57,6 +63,8 @@ impl Parameters {
             refresh_reserved: refresh_shards + 4.0,
             throttle_rate: rounded_up(calls).max(500.0),
             proxy_concurrency: rounded_up(calls * CALL_SECONDS).max(50.0),
+            streaming_concurrency: rounded_up(HEADROOM * load.peak_streams() * STREAM_SECONDS)
+                .max(10.0),
             api_keys: (calls / CALLS_OF_A_KEY).ceil().max(1.0),
         }
     }
@@ -76,6 +84,10 @@ impl Load {
     pub(crate) fn peak_calls(&self) -> f64 {
         self.calls * CALLS_PEAK
     }
+
+    pub(crate) fn peak_streams(&self) -> f64 {
+        self.streams * CALLS_PEAK
+    }
 }
 
 fn renewals_of_a_worker(concurrency: f64) -> f64 {
@@ -90,13 +102,13 @@ fn rounded_up(number: f64) -> f64 {
 
 /// Writes the table of a few sizes in Markdown.
 pub(crate) fn table(loads: &[Load]) -> String {
-    let mut text = "| connections | renewals a second, at most | `RefreshShards`, `RefreshWorkers` | `RefreshConcurrency` | renewals a second that these do | `RefreshReserved` | calls a second, at most | `ThrottleRate` | `ProxyConcurrency` | API keys or integrations |\n".to_owned();
-    text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    let mut text = "| connections | renewals a second, at most | `RefreshShards`, `RefreshWorkers` | `RefreshConcurrency` | renewals a second that these do | `RefreshReserved` | calls a second, at most | `ThrottleRate` | `ProxyConcurrency` | `StreamingConcurrency` | API keys or integrations |\n".to_owned();
+    text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for load in loads {
         let chosen = Parameters::of(load);
         let _ = writeln!(
             text,
-            "| {} | {:.1} | {} | {} | {:.0} | {} | {:.1} | {} | {} | {} |",
+            "| {} | {:.1} | {} | {} | {:.0} | {} | {:.1} | {} | {} | {} | {} |",
             thousands(load.connections),
             load.peak_renewals(),
             chosen.refresh_shards,
@@ -106,6 +118,7 @@ pub(crate) fn table(loads: &[Load]) -> String {
             load.peak_calls(),
             thousands(chosen.throttle_rate),
             thousands(chosen.proxy_concurrency),
+            thousands(chosen.streaming_concurrency),
             chosen.api_keys,
         );
     }
@@ -152,6 +165,8 @@ mod tests {
             assert!(chosen.throttle_rate >= 2.0 * load.peak_calls(), "{load:?}: {chosen:?}");
             let calls = chosen.proxy_concurrency / CALL_SECONDS;
             assert!(calls >= 2.0 * load.peak_calls(), "{load:?}: {chosen:?}");
+            let streams = chosen.streaming_concurrency / STREAM_SECONDS;
+            assert!(streams >= 2.0 * load.peak_streams(), "{load:?}: {chosen:?}");
             assert!(chosen.api_keys * CALLS_OF_A_KEY >= load.peak_calls());
             // Each renewal deletes an entry of the index and puts one.
             let writes = 2.0 * load.peak_renewals() / chosen.refresh_shards;
