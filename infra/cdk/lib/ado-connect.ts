@@ -138,6 +138,11 @@ export class AdoConnect extends Construct {
       slowestMilliseconds: props.slowestMilliseconds ?? 10_000,
       unauthorizedPerFiveMinutes: props.unauthorizedPerFiveMinutes ?? 100,
       alarmTopicArn: props.alarmTopicArn,
+      trail: props.cloudTrail && {
+        logGroupName: props.cloudTrail.logGroupName,
+        decryptsPerFiveMinutes: props.cloudTrail.decryptsPerFiveMinutes ?? 1000,
+        tokensKey: key,
+      },
     });
 
     if (props.permissionsBoundaryArn) {

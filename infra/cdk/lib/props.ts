@@ -55,6 +55,11 @@ export interface AdoConnectProps {
   readonly serverErrorsPerFiveMinutes?: number;
   /** Milliseconds that one request in a hundred may take before an alarm is raised; 10,000 unless given. */
   readonly slowestMilliseconds?: number;
+  /**
+   * Alarms on who opens tokens: the log group, in the stack's account and region, to which a trail of CloudTrail writes the
+   * events of KMS, and the data keys that one function opens in five minutes before an alarm is raised; 1000 unless given.
+   */
+  readonly cloudTrail?: { readonly logGroupName: string; readonly decryptsPerFiveMinutes?: number };
   /** The rate of requests per second, and the burst, that the API accepts; 500 and 1000 unless given. */
   readonly throttle?: { readonly rate?: number; readonly burst?: number };
   /**

@@ -30,6 +30,8 @@ export function validate(name: string, props: AdoConnectProps): void {
   text('secretRotation.tenant', props.secretRotation?.tenant, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "a tenant's id");
   text('webhook.url', props.webhook?.url, /^https:\/\/.+$/, 'an https address');
   text('permissionsBoundaryArn', props.permissionsBoundaryArn, /^arn:[a-z-]+:iam::.+:policy\/.+$/, "a policy's ARN");
+  text('cloudTrail.logGroupName', props.cloudTrail?.logGroupName, /^[A-Za-z0-9_/.#-]+$/, 'the name of a log group');
+  number('cloudTrail.decryptsPerFiveMinutes', props.cloudTrail?.decryptsPerFiveMinutes, 1);
   number('secretRotation.validDays', props.secretRotation?.validDays, 2, 730);
   number('unauthorizedPerFiveMinutes', props.unauthorizedPerFiveMinutes, 1);
   number('serverErrorsPerFiveMinutes', props.serverErrorsPerFiveMinutes, 1);

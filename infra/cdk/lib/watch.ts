@@ -7,6 +7,7 @@ import type { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import type { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import type { AdoConnect } from './ado-connect';
+import { makeDecryptFilters, OPENING, type Trail } from './detection';
 import { type FunctionName, functionName, type Identities } from './permissions';
 import type { Queues } from './schedule';
 
@@ -23,6 +24,7 @@ export interface Watched {
   readonly slowestMilliseconds: number;
   readonly unauthorizedPerFiveMinutes: number;
   readonly alarmTopicArn?: string;
+  readonly trail?: Trail;
 }
 
 interface Metric {
@@ -61,6 +63,9 @@ export function makeWatch(scope: Construct, watched: Watched): CfnDashboard {
         ],
       });
     }
+  }
+  if (watched.trail) {
+    makeDecryptFilters(scope, watched.name, watched.trail, watched.logs, watched.functions);
   }
   for (const alarm of alarms(watched)) {
     makeAlarm(scope, watched, alarm);
@@ -238,9 +243,40 @@ function alarms(watched: Watched): Alarm[] {
       threshold: watched.unauthorizedPerFiveMinutes,
       operator: 'GreaterThanOrEqualToThreshold',
     },
+    ...decrypts(watched),
     ...throttled(others, ofFunction),
   ];
   return all.filter((alarm) => alarm !== undefined);
+}
+
+/** Alarms on who opens tokens, by a trail of CloudTrail. */
+function decrypts({ name: namespace, trail, logs }: Watched): Alarm[] {
+  if (!trail) {
+    return [];
+  }
+  const byFunction = OPENING.flatMap((name) => {
+    const identity = logs[name];
+    const called = functionName(name);
+    return identity
+      ? [
+          {
+            id: `${name}DecryptsAlarm`,
+            name: `${called} opens many tokens`,
+            description: `The function ${called} opened more data keys of tokens than DecryptsPerFiveMinutes. Unless its load explains that, somebody else runs code in it.`,
+            looksAt: { namespace, name: 'Decrypts', dimensions: { role: identity.role.ref }, statistic: 'Sum' },
+            threshold: trail.decryptsPerFiveMinutes,
+          },
+        ]
+      : [];
+  });
+  const foreign = {
+    id: 'ForeignDecryptsAlarm',
+    name: 'somebody else opens tokens',
+    description:
+      'Something other than proxy and refresh opened a data key of tokens. Disable the KMS key and pause the service, then look at the event in CloudTrail.',
+    looksAt: { namespace, name: 'ForeignDecrypts', statistic: 'Sum' },
+  };
+  return [foreign, ...byFunction];
 }
 
 /** An alarm for each function whose requests find no free execution. */
