@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::StartError;
 use crate::cors::{Cors, is_preflight};
@@ -27,6 +28,7 @@ use crate::response_parameters::ResponseParameters;
 use crate::routes::{Matched, Routes};
 use crate::runtime::{Function, InvokeError};
 use crate::template::Template;
+use crate::throttle::Throttle;
 
 /// The longest wait for a function. The functions' own timeouts are shorter.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,6 +61,7 @@ pub(crate) struct Gateway {
     functions: Arc<HashMap<String, Arc<Function>>>,
     /// `localhost:8080`
     host: String,
+    throttle: Throttle,
     cors: Option<Cors>,
     response_parameters: ResponseParameters,
     challenges: Challenges,
@@ -79,6 +82,7 @@ impl Gateway {
             routes: Routes::of_template()?,
             functions,
             host,
+            throttle: Throttle::of_http_api(template)?,
             cors: Cors::of_template(template, &options.cors_origins)?,
             response_parameters: ResponseParameters::of_template(template)?,
             challenges: options.challenges,
@@ -94,6 +98,9 @@ impl Gateway {
     async fn forward(&self, parts: &Parts, body: Body) -> Result<Response<Body>, Refusal> {
         if header_block(parts) > LARGEST_HEADERS {
             return Err(Refusal::HeadersTooLarge);
+        }
+        if !self.throttle.admits(Instant::now()) {
+            return Err(Refusal::Throttled);
         }
         let body = to_bytes(body, LARGEST_REQUEST).await.map_err(|_| Refusal::RequestTooLarge)?;
         let path = decoded_path(parts.uri.path()).ok_or(Refusal::BadRequest)?;
@@ -134,7 +141,7 @@ impl Gateway {
         let function =
             self.functions.get(matched.route.function.as_str()).ok_or(Refusal::Failed)?;
         let answered = tokio::time::timeout(INTEGRATION_TIMEOUT, function.invoke(event)).await;
-        match answered.map_err(|_| Refusal::TimedOut)? {
+        match answered.map_err(|_| Refusal::Unavailable)? {
             Ok(answer) => event::to_response(&answer).ok_or(Refusal::Failed),
             // Out of Lambda's own time, which is an error of the function.
             Err(InvokeError::TimedOut { .. }) => Err(Refusal::Failed),
@@ -158,8 +165,9 @@ enum Refusal {
     NotFound,
     RequestTooLarge,
     HeadersTooLarge,
+    Throttled,
     Failed,
-    TimedOut,
+    Unavailable,
 }
 
 impl Refusal {
@@ -171,8 +179,9 @@ impl Refusal {
             Self::HeadersTooLarge => {
                 (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large")
             }
+            Self::Throttled => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
             Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-            Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         };
         message(status, text)
     }

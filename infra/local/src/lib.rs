@@ -42,6 +42,7 @@ mod stack;
 pub mod sts;
 pub mod tables;
 pub mod template;
+mod throttle;
 
 pub use aws::Aws;
 pub use binaries::Binaries;

@@ -27,12 +27,14 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::front::{self, LARGEST_EVENT, LARGEST_HEADERS, LARGEST_REQUEST, header_block};
 use crate::gateway::message;
 use crate::runtime::{Function, InvokeError};
 use crate::runtime_api::Answer;
+use crate::throttle::Throttle;
 
 pub(crate) use definition::Definition;
 use refusal::Refusal;
@@ -50,6 +52,7 @@ pub(crate) struct RestApi {
     pub(crate) host: String,
     /// `http://localhost:8080`, the value of the stage variable `publicUrl`.
     pub(crate) public_url: String,
+    pub(crate) throttle: Throttle,
 }
 
 /// A request on its way to an integration.
@@ -69,6 +72,9 @@ impl RestApi {
 
     async fn invoke(&self, received: &Received, body: Body) -> Result<Response<Body>, Refusal> {
         let Received { parts, path, request_id } = received;
+        if !self.throttle.admits(Instant::now()) {
+            return Err(Refusal::throttled());
+        }
         let Some(found) = self.definition.find(parts.method.as_str(), path) else {
             return Err(Refusal::unknown_address(&parts.headers));
         };

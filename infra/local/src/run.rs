@@ -96,6 +96,7 @@ fn stack_options(options: &Options, binaries: Binaries) -> StackOptions {
         tick: Some(options.tick),
         environments: ENVIRONMENTS,
         sink: sink(options.quiet),
+        parameters: Vec::new(),
         variables: variables(options),
         gateway: GatewayOptions {
             cors_origins: options.cors_origins.clone(),

@@ -22,6 +22,7 @@ use crate::rest_api::{Definition, RestApi};
 use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
 use crate::schedule::{SCHEDULE, SWEEP, Schedule};
 use crate::template::{Template, TemplateFunction};
+use crate::throttle::Throttle;
 
 /// The function that is the package `proxy` with streamed responses.
 const STREAMING_PROXY: &str = "streaming-proxy";
@@ -70,6 +71,9 @@ pub struct StackOptions {
     pub environments: usize,
     /// Takes the functions' output.
     pub sink: Sink,
+    /// Parameters of the template in place of their defaults. They decide the throttle of both fronts and the executions
+    /// that are reserved; the functions' environment is not made of them.
+    pub parameters: Vec<(String, String)>,
     /// More environment variables for the functions.
     pub variables: Vec<(String, String)>,
     /// The HTTP API.
@@ -115,7 +119,7 @@ impl Stack {
         let front = listen(options.port).await?;
         let public_url = format!("http://localhost:{}", front.local_addr()?.port());
         let streaming = listen(port_after(4)).await?;
-        let template = Template::read()?;
+        let template = Template::read()?.deployed_with(&options.parameters)?;
         let rest_api = Definition::of(&template)?;
         let streaming_host = format!("localhost:{}", streaming.local_addr()?.port());
         let streaming_url = format!("http://{streaming_host}/{}", rest_api.stage);
@@ -160,6 +164,7 @@ impl Stack {
             functions: Arc::clone(&functions),
             host: streaming_host,
             public_url: public_url.clone(),
+            throttle: Throttle::of_rest_api(&template)?,
         };
         let mut tasks = gateway.serve(on_both_addresses(front).await);
         tasks.extend(rest_api.serve(on_both_addresses(streaming).await));

@@ -2,6 +2,7 @@
 //! `Name.Arn`, `!Sub text` as the text.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -58,6 +59,8 @@ pub struct TemplateFunction<'a> {
     pub package: &'a str,
     /// The longest time that an invocation may take.
     pub timeout: Duration,
+    /// Executions that are reserved for it, if any are: it has these and no others.
+    pub reserved: Option<usize>,
 }
 
 impl Template {
@@ -69,6 +72,27 @@ impl Template {
         TEMPLATE.parse()
     }
 
+    /// The template with these parameters of a deployment in place of their defaults.
+    ///
+    /// # Errors
+    /// [`StartError::Template`] if it has no such parameter.
+    pub fn deployed_with(mut self, parameters: &[(String, String)]) -> Result<Self, StartError> {
+        for (name, value) in parameters {
+            let unknown = || StartError::Template(format!("there is no parameter {name}"));
+            self.parameters.get_mut(name).ok_or_else(unknown)?["Default"] = value.as_str().into();
+        }
+        Ok(self)
+    }
+
+    /// The number of a property, or of the parameter to which it refers. Returns `None` if there is none of this type.
+    pub(crate) fn number<N: FromStr>(&self, property: &Value) -> Option<N> {
+        let parameter = property.as_str().and_then(|name| self.parameters.get(name));
+        match parameter.map_or(property, |parameter| &parameter["Default"]) {
+            Value::String(text) => text.parse().ok(),
+            number => number.to_string().parse().ok(),
+        }
+    }
+
     /// The functions, in the order of their names.
     pub fn functions(&self) -> impl Iterator<Item = TemplateFunction<'_>> {
         self.of_type("AWS::Serverless::Function").map(|(id, resource)| {
@@ -78,8 +102,15 @@ impl Template {
                 package: code.rsplit('/').next().unwrap_or_default(),
                 // Three seconds are Lambda's default.
                 timeout: Duration::from_secs(resource.properties["Timeout"].as_u64().unwrap_or(3)),
+                reserved: self.reserved(&resource.properties),
             }
         })
+    }
+
+    /// The executions that are reserved for a function, if any are. The value -1 stands for none.
+    fn reserved(&self, properties: &Value) -> Option<usize> {
+        // `!If [a condition, the number, none]`.
+        self.number(&properties["ReservedConcurrentExecutions"][1])
     }
 
     /// The Cargo packages that the functions are built from.
@@ -94,7 +125,7 @@ impl Template {
     }
 }
 
-impl std::str::FromStr for Template {
+impl FromStr for Template {
     type Err = StartError;
 
     fn from_str(text: &str) -> Result<Self, StartError> {
@@ -118,4 +149,31 @@ pub(crate) fn name_of(id: &str, suffix: &str) -> String {
         name.push(character.to_ascii_lowercase());
     }
     name
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn reserved(parameters: &[(String, String)]) -> BTreeMap<String, Option<usize>> {
+        let template = Template::read().unwrap().deployed_with(parameters).unwrap();
+        template.functions().map(|function| (function.name, function.reserved)).collect()
+    }
+
+    #[test]
+    fn executions_are_reserved_as_the_parameters_of_the_deployment_say() {
+        assert!(reserved(&[]).values().all(Option::is_none));
+        let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let reserved =
+            reserved(&[parameter("ProxyConcurrency", "7"), parameter("ManageConcurrency", "0")]);
+        assert_eq!((reserved["proxy"], reserved["manage"]), (Some(7), Some(0)));
+        assert_eq!((reserved["refresh"], reserved["rotate"]), (None, None));
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_an_error() {
+        let unknown = [("ThrottelRate".to_owned(), "1".to_owned())];
+        assert!(Template::read().unwrap().deployed_with(&unknown).is_err());
+    }
 }

@@ -29,4 +29,4 @@ pub use browser::Browser;
 pub use federation::trust_only;
 pub use identity_provider::{IdentityProvider, LATER};
 pub use steps::at_every_step;
-pub use world::{Caller, INTEGRATION, PROJECTS, World};
+pub use world::{Caller, INTEGRATION, PROJECTS, World, WorldOptions};

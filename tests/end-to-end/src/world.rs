@@ -54,8 +54,30 @@ pub enum Caller {
     Nobody,
 }
 
-/// Execution environments of each function.
-const ENVIRONMENTS: usize = 8;
+/// The options of a world.
+#[derive(Debug, Clone)]
+pub struct WorldOptions {
+    /// More environment variables for the functions.
+    pub variables: Vec<(String, String)>,
+    /// Parameters of the deployment in place of their defaults.
+    pub parameters: Vec<(String, String)>,
+    /// The HTTP API.
+    pub gateway: GatewayOptions,
+    /// Most execution environments that are busy at a time, of all functions.
+    pub environments: usize,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        let (variables, parameters) = (Vec::new(), Vec::new());
+        Self { variables, parameters, gateway: GatewayOptions::default(), environments: 64 }
+    }
+}
+
+/// Names and values as owned text.
+fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
 
 /// The functions below the directory `BUILT_FUNCTIONS`, or else those that Cargo builds now.
 fn binaries() -> Binaries {
@@ -75,31 +97,27 @@ impl World {
 
     /// Starts a service with more environment variables for the functions.
     pub async fn with_variables(variables: &[(&str, &str)]) -> Self {
-        Self::leading(variables, GatewayOptions::default(), ENVIRONMENTS, |_| {}).await
+        Self::with(WorldOptions { variables: owned(variables), ..WorldOptions::default() }).await
     }
 
-    /// Starts a service with so many execution environments for each function.
-    pub async fn with_environments(environments: usize) -> Self {
-        Self::leading(&[], GatewayOptions::default(), environments, |_| {}).await
+    /// Starts a service that is deployed with these parameters.
+    pub async fn deployed_with(parameters: &[(&str, &str)]) -> Self {
+        Self::with(WorldOptions { parameters: owned(parameters), ..WorldOptions::default() }).await
     }
 
     /// Starts a service behind an HTTP API with these settings.
     pub async fn behind(gateway: GatewayOptions) -> Self {
-        Self::leading(&[], gateway, ENVIRONMENTS, |_| {}).await
+        Self::with(WorldOptions { gateway, ..WorldOptions::default() }).await
     }
 
-    async fn leading(
-        variables: &[(&str, &str)],
-        gateway: GatewayOptions,
-        environments: usize,
-        lead: impl FnOnce(&Stack),
-    ) -> Self {
+    /// Starts a service with these options.
+    pub async fn with(options: WorldOptions) -> Self {
+        Self::leading(options, |_| {}).await
+    }
+
+    async fn leading(options: WorldOptions, lead: impl FnOnce(&Stack)) -> Self {
         let watch = Watch::default();
         let sink = watch.clone();
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
         let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
         let stack = Stack::start(StackOptions {
             port: None,
@@ -107,10 +125,11 @@ impl World {
             entra: Upstream::Emulator,
             devops: Upstream::Emulator,
             tick: None,
-            environments,
+            environments: options.environments,
             sink: Arc::new(move |function, line| sink.logged(function, line)),
-            variables,
-            gateway,
+            parameters: options.parameters,
+            variables: options.variables,
+            gateway: options.gateway,
             binaries,
         })
         .await
@@ -135,8 +154,9 @@ impl World {
         let taps = [Tap::start().await.unwrap(), Tap::start().await.unwrap()];
         let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
         let of_taps = [(names[0], taps[0].url()), (names[1], taps[1].url())];
-        let variables = [variables, &of_taps].concat();
-        let world = Self::leading(&variables, GatewayOptions::default(), ENVIRONMENTS, |stack| {
+        let variables = owned(&[variables, &of_taps].concat());
+        let options = WorldOptions { variables, ..WorldOptions::default() };
+        let world = Self::leading(options, |stack| {
             for (name, tap) in names.iter().zip(&taps) {
                 let target = stack.aws().variables().iter().find(|(known, _)| known == name);
                 tap.lead_to(&target.unwrap().1);

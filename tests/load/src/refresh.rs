@@ -99,6 +99,7 @@ async fn start(options: &RefreshOptions, entra: &EntraStandIn, tap: &Tap) -> Res
                 eprintln!("{line}");
             }
         }),
+        parameters: Vec::new(),
         variables,
         gateway: GatewayOptions::default(),
         binaries,

@@ -133,6 +133,7 @@ mod tests {
     use super::*;
     use crate::rest_api::Definition;
     use crate::template::Template;
+    use crate::throttle::Throttle;
 
     fn event(request: Request<&[u8]>) -> Value {
         let (parts, body) = request.into_parts();
@@ -141,6 +142,7 @@ mod tests {
             functions: Arc::default(),
             host: "localhost:8084".to_owned(),
             public_url: "http://localhost:8080".to_owned(),
+            throttle: Throttle::of_rest_api(&Template::read().unwrap()).unwrap(),
         };
         let path = api.definition.without_stage(parts.uri.path()).unwrap();
         let found = api.definition.find(parts.method.as_str(), path).unwrap();

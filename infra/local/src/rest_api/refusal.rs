@@ -73,6 +73,10 @@ impl Refusal {
         Self { response_type: None, status: StatusCode::FORBIDDEN, message }
     }
 
+    pub(super) fn throttled() -> Self {
+        Self::new("THROTTLED", StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
+    }
+
     pub(super) fn missing_parameters(names: &[&str]) -> Self {
         let message = format!("Missing required request parameters: [{}]", names.join(", "));
         Self::new("BAD_REQUEST_PARAMETERS", StatusCode::BAD_REQUEST, message)
@@ -173,6 +177,7 @@ mod tests {
                 400,
                 "Missing required request parameters: [Authorization]",
             ),
+            (Refusal::throttled(), 429, "Too Many Requests"),
             (Refusal::request_too_large(), 413, "Request Too Long"),
             (Refusal::integration_timeout(), 504, "Endpoint request timed out"),
             (Refusal::malformed_answer(), 502, "Internal server error"),

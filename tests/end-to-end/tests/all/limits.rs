@@ -223,7 +223,7 @@ async fn calls_without_limits_are_not_counted_and_get_no_limit_headers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_limits_long_calls_of_a_connection_still_leave_room_for_others() {
-    let world = World::with_environments(40).await;
+    let world = World::start().await;
     let (greedy, quiet) =
         (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
     let held = world.devops().inject(Fault::on("projects.list").times(0).hold());

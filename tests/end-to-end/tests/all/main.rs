@@ -12,6 +12,7 @@ mod browsers;
 mod callers;
 mod closed_areas;
 mod contract;
+mod crowds;
 mod detection;
 mod documents;
 mod entra_refusals;

@@ -137,7 +137,7 @@ fn p99(mut times: Vec<Duration>) -> u128 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "prints times, which other work on the machine disturbs"]
 async fn a_quiet_caller_is_served_beside_one_that_sends_fifty_times_as_much() {
-    let world = World::with_environments(40).await;
+    let world = World::start().await;
     let (loud, quiet) = (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
     let measured = async || {
         let mut times = Vec::new();
