@@ -16,6 +16,9 @@ pub enum StartError {
     /// Fewer than four ports follow this one.
     #[error("port {0} leaves no room for the four ports after it")]
     NoRoom(u16),
+    /// The parameters reserve more executions than there are.
+    #[error("more executions are reserved than the {0} that there are")]
+    TooManyReserved(usize),
     /// The functions could not be built.
     #[error("the functions could not be built: {0}")]
     Build(String),

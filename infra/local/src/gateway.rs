@@ -143,6 +143,7 @@ impl Gateway {
         let answered = tokio::time::timeout(INTEGRATION_TIMEOUT, function.invoke(event)).await;
         match answered.map_err(|_| Refusal::Unavailable)? {
             Ok(answer) => event::to_response(&answer).ok_or(Refusal::Failed),
+            Err(InvokeError::Throttled { .. }) => Err(Refusal::Unavailable),
             // Out of Lambda's own time, which is an error of the function.
             Err(InvokeError::TimedOut { .. }) => Err(Refusal::Failed),
             Err(error) => {

@@ -1,9 +1,9 @@
 //! The streaming front: the REST API of the template, whose integrations stream.
 //!
 //! ```text
-//!  request ── stage, resource and method, required headers ──> event of format 1.0 ──> function
-//!                 │ refused: a gateway response of the template                          │
-//!  response <─────┴──────────── headers renamed <── status, headers, 8 zero bytes, body ─┘
+//!  request ── stage and its throttle, method, required headers ──> event of format 1.0 ──> function
+//!                 │ refused: a gateway response of the template                              │
+//!  response <─────┴──────────────── headers renamed <── status, headers, 8 zero bytes, body ─┘
 //! ```
 //!
 //! It treats headers, queries and sizes as API Gateway does, so that clients meet here whatever they would meet there.
@@ -101,6 +101,7 @@ impl RestApi {
             Err(error) => {
                 eprintln!("{error}");
                 Err(match error {
+                    InvokeError::Throttled { .. } => Refusal::no_execution(),
                     InvokeError::TimedOut { .. } => Refusal::integration_timeout(),
                     InvokeError::Start { .. } => Refusal::integration_failure(),
                     InvokeError::Ended { .. } | InvokeError::Failed { .. } => {

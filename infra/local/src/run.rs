@@ -12,9 +12,6 @@ use crate::runtime::Sink;
 use crate::stack::{PORTS_AFTER, Stack, StackOptions, Upstream, listen};
 use crate::{Binaries, StartError, demo, greeting};
 
-/// Processes per function, enough for concurrent requests.
-const ENVIRONMENTS: usize = 8;
-
 /// Runs the local stack until it is interrupted. An error ends it with one line.
 pub async fn run() -> ExitCode {
     let options = match Options::try_parse() {
@@ -94,7 +91,7 @@ fn stack_options(options: &Options, binaries: Binaries) -> StackOptions {
         entra: upstream(&options.entra_url),
         devops: upstream(&options.devops_url),
         tick: Some(options.tick),
-        environments: ENVIRONMENTS,
+        environments: options.environments,
         sink: sink(options.quiet),
         parameters: Vec::new(),
         variables: variables(options),

@@ -1,7 +1,7 @@
 //! Lambda for the functions: execution environments are processes that speak the Lambda Runtime API.
 //!
-//! An environment handles one invocation at a time. If all are busy, another one is started, up to a
-//! limit; beyond it invocations wait. An environment that dies or runs out of time is replaced.
+//! An environment handles one invocation at a time. If all are busy, another one is started, up to the executions that
+//! the function may have; an invocation beyond them is refused. An environment that dies or runs out of time is replaced.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -26,6 +26,12 @@ pub type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
 /// Why an invocation has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
+    /// The function has no free execution (`TooManyRequestsException`).
+    #[error("the function {function} has no free execution")]
+    Throttled {
+        /// Its name.
+        function: String,
+    },
     /// The process could not be started.
     #[error("the function {function} cannot be started: {source}")]
     Start {
@@ -67,8 +73,8 @@ pub struct FunctionSettings {
     pub variables: Vec<(String, String)>,
     /// How long an invocation may take.
     pub timeout: Duration,
-    /// Most environments at a time.
-    pub environments: usize,
+    /// A permit for each of its executions: its reserved ones, or those that it shares with the account's other functions.
+    pub executions: Arc<Semaphore>,
     /// Where its output goes.
     pub sink: Sink,
 }
@@ -77,7 +83,6 @@ pub struct FunctionSettings {
 pub struct Function {
     settings: FunctionSettings,
     idle: Mutex<Vec<Environment>>,
-    room: Arc<Semaphore>,
     /// Notifies all invocations under way.
     killed: Notify,
 }
@@ -92,7 +97,7 @@ struct Environment {
 struct Stream {
     function: Arc<Function>,
     environment: Environment,
-    room: Option<OwnedSemaphorePermit>,
+    execution: OwnedSemaphorePermit,
     end: Instant,
 }
 
@@ -113,7 +118,7 @@ impl Stream {
                     let _ = out.send(Err(broken_off)).await;
                 }
             }
-            drop(self.room);
+            drop(self.execution);
         });
         watched
     }
@@ -133,8 +138,7 @@ async fn pass_on(
 impl Function {
     /// A function without environments; invocations start them.
     pub fn new(settings: FunctionSettings) -> Self {
-        let room = Arc::new(Semaphore::new(settings.environments));
-        Self { settings, idle: Mutex::default(), room, killed: Notify::new() }
+        Self { settings, idle: Mutex::default(), killed: Notify::new() }
     }
 
     /// Invokes the function with an event, and returns its answer as a whole.
@@ -158,8 +162,8 @@ impl Function {
     /// # Errors
     /// [`InvokeError`].
     pub(crate) async fn begin(self: &Arc<Self>, event: Vec<u8>) -> Result<Answer, InvokeError> {
-        // The semaphore is never closed, so this only waits.
-        let room = Arc::clone(&self.room).acquire_owned().await.ok();
+        let free = Arc::clone(&self.settings.executions).try_acquire_owned();
+        let execution = free.map_err(|_| self.throttled())?;
         let mut environment = self.environment().await?;
         let end = Instant::now() + self.settings.timeout;
         let answered = {
@@ -190,7 +194,7 @@ impl Function {
                 Err(InvokeError::TimedOut { function: self.settings.name.clone() })
             }
             Ok(Some(Ok(Answer::Streamed(pieces)))) => {
-                let stream = Stream { function: Arc::clone(self), environment, room, end };
+                let stream = Stream { function: Arc::clone(self), environment, execution, end };
                 Ok(Answer::Streamed(stream.watched(pieces)))
             }
             Ok(Some(answered)) => {
@@ -201,6 +205,10 @@ impl Function {
                 })
             }
         }
+    }
+
+    fn throttled(&self) -> InvokeError {
+        InvokeError::Throttled { function: self.settings.name.clone() }
     }
 
     fn ended(&self) -> InvokeError {

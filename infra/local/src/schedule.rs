@@ -1,16 +1,17 @@
 //! EventBridge Scheduler and the queue's event source mapping, which invoke the function `refresh`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::names;
-use crate::runtime::Function;
+use crate::runtime::{Function, InvokeError};
 
 /// Invokes `refresh` with the events of the schedule and the queue.
 pub(crate) struct Schedule {
@@ -32,6 +33,13 @@ const MOST_RECEIVES: u32 = 5;
 pub(crate) const SCHEDULE: &str = "ado-connect.schedule";
 /// The source of the daily sweep's events.
 pub(crate) const SWEEP: &str = "ado-connect.sweep";
+/// The time for which Lambda keeps an event of a schedule, as in the template.
+const EVENT_AGE: Duration = Duration::from_mins(5);
+/// The time for which a message that is being delivered is hidden from others, as in the template.
+const VISIBILITY: Duration = Duration::from_secs(90);
+/// The first and the longest wait of Lambda before it invokes a function again that had no free execution
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
+const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 /// The period of the sweep.
 const DAY: Duration = Duration::from_hours(24);
 
@@ -60,7 +68,7 @@ impl Schedule {
     /// Invokes `refresh` with the event of this source, and runs the queue until it is empty.
     pub(crate) async fn run(&self, source: &str) -> Result<(), String> {
         let event = json!({"source": source}).to_string().into_bytes();
-        self.refresh.invoke(event).await.map_err(|e| e.to_string())?;
+        self.invoke_when_free(event, EVENT_AGE).await.map_err(|e| e.to_string())?;
         loop {
             let received = self
                 .sqs
@@ -68,7 +76,7 @@ impl Schedule {
                 .queue_url(&self.queue_url)
                 .max_number_of_messages(10)
                 .message_system_attribute_names(MessageSystemAttributeName::All)
-                .visibility_timeout(60)
+                .visibility_timeout(i32::try_from(VISIBILITY.as_secs()).unwrap_or(i32::MAX))
                 .send()
                 .await
                 .map_err(|e| e.to_string())?;
@@ -84,6 +92,25 @@ impl Schedule {
         }
     }
 
+    /// Invokes `refresh` again and again while it has no free execution. After `longest` the refusal is returned.
+    async fn invoke_when_free(
+        &self,
+        event: Vec<u8>,
+        longest: Duration,
+    ) -> Result<Vec<u8>, InvokeError> {
+        let deadline = Instant::now() + longest;
+        let (mut wait, longest_wait) = WAITS;
+        loop {
+            let answered = self.refresh.invoke(event.clone()).await;
+            let is_throttled = matches!(answered, Err(InvokeError::Throttled { .. }));
+            if !is_throttled || Instant::now() + wait > deadline {
+                return answered;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(longest_wait);
+        }
+    }
+
     async fn deliver(&self, message: &Message) -> Result<(), String> {
         let record = json!({
             "messageId": message.message_id(),
@@ -96,7 +123,11 @@ impl Schedule {
             "awsRegion": "us-east-1",
         });
         let event = json!({"Records": [record]}).to_string().into_bytes();
-        let answer = self.refresh.invoke(event).await.map_err(|e| e.to_string())?;
+        let answer = match self.invoke_when_free(event, VISIBILITY).await {
+            // The message is in the queue again.
+            Err(InvokeError::Throttled { .. }) => return Ok(()),
+            answered => answered.map_err(|e| e.to_string())?,
+        };
         let answer: BatchResponse = serde_json::from_slice(&answer).map_err(|e| e.to_string())?;
         if answer.batch_item_failures.is_empty() {
             self.sqs

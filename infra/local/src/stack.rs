@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emulators::{AzureDevOps, AzureDevOpsOptions, Entra, EntraOptions};
 use rand::RngCore as _;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -67,7 +68,7 @@ pub struct StackOptions {
     pub devops: Upstream,
     /// The period of the refresh schedule; without one only [`Stack::tick`] runs it.
     pub tick: Option<Duration>,
-    /// Most processes per function.
+    /// Executions at a time of all functions: an account's quota. Reserved executions are a part of them.
     pub environments: usize,
     /// Takes the functions' output.
     pub sink: Sink,
@@ -151,7 +152,7 @@ impl Stack {
         let cors_origins = options.gateway.cors_origins.join(",");
         variables.push(("CORS_ORIGINS".to_owned(), cors_origins));
         variables.extend(options.variables.iter().cloned());
-        let functions = Arc::new(functions(&options, &variables, &template));
+        let functions = Arc::new(functions(&options, &variables, &template)?);
         let schedule = Arc::new(Schedule {
             refresh: Arc::clone(&functions["refresh"]),
             sqs: aws.sqs.clone(),
@@ -280,7 +281,11 @@ fn functions(
     options: &StackOptions,
     variables: &[(String, String)],
     template: &Template,
-) -> HashMap<String, Arc<Function>> {
+) -> Result<HashMap<String, Arc<Function>>, StartError> {
+    let reserved: usize = template.functions().filter_map(|function| function.reserved).sum();
+    let unreserved = options.environments.checked_sub(reserved);
+    let unreserved = unreserved.ok_or(StartError::TooManyReserved(options.environments))?;
+    let unreserved = Arc::new(Semaphore::new(unreserved));
     let function = |function: TemplateFunction<'_>| {
         let mut variables = variables.to_vec();
         // The caller of the AWS services, in place of a role's credentials.
@@ -293,12 +298,15 @@ fn functions(
             executable: options.binaries.of(function.package),
             variables,
             timeout: function.timeout,
-            environments: options.environments,
+            executions: match function.reserved {
+                Some(reserved) => Arc::new(Semaphore::new(reserved)),
+                None => Arc::clone(&unreserved),
+            },
             sink: Arc::clone(&options.sink),
         };
         (function.name, Arc::new(Function::new(settings)))
     };
-    template.functions().map(function).collect()
+    Ok(template.functions().map(function).collect())
 }
 
 fn own_variables(public_url: &str, streaming_url: &str, queue_url: &str) -> Vec<(String, String)> {

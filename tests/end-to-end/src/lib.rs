@@ -16,6 +16,7 @@
 
 mod answer;
 mod browser;
+mod crowd;
 pub mod documents;
 mod federation;
 mod identity_provider;
@@ -26,6 +27,7 @@ mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
+pub use crowd::crowd;
 pub use federation::trust_only;
 pub use identity_provider::{IdentityProvider, LATER};
 pub use steps::at_every_step;

@@ -90,6 +90,14 @@ impl Refusal {
         Self::new("INTEGRATION_FAILURE", StatusCode::GATEWAY_TIMEOUT, "Internal server error")
     }
 
+    /// Lambda has no free execution. Without a gateway response for `INTEGRATION_FAILURE` the status is 500, and with one
+    /// it is that of any failed integration, as somebody has seen
+    /// (<https://repost.aws/questions/QUL-z6rJbmR4meafB7MzYXxw>).
+    pub(super) fn no_execution() -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new("INTEGRATION_FAILURE", status, "Internal server error")
+    }
+
     pub(super) fn integration_timeout() -> Self {
         Self::new("INTEGRATION_TIMEOUT", StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out")
     }
@@ -179,6 +187,7 @@ mod tests {
             ),
             (Refusal::throttled(), 429, "Too Many Requests"),
             (Refusal::request_too_large(), 413, "Request Too Long"),
+            (Refusal::no_execution(), 500, "Internal server error"),
             (Refusal::integration_timeout(), 504, "Endpoint request timed out"),
             (Refusal::malformed_answer(), 502, "Internal server error"),
         ] {

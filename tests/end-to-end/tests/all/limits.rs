@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
-use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World};
+use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World, crowd};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ async fn exactly_the_rate_of_many_simultaneous_calls_goes_through() {
     let limits = json!({"connection": day(20), "integration": day(7)});
     let (world, connection) = limited(limits).await;
     let calls = (0..40).map(|_| world.proxied(&connection, PROJECTS));
-    let answers = join_all(calls).await;
+    let answers = crowd(calls).await;
     assert_eq!((passed(&answers), world.devops().count("projects.list")), (7, 7));
     for answer in answers.into_iter().filter(|answer| answer.status != 200) {
         answer.expect_problem(429, "rate_limited");

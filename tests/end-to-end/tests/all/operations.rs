@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
-use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
-use futures_util::future::join_all;
+use end_to_end::{Caller, INTEGRATION, PROJECTS, World, crowd};
 use local::names;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -311,7 +310,7 @@ async fn a_used_connection_costs_one_write_an_hour() {
     world.get(&Caller::Application, &format!("/connections/{connection}")).await.expect(200);
     taps[0].reset();
     let calls = (0..64).map(|_| world.proxied(&connection, PROJECTS));
-    for answer in join_all(calls).await {
+    for answer in crowd(calls).await {
         answer.expect(200);
     }
     for _ in 0..20 {
