@@ -1,6 +1,7 @@
 //! API Gateway's payload format 2.0: events from requests, and responses from functions' results
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::body::Body;
@@ -17,6 +18,16 @@ use uuid::Uuid;
 
 use crate::routes::Matched;
 
+/// The treatment of a body whose type is a text and whose bytes are not UTF-8. No document settles it, and reports differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InvalidTexts {
+    /// Passed on in base64.
+    #[default]
+    Encoded,
+    /// Passed on as text, with U+FFFD in place of the bytes.
+    Replaced,
+}
+
 /// The event for a request. `path` is the front's reading of the request's path. `host` takes the place of the caller's
 /// `Host`, as a custom domain would.
 pub(crate) fn from_request(
@@ -25,8 +36,9 @@ pub(crate) fn from_request(
     body: &[u8],
     matched: &Matched<'_>,
     host: &str,
+    invalid_texts: InvalidTexts,
 ) -> Value {
-    let (body, is_base64_encoded) = body_text(&parts.headers, body);
+    let (body, is_base64_encoded) = body_text(&parts.headers, body, invalid_texts);
     let now = Timestamp::now();
     let mut event = json!({
         "version": "2.0",
@@ -110,7 +122,11 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
 }
 
 /// The body as text, or in base64 if it is not text.
-fn body_text(headers: &HeaderMap, body: &[u8]) -> (Option<String>, bool) {
+fn body_text(
+    headers: &HeaderMap,
+    body: &[u8],
+    invalid_texts: InvalidTexts,
+) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);
     }
@@ -118,8 +134,9 @@ fn body_text(headers: &HeaderMap, body: &[u8]) -> (Option<String>, bool) {
     let textual = ["text/", "application/json", "application/javascript", "application/xml"]
         .iter()
         .any(|prefix| kind.starts_with(prefix));
-    match std::str::from_utf8(body) {
-        Ok(body) if textual => (Some(body.to_owned()), false),
+    match (String::from_utf8_lossy(body), invalid_texts) {
+        (Cow::Borrowed(text), _) if textual => (Some(text.to_owned()), false),
+        (Cow::Owned(replaced), InvalidTexts::Replaced) if textual => (Some(replaced), false),
         _ => (Some(STANDARD.encode(body)), true),
     }
 }
@@ -179,7 +196,8 @@ mod tests {
         let (parts, body) = request.into_parts();
         let routes = Routes::of_template().unwrap();
         let matched = routes.find(parts.method.as_str(), parts.uri.path()).unwrap();
-        from_request(&parts, parts.uri.path(), body, &matched, "localhost:8080")
+        let host = "localhost:8080";
+        from_request(&parts, parts.uri.path(), body, &matched, host, InvalidTexts::default())
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The HTTP front: an HTTP API of API Gateway, as unkind as AWS'.
 //!
-//! It decodes the path (see [`crate::decoded_path`]), adds the API's own CORS headers, and refuses in JSON of its own.
+//! It decodes the path (see [`crate::decoded_path`]), adds the API's own CORS headers, throttles, and refuses in JSON of its
+//! own. Where no document settles how AWS' behaves, [`GatewayOptions`] has a switch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,11 +21,11 @@ use tokio::time::Instant;
 use crate::StartError;
 use crate::cors::{Cors, is_preflight};
 use crate::decoded_path::decoded_path;
-use crate::event;
+use crate::event::{self, InvalidTexts};
 use crate::front::{
     self, LARGEST_EVENT, LARGEST_HEADERS, LARGEST_REQUEST, header_block, text_response,
 };
-use crate::response_parameters::ResponseParameters;
+use crate::response_parameters::{AbsentSources, ResponseParameters};
 use crate::routes::{Matched, Routes};
 use crate::runtime::{Function, InvokeError};
 use crate::template::Template;
@@ -42,6 +43,10 @@ pub struct GatewayOptions {
     pub cors_origins: Vec<String>,
     /// The treatment of `WWW-Authenticate` in a function's answer.
     pub challenges: Challenges,
+    /// The copies of headers that a function has not sent.
+    pub absent_sources: AbsentSources,
+    /// The treatment of bodies that are texts in another encoding than UTF-8.
+    pub invalid_texts: InvalidTexts,
 }
 
 /// The treatment of `WWW-Authenticate` in a function's answer. AWS documents the renaming for REST APIs only; one report
@@ -65,6 +70,7 @@ pub(crate) struct Gateway {
     cors: Option<Cors>,
     response_parameters: ResponseParameters,
     challenges: Challenges,
+    invalid_texts: InvalidTexts,
 }
 
 impl Gateway {
@@ -84,8 +90,9 @@ impl Gateway {
             host,
             throttle: Throttle::of_http_api(template)?,
             cors: Cors::of_template(template, &options.cors_origins)?,
-            response_parameters: ResponseParameters::of_template(template)?,
+            response_parameters: ResponseParameters::of_template(template, options.absent_sources)?,
             challenges: options.challenges,
+            invalid_texts: options.invalid_texts,
         })
     }
 
@@ -107,7 +114,9 @@ impl Gateway {
         let Some(matched) = self.routes.find(parts.method.as_str(), &path) else {
             return self.without_route(parts);
         };
-        let event = event::from_request(parts, &path, &body, &matched, &self.host).to_string();
+        let event =
+            event::from_request(parts, &path, &body, &matched, &self.host, self.invalid_texts);
+        let event = event.to_string();
         if event.len() > LARGEST_EVENT {
             return Err(Refusal::RequestTooLarge);
         }

@@ -3,19 +3,32 @@
 
 use std::collections::HashMap;
 
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use crate::StartError;
 use crate::template::{Template, name_of};
 
+/// The copy of a header that a function has not sent. No document settles it, and reports differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AbsentSources {
+    /// There is no copy.
+    #[default]
+    LeftOut,
+    /// The copy is empty.
+    Empty,
+}
+
 /// The copies for a function and a status.
-#[derive(Debug, Default)]
-pub(crate) struct ResponseParameters(HashMap<(String, u16), Vec<Copy>>);
+#[derive(Debug)]
+pub(crate) struct ResponseParameters {
+    copies: HashMap<(String, u16), Vec<HeaderCopy>>,
+    absent_sources: AbsentSources,
+}
 
 /// `overwrite:header.TO` with `$response.header.FROM`; the template uses nothing else.
 #[derive(Debug, PartialEq, Eq)]
-struct Copy {
+struct HeaderCopy {
     from: HeaderName,
     to: HeaderName,
 }
@@ -25,7 +38,10 @@ impl ResponseParameters {
     ///
     /// # Errors
     /// [`StartError::Template`] when one is malformed, or is of another kind than the copy of a header.
-    pub(crate) fn of_template(template: &Template) -> Result<Self, StartError> {
+    pub(crate) fn of_template(
+        template: &Template,
+        absent_sources: AbsentSources,
+    ) -> Result<Self, StartError> {
         let mut all = HashMap::new();
         for (id, integration) in template.of_type("AWS::ApiGatewayV2::Integration") {
             let by_status = integration.properties["ResponseParameters"].as_object();
@@ -34,30 +50,31 @@ impl ResponseParameters {
                     || StartError::Template(format!("{id}: the parameters of {status}"));
                 let parameters =
                     parameters["ResponseParameters"].as_array().ok_or_else(malformed)?;
-                let copies: Option<Vec<Copy>> = parameters.iter().map(copy).collect();
+                let copies: Option<Vec<HeaderCopy>> = parameters.iter().map(copy).collect();
                 let status = status.parse().map_err(|_| malformed())?;
                 all.insert((name_of(id, "Integration"), status), copies.ok_or_else(malformed)?);
             }
         }
-        Ok(Self(all))
+        Ok(Self { copies: all, absent_sources })
     }
 
-    /// Applies those of a function and a status. A header that the function has not sent is not copied; no document
-    /// settles whether API Gateway then adds an empty one.
+    /// Applies those of a function and a status.
     pub(crate) fn apply(&self, function: &str, status: StatusCode, headers: &mut HeaderMap) {
-        let copies = self.0.get(&(function.to_owned(), status.as_u16()));
-        for Copy { from, to } in copies.into_iter().flatten() {
-            if let Some(value) = headers.get(from).cloned() {
-                headers.insert(to, value);
-            }
+        let copies = self.copies.get(&(function.to_owned(), status.as_u16()));
+        for HeaderCopy { from, to } in copies.into_iter().flatten() {
+            match (headers.get(from).cloned(), self.absent_sources) {
+                (Some(value), _) => headers.insert(to, value),
+                (None, AbsentSources::Empty) => headers.insert(to, HeaderValue::from_static("")),
+                (None, AbsentSources::LeftOut) => None,
+            };
         }
     }
 }
 
-fn copy(parameter: &Value) -> Option<Copy> {
+fn copy(parameter: &Value) -> Option<HeaderCopy> {
     let to = parameter["Destination"].as_str()?.strip_prefix("overwrite:header.")?;
     let from = parameter["Source"].as_str()?.strip_prefix("$response.header.")?;
-    Some(Copy { from: from.parse().ok()?, to: to.parse().ok()? })
+    Some(HeaderCopy { from: from.parse().ok()?, to: to.parse().ok()? })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use edge::caller::Role;
 use edge::routes::{Operation, ROUTES};
 use end_to_end::{Answer, Caller, PROJECTS, World};
-use local::{Challenges, GatewayOptions};
+use local::GatewayOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -132,22 +132,6 @@ async fn head_is_answered_where_get_is_and_reaches_azure_devops() {
     let path = format!("/proxy/{connection}/{PROJECTS}");
     world.ask(&Caller::Application, Method::HEAD, &path).await;
     assert_eq!(world.devops().requests().last().unwrap().method, "HEAD");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_challenge_arrives_once_whether_or_not_the_http_api_renames_it() {
-    for challenges in [Challenges::Renamed, Challenges::Kept] {
-        let world = World::behind(GatewayOptions { challenges, ..GatewayOptions::default() }).await;
-        for (path, offers_basic) in
-            [("/connections", false), (&format!("/proxy/conn_1/{PROJECTS}"), true)]
-        {
-            let refused = world.get(&Caller::Nobody, path).await.expect(401);
-            let offered = refused.headers.get_all("www-authenticate").iter();
-            let offered: Vec<_> = offered.map(|value| value.to_str().unwrap()).collect();
-            let [offered] = offered[..] else { panic!("{challenges:?}: {refused:?}") };
-            assert_eq!(offered.contains("Basic realm="), offers_basic, "{offered}");
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

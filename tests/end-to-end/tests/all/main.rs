@@ -45,4 +45,5 @@ mod streaming;
 mod switches;
 mod template;
 mod tenants;
+mod undocumented;
 mod walk;
