@@ -60,3 +60,35 @@ pub async fn get(transport: &Transport, url: &str) -> Result<Response<Vec<u8>>, 
 pub fn parse<T: DeserializeOwned>(answer: &Response<Vec<u8>>) -> Result<T, FetchError> {
     serde_json::from_slice(answer.body()).map_err(|_| FetchError::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_given_up_after_a_second_and_a_half() {
+        let silent = Transport::new(|_, _| Box::pin(std::future::pending()));
+        let begun = Instant::now();
+        let given_up = json::<()>(&silent, "https://id.mycompany.example/keys");
+        let given_up = tokio::time::timeout(Duration::from_mins(1), given_up).await.unwrap();
+        assert!(matches!(given_up, Err(FetchError::NoAnswer)));
+        assert_eq!(begun.elapsed(), Duration::from_millis(1500));
+    }
+
+    #[tokio::test]
+    async fn a_document_of_more_than_150_000_bytes_is_not_read() {
+        let fetched = async |size: usize| {
+            let padded = Transport::new(move |_, largest| {
+                let mut body = b"1".to_vec();
+                body.resize(size, b' ');
+                let answer = (size <= largest).then(|| Response::new(body));
+                Box::pin(std::future::ready(answer.ok_or(TransportError::TooLarge)))
+            });
+            json::<u8>(&padded, "https://id.mycompany.example/keys").await
+        };
+        assert_eq!(fetched(150_000).await.unwrap(), 1);
+        assert!(matches!(fetched(150_001).await, Err(FetchError::TooLarge)));
+    }
+}

@@ -46,3 +46,24 @@ macro_rules! minted_secret {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use zeroize::ZeroizeOnDrop;
+
+    use crate::random::Random;
+
+    crate::minted_secret! {
+        /// A kind of secret.
+        Sample
+    }
+
+    #[test]
+    fn a_minted_secret_is_not_printed_and_is_wiped_on_drop() {
+        fn is_wiped<T: ZeroizeOnDrop>(_: &T) {}
+        let sample = Sample::mint(&mut Random::System);
+        assert!(!format!("{sample:?}").contains(sample.secret().expose_secret()));
+        is_wiped(sample.secret());
+    }
+}

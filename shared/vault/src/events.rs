@@ -104,3 +104,32 @@ impl Events {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn events_have_names_reasons_and_times_and_nothing_else() {
+        let connection = "conn_0123456789abcdef0123456789abcdef".parse().unwrap();
+        let (integration, user) = (&"one".parse().unwrap(), &"ada".parse().unwrap());
+        let tenant_id = &"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa".parse().unwrap();
+        let (reason, expires_at) = ("invalid_client", Timestamp::UNIX_EPOCH);
+        let detail =
+            ConnectionDetail { connection: &connection, integration, user, reason: Some(reason) };
+        let fields = [
+            Event::ConnectionCreated(detail.clone()),
+            Event::ConnectionReauthorizationRequired(detail.clone()),
+            Event::ConnectionDeleted(detail),
+            Event::IntegrationCredentialRejected { integration, reason },
+            Event::IntegrationTenantRefused { integration, tenant_id, reason },
+            Event::IntegrationCredentialExpiring { integration, expires_at },
+        ]
+        .map(|event| serde_json::to_value(event).unwrap().as_object().unwrap().clone());
+        let fields: BTreeSet<_> = fields.into_iter().flatten().map(|(name, _)| name).collect();
+        let known = ["connection", "expires_at", "integration", "reason", "tenant_id", "user"];
+        assert_eq!(fields, known.map(str::to_owned).into());
+    }
+}

@@ -68,8 +68,11 @@ pub struct SealingContext<'a> {
     pub version: u64,
 }
 
+/// An AES-256 key, wiped from memory on drop.
+type KeyBytes = Zeroizing<[u8; 32]>;
+
 struct SealingKey {
-    key: Zeroizing<[u8; 32]>,
+    key: KeyBytes,
     wrapped: Vec<u8>,
     made_at: Timestamp,
     seals: u32,
@@ -77,12 +80,12 @@ struct SealingKey {
 
 /// A data key in use for the values of one item.
 pub struct DataKey {
-    key: Zeroizing<[u8; 32]>,
+    key: KeyBytes,
     wrapped: Vec<u8>,
 }
 
 /// Opened data keys by integration and wrapped key: KMS must see (and refuse) a key that was moved to another integration.
-type OpeningKeys = Remembered<(IntegrationId, Vec<u8>), Zeroizing<[u8; 32]>>;
+type OpeningKeys = Remembered<(IntegrationId, Vec<u8>), KeyBytes>;
 
 /// Seals and opens values with data keys from KMS.
 #[derive(Clone)]
@@ -175,7 +178,7 @@ impl Sealer {
         &self,
         context: SealingContext<'_>,
         wrapped: &[u8],
-    ) -> Result<Zeroizing<[u8; 32]>, Error> {
+    ) -> Result<KeyBytes, Error> {
         let key = (context.integration.clone(), wrapped.to_vec());
         self.opening.get(&key, || self.unwrapped(context, wrapped)).await
     }
@@ -185,7 +188,7 @@ impl Sealer {
         &self,
         context: SealingContext<'_>,
         wrapped: &[u8],
-    ) -> Result<Zeroizing<[u8; 32]>, AskError<Error>> {
+    ) -> Result<KeyBytes, AskError<Error>> {
         for key_id in [Some(&self.key_id), self.former_key_id.as_ref()].into_iter().flatten() {
             let asked = self
                 .kms
@@ -255,7 +258,7 @@ impl DataKey {
     }
 }
 
-fn key_bytes(plaintext: Option<Blob>) -> Result<Zeroizing<[u8; 32]>, Error> {
+fn key_bytes(plaintext: Option<Blob>) -> Result<KeyBytes, Error> {
     let bytes = Zeroizing::new(plaintext.map(Blob::into_inner).unwrap_or_default());
     let key: [u8; 32] = bytes
         .as_slice()
@@ -264,7 +267,7 @@ fn key_bytes(plaintext: Option<Blob>) -> Result<Zeroizing<[u8; 32]>, Error> {
     Ok(Zeroizing::new(key))
 }
 
-fn cipher(key: &Zeroizing<[u8; 32]>) -> Result<LessSafeKey, Error> {
+fn cipher(key: &KeyBytes) -> Result<LessSafeKey, Error> {
     UnboundKey::new(&AES_256_GCM, key.as_slice())
         .map(LessSafeKey::new)
         .map_err(|_| Error::corrupt("data key", "not an AES-256 key"))
@@ -293,4 +296,13 @@ fn additional_data(context: SealingContext<'_>) -> Vec<u8> {
         data.extend_from_slice(part.as_bytes());
     }
     data
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn data_keys_are_wiped_on_drop() {
+        fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
+        is_wiped::<super::KeyBytes>();
+    }
 }

@@ -46,13 +46,15 @@ async fn seal(process: &Sealer, names: &Names) -> Sealed {
 #[tokio::test]
 async fn a_value_opens_in_its_context_even_in_another_process() {
     let aws = Aws::start("operator key").await.unwrap();
-    let here = fresh("one");
-    let (wrapped, sealed) = seal(&process(&aws), &here).await;
+    let (here, sealing) = (fresh("one"), process(&aws));
+    let (wrapped, sealed) = seal(&sealing, &here).await;
     assert!(!sealed.windows(9).any(|bytes| bytes == b"the token"));
     // A second sealer has no key in memory and must ask KMS.
     let opened = process(&aws).open(context(&here), &wrapped, &sealed).await.unwrap();
     assert_eq!(opened.expose_secret(), "the token");
-    let (_, again) = seal(&process(&aws), &here).await;
+    // Under the same data key the nonce differs.
+    let (same, again) = seal(&sealing, &here).await;
+    assert_eq!(same, wrapped);
     assert_ne!(again, sealed);
 }
 

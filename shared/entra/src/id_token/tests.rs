@@ -263,6 +263,16 @@ async fn the_tenant_of_an_unverified_token_is_a_tenant_id_or_nothing() {
 }
 
 #[tokio::test]
+async fn keys_of_one_address_verify_nothing_for_another() {
+    let mut world = World::start().await;
+    world.judge_claims(json!({})).await.unwrap();
+    let others = json!({"keys": [jwk(OTHER_KEY, "k1", &world.metadata.issuer)]});
+    world.server.reply("/others", 200, others.to_string());
+    world.metadata.jwks_uri = format!("{}/others", world.server.url).parse().unwrap();
+    assert_eq!(world.judge_claims(json!({})).await.err(), Some(IdTokenError::Signature));
+}
+
+#[tokio::test]
 async fn invented_key_ids_cause_no_requests() {
     let world = World::start().await;
     let claims = world.claims(&json!({}));

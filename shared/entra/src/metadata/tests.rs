@@ -98,3 +98,15 @@ async fn a_tenant_that_entra_does_not_find_is_the_tenant_s_fault() {
     let Err(error) = cache.get(&Tenant::Organizations).await else { panic!("a document") };
     assert_eq!(TokenError::from(error).class, ErrorClass::Transient, "an outage blames nobody");
 }
+
+#[tokio::test]
+async fn each_tenant_has_a_document_of_its_own() {
+    const TENANT: &str = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
+    let (server, _, cache) = world().await;
+    let mut own = document(&server);
+    own["issuer"] = format!("{}/{TENANT}/v2.0", server.url).into();
+    server.reply(&PATH.replace("organizations", TENANT), 200, own.to_string());
+    let shared = cache.get(&Tenant::Organizations).await.unwrap();
+    let own = cache.get(&Tenant::Id(TENANT.parse().unwrap())).await.unwrap();
+    assert_ne!(shared.issuer, own.issuer);
+}
