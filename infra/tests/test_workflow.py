@@ -10,7 +10,8 @@ import readme
 
 class Workflow(unittest.TestCase):
     def setUp(self):
-        jobs = yaml.safe_load((readme.REPOSITORY / ".github/workflows/ci.yml").read_text())["jobs"]
+        workflow = yaml.safe_load((readme.REPOSITORY / ".github/workflows/ci.yml").read_text())
+        self.triggers, jobs = workflow[True], workflow["jobs"]
         self.jobs = {name: (job, [step.get("run", "") for step in job["steps"]]) for name, job in jobs.items()}
 
     def test_the_default_architecture_is_built_on_its_own_on_x86_64_and_on_macos(self):
@@ -48,6 +49,16 @@ class Workflow(unittest.TestCase):
         commands = [command for _, steps in self.jobs.values() for command in steps]
         self.assertTrue([command for command in commands if command.endswith("check advisories")])
         self.assertIn("infra/sbom", commands)
+
+    def test_licences_bans_and_sources_are_checked_on_every_change_and_advisories_every_week(self):
+        commands = [command for _, steps in self.jobs.values() for command in steps]
+        self.assertIn(".ci/run infra", commands)
+        self.assertRegex((readme.REPOSITORY / ".ci/run").read_text(), r"\n *infra/check\n")
+        check = (readme.REPOSITORY / "infra/check").read_text().splitlines()
+        self.assertIn("cargo deny --locked check licenses bans sources", check)
+        # YAML 1.1 reads the key `on` as true.
+        self.assertRegex(self.triggers["schedule"][0]["cron"], r"^\d+ \d+ \* \* [0-7]$")
+        self.assertLessEqual({"push", "pull_request"}, self.triggers.keys())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ mod browsers;
 mod callers;
 mod closed_areas;
 mod contract;
+mod crates;
 mod crowds;
 mod detection;
 mod documents;

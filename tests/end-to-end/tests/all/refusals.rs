@@ -100,6 +100,8 @@ async fn a_link_that_is_unknown_expired_or_worn_out_starts_nothing() {
 async fn a_state_works_once_in_its_own_browser_and_in_time() {
     let world = World::start().await;
     let link = world.connect_url("ada").await;
+    let started = world.browser().open(&link).await.expect(302);
+    assert!(started.header("set-cookie").unwrap().contains("; Max-Age=600;"), "{started:?}");
     let browser = world.browser();
     let callback = browser.sign_in(&link, "ada").await;
 
