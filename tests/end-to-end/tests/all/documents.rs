@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use end_to_end::documents::{self, Document, Page};
 
+mod rules;
+
 #[test]
 fn no_link_between_documents_is_dead() {
     let root = documents::root();
