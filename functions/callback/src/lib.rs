@@ -41,6 +41,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Response};
 use secrecy::SecretString;
 use url::Url;
+use vault::audit::{Audit, AuditEvent, What};
 use vault::client_credentials::ClientCredentials;
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::events::{ConnectionDetail, Event, Events};
@@ -74,6 +75,7 @@ pub struct Callback {
     entra: TokenClient,
     devops: DevopsClient,
     events: Events,
+    audit: Audit,
     service: Service,
 }
 
@@ -95,6 +97,7 @@ impl Callback {
             entra: deployment.token_client(),
             devops: deployment.devops(),
             events: deployment.events(),
+            audit: deployment.audit.clone(),
             service: deployment.service(),
             public_url: deployment.config.public_url,
             authority: deployment.config.authority,
@@ -117,6 +120,10 @@ impl HttpFunction for Callback {
 
     fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    fn audit(&self) -> Option<&Audit> {
+        Some(&self.audit)
     }
 
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
@@ -149,6 +156,9 @@ impl HttpFunction for Callback {
         let outcome = finished.unwrap_or_else(Outcome::Refused);
         if let Outcome::Pending { connection, .. } | Outcome::Active { connection, .. } = &outcome {
             log.connection(connection);
+            let (what, integration) = (What::ConnectionConnected, &flow.session.integration);
+            let event = AuditEvent::of_connection(what, connection, integration);
+            self.audit.record(&log.actor(), &event).await;
         }
         // The cookie is used up, whether the flow succeeded or failed.
         let cleared = cookie.clear();

@@ -2,6 +2,7 @@
 //! of all this.
 
 mod api_keys;
+mod audit;
 mod connect_sessions;
 mod connections;
 mod integrations;
@@ -12,7 +13,7 @@ pub mod wire;
 use edge::caller::Caller;
 use edge::gateway::Request;
 use edge::log::RequestLog;
-use edge::parameters::{JSON_LIMIT, json_body};
+use edge::parameters::{JSON_LIMIT, Query, json_body};
 use edge::problem::{Code, Problem};
 use edge::routes::{Matched, Operation};
 use serde::Deserialize;
@@ -65,6 +66,18 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Returns the number of entries of a page, from 1 to `largest`.
+///
+/// # Errors
+/// [`Code::InvalidRequest`] naming the parameter.
+fn limit(query: &Query, unless_given: u16, largest: u16) -> Result<u16, Problem> {
+    match query.get("limit").map(str::parse::<u16>) {
+        None => Ok(unless_given),
+        Some(Ok(limit)) if (1..=largest).contains(&limit) => Ok(limit),
+        Some(_) => Err(Problem::field("limit", format!("a number from 1 to {largest}"))),
+    }
+}
+
 /// Answers an authenticated request.
 ///
 /// # Errors
@@ -79,6 +92,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> HttpResult {
         Operation::VerifyIntegration => integrations::verify(call).await,
         Operation::PauseIntegration => integrations::pause(call).await,
         Operation::ResumeIntegration => integrations::resume(call).await,
+        Operation::ReadAudit => audit::read(call).await,
         Operation::GetService => service::get(call).await,
         Operation::PauseService => service::turn(call, Status::Paused).await,
         Operation::ResumeService => service::turn(call, Status::Running).await,

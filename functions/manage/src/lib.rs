@@ -25,6 +25,7 @@ use edge::routes::{Function, Operation, matched};
 use edge::serve::HttpFunction;
 use ground::clock::Clock;
 use http::Response;
+use vault::audit::Audit;
 
 use api::Call;
 use operations::Operations;
@@ -38,6 +39,7 @@ pub struct Manage {
     public_url: PublicUrl,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
+    audit: Audit,
     operations: Operations,
     portal_sessions: PortalSessions,
     has_portal: bool,
@@ -56,12 +58,14 @@ impl Manage {
             portal_sessions: PortalSessions {
                 sessions: deployment.sessions(),
                 authenticator: authenticator.clone(),
+                audit: deployment.audit.clone(),
                 public_url: deployment.config.public_url.clone(),
                 clock: Arc::clone(&deployment.clock),
                 random: deployment.random.clone(),
             },
             authenticator,
             has_portal: deployment.config.portal == PortalSetting::On,
+            audit: deployment.audit,
             clock: deployment.clock,
             public_url: deployment.config.public_url,
         })
@@ -83,6 +87,10 @@ impl HttpFunction for Manage {
         &*self.clock
     }
 
+    fn audit(&self) -> Option<&Audit> {
+        Some(&self.audit)
+    }
+
     async fn handle(&self, request: Request, log: RequestLog) -> HttpResult {
         let Some(matched) = matched(&request) else {
             return Err(Problem::new(Code::NotFound));
@@ -101,8 +109,7 @@ impl HttpFunction for Manage {
             }
             _ => {}
         }
-        let caller = &self.authenticator.authenticate(&request).await?;
-        log.caller(&caller.id);
+        let caller = &self.authenticator.identify(&request, &log, &self.audit).await?;
         caller.require(matched.route.callers)?;
         let (operations, request, log) = (&self.operations, &request, &log);
         api::answer(&Call { operations, caller, matched, request, log }).await

@@ -2,6 +2,7 @@
 //! responses and pages are its callers' business.
 
 pub(crate) mod api_keys;
+pub(crate) mod audit;
 pub(crate) mod connect_sessions;
 pub(crate) mod connections;
 pub(crate) mod gateway_client;
@@ -14,14 +15,17 @@ mod visible;
 use std::sync::Arc;
 
 use edge::deployment::Deployment;
+use edge::log::RequestLog;
 use edge::problem::Problem;
 use serde::Serialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use vault::audit::{AuditEvent, What};
 use vault::service::{Service, Status};
 use vault::tallies::Tallies;
 
 use api_keys::ApiKeyOperations;
+use audit::AuditOperations;
 use connect_sessions::ConnectSessionOperations;
 use connections::ConnectionOperations;
 use gateway_client::GatewayClient;
@@ -36,6 +40,7 @@ pub(crate) struct Operations {
     pub(crate) connections: ConnectionOperations,
     pub(crate) api_keys: ApiKeyOperations,
     pub(crate) service: Service,
+    pub(crate) audit: AuditOperations,
     pub(crate) gateway: GatewayClient,
     pub(crate) tallies: Tallies,
     /// Shards of the refresh schedule.
@@ -53,11 +58,13 @@ impl Operations {
             integrations: deployment.integrations(),
             known_integrations: connections::known_integrations(clock()),
             events: deployment.events(),
+            audit: deployment.audit.clone(),
             clock: clock(),
             random: deployment.random.clone(),
         };
         let api_keys = ApiKeyOperations {
             api_keys: deployment.api_keys(),
+            audit: deployment.audit.clone(),
             clock: clock(),
             random: deployment.random.clone(),
         };
@@ -67,6 +74,7 @@ impl Operations {
                 credentials: credentials.clone(),
                 connections: connections.clone(),
                 api_keys: deployment.api_keys(),
+                audit: deployment.audit.clone(),
                 clock: clock(),
                 public_url: config.public_url.clone(),
                 authority: config.authority.clone(),
@@ -100,17 +108,30 @@ impl Operations {
             connections,
             api_keys,
             service,
+            audit: AuditOperations {
+                audit: deployment.audit.clone(),
+                public_url: config.public_url.clone(),
+            },
             tallies: deployment.tallies(),
             refresh_shards: config.refresh_shards.get(),
         }
     }
-}
 
-/// Stops the service or lets it continue.
-pub(crate) async fn turn_service(service: &Service, status: Status) -> Result<(), Problem> {
-    service.turn(status).await?;
-    tracing::warn!(?status, "the operator turned the kill switch");
-    Ok(())
+    /// Stops the service or lets it continue.
+    pub(crate) async fn turn_service(
+        &self,
+        status: Status,
+        by: &RequestLog,
+    ) -> Result<(), Problem> {
+        self.service.turn(status).await?;
+        tracing::warn!(?status, "the operator turned the kill switch");
+        let what = match status {
+            Status::Paused => What::ServicePaused,
+            Status::Running => What::ServiceResumed,
+        };
+        self.audit.record(&by.actor(), &AuditEvent::of_service(what)).await;
+        Ok(())
+    }
 }
 
 /// Returns the variant of an enum that is written as `word`, such as `active`, or `None` if there is none.

@@ -37,6 +37,7 @@ use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use edge::routes::{Matched, Operation};
 use http::Method;
+use vault::audit::{AuditEvent, What};
 use vault::service::Status;
 
 use crate::{HttpResult, Manage};
@@ -65,14 +66,14 @@ pub(crate) async fn answer(
     }
     match (is_action, path) {
         (true, "sign-in") => return sessions.sign_in(request, log).await,
-        (true, "sign-out") => return sessions.sign_out(request).await,
+        (true, "sign-out") => return sessions.sign_out(request, log).await,
         (false, "sign-in") => return session::plain_sign_in(session::Reason::Asked),
         _ => {}
     }
     let Some(operator) = &sessions.operator(request).await? else {
         return session::sign_in_first(request);
     };
-    log.caller(&operator.caller.id);
+    operator.caller.note_in(log);
     let segments: Vec<&str> = path.split('/').collect();
     let (sessions, clock) = (&sessions.sessions, &**clock);
     let visit = Visit { operator, operations, sessions, request, log, clock };
@@ -169,7 +170,7 @@ async fn act(visit: &Visit<'_>, segments: &[&str], form: &Form) -> HttpResult {
         }
         _ => return Err(Problem::new(Code::NotFound)),
     };
-    let caller = &visit.operator.caller.id;
-    tracing::info!(audit = "portal_action", %caller, action, "an operator sends a form");
+    let event = AuditEvent::of_service(What::PortalAction { action });
+    visit.operations.audit.record(&visit.log.actor(), &event).await;
     answering.await
 }

@@ -17,6 +17,7 @@ use http::{Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::time::Instant;
+use vault::audit::{Audit, AuditEvent, What};
 use vault::connections::{Connection, Connections};
 use vault::integrations::Integration;
 use vault::limits::{Exceeded, LimitLedger, RENEWALS, Subject, Taken};
@@ -30,6 +31,7 @@ pub(crate) struct Handout {
     pub(crate) connections: Connections,
     pub(crate) refresher: Refresher,
     pub(crate) limits: LimitLedger,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -44,7 +46,8 @@ impl Handout {
         require_usable(&connection, &integration)?;
         self.count_renewal(&connection).await?;
         let deadline = Instant::now() + BUDGET;
-        let renewed = self.refresher.renew_now(&connection, &integration, deadline).await;
+        let renewed =
+            self.refresher.renew_now(&log.actor(), &connection, &integration, deadline).await;
         self.token(renewed, &connection, &integration, log)?;
         let renewed = self.connections.get(&connection.id).await?;
         let renewed = renewed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
@@ -76,12 +79,12 @@ impl Handout {
         }
         require_usable(&connection, &integration)?;
         let deadline = Instant::now() + BUDGET;
-        let token = self.refresher.access_token(&connection, &integration, deadline).await;
+        let actor = &log.actor();
+        let token = self.refresher.access_token(actor, &connection, &integration, deadline).await;
         let token = self.token(token, &connection, &integration, log)?;
-        tracing::info!(
-            audit = "token_handed_out", caller = %caller.id, connection = %connection.id,
-            integration = %connection.integration, "an access token was handed out",
-        );
+        let (what, id) = (What::TokenHandedOut, &connection.id);
+        let event = AuditEvent::of_connection(what, id, &connection.integration);
+        self.audit.record(actor, &event).await;
         let body = json!({
             "access_token": token.bearer.secret().expose_secret(),
             "token_type": "Bearer",

@@ -26,6 +26,7 @@ use edge::serve::HttpFunction;
 use edge::streaming::Content;
 use ground::clock::Clock;
 use http::Response;
+use vault::audit::Audit;
 use vault::service::Service;
 
 use crate::forward::Forwarder;
@@ -37,6 +38,7 @@ pub struct Proxy {
     response_mode: ResponseMode,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
+    audit: Audit,
     service: Service,
     forwarder: Forwarder,
     handout: Handout,
@@ -60,11 +62,13 @@ impl Proxy {
                 connections: deployment.connections(),
                 refresher,
                 limits: deployment.limits(),
+                audit: deployment.audit.clone(),
                 clock: Arc::clone(&deployment.clock),
             },
             response_mode: deployment.config.response_mode,
             public_url: deployment.config.public_url,
             clock: deployment.clock,
+            audit: deployment.audit,
         })
     }
 }
@@ -84,6 +88,10 @@ impl HttpFunction for Proxy {
         &*self.clock
     }
 
+    fn audit(&self) -> Option<&Audit> {
+        Some(&self.audit)
+    }
+
     fn response_mode(&self) -> ResponseMode {
         self.response_mode
     }
@@ -96,8 +104,7 @@ impl HttpFunction for Proxy {
         let Some(matched) = matched(&request).cloned() else {
             return Err(Problem::new(Code::NotFound));
         };
-        let caller = self.authenticator.authenticate(&request).await?;
-        log.caller(&caller.id);
+        let caller = self.authenticator.identify(&request, &log, &self.audit).await?;
         caller.require(matched.route.callers)?;
         self.service.require_running().await?;
         let id = matched.parameter("connection").unwrap_or_default();

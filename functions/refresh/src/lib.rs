@@ -27,6 +27,7 @@ use ground::clock::Clock;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::Value;
+use vault::audit::Audit;
 use vault::connections::Connections;
 use vault::events::Events;
 use vault::integrations::Integrations;
@@ -49,6 +50,7 @@ pub struct Refresh {
     drain: Drain,
     queue: Queue,
     tallies: Tallies,
+    audit: Audit,
     dead_letters_arn: Option<String>,
     shards: u32,
 }
@@ -97,6 +99,7 @@ impl Refresh {
             tallies: deployment.tallies(),
             dead_letters_arn: config.dead_letters_arn,
             shards: shards.get(),
+            audit: deployment.audit,
             clock: deployment.clock,
         })
     }

@@ -1,11 +1,17 @@
 //! The report of a worker on a shard: one log line that also carries its metrics.
 
-use edge::metrics::{Metrics, Unit};
+use edge::metrics::{AUDIT_LOST, Metrics, Unit};
 use jiff::Timestamp;
 use vault::refresh::Metered;
 use vault::refresh::drain::Drained;
 
-pub(crate) fn report(shard: u32, drained: &Drained, metered: Metered, now: Timestamp) {
+pub(crate) fn report(
+    shard: u32,
+    drained: &Drained,
+    metered: Metered,
+    audit_lost: u64,
+    now: Timestamp,
+) {
     let tally = drained.tally;
     tracing::info!(
         shard,
@@ -43,6 +49,7 @@ pub(crate) fn report(shard: u32, drained: &Drained, metered: Metered, now: Times
         ("TokenRequests", metered.token_requests),
         ("TokensRenewed", metered.renewals),
         ("TokensUnsaved", metered.unsaved_tokens),
+        (AUDIT_LOST, audit_lost),
     ] {
         metrics.add(name, Unit::Count, value);
     }

@@ -60,7 +60,8 @@ impl Refresh {
             return Ok(());
         }
         let drained = self.drain.shard(shard, deadline).await;
-        report(shard, &drained, self.refresher.take_metered(), self.clock.now());
+        let (metered, lost) = (self.refresher.take_metered(), self.audit.take_lost());
+        report(shard, &drained, metered, lost, self.clock.now());
         if drained.failure.is_none() && !drained.finished {
             self.queue.send_rest(&Message::DueShard(shard), self.clock.now()).await?;
         }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use edge::config::FromVariables as _;
 use edge::deployment::Deployment;
+use edge::metrics::{AUDIT_LOST, Metrics, Unit};
 use entra::graph::Graph;
 use entra::identifiers::Tenant;
 use entra::metadata::MetadataCache;
@@ -29,6 +30,7 @@ use jiff::SignedDuration;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio::time::Instant;
+use vault::audit::Audit;
 use vault::client_credentials::ClientCredentials;
 use vault::integrations::Integrations;
 
@@ -40,6 +42,7 @@ pub struct Rotate {
     clock: Arc<dyn Clock>,
     integrations: Integrations,
     credentials: ClientCredentials,
+    audit: Audit,
     metadata: MetadataCache,
     entra: TokenClient,
     graph: Graph,
@@ -58,6 +61,7 @@ impl Rotate {
         Ok(Self {
             integrations: deployment.integrations(),
             credentials: deployment.client_credentials().await,
+            audit: deployment.audit.clone(),
             metadata: deployment.metadata(),
             entra: deployment.token_client(),
             graph: deployment.graph(config.graph_url.as_ref()),
@@ -97,6 +101,17 @@ impl Rotate {
             Step::Test => self.test(&rotation, deadline).await?,
             Step::Finish => self.finish(&rotation).await?,
         }
+        self.report_lost();
         Ok(Value::Null)
+    }
+
+    /// Counts the audit entries that are in the log only.
+    fn report_lost(&self) {
+        let lost = self.audit.take_lost();
+        if lost > 0 {
+            let mut metrics = Metrics::new("rotate");
+            metrics.add(AUDIT_LOST, Unit::Count, lost);
+            edge::log::write_metrics(&metrics, self.clock.now());
+        }
     }
 }

@@ -9,10 +9,11 @@ use entra::token::{ClientCredentialsRequest, TokenError};
 use ground::bearer_token::BearerToken;
 use jiff::SignedDuration;
 use tokio::time::Instant;
+use vault::audit::{Actor, AuditEvent, What};
 use vault::client_credentials::rotation::{ClientSecretVersion, RotationState};
 use vault::client_credentials::{Stage, VersionId};
 use vault::ids::IntegrationId;
-use vault::integrations::Integration;
+use vault::integrations::{CredentialKind, Integration};
 
 use crate::Rotate;
 use crate::event::RotationEvent;
@@ -161,6 +162,9 @@ impl Rotate {
             let (client_id, expires_at) = (&made.client_id, made.expires_at);
             let now = self.clock.now();
             if self.integrations.renew_client_secret(&seen, client_id, expires_at, now).await? {
+                let what = What::CredentialReplaced { kind: CredentialKind::ClientSecret };
+                let event = AuditEvent::of_integration(what, id);
+                self.audit.record(&Actor::service("rotate"), &event).await;
                 return Ok(current);
             }
             let there = self.integrations.get(id).await?;

@@ -40,7 +40,7 @@ export class AdoConnect extends Construct {
   /** The bus that events are put on. */
   readonly eventBus: IEventBus;
   /** The tables, for monitoring and backups. Only the functions should write to them. */
-  readonly tables: Readonly<Record<'integrations' | 'sessions' | 'connections' | 'tokens', ITable>>;
+  readonly tables: Readonly<Record<'integrations' | 'sessions' | 'connections' | 'tokens' | 'audit', ITable>>;
   /** The functions, for monitoring. Grants to them have no effect, because their roles are complete. */
   readonly functions: Readonly<{ [N in keyof Identities]: LambdaFunction }>;
   /** The subject of the federated credential in the Entra app, if there is one. */
@@ -88,6 +88,8 @@ export class AdoConnect extends Construct {
       SESSIONS_TABLE: data.sessions.ref,
       CONNECTIONS_TABLE: data.connections.ref,
       TOKENS_TABLE: data.tokens.ref,
+      AUDIT_TABLE: data.audit.ref,
+      AUDIT_DAYS: String(props.auditDays ?? 400),
       TOKENS_KEY_ID: key.attrArn,
       FORMER_TOKENS_KEY_ID: props.formerTokensKeyArn ?? '',
       SECRETS_PREFIX: `${name}/`,
@@ -158,6 +160,7 @@ export class AdoConnect extends Construct {
       sessions: table('SessionsReference', data.sessions.attrArn),
       connections: table('ConnectionsReference', data.connections.attrArn),
       tokens: table('TokensReference', data.tokens.attrArn),
+      audit: table('AuditReference', data.audit.attrArn),
     };
     this.output({
       GatewayUrl: ["The API's address.", this.gatewayUrl],
@@ -192,6 +195,7 @@ export class AdoConnect extends Construct {
       ],
       ConnectionsTableName: ['The table of connections. It remains when the stack is deleted.', data.connections.ref],
       TokensTableName: ['The table of sealed tokens. It remains when the stack is deleted.', data.tokens.ref],
+      AuditTableName: ['The table of the audit trail. It remains when the stack is deleted.', data.audit.ref],
       TokensKeyId: [
         'The KMS key without which no token can be opened. It remains when the stack is deleted.',
         key.ref,

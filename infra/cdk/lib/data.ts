@@ -9,6 +9,7 @@ export interface Data {
   readonly sessions: CfnTable;
   readonly connections: CfnTable;
   readonly tokens: CfnTable;
+  readonly audit: CfnTable;
   readonly operatorKey: CfnSecret;
 }
 
@@ -53,7 +54,15 @@ export function makeData(scope: Construct, name: string, deletionProtectionEnabl
       },
     ],
   });
-  for (const table of [integrations, connections, tokens]) {
+  // Items are added, never changed: no role may update or delete one.
+  const audit = new CfnTable(scope, 'AuditTable', {
+    ...common,
+    ...kept,
+    ...expiring,
+    attributeDefinitions: [pk, { attributeName: 'sk', attributeType: 'S' }],
+    keySchema: [...common.keySchema, { attributeName: 'sk', keyType: 'RANGE' }],
+  });
+  for (const table of [integrations, connections, tokens, audit]) {
     retain(table);
   }
   // Neither kept nor restored: its items live for minutes, operators' sessions for half a day, hourly counts for nine
@@ -65,7 +74,7 @@ export function makeData(scope: Construct, name: string, deletionProtectionEnabl
     description: 'The first operator key of ado-connect; the value is the key.',
     generateSecretString: { passwordLength: 48, excludePunctuation: true },
   });
-  return { integrations, sessions, connections, tokens, operatorKey };
+  return { integrations, sessions, connections, tokens, audit, operatorKey };
 }
 
 /** Keeps a resource that the stack deletes or replaces. */

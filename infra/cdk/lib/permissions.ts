@@ -33,7 +33,7 @@ export interface Reach {
 
 /** One role for each function, which allows exactly what the function does. */
 export function makeIdentities(scope: Construct, reach: Reach) {
-  const { integrations, sessions, connections, tokens, operatorKey } = reach.data;
+  const { integrations, sessions, connections, tokens, audit, operatorKey } = reach.data;
   const secrets = `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:secret:${reach.name}/integrations/*`;
   const readsCredentials = allow('secretsmanager:GetSecretValue', secrets);
   const readsOperatorKey = allow('secretsmanager:GetSecretValue', operatorKey.ref);
@@ -43,6 +43,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
   const updatesStatus = (...names: string[]) => updates('integration#*', 'status', 'probed_at', 'updated_at', ...names);
   const updatesTenants = updates('tenants#*', 'tenants', 'tenant_*');
   const checksIntegration = allow('dynamodb:ConditionCheckItem', integrations.attrArn, kinds('integration#*'));
+  const recordsEvents = allow(dynamodb('PutItem'), audit.attrArn);
   const proxy = [
     allow(
       dynamodb('GetItem', 'BatchGetItem'),
@@ -61,6 +62,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     readsCredentials,
     readsOperatorKey,
     sendsEvents,
+    recordsEvents,
   ];
   const make = (name: string, statements: Statement[]) => makeIdentity(scope, reach, name, statements);
   return {
@@ -81,6 +83,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       allow(dynamodb('PutItem', 'DeleteItem'), tokens.attrArn, RETURNS_NOTHING),
       readsCredentials,
       sendsEvents,
+      recordsEvents,
     ]),
     Manage: make('Manage', [
       allow(
@@ -104,6 +107,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       ),
       readsOperatorKey,
       sendsEvents,
+      allow(dynamodb('PutItem', 'Query'), audit.attrArn),
     ]),
     Proxy: make('Proxy', proxy),
     ...(reach.streams ? { StreamingProxy: make('StreamingProxy', proxy) } : {}),
@@ -125,6 +129,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
         reach.queue.attrArn,
       ),
       allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], reach.deadLetters.attrArn),
+      recordsEvents,
     ]),
     ...(reach.rotates
       ? {
@@ -137,6 +142,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
               ),
               secrets,
             ),
+            recordsEvents,
           ]),
         }
       : {}),

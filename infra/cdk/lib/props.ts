@@ -49,6 +49,8 @@ export interface AdoConnectProps {
   readonly alarmTopicArn?: string;
   /** Days for which logs are kept; 30 unless given. */
   readonly logRetentionDays?: number;
+  /** Days for which the audit trail is kept; 400 unless given. */
+  readonly auditDays?: number;
   /** Requests without a valid key or token in five minutes that raise an alarm; 100 unless given. */
   readonly unauthorizedPerFiveMinutes?: number;
   /** Answers with a status of 500 or more in five minutes that raise an alarm; 10 unless given. */

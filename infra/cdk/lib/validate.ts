@@ -35,6 +35,7 @@ export function validate(name: string, props: AdoConnectProps): void {
   number('secretRotation.validDays', props.secretRotation?.validDays, 2, 730);
   number('unauthorizedPerFiveMinutes', props.unauthorizedPerFiveMinutes, 1);
   number('serverErrorsPerFiveMinutes', props.serverErrorsPerFiveMinutes, 1);
+  number('auditDays', props.auditDays, 1, 3653);
   number('slowestMilliseconds', props.slowestMilliseconds, 1, 30_000);
   number('throttle.rate', props.throttle?.rate, 1);
   number('throttle.burst', props.throttle?.burst, 1);

@@ -201,6 +201,12 @@ function alarms(watched: Watched): Alarm[] {
       looksAt: own('TokensUnsaved', 'Sum', 'proxy'),
     },
     {
+      id: 'AuditLostAlarm',
+      name: 'audit entries were lost',
+      description: 'An audit entry could not be stored. It is in the log of its function only.',
+      looksAt: { namespace: watched.name, name: 'AuditLost', statistic: 'Sum' },
+    },
+    {
       id: 'DeadLettersAlarm',
       name: 'refresh messages fail',
       description: 'The dead-letter queue of the refresh queue holds a message that no worker understands.',

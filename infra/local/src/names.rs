@@ -13,6 +13,8 @@ pub const SESSIONS: &str = "ado-connect-sessions";
 pub const CONNECTIONS: &str = "ado-connect-connections";
 /// The table of tokens.
 pub const TOKENS: &str = "ado-connect-tokens";
+/// The table of the audit trail.
+pub const AUDIT: &str = "ado-connect-audit";
 /// The KMS key's alias.
 pub const KEY: &str = "alias/ado-connect";
 /// The prefix of secrets' names.

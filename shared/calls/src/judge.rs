@@ -70,8 +70,8 @@ impl Calls {
         log: &RequestLog,
     ) -> Result<Upstream, Problem> {
         let until = call.deadlines.answer;
-        let token =
-            self.refresher.access_token(&target.connection, &target.integration, until).await;
+        let Target { actor, connection, integration, .. } = target;
+        let token = self.refresher.access_token(actor, connection, integration, until).await;
         let token = token.map_err(refusal::of_refresh)?;
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
         let upstream = self.send_repeating(target, call, &token.bearer, log).await?;
@@ -121,7 +121,9 @@ impl Calls {
         }
         let cause = Cause::Rejected { version: token.version, claims };
         let until = call.deadlines.answer;
-        let renewed = self.refresher.renew(connection.clone(), integration, cause, until).await;
+        let renewed =
+            self.refresher.renew(&target.actor, connection.clone(), integration, cause, until);
+        let renewed = renewed.await;
         let renewed = renewed.map_err(refusal::of_refresh)?;
         log.refresh("renewed_after_rejection");
         if rejected.may_be_processed() {

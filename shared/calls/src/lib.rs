@@ -41,6 +41,7 @@ use ground::clock::Clock;
 use ground::random::Random;
 use ground::remembered::Remembered;
 use http::{HeaderMap, StatusCode};
+use vault::audit::Audit;
 use vault::call_items::{CallItemReader, CallKeys};
 use vault::connections::{Connection, Connections};
 use vault::integrations::Integrations;
@@ -68,6 +69,8 @@ pub struct Stores {
     pub limits: LimitLedger,
     /// The hourly counts.
     pub tallies: Tallies,
+    /// The audit trail.
+    pub audit: Audit,
 }
 
 /// Makes calls of Azure DevOps.
@@ -90,6 +93,7 @@ impl Calls {
             call_items: deployment.call_items(),
             limits: deployment.limits(),
             tallies: deployment.tallies(),
+            audit: deployment.audit.clone(),
         };
         let clock = Arc::clone(&deployment.clock);
         Self::new(stores, refresher, deployment.devops(), clock, deployment.random.clone())
@@ -163,7 +167,7 @@ impl Calls {
     ) -> Result<Upstream, Problem> {
         // What the operator allows under this integration, before a token is touched.
         let permission = target.permission(&call.headers, &call.body)?;
-        permission.audit(target);
+        permission.record(target, &self.stores.audit).await;
         // The pace that Azure DevOps asks for: a short wait happens here, a long one is left to the caller.
         pace::wait(&target.connection, &call.deadlines, &*self.clock).await?;
         // The operator's limits, and the default one. The places under them are held until the answer's body has left.

@@ -8,6 +8,7 @@ use devops::closed::ClosedArea;
 use devops::{batch, method_override};
 use edge::problem::{Code, Problem};
 use http::{HeaderMap, Method};
+use vault::audit::{Audit, AuditEvent, What};
 
 use crate::refusal;
 use crate::target::Target;
@@ -56,14 +57,14 @@ impl Target {
 }
 
 impl Permission {
-    /// Writes an audit line for each closed area that the call reaches.
-    pub(crate) fn audit(&self, target: &Target) {
+    /// Records each closed area that the call reaches.
+    pub(crate) async fn record(&self, target: &Target, audit: &Audit) {
         for area in &self.opened {
-            tracing::info!(
-                audit = "closed_area_called", caller = %target.caller, connection = %target.connection.id,
-                integration = %target.integration.id, setting = area.setting(), method = %target.method,
-                "a call reaches an area that is closed by default",
-            );
+            let method = target.method.to_string();
+            let what = What::ClosedAreaCalled { setting: area.setting(), method };
+            let (connection, integration) = (&target.connection.id, &target.integration.id);
+            let event = AuditEvent::of_connection(what, connection, integration);
+            audit.record(&target.actor, &event).await;
         }
     }
 }

@@ -6,6 +6,7 @@ use edge::caller::Caller;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use http::Method;
+use vault::audit::Actor;
 use vault::connections::Connection;
 use vault::ids::ApiKeyId;
 use vault::integrations::Integration;
@@ -25,8 +26,8 @@ pub struct Target {
     pub method: Method,
     /// The address.
     pub address: Address,
-    /// The caller's name in logs.
-    pub(crate) caller: String,
+    /// The caller, for the audit trail.
+    pub(crate) actor: Actor,
     /// The caller's API key, if it has one.
     pub(crate) api_key: Option<ApiKeyId>,
 }
@@ -53,8 +54,8 @@ impl Calls {
         log.host(address.host());
         require_known(destination.method)?;
         let method = destination.method.clone();
-        let (caller, api_key) = (caller.id.clone(), caller.api_key.clone());
-        Ok(Target { connection, integration, method, address, caller, api_key })
+        let (actor, api_key) = (log.actor(), caller.api_key.clone());
+        Ok(Target { connection, integration, method, address, actor, api_key })
     }
 }
 

@@ -25,6 +25,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use vault::api_keys::{self, ApiKeys};
+use vault::audit::Audit;
 use vault::connections::Connection;
 use vault::ids::{ApiKeyId, IntegrationId, UserId};
 use vault::integrations::{Integration, Users};
@@ -33,6 +34,7 @@ use vault::operator_key::OperatorKey;
 
 use crate::cors_origins::CorsOrigins;
 use crate::gateway::Request;
+use crate::log::RequestLog;
 use crate::problem::{Code, Problem};
 pub use crate::role::Role;
 use crate::routes::{self, Operation};
@@ -94,6 +96,11 @@ impl Caller {
             Kind::Application { .. } => Role::Application,
             Kind::User { .. } => Role::User,
         }
+    }
+
+    /// Notes the caller in the log of its request.
+    pub fn note_in(&self, log: &RequestLog) {
+        log.caller(&self.id, self.role(), self.api_key.as_ref());
     }
 
     /// Refuses a caller that has none of these roles.
@@ -198,6 +205,22 @@ impl Authenticator {
         let caller = self.presented(headers, is_proxy, source(request)).await;
         let offers_basic = is_proxy && !site::is_of_a_browser(headers);
         caller.map_err(|problem| if offers_basic { problem.offering_basic() } else { problem })
+    }
+
+    /// As [`Self::authenticate`]. Notes the caller in the request's log, and the use of its API key in the audit trail.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn identify(
+        &self,
+        request: &Request,
+        log: &RequestLog,
+        audit: &Audit,
+    ) -> Result<Caller, Problem> {
+        let caller = self.authenticate(request).await?;
+        caller.note_in(log);
+        audit.record_use_of_key(&log.actor()).await;
+        Ok(caller)
     }
 
     async fn presented(

@@ -22,8 +22,10 @@ use crate::cors_origins::CorsOrigins;
 pub struct Config {
     /// `PUBLIC_URL`: the address of the gateway.
     pub public_url: PublicUrl,
-    /// `INTEGRATIONS_TABLE`, `SESSIONS_TABLE`, `CONNECTIONS_TABLE`, `TOKENS_TABLE`.
+    /// `INTEGRATIONS_TABLE`, `SESSIONS_TABLE`, `CONNECTIONS_TABLE`, `TOKENS_TABLE`, `AUDIT_TABLE`.
     pub tables: TableNames,
+    /// `AUDIT_DAYS`: how long the audit trail is kept; 400 unless set.
+    pub audit_days: NonZeroU32,
     /// `TOKENS_KEY_ID`: the KMS key that seals tokens, by id, ARN or alias.
     pub tokens_key_id: String,
     /// `FORMER_TOKENS_KEY_ID`: the KMS key that sealed tokens before `TOKENS_KEY_ID` replaced it.
@@ -154,6 +156,8 @@ impl FromVariables for Config {
         let sessions = reader.required("SESSIONS_TABLE");
         let connections = reader.required("CONNECTIONS_TABLE");
         let tokens = reader.required("TOKENS_TABLE");
+        let audit = reader.required("AUDIT_TABLE");
+        let audit_days = reader.optional("AUDIT_DAYS").unwrap_or(DEFAULT_AUDIT_DAYS);
         let tokens_key_id = reader.required("TOKENS_KEY_ID");
         let former_tokens_key_id = reader.optional("FORMER_TOKENS_KEY_ID");
         let secrets_prefix = reader.required("SECRETS_PREFIX");
@@ -180,7 +184,9 @@ impl FromVariables for Config {
                 sessions: sessions?,
                 connections: connections?,
                 tokens: tokens?,
+                audit: audit?,
             },
+            audit_days,
             tokens_key_id: tokens_key_id?,
             former_tokens_key_id,
             secrets_prefix: secrets_prefix?,
@@ -202,6 +208,7 @@ impl FromVariables for Config {
 }
 
 const DEFAULT_REFRESH_SHARDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+const DEFAULT_AUDIT_DAYS: NonZeroU32 = NonZeroU32::MIN.saturating_add(399);
 
 /// The variables that are read, and their faults.
 pub type Reader<'a> = Fields<Variables<'a>>;

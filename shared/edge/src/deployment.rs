@@ -12,6 +12,7 @@ use ground::clock::{Clock, SystemClock};
 use ground::random::Random;
 use url::Url;
 use vault::api_keys::ApiKeys;
+use vault::audit::Audit;
 use vault::aws::Clients;
 use vault::call_items::CallItemReader;
 use vault::client_credentials::ClientCredentials;
@@ -43,6 +44,8 @@ pub struct Deployment {
     pub random: Random,
     /// The client for Entra and Azure DevOps; making one takes milliseconds, so there is one.
     pub http: reqwest::Client,
+    /// The audit trail. One for all parts, so that its losses are counted once.
+    pub audit: Audit,
     aws: Clients,
 }
 
@@ -55,13 +58,12 @@ impl Deployment {
         if let Some(namespace) = &config.metrics_namespace {
             metrics::use_namespace(namespace);
         }
-        Ok(Self {
-            config,
-            clock: Arc::new(SystemClock),
-            random: Random::System,
-            http: ground::http::client()?,
-            aws: Clients::from_environment().await,
-        })
+        let (clock, random) = (Arc::new(SystemClock), Random::System);
+        let aws = Clients::from_environment().await;
+        let (table, days) = (config.tables.audit.clone(), config.audit_days.get());
+        let audit =
+            Audit::new(aws.dynamodb.clone(), table, days, Arc::clone(&clock) as _, random.clone());
+        Ok(Self { config, clock, random, http: ground::http::client()?, audit, aws })
     }
 
     /// The authentication of callers.
@@ -203,6 +205,7 @@ impl Deployment {
             entra: self.token_client(),
             metadata: self.metadata(),
             events: self.events(),
+            audit: self.audit.clone(),
             clock: Arc::clone(&self.clock),
             random: self.random.clone(),
         })

@@ -11,6 +11,7 @@
 mod rest;
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -122,8 +123,7 @@ impl Event {
         let uri = uri(self.path(), &self.raw_query_string)?;
         let method = self.request_context.http.method.parse().map_err(|_| UnusableEvent::Method)?;
         let headers = headers(&self.headers, &self.cookies)?;
-        let source = self.request_context.http.source_ip;
-        let source = Source::of(source.and_then(|address| address.parse().ok()));
+        let source = Source::of(self.source());
         let body = match self.body {
             None => Body::new(),
             Some(text) if self.is_base64_encoded => {
@@ -140,6 +140,12 @@ impl Event {
         *request.headers_mut() = headers;
         request.extensions_mut().insert(source);
         Ok(request)
+    }
+
+    /// The address that connected to the front door.
+    pub fn source(&self) -> Option<IpAddr> {
+        let address: IpAddr = self.request_context.http.source_ip.as_deref()?.parse().ok()?;
+        Some(address.to_canonical())
     }
 
     /// The method, if it is valid; for the log line.

@@ -5,6 +5,7 @@
 //! paths (S-46).
 
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,10 +17,12 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use vault::ids::{ConnectionId, IntegrationId};
+use vault::audit::{Actor, ActorRole};
+use vault::ids::{ApiKeyId, ConnectionId, IntegrationId};
 
 use crate::metrics::{Metrics, Unit};
 use crate::problem::Problem;
+use crate::role::Role;
 
 /// The crates below the functions. All others log warnings and errors only: at lower levels HTTP clients and SDKs
 /// log headers and bodies.
@@ -69,6 +72,8 @@ fn write_line(mut line: String) {
 #[derive(Debug, Clone)]
 pub struct RequestLog {
     request_id: Arc<str>,
+    /// The address that connected to the front door.
+    source: Option<IpAddr>,
     noted: Arc<Mutex<Noted>>,
 }
 
@@ -91,6 +96,8 @@ struct Noted {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<&'static str>,
     #[serde(skip)]
+    actor: Option<(ActorRole, Option<ApiKeyId>)>,
+    #[serde(skip)]
     counters: Vec<(&'static str, Unit, u64)>,
 }
 
@@ -98,7 +105,13 @@ impl RequestLog {
     /// No facts yet about the request with this id.
     #[must_use]
     pub fn new(request_id: &str) -> Self {
-        Self { request_id: request_id.into(), noted: Arc::default() }
+        Self { request_id: request_id.into(), source: None, noted: Arc::default() }
+    }
+
+    /// The same about a request from this address.
+    #[must_use]
+    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
     }
 
     /// The id, which the answer carries, too.
@@ -106,9 +119,29 @@ impl RequestLog {
         &self.request_id
     }
 
-    /// The caller, by its id in logs.
-    pub fn caller(&self, id: &str) {
-        self.noted().caller = Some(id.to_owned());
+    /// The caller, by its id in logs, with its role and the API key that it presented.
+    pub fn caller(&self, id: &str, role: Role, api_key: Option<&ApiKeyId>) {
+        let role = match role {
+            Role::Operator => ActorRole::Operator,
+            Role::Application => ActorRole::Application,
+            Role::User => ActorRole::User,
+        };
+        let mut noted = self.noted();
+        noted.caller = Some(id.to_owned());
+        noted.actor = Some((role, api_key.cloned()));
+    }
+
+    /// The caller for the audit trail, with the request that it sends.
+    pub fn actor(&self) -> Actor {
+        let noted = self.noted();
+        let (role, key) = noted.actor.clone().unwrap_or((ActorRole::Anonymous, None));
+        Actor {
+            id: noted.caller.clone().unwrap_or_else(|| role.to_string()),
+            role,
+            key,
+            source: self.source,
+            request_id: Some(self.request_id.to_string()),
+        }
     }
 
     /// The integration.
@@ -302,7 +335,7 @@ mod tests {
     #[test]
     fn a_request_is_one_line_with_these_fields() {
         let log = RequestLog::new("JKJaXmPLvHcESHA=");
-        log.caller("key:0a1b");
+        log.caller("key:0a1b", Role::Application, None);
         log.integration(&"fabrikam".parse().unwrap());
         log.connection(&"conn_0123456789abcdef0123456789abcdef".parse().unwrap());
         log.host("dev.azure.com");

@@ -25,6 +25,9 @@ pub const ERRORS: &str = "Errors";
 /// The time from the event to the answer.
 pub const LATENCY: &str = "LatencyMs";
 
+/// Audit entries that are in the log only. Counted for the service as a whole, so that one alarm watches all functions.
+pub const AUDIT_LOST: &str = "AuditLost";
+
 /// The unit of a metric's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -130,8 +133,13 @@ impl Metrics {
             directives
                 .push(directive(&json!([["function", "route"], ["function"]]), &self.of_request));
         }
-        if !self.of_function.is_empty() {
-            directives.push(directive(&json!([["function"]]), &self.of_function));
+        let (of_service, of_function): (Vec<_>, Vec<_>) =
+            self.of_function.iter().cloned().partition(|metric| metric.name == AUDIT_LOST);
+        if !of_function.is_empty() {
+            directives.push(directive(&json!([["function"]]), &of_function));
+        }
+        if !of_service.is_empty() {
+            directives.push(directive(&json!([[]]), &of_service));
         }
         let mut fields = Map::new();
         fields.insert("function".to_owned(), self.function.into());

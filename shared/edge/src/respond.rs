@@ -4,7 +4,7 @@
 //! never through concatenation into a header block (S-39).
 
 use crate::gateway::Body;
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_TYPE, LINK, LOCATION};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use url::Url;
@@ -27,6 +27,29 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Response<Body>
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// 200 with one JSON object a line, and the address of the next page (RFC 8288), if there is one.
+///
+/// # Errors
+/// [`Code::InternalError`] if a value does not serialise.
+pub fn json_lines<T: Serialize>(
+    values: &[T],
+    next: Option<&Url>,
+) -> Result<Response<Body>, Problem> {
+    let fault = |error: &dyn std::fmt::Display| Problem::new(Code::InternalError).cause(error);
+    let mut text = String::new();
+    for value in values {
+        text.push_str(&serde_json::to_string(value).map_err(|error| fault(&error))?);
+        text.push('\n');
+    }
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    if let Some(next) = next {
+        let link = HeaderValue::from_str(&format!("<{next}>; rel=\"next\""));
+        response.headers_mut().insert(LINK, link.map_err(|error| fault(&error))?);
+    }
     Ok(response)
 }
 
@@ -96,6 +119,16 @@ mod tests {
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
         assert_eq!(response.body(), r#"{"id":1}"#);
+    }
+
+    #[test]
+    fn a_page_of_lines_names_the_next_one() {
+        let next: Url = "https://gateway.example/audit?cursor=a%3E".parse().unwrap();
+        let response = json_lines(&[1, 2], Some(&next)).unwrap();
+        assert_eq!(response.body(), "1\n2\n");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/x-ndjson");
+        assert_eq!(response.headers()[LINK], format!("<{next}>; rel=\"next\""));
+        assert!(!json_lines(&[1], None).unwrap().headers().contains_key(LINK));
     }
 
     #[test]

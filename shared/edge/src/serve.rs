@@ -17,10 +17,12 @@ use lambda_runtime::{
     Context, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn,
 };
 use tracing::Instrument as _;
+use vault::audit::Audit;
 
 use crate::config::{PublicUrl, ResponseMode};
 use crate::gateway::{ANSWER_LIMIT, Body, Event, GatewayResponse, Request, UnusableEvent};
 use crate::log::{Answered, Entry, RequestLog};
+use crate::metrics::{AUDIT_LOST, Unit};
 use crate::problem::{Code, Problem};
 use crate::refusal::{self, Format};
 use crate::respond::{self, PassedThrough};
@@ -55,6 +57,11 @@ pub trait HttpFunction: 'static {
 
     /// Wall-clock time.
     fn clock(&self) -> &dyn Clock;
+
+    /// The audit trail, if it records anything.
+    fn audit(&self) -> Option<&Audit> {
+        None
+    }
 
     /// How answers leave.
     fn response_mode(&self) -> ResponseMode {
@@ -112,7 +119,7 @@ async fn answer<T: HttpFunction>(
     let started = Instant::now();
     let request_id = request_id(&event, &context);
     let trace_id = context.xray_trace_id.clone();
-    let log = RequestLog::new(&request_id);
+    let log = RequestLog::new(&request_id).from_source(event.source());
     let method = event.method();
     let preflight = preflighted_method(&event);
     let wanted = preflight.as_ref().or(method.as_ref());
@@ -131,6 +138,9 @@ async fn answer<T: HttpFunction>(
         handled.map(|response| response.map(Into::into))
     };
     let (outgoing, status, passed_through) = finish(function, result, format, &log);
+    if let Some(lost) = function.audit().map(Audit::take_lost).filter(|lost| *lost > 0) {
+        log.metric(AUDIT_LOST, Unit::Count, lost);
+    }
     let outgoing = if method == Some(Method::HEAD) { outgoing.without_body() } else { outgoing };
 
     let answered = Answered {

@@ -165,17 +165,13 @@ impl ApiKeys {
         Integrations::new(self.client.clone(), self.table.clone())
     }
 
-    /// Deletes the keys that are bound to an integration, with immediate effect.
+    /// The keys that are bound to an integration.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn delete_of(&self, integration: &IntegrationId) -> Result<(), Error> {
-        for key in self.list().await? {
-            if key.integration.as_ref() == Some(integration) {
-                self.delete(&key.id).await?;
-            }
-        }
-        Ok(())
+    /// As [`Self::list`].
+    pub async fn list_of(&self, integration: &IntegrationId) -> Result<Vec<ApiKey>, Error> {
+        let keys = self.list().await?.into_iter();
+        Ok(keys.filter(|key| key.integration.as_ref() == Some(integration)).collect())
     }
 
     /// All keys, without their secrets.

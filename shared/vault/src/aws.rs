@@ -23,6 +23,8 @@ pub struct TableNames {
     pub connections: String,
     /// Sealed tokens.
     pub tokens: String,
+    /// The audit trail.
+    pub audit: String,
 }
 
 /// Up to three attempts for each call.

@@ -12,6 +12,7 @@
 //!   │  client_credentials, operator_key   Secrets Manager    │
 //!   │  refresh    the refresh protocol over all of these     │
 //!   │  events                             EventBridge        │
+//!   │  audit                            table `audit`        │
 //!   └───────┬───────────────────────────────────┬────────────┘
 //!         entra                               devops
 //! ```
@@ -26,11 +27,13 @@
 //! The table `sessions` holds everything that expires, hence also the items of [`limits`] and [`tallies`].
 
 pub mod api_keys;
+pub mod audit;
 pub mod aws;
 mod binary;
 pub mod call_items;
 pub mod client_credentials;
 pub mod connections;
+pub mod cursor;
 mod error;
 pub mod events;
 pub mod federation;

@@ -31,6 +31,8 @@ impl Examples {
                 ("OPERATOR_KEY", world.stack.operator_key().to_owned()),
                 ("CLIENT_ID", DEFAULT_CLIENT_ID.to_string()),
                 ("CLIENT_SECRET", DEFAULT_CLIENT_SECRET.to_owned()),
+                ("SINCE", "2026-01-01T00:00:00Z".to_owned()),
+                ("UNTIL", "2100-01-01T00:00:00Z".to_owned()),
             ],
         };
         let verified = examples.shell("integration.sh");
@@ -69,6 +71,9 @@ impl Examples {
         }
         self.shell("clone.sh");
         assert!(self.scratch.join("Website/README.md").exists());
+        self.shell("audit.sh");
+        let exported = std::fs::read_to_string(self.scratch.join("audit.ndjson")).unwrap();
+        assert!(exported.contains(r#""what":"connection_confirmed""#), "{exported}");
         println!("the examples work");
     }
 

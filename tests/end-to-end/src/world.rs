@@ -412,7 +412,8 @@ impl World {
         self.confirm_as(&Caller::Application, returned, json!({"user": user})).await
     }
 
-    async fn confirm_as(&self, caller: &Caller, returned: &Answer, mut body: Value) -> Answer {
+    /// Confirms a connection as any caller.
+    pub async fn confirm_as(&self, caller: &Caller, returned: &Answer, mut body: Value) -> Answer {
         let (Some(id), Some(confirmation)) = (
             returned.location_parameter("connection_id"),
             returned.location_parameter("confirmation"),

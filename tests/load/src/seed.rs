@@ -48,6 +48,7 @@ impl Seed {
             sessions: names::SESSIONS.to_owned(),
             connections: names::CONNECTIONS.to_owned(),
             tokens: names::TOKENS.to_owned(),
+            audit: names::AUDIT.to_owned(),
         };
         let integration = integration(Timestamp::now())?;
         let credentials = ClientCredentials::new(

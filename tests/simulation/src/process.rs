@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use local::names;
 use secrecy::SecretString;
 use serde_json::json;
+use vault::audit::Audit;
 use vault::aws::{Clients, TableNames};
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
@@ -62,6 +63,7 @@ pub(crate) fn table_names() -> TableNames {
         sessions: names::SESSIONS.to_owned(),
         connections: names::CONNECTIONS.to_owned(),
         tokens: names::TOKENS.to_owned(),
+        audit: names::AUDIT.to_owned(),
     }
 }
 
@@ -96,6 +98,9 @@ impl Process {
         let connections = Connections::new(aws.dynamodb.clone(), &table_names(), shards);
         let tokens = TokenStore::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
         let integrations = Integrations::new(aws.dynamodb.clone(), names::INTEGRATIONS.to_owned());
+        let (table, days) = (names::AUDIT.to_owned(), 400);
+        let audit =
+            Audit::new(aws.dynamodb.clone(), table, days, Arc::clone(&shared), random.clone());
         let credentials = ClientCredentials::new(
             aws.secrets_manager(),
             names::SECRETS.to_owned(),
@@ -115,6 +120,7 @@ impl Process {
                     Arc::clone(&shared),
                 ),
                 events,
+                audit,
                 clock: shared,
                 random: random.clone(),
             }),

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use vault::audit::Actor;
 use vault::ids::ConnectionId;
 use vault::integrations::Integration;
 use vault::refresh::Cause;
@@ -271,7 +272,7 @@ impl Scenario {
             let cause = Cause::Requested { version: newest_version() };
             let deadline = Instant::now() + Duration::from_secs(20);
             refresher
-                .renew(connection, &integration, cause, deadline)
+                .renew(&caller(), connection, &integration, cause, deadline)
                 .await
                 .map_err(|e| lost(&e))?;
             left += 1;
@@ -283,6 +284,11 @@ impl Scenario {
         }
         Ok(left)
     }
+}
+
+/// Names who renews tokens, beside the schedule.
+fn caller() -> Actor {
+    Actor::service("simulation")
 }
 
 /// A version above that of every stored token, so that a requested renewal always calls Entra.
@@ -320,14 +326,14 @@ async fn call(
             continue;
         };
         let deadline = Instant::now() + Duration::from_secs(20);
-        let token = refresher.access_token(&connection, &integration, deadline).await;
+        let token = refresher.access_token(&caller(), &connection, &integration, deadline).await;
         let now: Timestamp = process.clock.now();
         drop(process.connections.record_use(&connection, now, &mut process.random.clone()).await);
         if let Ok(token) = token
             && faults.below(4) == 0
         {
             let cause = Cause::Rejected { version: token.version, claims: None };
-            drop(refresher.renew(connection, &integration, cause, deadline).await);
+            drop(refresher.renew(&caller(), connection, &integration, cause, deadline).await);
         }
     }
 }

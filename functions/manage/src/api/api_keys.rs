@@ -9,7 +9,7 @@ use crate::HttpResult;
 
 pub(super) async fn create(call: &Call<'_>) -> HttpResult {
     let body: CreateApiKey = call.body()?;
-    let new = call.operations.api_keys.create(body.into()).await?;
+    let new = call.operations.api_keys.create(body.into(), call.log).await?;
     respond::json(StatusCode::CREATED, &NewApiKeyView::from(new))
 }
 
@@ -20,6 +20,6 @@ pub(super) async fn list(call: &Call<'_>) -> HttpResult {
 }
 
 pub(super) async fn delete(call: &Call<'_>) -> HttpResult {
-    call.operations.api_keys.revoke(call.parameter("key")).await?;
+    call.operations.api_keys.revoke(call.parameter("key"), call.log).await?;
     Ok(respond::no_content())
 }

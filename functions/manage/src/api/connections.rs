@@ -8,16 +8,16 @@ use http::StatusCode;
 use vault::connections::{Connection, Status};
 use vault::ids::{ConnectionId, UserId};
 
-use super::Call;
 use super::wire::{ConfirmConnection, ConnectionView, List};
+use super::{Call, limit};
 use crate::HttpResult;
 use crate::operations::connect_sessions::is_named;
 use crate::operations::connections::{List as ListKind, ListFilter, ListedUser};
 use crate::operations::from_word;
 
 /// Entries of a page if the caller names no `limit`.
-const PAGE: i32 = 50;
-pub(super) const LARGEST_PAGE: i32 = 200;
+const PAGE: u16 = 50;
+pub(super) const LARGEST_PAGE: u16 = 200;
 
 pub(super) async fn list(call: &Call<'_>) -> HttpResult {
     let filter = filter(call.caller, &Query::of(call.request)?)?;
@@ -38,7 +38,8 @@ pub(super) async fn confirm(call: &Call<'_>) -> HttpResult {
     call.log.connection(&id);
     let body: ConfirmConnection = call.body()?;
     let connections = &call.operations.connections;
-    respond_with(&connections.confirm(call.caller, &id, &body.confirmation, body.user).await?)
+    let (caller, confirmation) = (call.caller, &body.confirmation);
+    respond_with(&connections.confirm(caller, &id, confirmation, body.user, call.log).await?)
 }
 
 pub(super) async fn pause(call: &Call<'_>) -> HttpResult {
@@ -53,7 +54,7 @@ pub(super) async fn resume(call: &Call<'_>) -> HttpResult {
 
 pub(super) async fn delete(call: &Call<'_>) -> HttpResult {
     let id = call.connection().await?.id;
-    call.operations.connections.delete(&id).await?;
+    call.operations.connections.delete(&id, call.log).await?;
     Ok(respond::no_content())
 }
 
@@ -69,11 +70,7 @@ fn filter(caller: &Caller, query: &Query) -> Result<ListFilter, Problem> {
     let unknown = || Problem::field("status", "pending, active or reauthorization_required");
     let named = |word| from_word(word).filter(|status| *status != Status::Unknown);
     let status = query.get("status").map(|word| named(word).ok_or_else(unknown)).transpose()?;
-    let limit = match query.get("limit").map(str::parse::<i32>) {
-        None => PAGE,
-        Some(Ok(limit)) if (1..=LARGEST_PAGE).contains(&limit) => limit,
-        Some(_) => return Err(Problem::field("limit", "a number from 1 to 200")),
-    };
+    let limit = limit(query, PAGE, LARGEST_PAGE)?.into();
     let (integration, user) = match &caller.kind {
         // A user sees only its own connections, and `None` where it names another user.
         Kind::User { user: own } => {

@@ -42,7 +42,7 @@ pub(super) async fn put(call: &Call<'_>) -> HttpResult {
     let credential: Option<ClientCredential> = fields.optional("client_credential");
     let checked = Checked::read(&mut fields, credential.as_ref(), integrations.can_federate());
     let (stored, integration) =
-        integrations.store_integration(&id, fields.finish(checked)?).await?;
+        integrations.store_integration(&id, fields.finish(checked)?, call.log).await?;
     let status = match stored {
         Stored::New => StatusCode::CREATED,
         Stored::Replaced => StatusCode::OK,
@@ -57,7 +57,7 @@ pub(super) async fn put_client_credential(call: &Call<'_>) -> HttpResult {
     let given: ClientCredential = call.body()?;
     let credential = integration_fields::credential(&given, integrations.can_federate());
     let credential = credential.map_err(|fault| vec![fault])?;
-    let stored = integrations.store_credential(&id, &credential).await?;
+    let stored = integrations.store_credential(&id, &credential, call.log).await?;
     let integration = stored.ok_or_else(|| Problem::new(Code::IntegrationNotFound))?;
     respond_with(call, StatusCode::OK, &integration).await
 }
@@ -78,7 +78,7 @@ pub(super) async fn get(call: &Call<'_>) -> HttpResult {
 
 pub(super) async fn delete(call: &Call<'_>) -> HttpResult {
     let id = call.integration().await?.id;
-    call.operations.integrations.delete_integration(&id).await?;
+    call.operations.integrations.delete_integration(&id, call.log).await?;
     Ok(respond::no_content())
 }
 

@@ -9,7 +9,6 @@ use vault::service::Status;
 use super::wire::ServiceView;
 use super::{Call, openapi};
 use crate::HttpResult;
-use crate::operations::turn_service;
 
 pub(super) async fn get(call: &Call<'_>) -> HttpResult {
     let settings = call.operations.service.settings().await?;
@@ -17,7 +16,7 @@ pub(super) async fn get(call: &Call<'_>) -> HttpResult {
 }
 
 pub(super) async fn turn(call: &Call<'_>, status: Status) -> HttpResult {
-    turn_service(&call.operations.service, status).await?;
+    call.operations.turn_service(status, call.log).await?;
     respond::json(StatusCode::OK, &ServiceView::from(status))
 }
 

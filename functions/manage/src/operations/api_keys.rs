@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use ground::clock::Clock;
 use ground::random::Random;
 use jiff::SignedDuration;
 use vault::api_keys::{ApiKey, ApiKeyRequest, ApiKeys, NewApiKey, Role};
+use vault::audit::{Audit, AuditEvent, What};
 use vault::ids::{ApiKeyId, IntegrationId};
 
 /// Lifetime of the key of one call.
@@ -18,6 +20,7 @@ const ONE_CALL_NAME: &str = "one call of the portal";
 #[derive(Clone)]
 pub(crate) struct ApiKeyOperations {
     pub(crate) api_keys: ApiKeys,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
 }
@@ -27,7 +30,11 @@ impl ApiKeyOperations {
     ///
     /// # Errors
     /// [`Code::InvalidRequest`] naming the field; [`Code::IntegrationNotFound`].
-    pub(crate) async fn create(&self, request: ApiKeyRequest) -> Result<NewApiKey, Problem> {
+    pub(crate) async fn create(
+        &self,
+        request: ApiKeyRequest,
+        by: &RequestLog,
+    ) -> Result<NewApiKey, Problem> {
         let name = request.name.trim().to_owned();
         if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
             return Err(Problem::field("name", "a name of 1 to 100 bytes"));
@@ -41,7 +48,8 @@ impl ApiKeyOperations {
         }
         let new = self.mint(ApiKeyRequest { name, ..request }).await?;
         let ApiKey { id, role, .. } = &new.description;
-        tracing::info!(audit = "api_key_created", key = %id, ?role, "an API key was created");
+        let event = AuditEvent::of_key(What::ApiKeyCreated { role: *role }, id);
+        self.audit.record(&by.actor(), &event).await;
         Ok(new)
     }
 
@@ -72,13 +80,13 @@ impl ApiKeyOperations {
     ///
     /// # Errors
     /// [`Code::ApiKeyNotFound`].
-    pub(crate) async fn revoke(&self, id: &str) -> Result<(), Problem> {
+    pub(crate) async fn revoke(&self, id: &str, by: &RequestLog) -> Result<(), Problem> {
         let not_found = || Problem::new(Code::ApiKeyNotFound);
         let id: ApiKeyId = id.parse().map_err(|_| not_found())?;
         if !self.api_keys.delete(&id).await? {
             return Err(not_found());
         }
-        tracing::info!(audit = "api_key_deleted", key = %id, "an API key was deleted");
+        self.audit.record(&by.actor(), &AuditEvent::of_key(What::ApiKeyDeleted, &id)).await;
         Ok(())
     }
 

@@ -11,9 +11,11 @@ use ground::random::Random;
 use ground::remembered::{AskError, Remembered};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use vault::audit::{Audit, AuditEvent, What};
 use vault::connections::{
     Confirmed, Connection, Connections, Cursor, HistoryEntry, Page, Status, UserFilter,
 };
+use vault::cursor;
 use vault::events::{ConnectionDetail, Event, Events};
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 use vault::integrations::{Integration, Integrations};
@@ -37,6 +39,7 @@ pub(crate) struct ConnectionOperations {
     pub(crate) integrations: Integrations,
     pub(crate) known_integrations: KnownIntegrations,
     pub(crate) events: Events,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
 }
@@ -81,14 +84,14 @@ impl ListFilter {
         cursor: Option<&str>,
     ) -> Result<Self, Problem> {
         let described = self.described(list, caller);
-        let cursor = cursor.map(|text| Cursor::decode(text, &described)).transpose();
+        let cursor = cursor.map(|text| cursor::decode(text, &described)).transpose();
         self.cursor = cursor.map_err(|error| Problem::field("cursor", error.to_string()))?;
         Ok(self)
     }
 
     /// Returns a cursor as text for this list.
     pub(crate) fn encode(&self, list: List, caller: &Caller, cursor: &Cursor) -> String {
-        cursor.encode(&self.described(list, caller))
+        cursor::encode(cursor, &self.described(list, caller))
     }
 
     /// Returns the text that binds a cursor to its list: the filter without the size of its pages, and the kind of caller.
@@ -250,6 +253,7 @@ impl ConnectionOperations {
         id: &ConnectionId,
         confirmation: &SecretString,
         named: Option<UserId>,
+        by: &RequestLog,
     ) -> Result<Connection, Problem> {
         let not_found = || Problem::new(Code::ConnectionNotFound);
         let user = &acting_user(caller, named)?;
@@ -267,9 +271,13 @@ impl ConnectionOperations {
             Confirmed::Invalid if is_of_another_user(caller, &known) => return Err(not_found()),
             Confirmed::Invalid => return Err(Problem::new(Code::ConfirmationInvalid)),
             Confirmed::Expired => return Err(Problem::new(Code::ConfirmationExpired)),
-            Confirmed::OtherUser => return Err(Problem::new(Code::ConfirmationUserMismatch)),
+            Confirmed::OtherUser => {
+                self.record(What::ConnectionRefused, &known, by).await;
+                return Err(Problem::new(Code::ConfirmationUserMismatch));
+            }
         };
         self.events.send(&Event::ConnectionCreated(detail(&connection))).await;
+        self.record(What::ConnectionConfirmed, &connection, by).await;
         Ok(*connection)
     }
 
@@ -281,10 +289,12 @@ impl ConnectionOperations {
         &self,
         connection: &Connection,
         confirmation: &SecretString,
+        by: &RequestLog,
     ) -> Result<(), Problem> {
         let pending = connection.pending.as_ref();
         let is_meant = pending.is_some_and(|pending| pending.confirmation.matches(confirmation));
         if is_meant && self.connections.erase_pending(connection, self.clock.now()).await? {
+            self.record(What::ConnectionRefused, connection, by).await;
             return Ok(());
         }
         Err(Problem::new(Code::ConfirmationInvalid))
@@ -302,7 +312,7 @@ impl ConnectionOperations {
     ) -> Result<Connection, Problem> {
         let connection = self.get(caller, id, log).await?;
         self.connections.pause(&connection, self.clock.now()).await?;
-        self.audited("connection_paused", caller, &connection).await
+        self.changed(What::ConnectionPaused, &connection, log).await
     }
 
     /// Lets a connection go on if it is paused, and returns it.
@@ -317,25 +327,31 @@ impl ConnectionOperations {
     ) -> Result<Connection, Problem> {
         let connection = self.get(caller, id, log).await?;
         self.connections.resume(&connection, self.clock.now()).await?;
-        self.audited("connection_resumed", caller, &connection).await
+        self.changed(What::ConnectionResumed, &connection, log).await
     }
 
-    /// Logs an operator's change of a connection under the name `audit`, and returns the changed connection.
-    async fn audited(
+    async fn record(&self, what: What, connection: &Connection, by: &RequestLog) {
+        let event = AuditEvent::of_connection(what, &connection.id, &connection.integration);
+        self.audit.record(&by.actor(), &event).await;
+    }
+
+    /// Records an operator's change of a connection, and returns the changed connection.
+    async fn changed(
         &self,
-        audit: &'static str,
-        caller: &Caller,
+        what: What,
         connection: &Connection,
+        by: &RequestLog,
     ) -> Result<Connection, Problem> {
-        tracing::info!(audit, caller = %caller.id, connection = %connection.id, "an operator changed a connection");
+        self.record(what, connection, by).await;
         let changed = self.connections.get(&connection.id).await?;
         changed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))
     }
 
     /// Deletes a connection, if it still exists, and sends the event.
-    pub(crate) async fn delete(&self, id: &ConnectionId) -> Result<(), Problem> {
+    pub(crate) async fn delete(&self, id: &ConnectionId, by: &RequestLog) -> Result<(), Problem> {
         if let Some(deleted) = self.connections.delete(id).await? {
             self.events.send(&Event::ConnectionDeleted(detail(&deleted))).await;
+            self.record(What::ConnectionDisconnected, &deleted, by).await;
         }
         Ok(())
     }
@@ -345,6 +361,7 @@ impl ConnectionOperations {
         &self,
         integration: &IntegrationId,
         deadline: Instant,
+        by: &RequestLog,
     ) -> Result<bool, Problem> {
         loop {
             let page = self.connections.list(integration, UserFilter::Any, None, 100).await?;
@@ -352,7 +369,7 @@ impl ConnectionOperations {
                 return Ok(true);
             }
             for connection in &page.connections {
-                self.delete(&connection.id).await?;
+                self.delete(&connection.id, by).await?;
             }
             if Instant::now() > deadline {
                 return Ok(false);

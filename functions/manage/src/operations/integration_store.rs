@@ -12,7 +12,9 @@
 
 use std::time::{Duration, Instant};
 
+use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
+use vault::audit::{AuditEvent, What};
 use vault::client_credentials::{NewCredential, VersionId};
 use vault::ids::IntegrationId;
 use vault::integrations::{CredentialDescription, Integration, Status};
@@ -71,15 +73,16 @@ impl IntegrationOperations {
         &self,
         id: &IntegrationId,
         mut checked: Checked,
+        by: &RequestLog,
     ) -> Result<(Stored, Integration), Problem> {
         for _ in 0..TRIES {
             match self.integrations.get(id).await? {
                 None => {
-                    if let Some(integration) = self.store_new(id, &checked).await? {
+                    if let Some(integration) = self.store_new(id, &checked, by).await? {
                         return Ok((Stored::New, integration));
                     }
                 }
-                Some(seen) => match self.store_over(seen, &checked).await? {
+                Some(seen) => match self.store_over(seen, &checked, by).await? {
                     Replaced::Stored(integration) => return Ok((Stored::Replaced, *integration)),
                     // Storing it once more would push out the former one, which calls fall back on.
                     Replaced::Overtaken { is_credential_stored: true } => checked.credential = None,
@@ -95,6 +98,7 @@ impl IntegrationOperations {
         &self,
         id: &IntegrationId,
         checked: &Checked,
+        by: &RequestLog,
     ) -> Result<Option<Integration>, Problem> {
         let Some(given) = &checked.credential else {
             return Err(Problem::field("client_credential", "a new integration needs one"));
@@ -112,6 +116,7 @@ impl IntegrationOperations {
                 return Err(error.into());
             }
         };
+        self.record(What::IntegrationCreated, id, by).await;
         if let Some(integration) = self.integrations.claim(&integration, self.clock.now()).await? {
             return Ok(Some(integration));
         }
@@ -122,9 +127,27 @@ impl IntegrationOperations {
     /// Replaces `seen`, which was just read, and its credential if one is given.
     pub(crate) async fn store_over(
         &self,
-        mut seen: Integration,
+        seen: Integration,
         checked: &Checked,
+        by: &RequestLog,
     ) -> Result<Replaced, Problem> {
+        let id = seen.id.clone();
+        let replaced = self.replace(seen, checked).await?;
+        let (is_changed, is_credential_stored) = match &replaced {
+            Replaced::Stored(_) => (true, checked.credential.is_some()),
+            Replaced::Overtaken { is_credential_stored } => (false, *is_credential_stored),
+        };
+        if is_changed {
+            self.record(What::IntegrationChanged, &id, by).await;
+        }
+        if let Some((_, description)) = checked.credential.as_ref().filter(|_| is_credential_stored)
+        {
+            self.record(What::CredentialReplaced { kind: description.kind }, &id, by).await;
+        }
+        Ok(replaced)
+    }
+
+    async fn replace(&self, mut seen: Integration, checked: &Checked) -> Result<Replaced, Problem> {
         let mut version = None;
         if let Some((credential, _)) = &checked.credential {
             let Some(claimed) = self.integrations.claim(&seen, self.clock.now()).await? else {
@@ -166,8 +189,13 @@ impl IntegrationOperations {
         &self,
         id: &IntegrationId,
         given: &(NewCredential, CredentialDescription),
+        by: &RequestLog,
     ) -> Result<Option<Integration>, Problem> {
-        Ok(self.finish_credential(id, given, None).await?.integration())
+        let stored = self.finish_credential(id, given, None).await?.integration();
+        if stored.is_some() {
+            self.record(What::CredentialReplaced { kind: given.1.kind }, id, by).await;
+        }
+        Ok(stored)
     }
 
     /// Stores a credential, unless it is stored already as `version`, and its description in the integration.
@@ -233,25 +261,41 @@ impl IntegrationOperations {
 
     /// Deletes connections, bound keys, credential and integration, in this order. After the time limit, repeating the
     /// request goes on.
-    pub(crate) async fn delete_integration(&self, id: &IntegrationId) -> Result<(), Problem> {
+    pub(crate) async fn delete_integration(
+        &self,
+        id: &IntegrationId,
+        by: &RequestLog,
+    ) -> Result<(), Problem> {
         let deadline = Instant::now() + DELETING_FOR;
         self.integrations.pause(id).await?;
-        if !self.connections.delete_of(id, deadline).await? {
+        if !self.connections.delete_of(id, deadline, by).await? {
             return Err(Problem::new(Code::ServiceUnavailable)
                 .detail("The integration is paused and its connections are being deleted; repeat the request to finish.")
                 .retry_after(Duration::from_secs(1)));
         }
         for _ in 0..TRIES {
             let Some(seen) = self.integrations.get(id).await? else { return Ok(()) };
-            self.api_keys.delete_of(id).await?;
+            self.delete_keys_of(id, by).await?;
             self.credentials.delete(id).await?;
             if self.integrations.delete(&seen).await? {
                 // Keys that were created meanwhile. Without the integration there can be no more.
-                self.api_keys.delete_of(id).await?;
+                self.delete_keys_of(id, by).await?;
+                self.record(What::IntegrationDeleted, id, by).await;
                 return Ok(());
             }
         }
         Err(others_keep_changing_it())
+    }
+
+    /// Deletes the keys that are bound to an integration, with immediate effect.
+    async fn delete_keys_of(&self, id: &IntegrationId, by: &RequestLog) -> Result<(), Problem> {
+        for key in self.api_keys.list_of(id).await? {
+            if self.api_keys.delete(&key.id).await? {
+                let event = AuditEvent::of_key(What::ApiKeyDeleted, &key.id);
+                self.audit.record(&by.actor(), &event).await;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use entra::cloud::Authority;
 use ground::clock::Clock;
 use url::Url;
 use vault::api_keys::ApiKeys;
+use vault::audit::{Audit, AuditEvent, What};
 use vault::client_credentials::ClientCredentials;
 use vault::connections::Connection;
 use vault::ids::IntegrationId;
@@ -24,6 +25,7 @@ pub(crate) struct IntegrationOperations {
     pub(crate) credentials: ClientCredentials,
     pub(crate) connections: ConnectionOperations,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) public_url: PublicUrl,
     pub(crate) authority: Authority,
@@ -86,6 +88,7 @@ impl IntegrationOperations {
     pub(crate) async fn pause(&self, id: &str, log: &RequestLog) -> Result<Integration, Problem> {
         let integration = self.get(id, log).await?;
         self.integrations.pause(&integration.id).await?;
+        self.record(What::IntegrationPaused, &integration.id, log).await;
         self.get(id, log).await
     }
 
@@ -96,7 +99,12 @@ impl IntegrationOperations {
     pub(crate) async fn resume(&self, id: &str, log: &RequestLog) -> Result<Integration, Problem> {
         let integration = self.get(id, log).await?;
         self.integrations.resume(&integration.id).await?;
+        self.record(What::IntegrationResumed, &integration.id, log).await;
         self.get(id, log).await
+    }
+
+    pub(super) async fn record(&self, what: What, id: &IntegrationId, by: &RequestLog) {
+        self.audit.record(&by.actor(), &AuditEvent::of_integration(what, id)).await;
     }
 
     /// Returns the redirect URI to register in Entra.

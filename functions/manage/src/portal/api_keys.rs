@@ -120,7 +120,7 @@ async fn create_from(visit: &Visit<'_>, entered: &Entered) -> Result<NewApiKey, 
         integration: form::integration(&entered.integration)?,
         expires_at: expires_at.map_err(|expected| Problem::field("expires_at", expected))?,
     };
-    visit.operations.api_keys.create(request).await
+    visit.operations.api_keys.create(request, visit.log).await
 }
 
 /// Asks whether an operator is certain that a key is to be revoked.
@@ -146,6 +146,6 @@ pub(super) async fn revoke_page(visit: &Visit<'_>, id: &str) -> HttpResult {
 
 /// Revokes a key.
 pub(super) async fn revoke(visit: &Visit<'_>, id: &str) -> HttpResult {
-    visit.operations.api_keys.revoke(id).await?;
+    visit.operations.api_keys.revoke(id, visit.log).await?;
     go_on("/portal/api-keys", Notice::Revoked)
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use http::StatusCode;
 use serde_json::Value;
+use vault::audit::{AuditEvent, What};
 use vault::connections::Connection;
 
 use super::connections;
@@ -91,10 +92,9 @@ pub(super) async fn try_call(visit: &Visit<'_>, id: &str, form: &Form) -> HttpRe
     let Some(url) = gateway.proxied(&connection, &entered) else {
         return show_try(visit, &connection, entered, Some(Trouble::Address), None);
     };
-    tracing::info!(
-        audit = "portal_call", caller = %visit.operator.caller.id, connection = %connection.id,
-        "an operator tries a call for a user",
-    );
+    let (what, integration) = (What::PortalCall, &connection.integration);
+    let event = AuditEvent::of_connection(what, &connection.id, integration);
+    visit.operations.audit.record(&visit.log.actor(), &event).await;
     match gateway.get(&connection, url).await? {
         None => show_try(visit, &connection, entered, Some(Trouble::NoAnswer), None),
         Some(received) => show_try(visit, &connection, entered, None, Some(received.into())),

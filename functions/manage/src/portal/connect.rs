@@ -160,14 +160,14 @@ pub(super) async fn confirm(visit: &Visit<'_>, form: &Form) -> HttpResult {
     let (connection, confirmation) = sent(visit, form).await?;
     let (connections, caller) = (&visit.operations.connections, &visit.operator.caller);
     let user = Some(connection.user);
-    connections.confirm(caller, &connection.id, &confirmation, user).await?;
+    connections.confirm(caller, &connection.id, &confirmation, user, visit.log).await?;
     go_on(&format!("/portal/connections/{}", connection.id), Notice::Connected)
 }
 
 /// Erases the tokens of a sign-in, because the operator sees that somebody else has signed in.
 pub(super) async fn refuse(visit: &Visit<'_>, form: &Form) -> HttpResult {
     let (connection, confirmation) = sent(visit, form).await?;
-    visit.operations.connections.refuse(&connection, &confirmation).await?;
+    visit.operations.connections.refuse(&connection, &confirmation, visit.log).await?;
     go_on("/portal/connections", Notice::Refused)
 }
 

@@ -175,7 +175,7 @@ pub(super) async fn disconnect_page(visit: &Visit<'_>, id: &str) -> HttpResult {
 /// Deletes a connection.
 pub(super) async fn disconnect(visit: &Visit<'_>, id: &str) -> HttpResult {
     let id = visit.connection(id).await?.id;
-    visit.operations.connections.delete(&id).await?;
+    visit.operations.connections.delete(&id, visit.log).await?;
     go_on("/portal/connections", Notice::Disconnected)
 }
 

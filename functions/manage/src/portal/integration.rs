@@ -176,7 +176,7 @@ pub(super) async fn delete_page(visit: &Visit<'_>, id: &str) -> HttpResult {
 /// Deletes an integration.
 pub(super) async fn delete(visit: &Visit<'_>, id: &str) -> HttpResult {
     let id = visit.integration(id).await?.id;
-    match visit.operations.integrations.delete_integration(&id).await {
+    match visit.operations.integrations.delete_integration(&id, visit.log).await {
         Ok(()) => go_on("/portal/integrations", Notice::Deleted),
         // Too many connections for one request; the integration is paused until the next one.
         Err(problem) if problem.code() == Code::ServiceUnavailable => {

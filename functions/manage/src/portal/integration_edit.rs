@@ -95,7 +95,7 @@ async fn create_from(
     let id = id.map_err(|message| Problem::field("integration", message));
     let (id, checked) = both(id, sent.checked(form, integrations.can_federate()))?;
     visit.log.integration(&id);
-    let stored = integrations.store_new(&id, &checked).await?;
+    let stored = integrations.store_new(&id, &checked, visit.log).await?;
     stored.map(|_| id).ok_or_else(|| Problem::field("integration", TAKEN))
 }
 
@@ -142,7 +142,7 @@ async fn save_over(
     let is_current = sent.version == version(integration);
     let current = is_current.then_some(()).ok_or_else(|| Problem::field("updated_at", CHANGED));
     let ((), checked) = both(current, sent.checked(form, integrations.can_federate()))?;
-    integrations.store_over(integration.clone(), &checked).await
+    integrations.store_over(integration.clone(), &checked, visit.log).await
 }
 
 /// Shows the form as it was sent, with the errors beside the fields.

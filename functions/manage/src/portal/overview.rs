@@ -9,7 +9,7 @@ use vault::service::Status;
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::visit::Visit;
 use crate::HttpResult;
-use crate::operations::{Operations, turn_service};
+use crate::operations::Operations;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -96,7 +96,7 @@ pub(super) fn stop_page(visit: &Visit<'_>) -> HttpResult {
 
 /// Stops the service or lets it continue.
 pub(super) async fn turn(visit: &Visit<'_>, status: Status) -> HttpResult {
-    turn_service(&visit.operations.service, status).await?;
+    visit.operations.turn_service(status, visit.log).await?;
     match status {
         Status::Paused => go_on("/", Notice::Stopped),
         Status::Running => go_on("/", Notice::Started),

@@ -17,6 +17,7 @@ use http::header::SET_COOKIE;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 use url::{Position, Url};
+use vault::audit::{Audit, AuditEvent, What};
 use vault::sessions::{PORTAL_LIFETIME, Sessions};
 
 use super::draft::{self, KeptFields};
@@ -29,6 +30,7 @@ use crate::HttpResult;
 pub(crate) struct PortalSessions {
     pub(crate) sessions: Sessions,
     pub(crate) authenticator: Authenticator,
+    pub(crate) audit: Audit,
     pub(crate) public_url: PublicUrl,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
@@ -121,7 +123,7 @@ impl PortalSessions {
         let key = match form.secret("key") {
             Some(presented) => match self.authenticator.operator(&presented, request).await {
                 Err(problem) if problem.code().status().is_client_error() => {
-                    return refused(&problem, next, kept, log);
+                    return self.refused(&problem, next, kept, log).await;
                 }
                 found => found?,
             },
@@ -130,11 +132,11 @@ impl PortalSessions {
         let Some((key, caller)) = key else {
             // As with keys for the API: guessing must be noticed.
             log.problem(&Problem::new(Code::InvalidCredentials).cause("not an operator's key"));
-            tracing::warn!(audit = "portal_sign_in_refused", "no operator key was presented");
+            self.audit.record_refused_sign_in(&log.actor()).await;
             let reason = Reason::WrongKey;
             return SignInPage { reason, next, kept }.shown();
         };
-        log.caller(&caller.id);
+        caller.note_in(log);
         // The new cookie overwrites its own, so nobody could end it later.
         if let Some(former) = former {
             self.sessions.end_portal(&former).await?;
@@ -145,7 +147,8 @@ impl PortalSessions {
         let page = own_page(&self.public_url.to_url(), &next);
         let random = &mut self.random.clone();
         let token = self.sessions.begin_portal(key, draft, now, random).await?;
-        tracing::info!(audit = "portal_sign_in", "an operator signed in");
+        let event = AuditEvent::of_service(What::PortalSignIn);
+        self.audit.record(&log.actor(), &event).await;
         let mut response = to(&page)?;
         let lifetime = Duration::try_from(PORTAL_LIFETIME).unwrap_or_default();
         response.headers_mut().append(SET_COOKIE, cookies::portal().set(&token, lifetime)?);
@@ -153,29 +156,37 @@ impl PortalSessions {
     }
 
     /// Ends the session that a request carries.
-    pub(super) async fn sign_out(&self, request: &Request) -> HttpResult {
+    pub(super) async fn sign_out(&self, request: &Request, log: &RequestLog) -> HttpResult {
         let cookie = cookies::portal();
         if let Some(operator) = self.operator(request).await? {
             operator.require_own_form(&Form::of(request)?)?;
             self.sessions.end_portal(&operator.session).await?;
-            tracing::info!(audit = "portal_sign_out", caller = %operator.caller.id, "an operator signed out");
+            operator.caller.note_in(log);
+            let event = AuditEvent::of_service(What::PortalSignOut);
+            self.audit.record(&log.actor(), &event).await;
         }
         let mut response = plain_sign_in(Reason::SignedOut)?;
         response.headers_mut().append(SET_COOKIE, cookie.clear());
         Ok(response)
     }
-}
 
-/// Shows the sign-in page with the reason why all keys are refused.
-fn refused(problem: &Problem, next: &str, kept: KeptFields, log: &RequestLog) -> HttpResult {
-    log.problem(problem);
-    tracing::warn!(audit = "portal_sign_in_refused", "no key is accepted: {problem}");
-    let why = problem.detail_text().unwrap_or(problem.code().title());
-    let reason = Reason::Refused(why.trim_end_matches('.').to_owned());
-    let mut response = SignInPage { reason, next, kept }.shown()?;
-    *response.status_mut() = problem.code().status();
-    response.headers_mut().extend(problem.headers());
-    Ok(response)
+    /// Shows the sign-in page with the reason why all keys are refused.
+    async fn refused(
+        &self,
+        problem: &Problem,
+        next: &str,
+        kept: KeptFields,
+        log: &RequestLog,
+    ) -> HttpResult {
+        log.problem(problem);
+        self.audit.record_refused_sign_in(&log.actor()).await;
+        let why = problem.detail_text().unwrap_or(problem.code().title());
+        let reason = Reason::Refused(why.trim_end_matches('.').to_owned());
+        let mut response = SignInPage { reason, next, kept }.shown()?;
+        *response.status_mut() = problem.code().status();
+        response.headers_mut().extend(problem.headers());
+        Ok(response)
+    }
 }
 
 /// Returns the page of the portal that `next` names, or the first page: a sign-in leads nobody to another site.

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
+use vault::audit::{Actor, Audit};
 use vault::aws::TableNames;
 use vault::call_items::CallItemReader;
 use vault::client_credentials::{ClientCredentials, NewCredential};
@@ -65,6 +66,7 @@ impl World {
             sessions: names::SESSIONS.to_owned(),
             connections: names::CONNECTIONS.to_owned(),
             tokens: names::TOKENS.to_owned(),
+            audit: names::AUDIT.to_owned(),
         };
         let dynamodb = &aws.dynamodb;
         let call_items = CallItemReader::new(dynamodb.clone(), &tables);
@@ -77,6 +79,8 @@ impl World {
         let secrets = aws.secrets_manager.clone();
         let credentials =
             ClientCredentials::new(secrets, names::SECRETS.to_owned(), None, Arc::clone(&clock));
+        let random = Random::System;
+        let audit = Audit::new(dynamodb.clone(), tables.audit, 400, Arc::clone(&clock), random);
         let http = ground::http::client().unwrap();
         let authority = Authority::from_override(url(entra.base_url())).unwrap();
 
@@ -95,6 +99,7 @@ impl World {
             entra: TokenClient::new(http.clone(), Arc::clone(&clock)),
             metadata: MetadataCache::new(http.clone(), authority, Arc::clone(&clock)),
             events: Events::none(),
+            audit: audit.clone(),
             clock: Arc::clone(&clock),
             random: Random::System,
         });
@@ -104,6 +109,7 @@ impl World {
             call_items,
             limits,
             tallies: tallies.clone(),
+            audit,
         };
         let client = DevopsClient::new(http, Some(url(devops.base_url())));
         let calls = Calls::new(stores, refresher.clone(), client, clock, Random::System);
@@ -124,7 +130,8 @@ impl World {
     pub async fn renew(&self) {
         let connection = self.connections.get(&self.connection).await.unwrap().unwrap();
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-        self.refresher.renew_now(&connection, &self.integration, deadline).await.unwrap();
+        let actor = Actor::service("test");
+        self.refresher.renew_now(&actor, &connection, &self.integration, deadline).await.unwrap();
     }
 }
 

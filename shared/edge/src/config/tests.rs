@@ -9,6 +9,7 @@ const COMPLETE: &[(&str, &str)] = &[
     ("SESSIONS_TABLE", "sessions"),
     ("CONNECTIONS_TABLE", "connections"),
     ("TOKENS_TABLE", "tokens"),
+    ("AUDIT_TABLE", "audit"),
     ("TOKENS_KEY_ID", "alias/ado-connect"),
     ("SECRETS_PREFIX", "ado-connect/"),
     ("OPERATOR_KEY_SECRET", "ado-connect/operator-key"),

@@ -104,6 +104,9 @@ routes! {
         "List the API keys, without the keys themselves", [];
     DeleteApiKey = DELETE "/api-keys/{key}", OPERATOR, Api, Manage,
         "Delete an API key; it stops working at once", [ApiKeyNotFound];
+    ReadAudit = GET "/audit", OPERATOR, Api, Manage,
+        "Export the audit trail: who did what, on what, from where; one JSON object a line, oldest first",
+        [DuplicateParameter];
     GetService = GET "/service", OPERATOR, Api, Manage, "Whether the service is running or paused", [];
     PauseService = POST "/service/pause", OPERATOR, Api, Manage,
         "The kill switch: within five seconds nobody is connected, and no token is used or renewed", [];

@@ -28,7 +28,7 @@ pub use completion::{Completed, Completion};
 pub use due::{Due, DueCursor, DuePage};
 pub use history::{Happening, HistoryEntry};
 pub use lease::{Acquired, Lease, Release};
-pub use listing::{Cursor, InvalidCursor, Page, UserFilter};
+pub use listing::{Cursor, Page, UserFilter};
 pub use record::{Account, Connection, Pending, RefreshFailure, Scopes, Status};
 pub use sweep::Swept;
 

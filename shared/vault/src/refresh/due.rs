@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::failure::RefreshError;
 use super::{Cause, Refresher, Renewal};
 use crate::Error;
-use crate::connections::{Acquired, Connection, Due, Status};
+use crate::audit::{Actor, AuditEvent, What};
+use crate::connections::{Acquired, Connection, Due, Lease, Status};
 use crate::events::{ConnectionDetail, Event};
 use crate::ids::ConnectionId;
 use crate::integrations::Integration;
@@ -13,6 +14,9 @@ use crate::schedule;
 
 /// How long a connection with a status of a newer release is left to workers of that release.
 const LEFT_TO_NEWER_RELEASES_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// The name of the schedule in the audit trail: that of its function.
+const SCHEDULE: &str = "refresh";
 
 /// The outcome for a due connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +61,20 @@ impl Refresher {
         match self.parts.connections.acquire_due(&row.connection, now, rng).await? {
             Acquired::Gone => Ok(DueOutcome::Nothing),
             Acquired::Leased(lease, connection) => {
-                let renewal =
-                    self.renew_leased(&lease, &connection, integration, &Cause::Due).await;
-                outcome(renewal)
+                outcome(self.renew_due(&lease, &connection, integration).await)
             }
             Acquired::Refused(connection) => self.handle_other(*connection, integration).await,
         }
+    }
+
+    async fn renew_due(
+        &self,
+        lease: &Lease,
+        connection: &Connection,
+        integration: &Integration,
+    ) -> Result<Renewal, RefreshError> {
+        self.renew_leased(&Actor::service(SCHEDULE), lease, connection, integration, &Cause::Due)
+            .await
     }
 
     /// Handles a due connection that could not be leased at once: unconfirmed, not active, or leased by another.
@@ -92,7 +104,7 @@ impl Refresher {
         let rng = &mut self.parts.random.clone();
         match self.parts.connections.acquire(&connection.id, grant, now, rng).await? {
             Acquired::Leased(lease, leased) => {
-                outcome(self.renew_leased(&lease, &leased, integration, &Cause::Due).await)
+                outcome(self.renew_due(&lease, &leased, integration).await)
             }
             Acquired::Refused(_) | Acquired::Gone => Ok(DueOutcome::Nothing),
         }
@@ -138,6 +150,9 @@ impl Refresher {
                 reason: Some("integration_deleted"),
             };
             self.parts.events.send(&Event::ConnectionDeleted(detail)).await;
+            let what = What::ConnectionDisconnected;
+            let event = AuditEvent::of_connection(what, &deleted.id, &deleted.integration);
+            self.parts.audit.record(&Actor::service(SCHEDULE), &event).await;
         }
         Ok(DueOutcome::Erased)
     }

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Cause, Refresher};
 use crate::Error;
+use crate::audit::{Actor, AuditEvent, Ended, RenewalFailure, What};
 use crate::connections::{Connection, Happening, Lease, RefreshFailure, Release};
 use crate::events::{ConnectionDetail, Event};
-use crate::integrations::{Integration, NotServed, Recorded, TenantRefusal};
+use crate::integrations::{Integration, NotServed, Recorded, Status, TenantRefusal};
 use crate::schedule;
 
 /// The user must sign in only after a second refusal, at least this much later.
@@ -120,6 +121,7 @@ impl Refresher {
     /// [`Error`] if our own side fails meanwhile.
     pub(super) async fn give_up(
         &self,
+        actor: &Actor,
         lease: &Lease,
         connection: &Connection,
         integration: &Integration,
@@ -144,21 +146,29 @@ impl Refresher {
                 self.judge(connection, integration, cause, &error, now).await?
             }
         };
-        self.end(lease, connection, &release, now).await?;
+        self.end(actor, lease, connection, &release, now).await?;
+        // Later tries with a credential that is known to be rejected are no events.
+        if matches!(error, RefreshError::CredentialRejected) && integration.status == Status::Ready
+        {
+            let failure = RenewalFailure::Ended(Ended::CredentialRejected);
+            self.record_failure(actor, connection, failure).await;
+        }
         Ok(error)
     }
 
     /// Ends the lease with a failure, and notes it.
     pub(super) async fn end(
         &self,
+        actor: &Actor,
         lease: &Lease,
         connection: &Connection,
         release: &Release,
         now: Timestamp,
     ) -> Result<(), Error> {
         let is_ours = self.parts.connections.release(lease, release, now).await?;
-        if is_ours && let Some(what) = worth_noting(connection, release) {
+        if is_ours && let Some((what, failure)) = worth_noting(connection, release) {
             self.parts.connections.note(connection, what, now).await;
+            self.record_failure(actor, connection, failure).await;
         }
         if let Release::ReauthorizationRequired { reason, .. } = release {
             let detail = ConnectionDetail {
@@ -170,6 +180,17 @@ impl Refresher {
             self.parts.events.send(&Event::ConnectionReauthorizationRequired(detail)).await;
         }
         Ok(())
+    }
+
+    async fn record_failure(
+        &self,
+        actor: &Actor,
+        connection: &Connection,
+        failure: RenewalFailure,
+    ) {
+        let (what, integration) = (What::RenewalFailed { failure }, &connection.integration);
+        let event = AuditEvent::of_connection(what, &connection.id, integration);
+        self.parts.audit.record(actor, &event).await;
     }
 
     /// Ends the lease of a connection whose tenant refuses the app, without asking Entra.
@@ -359,14 +380,16 @@ impl Consequence {
     }
 }
 
-/// The history entry for a failed renewal, unless the one before failed in the same way.
-fn worth_noting(connection: &Connection, release: &Release) -> Option<Happening> {
+/// A failed renewal as an entry of the history and as an event, unless the one before failed in the same way.
+fn worth_noting(connection: &Connection, release: &Release) -> Option<(Happening, RenewalFailure)> {
     match release {
         Release::ReauthorizationRequired { reason, .. } => {
-            Some(Happening::ReauthorizationRequired { reason: reason.clone() })
+            let happening = Happening::ReauthorizationRequired { reason: reason.clone() };
+            Some((happening, RenewalFailure::Ended(Ended::ReauthorizationRequired)))
         }
         Release::Failed { failure, .. } if connection.failure != Some(*failure) => {
-            Some(Happening::RenewalFailed { failure: *failure })
+            let happening = Happening::RenewalFailed { failure: *failure };
+            Some((happening, RenewalFailure::Retried(*failure)))
         }
         _ => None,
     }

@@ -37,6 +37,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::Error;
+use crate::audit::{Actor, Audit};
 use crate::client_credentials::ClientCredentials;
 use crate::connections::{
     Acquired, Connection, Connections, Happening, Lease, RefreshFailure, Release, Status,
@@ -74,6 +75,8 @@ pub struct Parts {
     pub metadata: MetadataCache,
     /// Receives the changes of a connection's status.
     pub events: Events,
+    /// Records failures.
+    pub audit: Audit,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// For leases, nonces and jitter.
@@ -184,12 +187,13 @@ impl Refresher {
         self.meter.take()
     }
 
-    /// A usable access token: the stored one, or a renewed one if that has expired.
+    /// A usable access token: the stored one, or a renewed one if that has expired. `actor` needs it.
     ///
     /// # Errors
     /// [`RefreshError`] when there is none before `deadline`.
     pub async fn access_token(
         &self,
+        actor: &Actor,
         connection: &Connection,
         integration: &Integration,
         deadline: Instant,
@@ -201,7 +205,7 @@ impl Refresher {
         if Cause::Expired.is_met_by(&sealed, connection, self.parts.clock.now()) {
             return Ok(self.open(owner, &sealed, false).await?);
         }
-        self.renew(connection.clone(), integration, Cause::Expired, deadline).await
+        self.renew(actor, connection.clone(), integration, Cause::Expired, deadline).await
     }
 
     /// Renews the tokens although they are fresh, because a caller asks for it.
@@ -210,6 +214,7 @@ impl Refresher {
     /// As [`Self::renew`].
     pub async fn renew_now(
         &self,
+        actor: &Actor,
         connection: &Connection,
         integration: &Integration,
         deadline: Instant,
@@ -217,7 +222,7 @@ impl Refresher {
         let owner = owner(connection, usable_grant(connection)?);
         let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
         let cause = Cause::Requested { version: sealed.version };
-        self.renew(connection.clone(), integration, cause, deadline).await
+        self.renew(actor, connection.clone(), integration, cause, deadline).await
     }
 
     /// Renews the tokens, or waits for another caller that does.
@@ -226,6 +231,7 @@ impl Refresher {
     /// [`RefreshError`] when there is no usable token before `deadline`.
     pub async fn renew(
         &self,
+        actor: &Actor,
         mut connection: Connection,
         integration: &Integration,
         cause: Cause,
@@ -246,7 +252,7 @@ impl Refresher {
             {
                 Acquired::Gone => return Err(RefreshError::Gone),
                 Acquired::Leased(lease, leased) => {
-                    match self.renew_leased(&lease, &leased, integration, &cause).await? {
+                    match self.renew_leased(actor, &lease, &leased, integration, &cause).await? {
                         Renewal::Token(token) => return Ok(token),
                         Renewal::Superseded => {}
                     }
@@ -313,6 +319,7 @@ impl Refresher {
     /// Steps 2 to 5, under the lease.
     async fn renew_leased(
         &self,
+        actor: &Actor,
         lease: &Lease,
         connection: &Connection,
         integration: &Integration,
@@ -337,7 +344,7 @@ impl Refresher {
             }
             TenantTurn::Lost(reason) => {
                 let (release, error) = failure::lost(reason);
-                self.end(lease, connection, &release, now).await?;
+                self.end(actor, lease, connection, &release, now).await?;
                 return Err(error);
             }
         }
@@ -352,7 +359,8 @@ impl Refresher {
                 if failure.blames_the_grant() && self.is_superseded(owner, &sealed).await? {
                     return Ok(Renewal::Superseded);
                 }
-                return Err(self.give_up(lease, connection, integration, cause, failure).await?);
+                let given_up = self.give_up(actor, lease, connection, integration, cause, failure);
+                return Err(given_up.await?);
             }
         };
         let lifetime = Lifetime::of(&tokens);

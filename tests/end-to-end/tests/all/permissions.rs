@@ -300,7 +300,7 @@ fn every_role_can_be_bounded() {
 }
 
 /// Returns an SDK configuration for calls to the embedded services as a function.
-fn as_function(world: &World, function: &str) -> SdkConfig {
+pub fn as_function(world: &World, function: &str) -> SdkConfig {
     let variables = world.stack.aws().variables();
     let (_, url) = variables.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
     let credentials = Credentials::new(function, "local", None, None, "test");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use edge::config::{Config, FromVariables as _};
+use edge::metrics::AUDIT_LOST;
 use edge::problem::{Code, Problem};
 use edge::routes::ROUTES;
 use edge::serve::CHALLENGE;
@@ -69,7 +70,8 @@ fn every_alarm_uses_an_existing_metric() {
         *seen.entry(namespace).or_default() += 1;
         let known: &[&str] = match (namespace, dimensions.as_slice()) {
             ("AWS::StackName", []) => {
-                assert!(filters.contains(name), "{id}: {name}");
+                let is_written = name == AUDIT_LOST && documented.iter().any(|known| known == name);
+                assert!(is_written || filters.contains(name), "{id}: {name}");
                 continue;
             }
             ("AWS::StackName", [("role", role)]) => {

@@ -3,9 +3,11 @@
 use edge::routes::Operation;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
+use vault::audit::Entry;
 use vault::connections::Status as ConnectionStatus;
-use vault::ids::{IntegrationId, UserId};
+use vault::ids::{ApiKeyId, ConnectionId, IntegrationId, UserId};
 
+use crate::api::audit;
 use crate::api::connections::LARGEST_PAGE;
 use crate::api::wire;
 
@@ -126,6 +128,7 @@ pub(super) fn describe(operation: Operation) -> Described {
             ],
             ..other_answer("default", "The answer of Azure DevOps, as it came")
         },
+        Operation::ReadAudit => audit_trail(),
         Operation::GetService | Operation::PauseService | Operation::ResumeService => {
             json_answer("200", "The service", schema::<wire::ServiceView>)
         }
@@ -143,6 +146,25 @@ pub(super) fn describe(operation: Operation) -> Described {
     }
 }
 
+/// The page of `GET /audit`.
+fn audit_trail() -> Described {
+    Described {
+        query: &[
+            ("since", false, time),
+            ("until", false, time),
+            ("connection", false, schema::<ConnectionId>),
+            ("key", false, schema::<ApiKeyId>),
+            ("cursor", false, text),
+            ("limit", false, page_size_of_audit),
+        ],
+        ..json_answer(
+            "200",
+            "One page: an AuditEntry a line; the header Link leads to the next page",
+            schema::<Entry>,
+        )
+    }
+}
+
 pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     generator.subschema_for::<T>().to_value()
 }
@@ -153,6 +175,14 @@ pub(super) fn text(_: &mut SchemaGenerator) -> Value {
 
 fn page_size(_: &mut SchemaGenerator) -> Value {
     json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE})
+}
+
+fn page_size_of_audit(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": audit::LARGEST_PAGE})
+}
+
+fn time(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "string", "format": "date-time"})
 }
 
 fn any_object(_: &mut SchemaGenerator) -> Value {

@@ -1,7 +1,7 @@
 //! Responses: an operation's own answers, problems, and refusals of API Gateway.
 
 use edge::problem::Code;
-use edge::routes::Route;
+use edge::routes::{Operation, Route};
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,12 @@ pub(super) fn responses(
     for (status, description, schema) in answers {
         let mut response = json!({"description": description});
         if let Some(schema) = schema {
-            response["content"] = json!({"application/json": {"schema": schema(generator)}});
+            // The schema of lines is that of one line.
+            let media_type = match route.operation {
+                Operation::ReadAudit => "application/x-ndjson",
+                _ => "application/json",
+            };
+            response["content"] = json!({media_type: {"schema": schema(generator)}});
         }
         responses.insert((*status).to_owned(), response);
     }
