@@ -50,6 +50,7 @@ test('Every control of the portal is reached by Tab, with a visible focus', () =
       [`/portal/integrations/${integration}/delete`, `Delete ${integration}`, 'Delete an integration'],
       [`/portal/connections?integration=${integration}`, 'Connections', 'Connections, filtered'],
       ['/portal/api-keys', 'API keys'],
+      ['/portal/audit', 'Audit'],
       ['/portal/health', 'Health'],
     ]) {
       await operator.open(address, heading, name);

@@ -63,6 +63,7 @@ for (const look of looks) {
         `/portal/integrations/${integration}/edit`,
         `/portal/integrations/${integration}/delete`,
         '/portal/api-keys',
+        '/portal/audit',
       ]);
       assert.ok(found.size >= 8, [...found.keys()].join(' '));
       for (const [action, fields] of found) {

@@ -87,7 +87,7 @@ for (const look of [phone, desktop]) {
         await send(operator.page, 'Create connect link');
         await operator.arrive('Connect link');
       }
-      for (const address of ['/', '/portal/connections', '/portal/api-keys', '/portal/health']) {
+      for (const address of ['/', '/portal/connections', '/portal/api-keys', '/portal/audit', '/portal/health']) {
         await operator.page.goto(address);
         await assertInert(operator);
       }
@@ -153,7 +153,7 @@ test('Markup in an address is not shown, or shown as text', () =>
       'code', 'session', 'connection_id', 'confirmation', 'admin_consent', 'tenant', 'q',
     ];
     const places = ['/', '/portal/sign-in', '/portal/integrations', '/portal/integrations/new', '/portal/connections',
-      '/portal/connected', '/portal/api-keys', '/portal/health', '/authorize', '/integration-callback', '/nowhere'];
+      '/portal/connected', '/portal/api-keys', '/portal/audit', '/portal/health', '/authorize', '/integration-callback', '/nowhere'];
     const walk = async (texts) => {
       for (const text of texts) {
         const value = encodeURIComponent(text);

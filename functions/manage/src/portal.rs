@@ -10,6 +10,7 @@
 //! page that needs one calls the proxy as an application does. Users' pages are in `edge::page`.
 
 mod api_keys;
+mod audit;
 mod call_rules;
 mod calls;
 mod chart;
@@ -102,6 +103,7 @@ async fn page(visit: &Visit<'_>, segments: &[&str]) -> HttpResult {
         ["connections", id, "disconnect"] => connections::disconnect_page(visit, id).await,
         ["api-keys"] => api_keys::page(visit).await,
         ["api-keys", id, "revoke"] => api_keys::revoke_page(visit, id).await,
+        ["audit"] => audit::page(visit).await,
         ["health"] => health::page(visit).await,
         ["service", "pause"] => overview::stop_page(visit),
         // An address that a form was sent to, opened again: on to the form's page.

@@ -117,7 +117,7 @@ async fn create_from(visit: &Visit<'_>, entered: &Entered) -> Result<NewApiKey, 
     let request = ApiKeyRequest {
         name: entered.name.clone(),
         role: role.ok_or_else(|| Problem::field("role", "operator or application"))?,
-        integration: form::integration(&entered.integration)?,
+        integration: form::id("integration", &entered.integration)?,
         expires_at: expires_at.map_err(|expected| Problem::field("expires_at", expected))?,
     };
     visit.operations.api_keys.create(request, visit.log).await

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use url::form_urlencoded;
 use vault::connections::{Connection, Status};
 
+use super::audit;
 use super::form::{self, Refusal, status_with};
 use super::frame::{Frame, Notice, Question, Section, ask, go_on, shown};
 use super::shown::{self as words, Tag, When};
@@ -76,6 +77,7 @@ struct ConnectionPage {
     row: Row,
     plans: Vec<(When, &'static str)>,
     history: Vec<(When, String)>,
+    audit: Vec<audit::Row>,
     refusal: Option<Refusal>,
 }
 
@@ -128,6 +130,7 @@ pub(super) async fn show(
     refusal: Option<Refusal>,
 ) -> HttpResult {
     let history = visit.operations.connections.history(&connection).await?;
+    let audit = audit::latest(visit, &connection.id).await?;
     let now = visit.now();
     shown(
         status_with(refusal.as_ref()),
@@ -138,6 +141,7 @@ pub(super) async fn show(
                 .iter()
                 .map(|entry| (When::new(entry.at, now), words::happening(&entry.what)))
                 .collect(),
+            audit,
             row: Row::of(connection, now),
             refusal,
         },
@@ -187,7 +191,7 @@ impl Filter {
 
     fn parsed(&self) -> Result<ListFilter, Problem> {
         Ok(ListFilter {
-            integration: form::integration(&self.integration)?,
+            integration: form::id("integration", &self.integration)?,
             user: match self.user.as_str() {
                 "" => ListedUser::Any,
                 prefix => ListedUser::StartingWith(prefix.to_owned()),

@@ -1,5 +1,7 @@
 //! A form as a browser sends it, and the refusal that a page shows beside it.
 
+use std::str::FromStr;
+
 use edge::gateway::Request;
 use edge::parameters::JSON_LIMIT;
 use edge::problem::{Code, FieldError, Problem};
@@ -10,7 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use url::form_urlencoded;
-use vault::ids::{IntegrationId, InvalidId};
+use vault::ids::InvalidId;
 use zeroize::Zeroize as _;
 
 /// Fields that hold credentials.
@@ -122,14 +124,17 @@ pub(super) fn day(text: &str) -> Result<Option<Timestamp>, &'static str> {
     zoned.map(|zoned| Some(zoned.timestamp())).map_err(|_| "a day, such as 2027-05-01")
 }
 
-/// Parses an integration's id, or `None` if the text is empty.
+/// Parses the id in a field, or `None` if the text is empty.
 ///
 /// # Errors
-/// [`Code::InvalidRequest`] naming the field `integration`.
-pub(super) fn integration(text: &str) -> Result<Option<IntegrationId>, Problem> {
+/// [`Code::InvalidRequest`] naming the field.
+pub(super) fn id<T: FromStr<Err = InvalidId>>(
+    field: &str,
+    text: &str,
+) -> Result<Option<T>, Problem> {
     let chosen = Some(text).filter(|text| !text.is_empty());
     let id = chosen.map(str::parse).transpose();
-    id.map_err(|error: InvalidId| Problem::field("integration", error.to_string()))
+    id.map_err(|error: InvalidId| Problem::field(field, error.to_string()))
 }
 
 /// A refusal as a page shows it.

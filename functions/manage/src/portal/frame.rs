@@ -23,15 +23,17 @@ pub(super) enum Section {
     Integrations,
     Connections,
     ApiKeys,
+    Audit,
     Health,
 }
 
 impl Section {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Overview, "/", "Overview"),
         (Self::Integrations, "/portal/integrations", "Integrations"),
         (Self::Connections, "/portal/connections", "Connections"),
         (Self::ApiKeys, "/portal/api-keys", "API keys"),
+        (Self::Audit, "/portal/audit", "Audit"),
         (Self::Health, "/portal/health", "Health"),
     ];
 }
@@ -56,7 +58,7 @@ impl Frame {
     }
 
     /// Returns address and text of each part, and whether this page belongs to it.
-    pub(super) fn sections(&self) -> [(&'static str, &'static str, bool); 5] {
+    pub(super) fn sections(&self) -> [(&'static str, &'static str, bool); 6] {
         Section::ALL.map(|(section, href, text)| (href, text, section == self.section))
     }
 }

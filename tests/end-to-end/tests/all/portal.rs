@@ -1,6 +1,7 @@
 //! The portal without scripts. (Tests that need a real browser are in `tests/browser`.)
 
 mod api_keys;
+mod audit;
 mod connections;
 mod integrations;
 mod kept;
