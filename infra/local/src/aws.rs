@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -27,6 +27,9 @@ use crate::{StartError, tables};
 /// The largest request that an SDK sends to one of the services, in bytes.
 const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
 
+/// Takes a request to one of the services: its `X-Amz-Target`, and its body.
+pub type Observer = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
+
 /// The embedded services.
 pub struct Aws {
     /// DynamoDB, for tests that read or change the tables.
@@ -41,6 +44,7 @@ pub struct Aws {
     pub queue_url: String,
     /// STS, for tests that change its behaviour.
     pub sts: Arc<Sts>,
+    observer: Arc<OnceLock<Observer>>,
     variables: Vec<(String, String)>,
     administrator: String,
     dynamodb_stops: Arc<Notify>,
@@ -66,13 +70,14 @@ impl Aws {
         let (dynamodb_url, dynamodb_server) =
             start_dynamodb(&template, Arc::clone(&dynamodb_stops)).await?;
         let sts = Arc::<Sts>::default();
+        let observer = Arc::<OnceLock<Observer>>::default();
         let administrator = Uuid::new_v4().simple().to_string();
         let access = Access {
             permissions: Permissions::of(&template)?,
             administrator: administrator.clone(),
         };
         let (services_url, services_server) =
-            start_services(&dynamodb_url, access, Arc::clone(&sts)).await?;
+            start_services(&dynamodb_url, access, Arc::clone(&sts), Arc::clone(&observer)).await?;
         // Two variables, so that a test can put a server of its own between the functions and DynamoDB alone.
         let variables = [
             ("AWS_ENDPOINT_URL", services_url.as_str()),
@@ -100,6 +105,7 @@ impl Aws {
             sqs,
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             sts,
+            observer,
             administrator,
             dynamodb_stops,
             servers: [dynamodb_server, services_server],
@@ -114,6 +120,11 @@ impl Aws {
             .await
             .map_err(|e| StartError::aws("CreateSecret", &e))?;
         Ok(aws)
+    }
+
+    /// Shows every later request to an observer. Only the first observer counts.
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.observer.set(observer);
     }
 
     /// Stops DynamoDB; connections to it fail from then on.
@@ -219,6 +230,7 @@ struct Services {
     eventbridge: winterbaume_eventbridge::EventBridgeService,
     sts: Arc<Sts>,
     access: Access,
+    observer: Arc<OnceLock<Observer>>,
 }
 
 impl Services {
@@ -248,6 +260,7 @@ async fn start_services(
     dynamodb_url: &str,
     access: Access,
     sts: Arc<Sts>,
+    observer: Arc<OnceLock<Observer>>,
 ) -> Result<(String, JoinHandle<()>), StartError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -260,6 +273,7 @@ async fn start_services(
         eventbridge: winterbaume_eventbridge::EventBridgeService::new(),
         sts,
         access,
+        observer,
     });
     let app = Router::new().fallback(serve).with_state(services);
     Ok((url, front::serve(app, listener, "embedded AWS services")))
@@ -272,6 +286,9 @@ async fn serve(State(services): State<Arc<Services>>, request: Request) -> Respo
     let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
         return refused(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
     };
+    if let Some(observe) = services.observer.get() {
+        observe(&target, &body);
+    }
     let caller = access_key_id(&parts.headers).unwrap_or_default();
     if target.is_empty() {
         let permissions = &services.access.permissions;

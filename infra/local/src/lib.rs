@@ -44,7 +44,7 @@ pub mod tables;
 pub mod template;
 mod throttle;
 
-pub use aws::Aws;
+pub use aws::{Aws, Observer};
 pub use binaries::Binaries;
 pub use error::StartError;
 pub use event::InvalidTexts;

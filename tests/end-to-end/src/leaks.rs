@@ -1,15 +1,24 @@
-//! A watch on all answers and log lines of the service: they may contain no token, code or secret.
+//! A watch on all answers and log lines of the service, and on everything that it stores, queues and publishes in AWS: they
+//! may contain no token, code or secret.
 
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use emulators::{MARKER, MARKER_DECODED};
+use serde_json::Value;
 
 use crate::Answer;
 
-/// The log lines so far and the secrets that they must not contain.
+/// The service whose requests carry client secrets as they are.
+const KEEPS_SECRETS: &str = "secretsmanager";
+
+/// The log lines and the requests to AWS so far, and the secrets that they must not contain.
 #[derive(Clone, Default)]
 pub(crate) struct Watch {
     log: Arc<Mutex<Vec<String>>>,
+    /// Items of tables, messages of queues, events.
+    sent_to_aws: Arc<Mutex<Vec<String>>>,
     secrets: Arc<Mutex<Vec<String>>>,
 }
 
@@ -17,6 +26,13 @@ impl Watch {
     /// Adds a line of a function's output.
     pub(crate) fn logged(&self, function: &str, line: &str) {
         self.log.lock().unwrap().push(format!("{function}: {line}"));
+    }
+
+    /// Adds a request of a function to AWS.
+    pub(crate) fn sent_to_aws(&self, target: &str, body: &[u8]) {
+        if !target.starts_with(KEEPS_SECRETS) {
+            self.sent_to_aws.lock().unwrap().push(format!("{target}: {}", readable(body)));
+        }
     }
 
     /// Adds a secret that one answer may contain and the log must not: a session, a state, a key.
@@ -37,21 +53,44 @@ impl Watch {
         self.log.lock().unwrap().clone()
     }
 
-    /// Checks all log lines at the end.
+    /// Checks all log lines and all requests to AWS at the end.
     pub(crate) fn check(&self) {
-        let (log, secrets) = (self.log.lock().unwrap(), self.secrets.lock().unwrap());
+        let log = self.log.lock().unwrap();
+        self.assert_without_secrets("a log line", &log);
+        self.assert_without_secrets("a request to AWS", &self.sent_to_aws.lock().unwrap());
         for line in log.iter() {
-            for marker in [MARKER, MARKER_DECODED] {
-                assert!(!line.contains(marker), "a log line leaks a token, code or secret: {line}");
-            }
-            for secret in secrets.iter() {
-                assert!(
-                    !line.contains(secret.as_str()),
-                    "a log line leaks a secret of ours: {line}"
-                );
-            }
             assert!(!line.contains("panicked"), "a function panicked: {line}");
             assert!(!line.contains("event could not be sent"), "an event was lost: {line}");
         }
+    }
+    fn assert_without_secrets(&self, of: &str, texts: &[String]) {
+        let secrets = self.secrets.lock().unwrap();
+        let secrets = secrets.iter().map(String::as_str).chain([MARKER, MARKER_DECODED]);
+        for secret in secrets {
+            let leak = texts.iter().find(|text| text.contains(secret));
+            assert_eq!(leak, None, "{of} leaks {secret}, a token, code or secret");
+        }
+    }
+}
+
+/// The body of a request, with what its binary values contain: their base64 would hide a secret.
+fn readable(body: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    let value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    add_decoded(&value, &mut text);
+    text
+}
+
+fn add_decoded(value: &Value, text: &mut String) {
+    match value {
+        Value::String(encoded) => {
+            if let Ok(bytes) = STANDARD.decode(encoded) {
+                text.push('\n');
+                text.push_str(&String::from_utf8_lossy(&bytes));
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| add_decoded(value, text)),
+        Value::Object(members) => members.values().for_each(|value| add_decoded(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

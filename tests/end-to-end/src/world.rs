@@ -134,6 +134,8 @@ impl World {
         })
         .await
         .expect("the service starts");
+        let sink = watch.clone();
+        stack.aws().observe(Box::new(move |target, body| sink.sent_to_aws(target, body)));
         lead(&stack);
         let http =
             reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
