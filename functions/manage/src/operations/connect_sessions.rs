@@ -15,14 +15,13 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
 use vault::ids::{IntegrationId, UserId};
-use vault::integrations::{Confirmation, Integration, Integrations, Organizations, Status, Users};
+use vault::integrations::{
+    Confirmation, Integration, Integrations, Organizations, Status, Users, return_address,
+};
 use vault::service::Service;
 use vault::sessions::{ConnectSession, Sessions};
 
 use super::visible::visible_integration;
-
-/// Longest return address, in bytes: it travels through a query string later.
-const LONGEST_RETURN_TO: usize = 2048;
 
 /// Creates connect sessions.
 pub(crate) struct ConnectSessionOperations {
@@ -194,9 +193,8 @@ fn organization(
     }
 }
 
-/// Returns the return address, if its origin is exactly one of the integration's (RFC 9700 section 4.11).
+/// Returns the return address, if its origin is exactly one of the integration's.
 fn return_to(integration: &Integration, given: Option<String>) -> Result<Option<Url>, Problem> {
-    let refused = || Problem::new(Code::ReturnToNotAllowed);
     let Some(text) = given else {
         return match integration.settings.confirmation {
             Confirmation::None => Ok(None),
@@ -206,13 +204,8 @@ fn return_to(integration: &Integration, given: Option<String>) -> Result<Option<
             )),
         };
     };
-    // Refuses characters that the WHATWG parser drops or rewrites, so that every reader sees the same address.
-    let ambiguous = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
-    if text.len() > LONGEST_RETURN_TO || text.contains(ambiguous) || !text.contains("://") {
-        return Err(refused());
-    }
-    let url = Url::parse(&text).map_err(|_| refused())?;
-    if integration.settings.allows_return_to(&url) { Ok(Some(url)) } else { Err(refused()) }
+    let address = return_address(&integration.settings.allowed_return_origins, &text);
+    address.map(Some).ok_or_else(|| Problem::new(Code::ReturnToNotAllowed))
 }
 
 fn login_hint(given: Option<String>) -> Result<Option<String>, Problem> {

@@ -27,7 +27,7 @@ mod tenants;
 
 pub use branding::{AccentColor, BrandName, Branding, InvalidBrandName, InvalidColor, TextColor};
 pub use organizations::{InvalidOrganizations, Organizations};
-pub use return_origin::{InvalidOrigin, ReturnOrigin};
+pub use return_origin::{InvalidOrigin, ReturnOrigin, return_address};
 pub use settings::{
     Confirmation, InvalidScopes, InvalidTenant, Scopes, Settings, TenantSetting, Users,
 };

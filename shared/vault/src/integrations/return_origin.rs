@@ -1,8 +1,11 @@
-//! Origins of an application to which browsers may be sent.
+//! Origins of an application to which browsers may be sent, and the addresses under them.
 
 use ground::http::is_trustworthy;
 use serde::{Deserialize, Serialize};
 use url::{Origin, Url};
+
+/// Longest return address, in bytes: it travels through a query string later.
+const LONGEST_ADDRESS: usize = 2048;
 
 /// An origin of the application, compared exactly after WHATWG parsing (RFC 9700 section 4.11).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,18 @@ impl ReturnOrigin {
             && url.password().is_none()
             && url.origin() == self.0
     }
+}
+
+/// Returns the address that a text names, or `None` if its origin is none of these (RFC 9700 section 4.11) or readers could
+/// take it for different addresses.
+pub fn return_address(origins: &[ReturnOrigin], text: &str) -> Option<Url> {
+    // Characters that the WHATWG parser drops or rewrites; without `://` it invents a host.
+    let is_rewritten = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
+    if text.len() > LONGEST_ADDRESS || text.contains(is_rewritten) || !text.contains("://") {
+        return None;
+    }
+    let url = Url::parse(text).ok()?;
+    origins.iter().any(|origin| origin.covers(&url)).then_some(url)
 }
 
 impl TryFrom<String> for ReturnOrigin {
@@ -78,6 +93,31 @@ mod tests {
             "blob:https://app.example/x",
         ] {
             assert!(!app.covers(&Url::parse(bad).unwrap()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_return_address_is_one_that_every_reader_reads_alike() {
+        let origins = ["https://app.example", "http://localhost:8083"].map(|o| origin(o).unwrap());
+        for good in
+            ["https://app.example/back?x=1#y", "http://localhost:8083", "HTTPS://App.example"]
+        {
+            assert_eq!(return_address(&origins, good), Url::parse(good).ok(), "{good}");
+        }
+        let long = format!("https://app.example/{}", "a".repeat(2048));
+        for bad in [
+            "https:app.example",
+            "https:\\\\app.example",
+            "https://app.example\\@evil.example",
+            "https://app.example/a b",
+            "https://app.example/\n",
+            " https://app.example",
+            "https://evil.example/",
+            "//app.example",
+            &long,
+            "",
+        ] {
+            assert_eq!(return_address(&origins, bad), None, "{bad}");
         }
     }
 
