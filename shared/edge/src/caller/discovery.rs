@@ -56,12 +56,12 @@ struct Document {
 }
 
 impl Discovery {
-    /// `http` must not follow redirects.
-    pub(super) fn new(http: reqwest::Client, issuer: String, clock: Arc<dyn Clock>) -> Self {
+    /// `transport` must not follow redirects.
+    pub(super) fn new(transport: Transport, issuer: String, clock: Arc<dyn Clock>) -> Self {
         let found = Remembered::new(Arc::clone(&clock), FRESH_FOR)
             .or_stale(SignedDuration::MAX, SignedDuration::ZERO);
         let failed = Remembered::new(clock, PAUSE);
-        Self { transport: http.into(), issuer, found, failed }
+        Self { transport, issuer, found, failed }
     }
 
     /// Returns the address of the issuer's key set.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use entra::jwks::{KeyCache, MOST_KEYS_TRIED, SigningKey};
 use ground::clock::Clock;
+use ground::transport::Transport;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -85,9 +86,11 @@ pub(super) fn looks_like_one(secret: &SecretString) -> bool {
 impl JwtVerifier {
     /// Keys are read when the first token comes. `http` must not follow redirects.
     #[must_use]
-    pub fn new(config: JwtConfig, http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
-        let discovery = Discovery::new(http.clone(), config.issuer.clone(), Arc::clone(&clock));
-        let keys = KeyCache::new(http, Arc::clone(&clock));
+    pub fn new(config: JwtConfig, http: impl Into<Transport>, clock: Arc<dyn Clock>) -> Self {
+        let transport = http.into();
+        let discovery =
+            Discovery::new(transport.clone(), config.issuer.clone(), Arc::clone(&clock));
+        let keys = KeyCache::new(transport, Arc::clone(&clock));
         Self { config, discovery, keys, clock }
     }
 
