@@ -160,6 +160,10 @@ const PATH: &AsciiSet =
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`');
 
 fn uri(path: &str, query: &str) -> Result<Uri, UnusableEvent> {
+    // `http` makes a slash of an empty path before a query.
+    if !path.starts_with('/') {
+        return Err(UnusableEvent::Address);
+    }
     let mut text = utf8_percent_encode(path, PATH).to_string();
     if !query.is_empty() {
         text.push('?');
@@ -167,10 +171,7 @@ fn uri(path: &str, query: &str) -> Result<Uri, UnusableEvent> {
     }
     // Only the path form: `//host/path` must not turn into an authority.
     let uri = http::uri::PathAndQuery::try_from(text).map_err(|_| UnusableEvent::Address)?;
-    if !uri.path().starts_with('/') {
-        return Err(UnusableEvent::Address);
-    }
-    Ok(Uri::from(uri))
+    Ok(uri.into())
 }
 
 /// Whether U+FFFD has replaced bytes that are not UTF-8, which changes the length of a text. A text that was sent with this
@@ -336,7 +337,9 @@ mod tests {
         let mut no_base64 = event("/", "");
         no_base64.body = Some("%".to_owned());
         assert_eq!(no_base64.into_request().unwrap_err(), UnusableEvent::Body);
-        assert_eq!(event("relative", "").into_request().unwrap_err(), UnusableEvent::Address);
+        for (path, query) in [("relative", ""), ("", ""), ("", "a=1"), ("?", "a=1"), ("*", "")] {
+            assert_eq!(event(path, query).into_request().unwrap_err(), UnusableEvent::Address);
+        }
         let long = format!("/{}", "a".repeat(70_000));
         assert_eq!(event(&long, "").into_request().unwrap_err(), UnusableEvent::Address);
     }
