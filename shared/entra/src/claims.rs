@@ -47,9 +47,13 @@ pub fn challenge(www_authenticate: &str) -> Option<String> {
 
 fn claims(encoded: &str) -> Option<String> {
     let standard = encoded.trim().trim_end_matches('=').replace('-', "+").replace('_', "/");
-    let json = String::from_utf8(BASE64.decode(standard).ok()?).ok()?;
-    let is_object = serde_json::from_str::<Map<String, Value>>(&json).is_ok();
-    (json.len() <= LONGEST && is_object).then_some(json)
+    usable(String::from_utf8(BASE64.decode(standard).ok()?).ok()?)
+}
+
+/// Returns claims that can be kept and sent to Entra: a JSON object of at most 4,096 bytes.
+pub(crate) fn usable(claims: String) -> Option<String> {
+    let is_object = serde_json::from_str::<Map<String, Value>>(&claims).is_ok();
+    (claims.len() <= LONGEST && is_object).then_some(claims)
 }
 
 /// Returns the parameters of each challenge (RFC 9110 section 11.6.1), by names in lower case.

@@ -39,6 +39,8 @@ use ground::{retry_after, seconds};
 /// The time for one exchange: connect, send, wait, read. A lease lasts longer: 30 s.
 const DEADLINE: Duration = Duration::from_secs(8);
 const LARGEST_ANSWER: usize = 1_000_000;
+/// The longest error code or id in a refusal, in bytes; Entra's have less than 40.
+const LONGEST_CODE: usize = 128;
 /// U+FEFF in UTF-8, which some servers put before JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The lifetime of an access token whose answer names none: the shortest of Entra's own
@@ -153,7 +155,8 @@ impl TokenError {
             error: Some(body.error).filter(|error| !error.is_empty()),
             suberror: body.suberror,
             codes: body.error_codes,
-            claims: body.claims,
+            // They are kept for the next sign-in.
+            claims: body.claims.and_then(claims::usable),
             retry_after,
             correlation_id: body.correlation_id,
             trace_id: body.trace_id,
@@ -432,6 +435,12 @@ impl Members {
         Some(text).filter(|text| !text.trim().is_empty())
     }
 
+    /// Returns a short text of visible characters, as RFC 6749 section 5.2 has for errors: it is stored and shown.
+    fn code(&self, name: &str) -> Option<String> {
+        let is_visible = |byte| matches!(byte, b' '..=b'~');
+        self.text(name).filter(|text| text.len() <= LONGEST_CODE && text.bytes().all(is_visible))
+    }
+
     fn seconds(&self, name: &str) -> Option<Duration> {
         seconds::from_json(self.0.get(name)?)
     }
@@ -444,12 +453,12 @@ impl Members {
                 .extend(self.text("error_description").as_deref().map(aadsts).unwrap_or_default());
         }
         Some(ErrorBody {
-            error: self.text("error")?,
-            suberror: self.text("suberror"),
+            error: self.code("error")?,
+            suberror: self.code("suberror"),
             error_codes,
             claims: self.text("claims").or_else(|| self.object("claims")),
-            correlation_id: self.text("correlation_id"),
-            trace_id: self.text("trace_id"),
+            correlation_id: self.code("correlation_id"),
+            trace_id: self.code("trace_id"),
         })
     }
 

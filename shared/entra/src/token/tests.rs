@@ -175,6 +175,26 @@ async fn a_byte_order_mark_and_an_empty_refresh_token_are_overlooked() {
 }
 
 #[tokio::test]
+async fn a_refusal_keeps_nothing_that_is_too_long_to_be_stored() {
+    let (server, client, metadata) = server().await;
+    let long = "x".repeat(129);
+    let claims = json!({"access_token": {"x": "x".repeat(4096)}}).to_string();
+    for (claims, suberror) in [(json!("no object"), "two\nlines"), (json!(claims), &long)] {
+        let body = json!({
+            "error": "invalid_grant", "suberror": suberror, "claims": claims, "trace_id": long, "correlation_id": "\u{e9}",
+        });
+        server.reply("/token", 400, body.to_string());
+        let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::ReauthorizationRequired);
+        let kept = [error.suberror, error.claims, error.trace_id, error.correlation_id];
+        assert_eq!(kept, [const { None }; 4], "{body}");
+    }
+    server.reply("/token", 400, json!({"error": long}).to_string());
+    let error = refresh(&client, &metadata, &secret_credential(), None).await.unwrap_err();
+    assert_eq!((error.class, error.error), (ErrorClass::Transient, None));
+}
+
+#[tokio::test]
 async fn optional_members_of_a_refusal_are_read_in_any_spelling() {
     let (server, client, metadata) = server().await;
     for (members, codes) in [
