@@ -1,8 +1,7 @@
 //! A second opinion on `devops::address`, from the `url` crate and from the requests of the HTTP client.
 //!
 //! It shares nothing with the parser that it judges: it has its own list of hosts and its own decoding, works on the whole
-//! path instead of its segments, and expects exactly one outcome for every input. The fuzz target `address` and the test that replays its corpus both call
-//! [`judge`].
+//! path instead of its segments, and expects exactly one outcome for every input.
 
 use std::sync::OnceLock;
 
@@ -14,8 +13,6 @@ use devops::rewrite::is_discovery;
 use http::Method;
 use url::{Host, Url};
 
-/// Separates host, path and query in an input.
-pub const SEPARATOR: char = '\u{1e}';
 /// The organizations of the calling connection.
 const ALLOWED: [&str; 2] = ["mycompany", "my-other"];
 /// The labels before `.dev.azure.com`.
@@ -38,7 +35,7 @@ const STOPS: &str = ".\u{2024}\u{2025}\u{2026}\u{3002}\u{fe19}\u{fe30}\u{fe52}\u
 /// addresses, or sends another address than the authorized one. Returns whether the address was authorized.
 pub fn judge(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else { return false };
-    let mut parts = text.splitn(3, SEPARATOR);
+    let mut parts = text.splitn(3, crate::SEPARATOR);
     let (host, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let query = parts.next();
     let allowed: Vec<OrganizationName> = ALLOWED.iter().map(|name| name.parse().unwrap()).collect();
