@@ -1,11 +1,12 @@
 //! A worker dies or is overtaken at every step of the refresh protocol: before and after each request
 //! that it sends to DynamoDB, KMS, Secrets Manager and Entra.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::{Fault, FaultHandle};
-use end_to_end::{Caller, PROJECTS, World};
+use end_to_end::{Caller, PROJECTS, World, at_every_step};
 use local::names;
 use reqwest::Method;
 use tap::{Stop, Tap, When};
@@ -203,4 +204,30 @@ async fn a_refresh_that_began_before_a_reconnect_never_writes_after_it_at_any_st
         assert_eq!(world.connection(&connection).await, anew.1, "{step:?}");
         world.proxied(&connection, PROJECTS).await.expect(200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disconnection_killed_at_any_step_deletes_all_or_nothing() {
+    let (world, [tap, _others]) = World::tapped().await;
+    let connection = Mutex::new(world.connect("ada", "ada").await);
+    let steps = at_every_step(
+        &tap,
+        async || {
+            let path = format!("/connections/{}", connection.lock().unwrap());
+            world.ask(&Caller::Application, Method::DELETE, &path).await
+        },
+        async |step| {
+            world.stack.kill("manage").await;
+            step.cut();
+        },
+        async |_| {
+            let (connections, tokens) =
+                (world.items(names::CONNECTIONS).await, world.items(names::TOKENS).await);
+            assert_eq!(connections.is_empty(), tokens.is_empty(), "{connections:?} {tokens:?}");
+            let again = world.connect("ada", "ada").await;
+            *connection.lock().unwrap() = again;
+        },
+    )
+    .await;
+    assert!(steps >= 2, "{steps}");
 }
