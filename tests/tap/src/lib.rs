@@ -64,7 +64,8 @@ pub struct Counts {
     /// Read units consumed, as DynamoDB reports them.
     pub read_units: f64,
     /// Requests for the hourly tallies. They are in no other count and are never stopped, because a process writes its
-    /// tallies at times that have nothing to do with the current request.
+    /// tallies at times that have nothing to do with the current request. The same holds for places of connections under
+    /// the limit on long calls, which a slow machine makes of short ones; they are in no count at all.
     pub tallies: u64,
 }
 
@@ -159,7 +160,9 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     let operation = target.and_then(|target| target.rsplit_once('.')).map_or("?", |(_, name)| name);
     let operation = operation.to_owned();
     let of_dynamodb = target.is_some_and(|target| target.starts_with("DynamoDB"));
-    let is_tally = of_dynamodb && String::from_utf8_lossy(&body).contains("tally#");
+    let names = |item: &str| of_dynamodb && String::from_utf8_lossy(&body).contains(item);
+    let is_tally = names("tally#");
+    let is_counted = !is_tally && !names("limit#connection#");
     let (url, stop) = {
         let mut state = shared.state();
         if let Some((refused, containing)) = &state.refused
@@ -175,12 +178,12 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
             *times -= 1;
             return refusal(error);
         }
-        let stop = if is_tally {
-            state.counts.tallies += 1;
-            None
-        } else {
+        state.counts.tallies += u64::from(is_tally);
+        let stop = if is_counted {
             *state.counts.requests.entry(operation.clone()).or_default() += 1;
             state.stop.clone().filter(Stop::is_next)
+        } else {
+            None
         };
         (format!("{}{}", state.target, parts.uri), stop)
     };
@@ -197,9 +200,9 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     let Ok(answer) = sent else { return broken() };
     let (status, headers) = (answer.status(), answer.headers().clone());
     let Ok(body) = answer.bytes().await else { return broken() };
-    if of_dynamodb && status.is_success() && !is_tally {
+    if of_dynamodb && status.is_success() && is_counted {
         shared.state().counts.add(&operation, &body);
-    } else if !status.is_success() && !is_tally {
+    } else if !status.is_success() && is_counted {
         *shared.state().counts.refused.entry(operation).or_default() += 1;
     }
     if let Some(stop) = &stop
