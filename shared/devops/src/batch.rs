@@ -126,6 +126,12 @@ impl Written<'_> {
         let [organization] = &allowed[..] else {
             return Err(BatchError::Unreadable("is not within an organization"));
         };
+        // Readers of addresses trim them: ` /x` is `/x` to a server, and would be beside the batch to us.
+        if self.uri.trim() != self.uri {
+            return Err(BatchError::Unreadable(
+                "has a call whose address begins or ends with a blank",
+            ));
+        }
         let (path, query) = match self.uri.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (self.uri, None),
