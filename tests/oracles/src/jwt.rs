@@ -109,10 +109,11 @@ fn object(text: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(text).ok()
 }
 
-/// Returns whether a header has nothing but an algorithm and the key for it.
+/// Returns whether a header has nothing but an algorithm and the key for it, once.
 fn is_plain(header: &str) -> bool {
-    let plain = [json!({"alg": "RS256", "kid": "rsa"}), json!({"alg": "ES256", "kid": "ec"})];
-    object(header).is_some_and(|header| plain.contains(&Value::Object(header)))
+    [json!({"alg": "RS256", "kid": "rsa"}), json!({"alg": "ES256", "kid": "ec"})]
+        .iter()
+        .any(|plain| plain.to_string() == header)
 }
 
 /// Asserts what the header of an accepted token must have.
