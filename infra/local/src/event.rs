@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 use crate::routes::Matched;
 
-/// The treatment of a body whose type is a text and whose bytes are not UTF-8. No document settles it, and reports differ.
+/// The form of a body in the event if its media type is textual and its bytes are not UTF-8. AWS does not document it, and
+/// reports differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InvalidTexts {
     /// Passed on in base64.

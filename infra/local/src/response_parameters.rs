@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::StartError;
 use crate::template::{Template, name_of};
 
-/// The copy of a header that a function has not sent. No document settles it, and reports differ.
+/// The copy of a header that is absent from the function's answer. AWS does not document it, and reports differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AbsentSources {
     /// There is no copy.

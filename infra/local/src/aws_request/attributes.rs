@@ -14,7 +14,8 @@ const EXPRESSIONS: [&str; 5] = [
     "FilterExpression",
     "KeyConditionExpression",
 ];
-/// Parameters whose members are attributes; the last two are of requests without expressions.
+/// Members of a request that are objects with attributes as names. `AttributeUpdates` and `Expected` stand in place of
+/// expressions in older requests.
 const ITEMS: [&str; 4] = ["Key", "Item", "AttributeUpdates", "Expected"];
 /// Words of expressions, all of which DynamoDB reserves: an attribute of such a name needs a placeholder.
 const KEYWORDS: [&str; 9] = ["ADD", "AND", "BETWEEN", "DELETE", "IN", "NOT", "OR", "REMOVE", "SET"];
