@@ -122,7 +122,6 @@ export class AdoConnect extends Construct {
         name,
         publicUrl: this.gatewayUrl,
         ...throttle,
-        isExecuteApiClosed,
         accessLogRetentionDays: props.streamingAccessLog ? logRetentionDays : undefined,
       });
     }

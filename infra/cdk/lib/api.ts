@@ -25,8 +25,8 @@ export const ROUTES = {
 export type HttpFunction = (typeof ROUTES)[keyof typeof ROUTES][1];
 
 /**
- * Neither the path nor the query string: they contain names of people and projects, and possibly secrets. Every value is
- * quoted, because an absent one is a hyphen.
+ * The format has no path and no query string, because they contain names of people and projects, and possibly secrets. Every
+ * value is quoted, because API Gateway writes a hyphen for an absent one.
  */
 const ACCESS_LOG =
   '{"time":"$context.requestTime","request_id":"$context.requestId","source_ip":"$context.identity.sourceIp","route":"$context.routeKey","status":"$context.status","bytes":"$context.responseLength","milliseconds":"$context.responseLatency","integration_error":"$context.integrationErrorMessage"}';

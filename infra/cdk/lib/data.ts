@@ -54,7 +54,7 @@ export function makeData(scope: Construct, name: string, deletionProtectionEnabl
       },
     ],
   });
-  // Items are added, never changed: no role may update or delete one.
+  // No role may update or delete an item; functions only put new ones.
   const audit = new CfnTable(scope, 'AuditTable', {
     ...common,
     ...kept,

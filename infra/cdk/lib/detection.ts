@@ -34,8 +34,11 @@ export function makeDecryptFilters(
   // Lambda's session of a role has the function's name. An event of AWS itself has no `arn`.
   const isForeign = OPENING.flatMap((name) => {
     const [role, target] = [roles[name]?.role, functions[name]];
-    const session = `arn:${Aws.PARTITION}:sts::${Aws.ACCOUNT_ID}:assumed-role/${role?.ref}/${target?.functionName}`;
-    return target ? [`($.userIdentity.arn != "${session}")`] : [];
+    if (!role || !target) {
+      return [];
+    }
+    const session = `arn:${Aws.PARTITION}:sts::${Aws.ACCOUNT_ID}:assumed-role/${role.ref}/${target.functionName}`;
+    return [`($.userIdentity.arn != "${session}")`];
   });
   new CfnMetricFilter(scope, 'DecryptsFilter', {
     logGroupName: trail.logGroupName,

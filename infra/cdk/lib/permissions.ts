@@ -43,7 +43,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
   const updatesStatus = (...names: string[]) => updates('integration#*', 'status', 'probed_at', 'updated_at', ...names);
   const updatesTenants = updates('tenants#*', 'tenants', 'tenant_*');
   const checksIntegration = allow('dynamodb:ConditionCheckItem', integrations.attrArn, kinds('integration#*'));
-  const recordsEvents = allow(dynamodb('PutItem'), audit.attrArn);
+  const recordsAudit = allow(dynamodb('PutItem'), audit.attrArn);
   const proxy = [
     allow(
       dynamodb('GetItem', 'BatchGetItem'),
@@ -62,7 +62,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     readsCredentials,
     readsOperatorKey,
     sendsEvents,
-    recordsEvents,
+    recordsAudit,
   ];
   const make = (name: string, statements: Statement[]) => makeIdentity(scope, reach, name, statements);
   return {
@@ -79,11 +79,11 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       checksIntegration,
       allow(dynamodb('DeleteItem'), sessions.attrArn, kinds('session#*', 'state#*')),
       allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), connections.attrArn),
-      // A write may return the item that it replaces; nothing here reads one.
+      // This function reads no tokens, so a write must not return those that it replaces.
       allow(dynamodb('PutItem', 'DeleteItem'), tokens.attrArn, RETURNS_NOTHING),
       readsCredentials,
       sendsEvents,
-      recordsEvents,
+      recordsAudit,
     ]),
     Manage: make('Manage', [
       allow(
@@ -129,7 +129,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
         reach.queue.attrArn,
       ),
       allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], reach.deadLetters.attrArn),
-      recordsEvents,
+      recordsAudit,
     ]),
     ...(reach.rotates
       ? {
@@ -142,7 +142,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
               ),
               secrets,
             ),
-            recordsEvents,
+            recordsAudit,
           ]),
         }
       : {}),

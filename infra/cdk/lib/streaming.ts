@@ -73,7 +73,7 @@ const GATEWAY_RESPONSES: Readonly<Record<string, readonly [responseType: string,
   StreamingOtherFailure: ['DEFAULT_5XX', { ...SERVICE_UNAVAILABLE, status: undefined }],
 };
 
-/** Neither the path nor the query string, as in the HTTP API's access log. */
+/** The format has no path and no query string, as in the HTTP API's access log. */
 const ACCESS_LOG =
   '{"time":"$context.requestTime","request_id":"$context.requestId","source_ip":"$context.identity.sourceIp","route":"$context.httpMethod $context.resourcePath","status":"$context.status","bytes":"$context.responseLength","milliseconds":"$context.responseLatency","refusal":"$context.error.responseType"}';
 
@@ -96,7 +96,6 @@ export interface StreamingOptions {
   readonly publicUrl: string;
   readonly rate: number;
   readonly burst: number;
-  readonly isExecuteApiClosed: boolean;
   /** Absent without an access log. */
   readonly accessLogRetentionDays?: number;
 }
@@ -167,8 +166,9 @@ export function makeStreamingRoute(
     stageName: 'live',
     variables: {
       publicUrl: options.publicUrl,
-      // Nothing reads it. API Gateway opens or closes the API's own address when the stage changes next.
-      executeApiDisabled: String(options.isExecuteApiClosed),
+      // This variable changes the stage, because API Gateway opens or closes the API's own address only when the stage
+      // changes. Nothing reads the variable.
+      executeApiDisabled: String(api.disableExecuteApiEndpoint),
     },
     // A trace of API Gateway contains the path.
     tracingEnabled: false,

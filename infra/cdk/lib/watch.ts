@@ -279,7 +279,7 @@ function decrypts({ name: namespace, trail, logs }: Watched): Alarm[] {
     id: 'ForeignDecryptsAlarm',
     name: 'somebody else opens tokens',
     description:
-      'Something other than proxy and refresh opened a data key of tokens. Disable the KMS key and pause the service, then look at the event in CloudTrail.',
+      'Something other than proxy, streaming-proxy and refresh opened a data key of tokens. Disable the KMS key and pause the service, then look at the event in CloudTrail.',
     looksAt: { namespace, name: 'ForeignDecrypts', statistic: 'Sum' },
   };
   return [foreign, ...byFunction];

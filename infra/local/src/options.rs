@@ -39,8 +39,8 @@ pub(crate) struct Options {
     /// The period of the refresh schedule, such as 60s or 2m.
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub(crate) tick: Duration,
-    /// The most execution environments of all functions together. An environment starts when a call needs one, and a call
-    /// that finds all of them busy is refused, as on Lambda.
+    /// The most calls that all functions together handle at a time, each in an execution environment of its own.
+    /// Environments start on demand, and a call beyond these is refused, as on Lambda.
     #[arg(long, value_name = "NUMBER", default_value_t = 32)]
     pub(crate) environments: usize,
     /// An origin whose pages may call the gateway from browsers; may be repeated.

@@ -92,7 +92,7 @@ impl Statement {
                     "StringEquals" | "StringLike" | "ArnEquals" => {
                         found.len() == 1 && found.iter().all(fitting)
                     }
-                    // Both hold for a key that the request does not have.
+                    // These operators hold if the request does not have the key.
                     "ForAllValues:StringEquals"
                     | "ForAllValues:StringLike"
                     | "StringEqualsIfExists" => found.iter().all(fitting),

@@ -35,11 +35,12 @@ pub(crate) const SCHEDULE: &str = "ado-connect.schedule";
 pub(crate) const SWEEP: &str = "ado-connect.sweep";
 /// The time for which Lambda keeps an event of a schedule, as in the template.
 const EVENT_AGE: Duration = Duration::from_mins(5);
-/// The time for which a message that is being delivered is hidden from others, as in the template.
-const VISIBILITY: Duration = Duration::from_secs(90);
-/// The first and the longest wait of Lambda before it invokes a function again that had no free execution
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
-const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+/// Seconds for which a message that is being delivered is hidden from others, as in the template.
+const VISIBILITY_SECONDS: u16 = 90;
+/// Lambda's first wait before it invokes a function again that had no free execution; each further wait is twice as long
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>). Both deadlines here end before
+/// Lambda's longest wait, five minutes.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The period of the sweep.
 const DAY: Duration = Duration::from_hours(24);
 
@@ -76,7 +77,7 @@ impl Schedule {
                 .queue_url(&self.queue_url)
                 .max_number_of_messages(10)
                 .message_system_attribute_names(MessageSystemAttributeName::All)
-                .visibility_timeout(i32::try_from(VISIBILITY.as_secs()).unwrap_or(i32::MAX))
+                .visibility_timeout(VISIBILITY_SECONDS.into())
                 .send()
                 .await
                 .map_err(|e| e.to_string())?;
@@ -92,14 +93,15 @@ impl Schedule {
         }
     }
 
-    /// Invokes `refresh` again and again while it has no free execution. After `longest` the refusal is returned.
+    /// Invokes `refresh` again and again while it has no free execution. The refusal is
+    /// returned if the next wait would end after `longest`.
     async fn invoke_when_free(
         &self,
         event: Vec<u8>,
         longest: Duration,
     ) -> Result<Vec<u8>, InvokeError> {
         let deadline = Instant::now() + longest;
-        let (mut wait, longest_wait) = WAITS;
+        let mut wait = FIRST_WAIT;
         loop {
             let answered = self.refresh.invoke(event.clone()).await;
             let is_throttled = matches!(answered, Err(InvokeError::Throttled { .. }));
@@ -107,7 +109,7 @@ impl Schedule {
                 return answered;
             }
             tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(longest_wait);
+            wait *= 2;
         }
     }
 
@@ -123,8 +125,9 @@ impl Schedule {
             "awsRegion": "us-east-1",
         });
         let event = json!({"Records": [record]}).to_string().into_bytes();
-        let answer = match self.invoke_when_free(event, VISIBILITY).await {
-            // The message is in the queue again.
+        let visibility = Duration::from_secs(VISIBILITY_SECONDS.into());
+        let answer = match self.invoke_when_free(event, visibility).await {
+            // The message is visible again when its timeout ends.
             Err(InvokeError::Throttled { .. }) => return Ok(()),
             answered => answered.map_err(|e| e.to_string())?,
         };

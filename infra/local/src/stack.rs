@@ -68,7 +68,7 @@ pub struct StackOptions {
     pub devops: Upstream,
     /// The period of the refresh schedule; without one only [`Stack::tick`] runs it.
     pub tick: Option<Duration>,
-    /// Executions at a time of all functions: an account's quota. Reserved executions are a part of them.
+    /// The most executions at a time of all functions together, as an account's quota. Reserved executions are a part of it.
     pub environments: usize,
     /// Takes the functions' output.
     pub sink: Sink,

@@ -19,8 +19,7 @@ pub(crate) struct Throttle {
     interval: Duration,
     /// The time in which an empty bucket fills.
     capacity: Duration,
-    /// `None` before the first request.
-    full_at: Mutex<Option<Instant>>,
+    full_at: Mutex<Instant>,
 }
 
 impl Throttle {
@@ -58,16 +57,16 @@ impl Throttle {
     /// A full bucket of `burst` tokens, into which `rate` tokens flow a second.
     fn new(rate: f64, burst: f64) -> Self {
         let interval = Duration::from_secs_f64(1.0 / rate);
-        Self { interval, capacity: interval.mul_f64(burst), full_at: Mutex::new(None) }
+        Self { interval, capacity: interval.mul_f64(burst), full_at: Mutex::new(Instant::now()) }
     }
 
     /// Takes a token for a request. Returns whether there was one.
     pub(crate) fn admits(&self, now: Instant) -> bool {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let with_this = full_at.map_or(now, |full_at| full_at.max(now)) + self.interval;
+        let with_this = (*full_at).max(now) + self.interval;
         let is_admitted = with_this - now <= self.capacity;
         if is_admitted {
-            *full_at = Some(with_this);
+            *full_at = with_this;
         }
         is_admitted
     }

@@ -63,7 +63,7 @@ pub struct WorldOptions {
     pub parameters: Vec<(String, String)>,
     /// The HTTP API.
     pub gateway: GatewayOptions,
-    /// Most execution environments that are busy at a time, of all functions.
+    /// The most executions at a time of all functions together.
     pub environments: usize,
 }
 

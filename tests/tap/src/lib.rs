@@ -64,8 +64,9 @@ pub struct Counts {
     /// Read units consumed, as DynamoDB reports them.
     pub read_units: f64,
     /// Requests for the hourly tallies. They are in no other count and are never stopped, because a process writes its
-    /// tallies at times that have nothing to do with the current request. The same holds for places of connections under
-    /// the limit on long calls, which a slow machine makes of short ones; they are in no count at all.
+    /// tallies at times that have nothing to do with the current request. Places of connections
+    /// under the limit on long calls are in no count at all and never stopped either, because a slow machine makes long
+    /// calls of short ones.
     pub tallies: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The attributes that a request to DynamoDB names: the condition key `dynamodb:Attributes`.
 //!
-//! Source: "Using IAM policy conditions for fine-grained access control", DynamoDB developer guide: top-level attributes,
-//! wherever in the request one of them or an attribute in it is named, so also in a condition.
+//! Source: "Using IAM policy conditions for fine-grained access control", DynamoDB developer guide. Its values are the
+//! top-level attributes of all paths in the request, those in conditions included.
 
 use std::collections::BTreeSet;
 

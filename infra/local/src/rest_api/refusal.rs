@@ -90,8 +90,8 @@ impl Refusal {
         Self::new("INTEGRATION_FAILURE", StatusCode::GATEWAY_TIMEOUT, "Internal server error")
     }
 
-    /// Lambda has no free execution. Without a gateway response for `INTEGRATION_FAILURE` the status is 500, and with one
-    /// it is that of any failed integration, as somebody has seen
+    /// The refusal of a call for which Lambda has no free execution. Its status is 500, or that of the gateway response for
+    /// `INTEGRATION_FAILURE` if there is one, according to one report
     /// (<https://repost.aws/questions/QUL-z6rJbmR4meafB7MzYXxw>).
     pub(super) fn no_execution() -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
