@@ -82,9 +82,7 @@ impl Handout {
         let actor = &log.actor();
         let token = self.refresher.access_token(actor, &connection, &integration, deadline).await;
         let token = self.token(token, &connection, &integration, log)?;
-        let (what, id) = (What::TokenHandedOut, &connection.id);
-        let event = AuditEvent::of_connection(what, id, &connection.integration);
-        self.audit.record(actor, &event).await;
+        self.audit.record(actor, &AuditEvent::about(What::TokenHandedOut, &connection)).await;
         let body = json!({
             "access_token": token.bearer.secret().expose_secret(),
             "token_type": "Bearer",

@@ -134,12 +134,12 @@ impl Metrics {
                 .push(directive(&json!([["function", "route"], ["function"]]), &self.of_request));
         }
         let (of_service, of_function): (Vec<_>, Vec<_>) =
-            self.of_function.iter().cloned().partition(|metric| metric.name == AUDIT_LOST);
+            self.of_function.iter().partition(|metric| metric.name == AUDIT_LOST);
         if !of_function.is_empty() {
-            directives.push(directive(&json!([["function"]]), &of_function));
+            directives.push(directive(&json!([["function"]]), of_function));
         }
         if !of_service.is_empty() {
-            directives.push(directive(&json!([[]]), &of_service));
+            directives.push(directive(&json!([[]]), of_service));
         }
         let mut fields = Map::new();
         fields.insert("function".to_owned(), self.function.into());
@@ -157,9 +157,9 @@ impl Metrics {
     }
 }
 
-fn directive(dimensions: &Value, metrics: &[Metric]) -> Value {
+fn directive<'a>(dimensions: &Value, metrics: impl IntoIterator<Item = &'a Metric>) -> Value {
     let metrics: Vec<_> = metrics
-        .iter()
+        .into_iter()
         .map(|metric| json!({ "Name": metric.name, "Unit": metric.unit.as_str() }))
         .collect();
     let namespace = OWN_NAMESPACE.get().map_or(NAMESPACE, String::as_str);

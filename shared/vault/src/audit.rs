@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Items are only ever added: each has a key of its own and is put if there is none, no role may update or delete one, and
-//! DynamoDB's time to live removes them in the end. Copies, not an index: an index has one item for each item, and an
-//! operator's key that creates another key belongs to the trail of both.
+//! DynamoDB's time to live removes them in the end. There are copies instead of an index, because an
+//! entry can belong to two keys, such as an operator's key that creates another, and an index has one place for each item.
 
 mod entry;
 mod event;
@@ -39,11 +39,12 @@ use crate::ids::ApiKeyId;
 use crate::table::{Condition, Item, Transaction, Write, n, s, to_item, transact};
 
 const WHAT: &str = "audit entry";
-/// The time for one record. A request waits for it, so it is less than the SDK's own.
+/// The time limit for one record. A request waits for it, so it is shorter than the SDK's.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a process remembers that it recorded the use of a key. The day is a part of what it remembers.
 const A_DAY: SignedDuration = SignedDuration::from_hours(24);
-/// The least time between two records of refused sign-ins from one source by a process. Nobody has to be known to cause one.
+/// The least time between two records of refused sign-ins from one source by a process. Anybody
+/// can cause them, even without a key.
 const BETWEEN_REFUSALS: SignedDuration = SignedDuration::from_mins(1);
 
 /// Records events, and reads them. Clones share one count of lost records.
@@ -82,9 +83,7 @@ impl Audit {
 
     /// Records an event. A failure is logged and counted, and fails nothing else.
     pub async fn record(&self, actor: &Actor, event: &AuditEvent<'_>) {
-        let entry = self.entry(actor, event);
-        event.log(actor);
-        self.keep(&entry, None).await;
+        self.keep(actor, event, None).await;
     }
 
     /// Records that an actor's API key was used today, once a day for each key.
@@ -93,8 +92,7 @@ impl Audit {
         let today = entry::day(self.clock.now());
         let first = || async {
             let event = AuditEvent::of_key(What::ApiKeyUsed, key);
-            event.log(actor);
-            self.keep(&self.entry(actor, &event), Some(format!("use#{key}#{today}"))).await;
+            self.keep(actor, &event, Some(format!("use#{key}#{today}"))).await;
             // A failure is counted. Tried again at each call, it would slow down all of them.
             Ok::<(), AskError<Error>>(())
         };
@@ -115,12 +113,12 @@ impl Audit {
         self.lost.swap(0, Ordering::Relaxed)
     }
 
-    fn entry(&self, actor: &Actor, event: &AuditEvent<'_>) -> Entry {
-        Entry::new(actor, event, self.clock.now(), &mut self.random.clone())
-    }
-
-    async fn keep(&self, entry: &Entry, once: Option<String>) {
-        let kept = tokio::time::timeout(PATIENCE, self.put(entry, once)).await;
+    /// Logs an event, and stores it. With a name, stores nothing if an item of that name exists.
+    async fn keep(&self, actor: &Actor, event: &AuditEvent<'_>, once: Option<String>) {
+        let entry = Entry::new(actor, event, self.clock.now(), &mut self.random.clone());
+        entry.log();
+        let stored = self.put(&entry, actor.key.as_ref(), once);
+        let kept = tokio::time::timeout(PATIENCE, stored).await;
         let cause = match kept {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -135,11 +133,16 @@ impl Audit {
     }
 
     /// Puts an entry and its copies. With the name of an item that may exist only once, puts nothing if it exists.
-    async fn put(&self, entry: &Entry, once: Option<String>) -> Result<(), Error> {
+    async fn put(
+        &self,
+        entry: &Entry,
+        acting: Option<&ApiKeyId>,
+        once: Option<String>,
+    ) -> Result<(), Error> {
         let is_once = once.is_some();
         let marker = once.map(|name| self.item(name, "once".to_owned(), Item::new(), entry));
         let content = to_item(WHAT, entry)?;
-        let copies = entry.partitions();
+        let copies = entry.partitions(acting);
         let copies =
             copies.into_iter().map(|pk| self.item(pk, entry.position(), content.clone(), entry));
         let writes: Result<Vec<TransactWriteItem>, Error> = marker

@@ -15,28 +15,27 @@ use crate::operations::audit::AuditFilter;
 /// Entries of a page if the caller names no `limit`.
 const PAGE: u16 = 200;
 pub(super) const LARGEST_PAGE: u16 = 1000;
+const PARAMETERS: [&str; 6] = ["since", "until", "connection", "key", "limit", CURSOR];
+const CURSOR: &str = "cursor";
 
 pub(super) async fn read(call: &Call<'_>) -> HttpResult {
     let query = Query::of(call.request)?;
-    query.only(&["since", "until", "connection", "key", "cursor", "limit"])?;
+    query.only(&PARAMETERS)?;
     let time = |name| query.parsed::<Time>(name).map(|time| time.map(|Time(time)| time));
     let span = Span { since: time("since")?, until: time("until")? };
     let (connection, key) = (query.parsed("connection")?, query.parsed("key")?);
     let filter = AuditFilter { connection, key, span, order: Order::OldestFirst };
     let limit = limit(&query, PAGE, LARGEST_PAGE)?;
-    let page = call.operations.audit.page(&filter, query.get("cursor"), limit).await?;
+    let page = call.operations.audit.page(&filter, query.get(CURSOR), limit).await?;
     let next = page.next.map(|cursor| call.operations.audit.address(&next_query(&query, &cursor)));
     respond::json_lines(&page.entries, next.as_ref())
 }
 
 /// Returns the query of the next page.
 fn next_query(query: &Query, cursor: &str) -> String {
-    let kept = ["since", "until", "connection", "key", "limit"];
-    let mut next = Serializer::new(String::new());
-    for (name, value) in kept.iter().filter_map(|name| Some((name, query.get(name)?))) {
-        next.append_pair(name, value);
-    }
-    next.append_pair("cursor", cursor).finish()
+    let kept = PARAMETERS.into_iter().filter(|name| *name != CURSOR);
+    let kept = kept.filter_map(|name| Some((name, query.get(name)?)));
+    Serializer::new(String::new()).extend_pairs(kept).append_pair(CURSOR, cursor).finish()
 }
 
 /// A time in a query.

@@ -331,8 +331,7 @@ impl ConnectionOperations {
     }
 
     async fn record(&self, what: What, connection: &Connection, by: &RequestLog) {
-        let event = AuditEvent::of_connection(what, &connection.id, &connection.integration);
-        self.audit.record(&by.actor(), &event).await;
+        self.audit.record(&by.actor(), &AuditEvent::about(what, connection)).await;
     }
 
     /// Records an operator's change of a connection, and returns the changed connection.

@@ -133,14 +133,15 @@ impl IntegrationOperations {
     ) -> Result<Replaced, Problem> {
         let id = seen.id.clone();
         let replaced = self.replace(seen, checked).await?;
-        let (is_changed, is_credential_stored) = match &replaced {
-            Replaced::Stored(_) => (true, checked.credential.is_some()),
-            Replaced::Overtaken { is_credential_stored } => (false, *is_credential_stored),
+        let is_credential_stored = match &replaced {
+            Replaced::Stored(_) => {
+                self.record(What::IntegrationChanged, &id, by).await;
+                true
+            }
+            Replaced::Overtaken { is_credential_stored } => *is_credential_stored,
         };
-        if is_changed {
-            self.record(What::IntegrationChanged, &id, by).await;
-        }
-        if let Some((_, description)) = checked.credential.as_ref().filter(|_| is_credential_stored)
+        if let Some((_, description)) = &checked.credential
+            && is_credential_stored
         {
             self.record(What::CredentialReplaced { kind: description.kind }, &id, by).await;
         }

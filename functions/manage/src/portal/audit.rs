@@ -5,7 +5,6 @@ use edge::parameters::Query;
 use edge::problem::Problem;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use url::form_urlencoded;
 use vault::audit::{Entry, Order, Span};
 use vault::ids::ConnectionId;
 
@@ -91,18 +90,19 @@ impl Filter {
         })
     }
 
+    /// Returns names and values of the fields that are set.
+    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let Self { connection, key, until } = self;
+        form::filled_in([("connection", connection), ("key", key), ("until", until)])
+    }
+
     fn is_set(&self) -> bool {
-        [&self.connection, &self.key, &self.until].iter().any(|text| !text.is_empty())
+        self.fields().next().is_some()
     }
 
     /// Returns the address of the page that begins after `cursor`.
     fn address(&self, cursor: &str) -> String {
-        let Self { connection, key, until } = self;
-        let fields = [("connection", connection), ("key", key), ("until", until)];
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
-        query.append_pair("cursor", cursor);
-        format!("/portal/audit?{}", query.finish())
+        form::page_after("/portal/audit", self.fields(), cursor)
     }
 }
 

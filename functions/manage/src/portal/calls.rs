@@ -92,8 +92,7 @@ pub(super) async fn try_call(visit: &Visit<'_>, id: &str, form: &Form) -> HttpRe
     let Some(url) = gateway.proxied(&connection, &entered) else {
         return show_try(visit, &connection, entered, Some(Trouble::Address), None);
     };
-    let (what, integration) = (What::PortalCall, &connection.integration);
-    let event = AuditEvent::of_connection(what, &connection.id, integration);
+    let event = AuditEvent::about(What::PortalCall, &connection);
     visit.operations.audit.record(&visit.log.actor(), &event).await;
     match gateway.get(&connection, url).await? {
         None => show_try(visit, &connection, entered, Some(Trouble::NoAnswer), None),

@@ -5,7 +5,6 @@ use edge::parameters::Query;
 use edge::problem::Problem;
 use http::StatusCode;
 use jiff::Timestamp;
-use url::form_urlencoded;
 use vault::connections::{Connection, Status};
 
 use super::audit;
@@ -205,11 +204,7 @@ impl Filter {
     /// Returns names and values of the fields that are set.
     fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let Self { integration, user, status } = self;
-        let fields = [("integration", integration), ("user", user), ("status", status)];
-        fields
-            .map(|(name, value)| (name, value.as_str()))
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
+        form::filled_in([("integration", integration), ("user", user), ("status", status)])
     }
 
     fn is_set(&self) -> bool {
@@ -218,10 +213,7 @@ impl Filter {
 
     /// Returns the address of the page that begins after `cursor`.
     fn address(&self, cursor: &str) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.fields());
-        query.append_pair("cursor", cursor);
-        format!("/portal/connections?{}", query.finish())
+        form::page_after("/portal/connections", self.fields(), cursor)
     }
 }
 

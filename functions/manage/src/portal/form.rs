@@ -15,6 +15,25 @@ use url::form_urlencoded;
 use vault::ids::InvalidId;
 use zeroize::Zeroize as _;
 
+/// Returns names and values of the fields of a search that are set.
+pub(super) fn filled_in<'a, const N: usize>(
+    fields: [(&'static str, &'a String); N],
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let fields = fields.into_iter().map(|(name, value)| (name, value.as_str()));
+    fields.filter(|(_, value)| !value.is_empty())
+}
+
+/// Returns the address of the page of a search that begins after `cursor`.
+pub(super) fn page_after<'a>(
+    path: &str,
+    fields: impl Iterator<Item = (&'static str, &'a str)>,
+    cursor: &str,
+) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(fields).append_pair("cursor", cursor);
+    format!("{path}?{}", query.finish())
+}
+
 /// Fields that hold credentials.
 const SECRETS: [&str; 3] =
     ["key", "client_credential.client_secret", "client_credential.private_key_pem"];

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Actor, AuditEvent};
+use crate::ids::ApiKeyId;
 
 /// Parts of a day. DynamoDB takes 1,000 writes a second for one partition, and a transaction counts twice.
 pub(super) const SHARDS: u64 = 4;
@@ -29,7 +30,7 @@ pub struct Entry {
     pub on: On,
     /// Where it came from.
     pub from: Origin,
-    /// What belongs to its kind only, such as the `setting` that opened a closed area.
+    /// The fields of its kind, such as the `setting` that opened a closed area.
     #[serde(default)]
     pub detail: BTreeMap<String, String>,
 }
@@ -100,16 +101,36 @@ impl Entry {
         }
     }
 
+    /// Writes the log line that is the second, independent copy.
+    pub(super) fn log(&self) {
+        let detail = |name: &str| self.detail.get(name).map(String::as_str);
+        tracing::info!(
+            audit = self.what,
+            caller = self.who.id,
+            caller_role = self.who.role,
+            source = self.from.source.as_deref(),
+            integration = self.on.integration.as_deref(),
+            connection = self.on.connection.as_deref(),
+            key = self.on.key.as_deref(),
+            setting = detail("setting"),
+            method = detail("method"),
+            failure = detail("failure"),
+            kind = detail("kind"),
+            role = detail("role"),
+            action = detail("action"),
+            "audit",
+        );
+    }
+
     /// Its place in each partition: by time, then by id.
     pub(super) fn position(&self) -> String {
         position(self.time, &self.id)
     }
 
-    /// The partitions that it belongs to.
-    pub(super) fn partitions(&self) -> BTreeSet<String> {
+    /// The partitions that it belongs to, one of them that of the acting key.
+    pub(super) fn partitions(&self, acting: Option<&ApiKeyId>) -> BTreeSet<String> {
         let shard = u64::from_str_radix(&self.id, 16).unwrap_or_default() % SHARDS;
-        let acting = self.who.id.strip_prefix("key:");
-        let of_keys = acting.into_iter().chain(self.on.key.as_deref());
+        let of_keys = acting.map(ApiKeyId::as_str).into_iter().chain(self.on.key.as_deref());
         std::iter::once(of_day(&day(self.time), shard))
             .chain(self.on.connection.as_deref().map(of_connection))
             .chain(of_keys.map(of_key))
@@ -148,13 +169,12 @@ mod tests {
     use super::super::event::{ActorRole, What};
     use super::*;
     use crate::api_keys::Role;
-    use crate::ids::ApiKeyId;
 
     fn actor() -> Actor {
         Actor {
             id: "key:0a1b".to_owned(),
             role: ActorRole::Operator,
-            key: None,
+            key: Some("0a1b".parse().unwrap()),
             source: Some("203.0.113.7".parse().unwrap()),
             request_id: Some("JKJaXmPLvHcESHA=".to_owned()),
         }
@@ -169,13 +189,14 @@ mod tests {
     #[test]
     fn an_entry_belongs_to_its_day_and_to_the_keys_on_both_sides() {
         let entry = created(&"0a1c".parse().unwrap());
-        let partitions = entry.partitions();
+        let partitions = entry.partitions(actor().key.as_ref());
         let days: Vec<_> =
             partitions.iter().filter(|pk| pk.starts_with("day#2026-11-30#")).collect();
         assert_eq!((partitions.len(), days.len()), (3, 1), "{partitions:?}");
         assert!(partitions.contains("key#0a1b") && partitions.contains("key#0a1c"));
         // A key that acts on itself is there once.
-        assert_eq!(created(&"0a1b".parse().unwrap()).partitions().len(), 2);
+        let of_itself = created(&"0a1b".parse().unwrap());
+        assert_eq!(of_itself.partitions(actor().key.as_ref()).len(), 2);
     }
 
     #[test]

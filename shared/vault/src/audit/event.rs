@@ -1,4 +1,4 @@
-//! What can be recorded, and who does it.
+//! The kinds of events and of actors.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::api_keys::Role as KeyRole;
-use crate::connections::RefreshFailure;
+use crate::connections::{Connection, RefreshFailure};
 use crate::ids::{ApiKeyId, ConnectionId, IntegrationId};
 use crate::integrations::CredentialKind;
 
-/// The kinds of events, with what belongs to one kind only.
+/// The kinds of events, each with its own fields.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum What {
@@ -51,6 +51,8 @@ pub enum What {
     IntegrationPaused,
     /// An integration was resumed.
     IntegrationResumed,
+    /// An operator had an integration checked, which may change its status.
+    IntegrationVerified,
     /// An integration has another client credential.
     CredentialReplaced {
         /// Its kind.
@@ -129,12 +131,17 @@ impl<'a> AuditEvent<'a> {
         Self { connection: Some(id), ..Self::of_integration(what, integration) }
     }
 
+    /// An event of a connection, which names its integration.
+    pub fn about(what: What, connection: &'a Connection) -> Self {
+        Self::of_connection(what, &connection.id, &connection.integration)
+    }
+
     /// An event of an API key.
     pub fn of_key(what: What, id: &'a ApiKeyId) -> Self {
         Self { key: Some(id), ..Self::of_service(what) }
     }
 
-    /// The name of its kind, and what belongs to that kind only.
+    /// Returns the name of its kind and the fields of that kind.
     pub(super) fn words(&self) -> (String, Map<String, Value>) {
         let mut words = match serde_json::to_value(&self.what) {
             Ok(Value::Object(words)) => words,
@@ -143,28 +150,6 @@ impl<'a> AuditEvent<'a> {
         };
         let what = words.remove("what").and_then(|what| what.as_str().map(str::to_owned));
         (what.unwrap_or_default(), words)
-    }
-
-    /// Writes the line that is the second, independent copy.
-    pub(super) fn log(&self, actor: &Actor) {
-        let (audit, words) = self.words();
-        let word = |name: &str| words.get(name).and_then(Value::as_str);
-        tracing::info!(
-            audit,
-            caller = actor.id,
-            caller_role = %actor.role,
-            source = actor.source.map(tracing::field::display),
-            integration = self.integration.map(tracing::field::display),
-            connection = self.connection.map(tracing::field::display),
-            key = self.key.map(tracing::field::display),
-            setting = word("setting"),
-            method = word("method"),
-            failure = word("failure"),
-            kind = word("kind"),
-            role = word("role"),
-            action = word("action"),
-            "audit",
-        );
     }
 }
 
@@ -201,7 +186,7 @@ pub enum ActorRole {
 
 impl fmt::Display for ActorRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&word(self))
+        self.serialize(f)
     }
 }
 
@@ -211,10 +196,4 @@ impl Actor {
         let id = function.to_owned();
         Self { id, role: ActorRole::Service, key: None, source: None, request_id: None }
     }
-}
-
-/// The word of a unit variant.
-fn word(variant: &impl Serialize) -> String {
-    let word = serde_json::to_value(variant).unwrap_or_default();
-    word.as_str().unwrap_or_default().to_owned()
 }

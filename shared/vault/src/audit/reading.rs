@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, SHARDS, of_connection, of_day, of_key, position};
@@ -28,7 +28,7 @@ pub enum Trail<'a> {
     OfKey(&'a ApiKeyId),
 }
 
-/// A time: from `since` on, before `until`. Unless given, everything that is kept.
+/// A period that includes `since` and excludes `until`. An absent end is that of the kept entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     /// The first moment.
@@ -60,7 +60,7 @@ pub struct Page {
     pub next: Option<Position>,
 }
 
-/// The positions that are left to read: from `low` to `high`, without both.
+/// The positions left to read: those between `low` and `high`, both excluded.
 struct Range {
     low: String,
     high: String,
@@ -94,27 +94,18 @@ impl Audit {
             }
             (_, None) => {}
         }
-        match trail {
-            Trail::Whole => self.read_days(range, order, limit).await,
-            Trail::OfConnection(id) => {
-                self.read_partitions(vec![of_connection(id.as_str())], &range, order, limit).await
-            }
-            Trail::OfKey(id) => {
-                self.read_partitions(vec![of_key(id.as_str())], &range, order, limit).await
-            }
-        }
+        let partition = match trail {
+            Trail::Whole => return self.read_days(range, order, limit).await,
+            Trail::OfConnection(id) => of_connection(id.as_str()),
+            Trail::OfKey(id) => of_key(id.as_str()),
+        };
+        self.read_partitions(vec![partition], &range, order, limit).await
     }
 
     async fn read_days(&self, range: Range, order: Order, limit: u16) -> Result<Page, Error> {
         let mut entries: Vec<Entry> = Vec::new();
-        let (Some(first), Some(last)) = (day_of(&range.low), day_of(&range.high)) else {
-            return Ok(Page { entries, next: None });
-        };
-        let mut day = if order == Order::OldestFirst { first } else { last };
-        for _ in 0..MOST_DAYS {
-            if day < first || day > last {
-                return Ok(Page { entries, next: None });
-            }
+        let mut days = days(&range, order);
+        for day in days.by_ref().take(MOST_DAYS) {
             let room = limit - u16::try_from(entries.len()).unwrap_or(limit);
             let name = day.to_string();
             let shards = (0..SHARDS).map(|shard| of_day(&name, shard)).collect();
@@ -123,20 +114,14 @@ impl Audit {
             if page.next.is_some() {
                 return Ok(Page { entries, next: page.next });
             }
-            let following = match order {
-                Order::OldestFirst => day.tomorrow(),
-                Order::NewestFirst => day.yesterday(),
-            };
-            let Ok(following) = following else { return Ok(Page { entries, next: None }) };
-            day = following;
         }
         // The rest begins with this day, or ends with it.
-        let edge = if order == Order::OldestFirst { Ok(day) } else { day.tomorrow() };
-        let edge = edge.ok().and_then(|edge| edge.to_zoned(TimeZone::UTC).ok());
-        let is_left = day >= first && day <= last;
-        let next = edge.filter(|_| is_left);
-        let next = next.map(|edge| Position(position(edge.timestamp(), "")));
-        Ok(Page { entries, next })
+        let edge = days.next().and_then(|day| match order {
+            Order::OldestFirst => Some(day),
+            Order::NewestFirst => day.tomorrow().ok(),
+        });
+        let edge = edge.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+        Ok(Page { entries, next: edge.map(|edge| Position(position(edge.timestamp(), ""))) })
     }
 
     /// Reads partitions side by side, and merges them.
@@ -157,7 +142,7 @@ impl Audit {
         entries.truncate(limit.into());
         let end = || match (entries.last(), order) {
             (Some(last), _) => last.position(),
-            // There was no room at all.
+            // A limit of 0 leaves no entry to end with.
             (None, Order::OldestFirst) => range.low.clone(),
             (None, Order::NewestFirst) => range.high.clone(),
         };
@@ -200,6 +185,18 @@ impl Audit {
         };
         Ok(entries.into_iter().filter(is_within).collect())
     }
+}
+
+/// The days of a range, in the order of reading.
+fn days(range: &Range, order: Order) -> impl Iterator<Item = Date> + use<> {
+    let ends = day_of(&range.low).zip(day_of(&range.high));
+    ends.into_iter().flat_map(move |(first, last)| {
+        let series = match order {
+            Order::OldestFirst => first.series(1.day()),
+            Order::NewestFirst => last.series(-1.day()),
+        };
+        series.take_while(move |day| (first..=last).contains(day))
+    })
 }
 
 /// The day of a position.

@@ -32,7 +32,12 @@ pub fn return_address(origins: &[ReturnOrigin], text: &str) -> Option<Url> {
         return None;
     }
     let url = Url::parse(text).ok()?;
-    origins.iter().any(|origin| origin.covers(&url)).then_some(url)
+    covered(origins, &url).then_some(url)
+}
+
+/// Returns whether the origin of an address is one of these.
+pub(super) fn covered(origins: &[ReturnOrigin], url: &Url) -> bool {
+    origins.iter().any(|origin| origin.covers(url))
 }
 
 impl TryFrom<String> for ReturnOrigin {

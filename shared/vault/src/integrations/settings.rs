@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use super::organizations::{OneOrMany, Organizations};
+use super::return_origin::covered;
 use super::{Branding, MOST_ENTRIES, ReturnOrigin, without_repetitions};
 use crate::limits::ProxyLimits;
 
@@ -131,7 +132,7 @@ impl Settings {
 
     /// Returns whether browsers may be sent to this address.
     pub fn allows_return_to(&self, url: &Url) -> bool {
-        self.allowed_return_origins.iter().any(|origin| origin.covers(url))
+        covered(&self.allowed_return_origins, url)
     }
 
     /// Returns whether calls of a closed area pass.
@@ -156,7 +157,7 @@ fn consistent(
         return;
     }
     for (field, address) in addresses {
-        if address.is_some_and(|url| !origins.iter().any(|origin| origin.covers(url))) {
+        if address.is_some_and(|url| !covered(origins, url)) {
             fields.refuse(field, "an address under one of allowed_return_origins");
         }
     }

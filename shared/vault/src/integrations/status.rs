@@ -44,8 +44,8 @@ impl Integrations {
     }
 
     /// Marks the credential as rejected by Entra, unless the integration was changed since `seen`, and sends an event if the
-    /// mark is new. The next attempt is due one interval later. `reason` is Entra's error; `invalid_client` stands in for
-    /// none.
+    /// mark is new. Returns whether it is. The next attempt is due one interval later. `reason` is Entra's error;
+    /// `invalid_client` stands in for none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -55,17 +55,18 @@ impl Integrations {
         reason: Option<&str>,
         events: &Events,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let update = self
             .unchanged(seen)
             .when("status", is(Status::Ready)?)
             .set("status", to_value(WHAT, &Status::CredentialRejected)?)
             .set("probed_at", n(now.as_second()));
-        if update.attempt(&self.client).await? {
+        let is_news = update.attempt(&self.client).await?;
+        if is_news {
             let (integration, reason) = (&seen.id, reason.unwrap_or("invalid_client"));
             events.send(&Event::IntegrationCredentialRejected { integration, reason }).await;
         }
-        Ok(())
+        Ok(is_news)
     }
 
     /// Marks the credential as accepted again. Returns whether it was rejected before.

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::audit::{Actor, AuditEvent, Ended, RenewalFailure, What};
 use crate::connections::{Connection, Happening, Lease, RefreshFailure, Release};
 use crate::events::{ConnectionDetail, Event};
-use crate::integrations::{Integration, NotServed, Recorded, Status, TenantRefusal};
+use crate::integrations::{Integration, NotServed, Recorded, TenantRefusal};
 use crate::schedule;
 
 /// The user must sign in only after a second refusal, at least this much later.
@@ -132,10 +132,12 @@ impl Refresher {
         let (release, error) = match failure {
             Failure::Vault(error) => (self.postponed(now), RefreshError::Vault(error)),
             Failure::NoCredential => {
-                self.credential_rejected(integration, Some("no_credential"), now).await?
+                let reason = Some("no_credential");
+                self.credential_rejected(actor, connection, integration, reason, now).await?
             }
             Failure::NotFederated => {
-                self.credential_rejected(integration, Some("not_federated"), now).await?
+                let reason = Some("not_federated");
+                self.credential_rejected(actor, connection, integration, reason, now).await?
             }
             Failure::Entra(error) => {
                 tracing::warn!(
@@ -143,16 +145,10 @@ impl Refresher {
                     error = error.error.as_deref(), suberror = error.suberror.as_deref(), codes = ?error.codes,
                     correlation_id = error.correlation_id.as_deref(), "a refresh failed",
                 );
-                self.judge(connection, integration, cause, &error, now).await?
+                self.judge(actor, connection, integration, cause, &error, now).await?
             }
         };
         self.end(actor, lease, connection, &release, now).await?;
-        // Later tries with a credential that is known to be rejected are no events.
-        if matches!(error, RefreshError::CredentialRejected) && integration.status == Status::Ready
-        {
-            let failure = RenewalFailure::Ended(Ended::CredentialRejected);
-            self.record_failure(actor, connection, failure).await;
-        }
         Ok(error)
     }
 
@@ -188,8 +184,7 @@ impl Refresher {
         connection: &Connection,
         failure: RenewalFailure,
     ) {
-        let (what, integration) = (What::RenewalFailed { failure }, &connection.integration);
-        let event = AuditEvent::of_connection(what, &connection.id, integration);
+        let event = AuditEvent::about(What::RenewalFailed { failure }, connection);
         self.parts.audit.record(actor, &event).await;
     }
 
@@ -218,6 +213,7 @@ impl Refresher {
 
     async fn judge(
         &self,
+        actor: &Actor,
         connection: &Connection,
         integration: &Integration,
         cause: &Cause,
@@ -249,7 +245,8 @@ impl Refresher {
                 refused(connection, cause, error, 3, CONFIRM_UNEXPLAINED_AFTER, now)
             }
             Consequence::IntegrationWaits => {
-                self.credential_rejected(integration, error.error.as_deref(), now).await?
+                let reason = error.error.as_deref();
+                self.credential_rejected(actor, connection, integration, reason, now).await?
             }
             Consequence::TenantWaits => {
                 self.tenant_refused(connection, integration, error, now).await?
@@ -295,15 +292,21 @@ impl Refresher {
         Ok(later(connection, Consequence::TenantWaits, wait, now))
     }
 
-    /// The app's credential is at fault: marks the integration and puts the connection off.
+    /// The app's credential is at fault: marks the integration and puts the connection off. Only the renewal that sets the
+    /// mark is recorded: later tries with a credential that is known to be rejected are no events.
     async fn credential_rejected(
         &self,
+        actor: &Actor,
+        connection: &Connection,
         integration: &Integration,
         reason: Option<&str>,
         now: Timestamp,
     ) -> Result<(Release, RefreshError), Error> {
         let (integrations, events) = (&self.parts.integrations, &self.parts.events);
-        integrations.reject_credential(integration, reason, events, now).await?;
+        if integrations.reject_credential(integration, reason, events, now).await? {
+            let failure = RenewalFailure::Ended(Ended::CredentialRejected);
+            self.record_failure(actor, connection, failure).await;
+        }
         let error = Consequence::IntegrationWaits.error(SignedDuration::ZERO, "");
         Ok((self.postponed(now), error))
     }

@@ -79,7 +79,7 @@ pub(super) fn describe(operation: Operation) -> Described {
                 ("user", false, schema::<UserId>),
                 ("status", false, schema::<ConnectionStatus>),
                 ("cursor", false, text),
-                ("limit", false, page_size),
+                ("limit", false, page_size::<LARGEST_PAGE>),
             ],
             ..json_answer("200", "One page", schema::<wire::List<wire::ConnectionView>>)
         },
@@ -155,7 +155,7 @@ fn audit_trail() -> Described {
             ("connection", false, schema::<ConnectionId>),
             ("key", false, schema::<ApiKeyId>),
             ("cursor", false, text),
-            ("limit", false, page_size_of_audit),
+            ("limit", false, page_size::<{ audit::LARGEST_PAGE }>),
         ],
         ..json_answer(
             "200",
@@ -173,12 +173,8 @@ pub(super) fn text(_: &mut SchemaGenerator) -> Value {
     json!({"type": "string"})
 }
 
-fn page_size(_: &mut SchemaGenerator) -> Value {
-    json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE})
-}
-
-fn page_size_of_audit(_: &mut SchemaGenerator) -> Value {
-    json!({"type": "integer", "minimum": 1, "maximum": audit::LARGEST_PAGE})
+fn page_size<const MOST: u16>(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": MOST})
 }
 
 fn time(_: &mut SchemaGenerator) -> Value {
