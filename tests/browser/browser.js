@@ -32,6 +32,17 @@ export const holdCredentials = (context, authorization) =>
     route.continue({ headers: { ...route.request().headers(), authorization } }),
   );
 
+/** Runs `walk` with a page in a clean profile, without the watcher. */
+export async function inCleanProfile(options, walk) {
+  const context = await (await browser()).newContext({ baseURL: gateway, locale: 'en', ...options });
+  context.setDefaultTimeout(10_000);
+  try {
+    return await walk(await context.newPage());
+  } finally {
+    await context.close();
+  }
+}
+
 /** Opens a clean profile and runs `walk` with a visit. Fails if the watcher has noted an incident. */
 export async function visit({ viewport, colorScheme }, walk, { javaScript = true } = {}) {
   const context = await (await browser()).newContext({

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { browser, close, holdCredentials } from './browser.js';
+import { close, holdCredentials, inCleanProfile } from './browser.js';
 import { connect } from './entra.js';
 import { serve } from './sites.js';
 import { ask, gateway, operatorKey, putIntegration } from './stack.js';
@@ -16,17 +16,6 @@ after(async () => {
   for (const site of Object.values(sites)) site.close();
   await close();
 });
-
-/** Runs `walk` with a page in a clean profile. */
-async function visit(walk, options) {
-  const context = await (await browser()).newContext(options);
-  context.setDefaultTimeout(10_000);
-  try {
-    return await walk(await context.newPage());
-  } finally {
-    await context.close();
-  }
-}
 
 /** Sends a form from the open page. Returns the request's headers, and the answer's status and text. */
 async function sendForm(page, action) {
@@ -45,12 +34,13 @@ async function sendForm(page, action) {
 }
 
 /** The addresses of everything in the API that a form can change. */
-async function changes() {
-  const connection = await visit((page) => connect(page, integration, 'ada'));
+const changes = await (async () => {
+  const connection = await inCleanProfile({}, (page) => connect(page, integration, 'ada'));
   const { paths } = await ask('GET', '/openapi.json');
   const posts = Object.entries(paths).filter(([path, { post }]) => post?.security && !path.startsWith('/proxy'));
   return posts.map(([path]) => path.replace('{integration}', integration).replace('{connection}', connection));
-}
+})();
+assert.ok(changes.length >= 8 && !changes.join().includes('{'), changes.join(' '));
 
 const state = async () => ({
   service: await ask('GET', '/service'),
@@ -62,13 +52,11 @@ const basic = `Basic ${Buffer.from(`operator:${operatorKey}`).toString('base64')
 
 for (const [kind, site] of Object.entries(sites)) {
   test(`A form of another page changes nothing with an operator's credentials (${kind})`, async () => {
-    const addresses = await changes();
-    assert.ok(addresses.length >= 8 && !addresses.join().includes('{'), addresses.join(' '));
     const before = await state();
     for (const authorization of [`Bearer ${operatorKey}`, basic]) {
-      await visit(async (page) => {
+      await inCleanProfile({}, async (page) => {
         await holdCredentials(page.context(), authorization);
-        for (const address of addresses) {
+        for (const address of changes) {
           await page.goto(site.origin);
           const answer = await sendForm(page, gateway + address);
           assert.equal(answer.status, 403, `${address} ${answer.text}`);
@@ -80,21 +68,26 @@ for (const [kind, site] of Object.entries(sites)) {
   });
 
   test(`A script of another page changes nothing with an operator's credentials (${kind})`, () =>
-    visit(async (page) => {
+    inCleanProfile({}, async (page) => {
       const before = await state();
       await holdCredentials(page.context(), `Bearer ${operatorKey}`);
       await page.goto(site.origin);
-      for (const [method, mode] of [['POST', 'no-cors'], ['POST', 'cors'], ['PUT', 'cors'], ['DELETE', 'cors']]) {
+      const requests = [
+        ['POST', '/service/pause', 'no-cors'],
+        ['POST', '/service/pause', 'cors'],
+        ['DELETE', `/integrations/${integration}`, 'cors'],
+      ];
+      for (const [method, path, mode] of requests) {
         await page.evaluate(
           ([url, init]) => fetch(url, init).then(() => undefined, () => undefined),
-          [`${gateway}/service/pause`, { method, mode, credentials: 'include' }],
+          [gateway + path, { method, mode, credentials: 'include' }],
         );
       }
       assert.deepEqual(await state(), before);
     }));
 
   test(`A browser never caches an operator key as a password (${kind})`, () =>
-    visit(async (page) => {
+    inCleanProfile({}, async (page) => {
       const { host } = new URL(gateway);
       for (const path of ['/connections', '/service', '/proxy/me/dev.azure.com/mycompany/_apis/projects', '/health']) {
         const answer = await page.goto(`http://operator:${operatorKey}@${host}${path}`);
@@ -115,7 +108,7 @@ test('A server that asks for a password gets it again with forms of other pages'
     response.writeHead(request.headers.authorization ? 200 : 401, { 'www-authenticate': 'Basic realm="x"' });
     response.end('done');
   });
-  await visit(async (page) => {
+  await inCleanProfile({}, async (page) => {
     const { host } = new URL(asking.origin);
     assert.equal((await page.goto(`http://operator:secret@${host}/connections`)).status(), 200);
     await page.goto(sites['cross-site'].origin);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { browser, close, holdCredentials } from './browser.js';
+import { close, holdCredentials, inCleanProfile } from './browser.js';
 import { connect } from './entra.js';
 import { serve } from './sites.js';
 import { applicationKey, azureDevops, gateway, organization, putIntegration } from './stack.js';
@@ -35,17 +35,12 @@ const disguised = ['text/plain', 'application/octet-stream', 'application/json',
   [type, documents.html[1]],
 ]);
 
-/** Runs `walk` with a page in a clean profile. */
-async function visit(walk) {
-  const context = await (await browser()).newContext({ baseURL: gateway, locale: 'en' });
-  context.setDefaultTimeout(10_000);
-  await holdCredentials(context, `Bearer ${applicationKey}`);
-  try {
-    return await walk(await context.newPage());
-  } finally {
-    await context.close();
-  }
-}
+/** Runs `walk` with a page whose requests for the gateway have an application's key. */
+const visit = (walk) =>
+  inCleanProfile({}, async (page) => {
+    await holdCredentials(page.context(), `Bearer ${applicationKey}`);
+    return walk(page);
+  });
 
 const connection = await visit((page) => connect(page, integration, 'ada'));
 const address = `${gateway}/proxy/${connection}/dev.azure.com/${organization}/_apis/projects`;
