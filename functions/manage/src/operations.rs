@@ -89,6 +89,7 @@ impl Operations {
                 authority: config.authority.clone(),
                 public_url: config.public_url.clone(),
                 events: deployment.events(),
+                audit: deployment.audit.clone(),
                 names_users: config.jwt.is_some(),
                 clock: clock(),
             },

@@ -320,6 +320,13 @@ impl World {
 
     /// Puts an integration of the default app; `changes` overwrite fields of the request.
     pub async fn put_integration(&self, id: &str, changes: Value) -> Answer {
+        let path = format!("/integrations/{id}");
+        let integration = Self::integration(changes);
+        self.ask_json(&Caller::Operator, Method::PUT, &path, &integration).await
+    }
+
+    /// Returns the request for an integration of the default app; `changes` overwrite its fields.
+    pub fn integration(changes: Value) -> Value {
         let mut integration = json!({
             "client_id": DEFAULT_CLIENT_ID.to_string(),
             "client_credential": {"kind": "client_secret", "client_secret": DEFAULT_CLIENT_SECRET},
@@ -330,8 +337,7 @@ impl World {
         for (name, value) in changes.as_object().unwrap() {
             integration[name] = value.clone();
         }
-        let path = format!("/integrations/{id}");
-        self.ask_json(&Caller::Operator, Method::PUT, &path, &integration).await
+        integration
     }
 
     /// Puts an integration whose users name themselves by tokens.
@@ -385,7 +391,13 @@ impl World {
 
     /// Connects an account to the first integration, up to an active connection. Returns its id.
     pub async fn connect(&self, user: &str, account: &str) -> String {
-        let link = self.connect_url(user).await;
+        self.connect_under(INTEGRATION, user, account).await
+    }
+
+    /// Connects an account to any integration, up to an active connection. Returns its id.
+    pub async fn connect_under(&self, integration: &str, user: &str, account: &str) -> String {
+        let wish = json!({"integration": integration, "user": user, "return_to": self.return_to()});
+        let link = self.connect_url_for(wish).await;
         let answer = self.browser().finish(&link, account).await.expect(303);
         self.confirm(&answer, user).await.expect(200);
         answer.location_parameter("connection_id").unwrap()

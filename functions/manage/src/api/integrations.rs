@@ -84,7 +84,8 @@ pub(super) async fn delete(call: &Call<'_>) -> HttpResult {
 
 pub(super) async fn verify(call: &Call<'_>) -> HttpResult {
     let integration = call.integration().await?;
-    respond::json(StatusCode::OK, &call.operations.verifier.verify(&integration).await)
+    let verification = call.operations.verifier.verify(&integration, call.log).await;
+    respond::json(StatusCode::OK, &verification)
 }
 
 pub(super) async fn pause(call: &Call<'_>) -> HttpResult {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use devops::client::{DevopsClient, OrganizationTenant};
 use devops::organization::OrganizationName;
 use edge::config::PublicUrl;
+use edge::log::RequestLog;
 use edge::wire::rfc3339;
 use entra::cloud::Authority;
 use entra::credential::ClientCredential;
@@ -18,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
+use vault::audit::{Audit, AuditEvent, What};
 use vault::client_credentials::{ClientCredentials, CredentialUseError, EXPIRES_SOON};
 use vault::events::Events;
 use vault::integrations::{
@@ -46,6 +48,7 @@ pub(crate) struct Verifier {
     pub(crate) authority: Authority,
     pub(crate) public_url: PublicUrl,
     pub(crate) events: Events,
+    pub(crate) audit: Audit,
     /// Whether the deployment accepts tokens of users.
     pub(crate) names_users: bool,
     pub(crate) clock: Arc<dyn Clock>,
@@ -90,7 +93,9 @@ impl Verifier {
     /// Checks everything that can be checked without a user. Marks the integration if Entra refuses with a number that is
     /// known to be about the credential, and removes the mark if Entra accepts the credential. Other refusals leave it as
     /// it is: Entra refuses good credentials with `invalid_client`, too.
-    pub(crate) async fn verify(&self, integration: &Integration) -> Verification {
+    pub(crate) async fn verify(&self, integration: &Integration, by: &RequestLog) -> Verification {
+        let event = AuditEvent::of_integration(What::IntegrationVerified, &integration.id);
+        self.audit.record(&by.actor(), &event).await;
         let (organizations, tenant) = self.check_organizations(integration).await;
         let mut findings = vec![
             check_redirect_uri(&self.public_url.redirect_uri()),

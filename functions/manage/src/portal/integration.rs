@@ -124,7 +124,7 @@ pub(super) async fn page(visit: &Visit<'_>, id: &str) -> HttpResult {
 /// Verifies an integration, and shows the findings on its page.
 pub(super) async fn verify(visit: &Visit<'_>, id: &str) -> HttpResult {
     let integration = visit.integration(id).await?;
-    let verification = visit.operations.verifier.verify(&integration).await;
+    let verification = visit.operations.verifier.verify(&integration, visit.log).await;
     // The verification may have changed its status.
     let integration = visit.integration(id).await?;
     show(visit, integration, Some(verification), ConnectForm::default()).await

@@ -328,8 +328,8 @@ async fn a_used_connection_costs_one_write_an_hour() {
     assert!((1..84 / 2).contains(&counts.tallies), "{counts:?}");
     let others = ["PutItem", "DeleteItem", "BatchWriteItem"];
     assert!(others.iter().all(|name| !counts.requests.contains_key(*name)), "{counts:?}");
-    // Each process tries to record the use of the key on this day, once or until it meets no other, and one of them has
-    // done so.
+    // The first use of the key on this day is an audit entry. Each process tries to write it until the entry is there, and
+    // one of them succeeds.
     assert!(done(&counts, "TransactWriteItems") <= 1, "{counts:?}");
     assert!(
         counts.requests.get("TransactWriteItems").is_none_or(|tried| *tried < 84 / 2),
