@@ -92,8 +92,7 @@ struct Claims {
     nbf: Option<i64>,
     tid: TenantId,
     oid: ObjectId,
-    #[serde(default)]
-    nonce: String,
+    nonce: Option<SecretString>,
     name: Option<String>,
     preferred_username: Option<String>,
 }
@@ -223,7 +222,8 @@ fn check(
         return Err(IdTokenError::Time);
     }
     let nonce = expected.nonce.secret().expose_secret().as_bytes();
-    verify_slices_are_equal(claims.nonce.as_bytes(), nonce).map_err(|_| IdTokenError::Nonce)?;
+    let received = claims.nonce.as_ref().map_or("", ExposeSecret::expose_secret).as_bytes();
+    verify_slices_are_equal(received, nonce).map_err(|_| IdTokenError::Nonce)?;
     if claims.tid.is_personal_microsoft_accounts() {
         return Err(IdTokenError::PersonalMicrosoftAccount);
     }

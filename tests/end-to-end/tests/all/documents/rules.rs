@@ -6,8 +6,11 @@ use end_to_end::documents::{self, Document};
 
 const PAGE: Document = Document("docs/security.md");
 const STATUSES: [(&str, &str); 4] = [
-    ("held and tested", "The code keeps the rule, and a test fails without that."),
-    ("held, no test", "The code keeps the rule; no test fails without a part of it."),
+    ("held and tested", "The code keeps the rule, and a test fails if it does not."),
+    (
+        "held, no test",
+        "The code keeps the rule; a part of it could be lost without a failing test.",
+    ),
     ("partly", "A part is absent."),
     ("gap", "Nothing keeps it."),
 ];
@@ -21,22 +24,24 @@ struct Tried {
     asvs: Vec<String>,
 }
 
-/// A test by its name, or by its file and title.
+/// A test by its name, or by its file and title; or a script.
 #[derive(Debug, PartialEq)]
 enum Test {
     Function(String),
     Titled { file: String, title: String },
+    Script(String),
 }
 
 impl Test {
-    /// Reads the tests of a cell: `` `function` ``, or `` `file` "title" ``.
+    /// Reads the tests of a cell: `` `function` ``, `` `file` "title" `` or `` `folder/script` ``.
     fn all(cell: &str) -> Vec<Self> {
         let parts: Vec<&str> = cell.split('`').collect();
         let of = |pair: &[&str]| match (pair[0].contains('/'), pair[1].split('"').nth(1)) {
             (true, Some(title)) => {
                 Self::Titled { file: pair[0].to_owned(), title: title.to_owned() }
             }
-            _ => Self::Function(pair[0].to_owned()),
+            (true, None) => Self::Script(pair[0].to_owned()),
+            (false, _) => Self::Function(pair[0].to_owned()),
         };
         parts[1..].chunks_exact(2).map(of).collect()
     }
@@ -44,6 +49,7 @@ impl Test {
     fn exists(&self, functions: &BTreeSet<String>) -> bool {
         match self {
             Self::Function(name) => functions.contains(name),
+            Self::Script(file) => documents::root().join(file).is_file(),
             Self::Titled { file, title } => std::fs::read_to_string(documents::root().join(file))
                 .is_ok_and(|text| text.lines().any(|line| is_titled(line, title))),
         }
@@ -183,9 +189,11 @@ fn test_functions_are_found_whatever_stands_before_them() {
 }
 
 #[test]
-fn a_cell_of_tests_is_read_by_name_or_by_file_and_title() {
+fn a_cell_of_tests_is_read_by_name_by_file_and_title_or_by_script() {
     let file = "tests/browser/xss.test.js".to_owned();
-    let tests = Test::all(r#"`one`, `tests/browser/xss.test.js` "Markup is text", `two`"#);
+    let cell = r#"`one`, `tests/browser/xss.test.js` "Markup is text", `two`, `.ci/rooms`"#;
+    let tests = Test::all(cell);
     let titled = Test::Titled { file, title: "Markup is text".to_owned() };
-    assert_eq!(tests, [Test::Function("one".to_owned()), titled, Test::Function("two".to_owned())]);
+    let [one, two] = ["one", "two"].map(|name| Test::Function(name.to_owned()));
+    assert_eq!(tests, [one, titled, two, Test::Script(".ci/rooms".to_owned())]);
 }
