@@ -53,16 +53,20 @@ impl Watch {
         self.log.lock().unwrap().clone()
     }
 
-    /// Checks all log lines and all requests to AWS at the end.
-    pub(crate) fn check(&self) {
-        let log = self.log.lock().unwrap();
+    /// Checks the log lines and the requests to AWS so far, and forgets them. Returns how many there were of each.
+    pub(crate) fn check(&self) -> (usize, usize) {
+        let log = std::mem::take(&mut *self.log.lock().unwrap());
+        let sent_to_aws = std::mem::take(&mut *self.sent_to_aws.lock().unwrap());
         self.assert_without_secrets("a log line", &log);
-        self.assert_without_secrets("a request to AWS", &self.sent_to_aws.lock().unwrap());
+        self.assert_without_secrets("a request to AWS", &sent_to_aws);
         for line in log.iter() {
             assert!(!line.contains("panicked"), "a function panicked: {line}");
             assert!(!line.contains("event could not be sent"), "an event was lost: {line}");
         }
+        (log.len(), sent_to_aws.len())
     }
+
+    /// Asserts that no text contains a registered secret or a marker.
     fn assert_without_secrets(&self, of: &str, texts: &[String]) {
         let secrets = self.secrets.lock().unwrap();
         let secrets = secrets.iter().map(String::as_str).chain([MARKER, MARKER_DECODED]);

@@ -204,6 +204,12 @@ impl World {
         }
     }
 
+    /// Checks everything that the functions have logged and sent to AWS so far, as the end of a test does, and forgets it.
+    /// Returns the number of lines and of requests.
+    pub fn check_for_leaks(&self) -> (usize, usize) {
+        self.watch.check()
+    }
+
     /// Registers a secret that must not be logged.
     pub fn secret(&self, secret: &str) {
         self.watch.secret(secret);

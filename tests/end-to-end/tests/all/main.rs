@@ -11,6 +11,7 @@ mod audit;
 mod authorization;
 mod browsers;
 mod callers;
+mod canary;
 mod closed_areas;
 mod contract;
 mod crates;
