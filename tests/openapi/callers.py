@@ -1,4 +1,4 @@
-"""Sends requests made up from openapi.json as each kind of caller: nobody, an application, an operator.
+"""Sends requests made up from openapi.json as each kind of caller: nobody, a user, an application, an operator.
 
 An answer must be one that the document describes, in status, media type, headers and schema; none may be a 5xx, and
 none may be given to a request without a caller that needs one. The calls come in this order because an operator's
@@ -28,6 +28,8 @@ CHECKS = [
 ]
 # Requests made up at random for each operation, beside those that cover its parameters one by one.
 EXAMPLES = 40
+# The integration whose users name themselves, and that of the demo application.
+USERS, APPLICATION = "azure-devops", "demo"
 
 
 class Stack:
@@ -41,6 +43,7 @@ class Stack:
         self.demo = value("demo application")
         self.operator_key = value("operator key")
         self.application_key = value("application key")
+        self.token_of_a_user = os.environ["JWT"]
 
     def ask(self, method: str, path: str, key: str, body=None):
         request = urllib.request.Request(self.gateway + path, method=method)
@@ -53,10 +56,10 @@ class Stack:
             return json.load(answer)
 
 
-def connect(stack: Stack, user: str) -> str:
-    """Signs Ada in at Entra's emulator for this user, and returns the id of the active connection."""
-    session = {"integration": "azure-devops", "user": user, "return_to": f"{stack.demo}/connected"}
-    link = stack.ask("POST", "/connect-sessions", stack.application_key, session)["connect_url"]
+def connect(stack: Stack, key: str, integration: str, **user) -> str:
+    """Signs Ada in at Entra's emulator for a user, and returns the id of the active connection."""
+    session = {"integration": integration, "return_to": f"{stack.demo}/connected", **user}
+    link = stack.ask("POST", "/connect-sessions", key, session)["connect_url"]
     browser = Browser()
     page = browser.get(link)
     forms = re.findall(r'<form method="post" action="([^"]+)">(.*?)</form>', page.text, re.DOTALL)
@@ -65,8 +68,8 @@ def connect(stack: Stack, user: str) -> str:
     returned = browser.post(urllib.parse.urljoin(page.address, html.unescape(action)), names)
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(returned).query)
     connection = query["connection_id"][0]
-    confirmation = {"confirmation": query["confirmation"][0], "user": user}
-    stack.ask("POST", f"/connections/{connection}/confirm", stack.application_key, confirmation)
+    confirmation = {"confirmation": query["confirmation"][0], **user}
+    stack.ask("POST", f"/connections/{connection}/confirm", key, confirmation)
     return connection
 
 
@@ -114,19 +117,29 @@ class Caller:
         self.checks = CHECKS if key else [*CHECKS, "needs_a_caller"]
 
 
-def callers(stack: Stack):
-    key = stack.application_key
-    yield Caller("nobody")
-    # Schemathesis repeats ids that it has seen in answers, so these requests may delete every connection.
-    yield Caller("an application, made-up ids", key)
-    existing = {
-        "path.connection": connect(stack, "ada"),
+def existing(connection: str, integration: str) -> dict:
+    """Parameters of requests for what exists."""
+    return {
+        "path.connection": connection,
         "path.host": "dev.azure.com",
         "path.path": "mycompany/_apis/projects",
-        "path.integration": "azure-devops",
-        "query.integration": "azure-devops",
+        "path.integration": integration,
+        "query.integration": integration,
     }
-    yield Caller("an application, its own connection", key, existing, ["^/connections/[^/]*$", "^/portal"])
+
+
+def callers(stack: Stack):
+    yield Caller("nobody")
+    # Schemathesis repeats ids that it has seen in answers, so requests with made-up ids may delete every connection.
+    kept = ["^/connections/[^/]*$", "^/portal"]
+    token = stack.token_of_a_user
+    yield Caller("a user, made-up ids", token)
+    own = connect(stack, token, USERS)
+    yield Caller("a user, its own connection", token, existing(own, USERS), kept)
+    key = stack.application_key
+    yield Caller("an application, made-up ids", key)
+    own = connect(stack, key, APPLICATION, user="ada")
+    yield Caller("an application, its own connection", key, existing(own, APPLICATION), kept)
     # A paused service would answer everything else with 503.
     yield Caller("an operator", stack.operator_key, without=["^/service/pause$"])
 
