@@ -228,7 +228,9 @@ export class AdoConnect extends Construct {
       architecture: props.architecture === 'x86_64' ? Architecture.X86_64 : Architecture.ARM_64,
       environment,
     };
-    const reserved = props.reservedConcurrency ?? {};
+    const floors = props.reservedFloors ? { authorize: 10, callback: 10, manage: 10, refresh: 20 } : {};
+    const reserved = { ...floors, ...props.reservedConcurrency };
+    const executions = (own?: number) => ({ EXECUTIONS: String(own ?? props.accountExecutions ?? 1000) });
     const make = <N extends FunctionName>(which: N, identity: NonNullable<Identities[N]>, size: FunctionSize) =>
       makeFunction(this, which, identity, options, size);
     const seconds = (amount: number) => Duration.seconds(amount);
@@ -237,7 +239,12 @@ export class AdoConnect extends Construct {
       Authorize: make('Authorize', identities.Authorize, { ...small, reserved: reserved.authorize }),
       Callback: make('Callback', identities.Callback, { ...small, reserved: reserved.callback }),
       Manage: make('Manage', identities.Manage, { ...small, reserved: reserved.manage }),
-      Proxy: make('Proxy', identities.Proxy, { memorySize: 512, timeout: seconds(28), reserved: reserved.proxy }),
+      Proxy: make('Proxy', identities.Proxy, {
+        memorySize: 512,
+        timeout: seconds(28),
+        reserved: reserved.proxy,
+        environment: executions(reserved.proxy),
+      }),
       Refresh: make('Refresh', identities.Refresh, {
         memorySize: 512,
         timeout: seconds(60),
@@ -254,7 +261,7 @@ export class AdoConnect extends Construct {
           timeout: seconds(900),
           reserved: reserved.streaming,
           builtFrom: 'proxy',
-          environment: { RESPONSE_MODE: 'streamed' },
+          environment: { RESPONSE_MODE: 'streamed', ...executions(reserved.streaming) },
         }),
       Rotate:
         identities.Rotate &&

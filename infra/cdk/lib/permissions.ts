@@ -52,6 +52,8 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     ),
     updatesStatus(),
     updatesTenants,
+    // Whose calls are counted before they are sent.
+    updates('api_key#*', 'calls_counted_until'),
     checksIntegration,
     // A scan has no key, so it is a statement of its own.
     allow(dynamodb('Scan'), integrations.attrArn),

@@ -65,8 +65,18 @@ export interface AdoConnectProps {
   /** The rate of requests per second, and the burst, that the API accepts; 500 and 1000 unless given. */
   readonly throttle?: { readonly rate?: number; readonly burst?: number };
   /**
-   * Executions reserved for each function; 0 stops it, none are reserved unless given. `refresh` needs four more than
-   * `refresh.workers`.
+   * Executions at a time that the account allows, Lambda's quota "Concurrent executions"; 1000 unless given. Half of them is the
+   * most for the calls of one API key or connection; of those reserved for the proxy, if there are any.
+   */
+  readonly accountExecutions?: number;
+  /**
+   * Whether executions are reserved for the functions that other load must not stop: 10 each for `authorize`, `callback` and
+   * `manage`, and 20 for `refresh`, unless `reservedConcurrency` says otherwise. The account must have 150 unreserved ones.
+   */
+  readonly reservedFloors?: boolean;
+  /**
+   * Executions reserved for each function; 0 stops it, none but the floors are reserved unless given. `refresh` needs four
+   * more than `refresh.workers`.
    */
   readonly reservedConcurrency?: {
     readonly authorize?: number;

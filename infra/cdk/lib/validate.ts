@@ -39,6 +39,7 @@ export function validate(name: string, props: AdoConnectProps): void {
   number('slowestMilliseconds', props.slowestMilliseconds, 1, 30_000);
   number('throttle.rate', props.throttle?.rate, 1);
   number('throttle.burst', props.throttle?.burst, 1);
+  number('accountExecutions', props.accountExecutions, 1);
   number('refresh.shards', props.refresh?.shards, 1, 1024);
   number('refresh.workers', props.refresh?.workers, 2, 1000);
   number('refresh.concurrency', props.refresh?.concurrency, 1, 256);

@@ -62,6 +62,7 @@ test('properties that the SAM template would refuse are refused by name', () => 
     [{ refresh: { workers: 1 } }, 'refresh.workers must be a whole number of at least 2 and at most 1000'],
     [{ refresh: { shards: 0, rate: 0.5 } }, 'refresh.shards'],
     [{ reservedConcurrency: { proxy: -1 } }, 'reservedConcurrency.proxy'],
+    [{ accountExecutions: 0 }, 'accountExecutions'],
     [{ logRetentionDays: 31 }, 'logRetentionDays'],
     [{ auditDays: 0 }, 'auditDays'],
     [{ name: 'a'.repeat(49) }, 'name must be 48'],

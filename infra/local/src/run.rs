@@ -106,7 +106,8 @@ fn stack_options(options: &Options, binaries: Binaries) -> StackOptions {
 fn variables(options: &Options) -> Vec<(String, String)> {
     let of_jwt = [("JWT_ISSUER", &options.jwt_issuer), ("JWT_AUDIENCE", &options.jwt_audience)];
     let given = of_jwt.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
-    given.map(|(name, value)| (name.to_owned(), value)).collect()
+    let executions = ("EXECUTIONS", options.environments.to_string());
+    given.chain([executions]).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn sink(quiet: bool) -> Sink {

@@ -109,8 +109,14 @@ impl Template {
 
     /// The executions that are reserved for a function, if any are. The value -1 stands for none.
     fn reserved(&self, properties: &Value) -> Option<usize> {
-        // `!If [a condition, the number, none]`.
-        self.number(&properties["ReservedConcurrentExecutions"][1])
+        // `!If [a condition, the number, none]`, or `!If [a condition, the number, !If [floors, their number, none]]`.
+        let [_, own, otherwise] = properties["ReservedConcurrentExecutions"].as_array()?.as_slice()
+        else {
+            return None;
+        };
+        let floors = self.parameters.get("ReservedFloors");
+        let has_floors = floors.is_some_and(|parameter| parameter["Default"] == "true");
+        self.number(own).or_else(|| self.number(&otherwise[1]).filter(|_| has_floors))
     }
 
     /// The Cargo packages that the functions are built from.
@@ -169,6 +175,22 @@ mod tests {
             reserved(&[parameter("ProxyConcurrency", "7"), parameter("ManageConcurrency", "0")]);
         assert_eq!((reserved["proxy"], reserved["manage"]), (Some(7), Some(0)));
         assert_eq!((reserved["refresh"], reserved["rotate"]), (None, None));
+    }
+
+    #[test]
+    fn floors_leave_a_hundred_executions_of_the_account_and_yield_to_a_number_of_one_s_own() {
+        let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let floors = [parameter("ReservedFloors", "true"), parameter("ManageConcurrency", "3")];
+        let of_functions = reserved(&floors);
+        assert_eq!((of_functions["manage"], of_functions["proxy"]), (Some(3), None));
+        let of_functions = reserved(&floors[..1]);
+        assert_eq!(of_functions.values().flatten().sum::<usize>(), 50);
+        for function in ["authorize", "callback", "manage", "refresh"] {
+            assert!(
+                of_functions[function].is_some_and(|executions| executions >= 10),
+                "{function}"
+            );
+        }
     }
 
     #[test]

@@ -12,7 +12,6 @@
 //! The functions above it speak to callers and shape requests and answers. Every refusal is a [`Problem`] with a stable
 //! code. A call that may have had an effect is never sent again, and no redirect is followed.
 
-mod concurrency;
 pub mod connection;
 pub mod deadlines;
 mod destination;
@@ -25,6 +24,7 @@ pub mod refusal;
 mod repetition;
 mod scopes;
 mod send;
+mod shares;
 pub mod target;
 mod upstream;
 mod watch;
@@ -41,6 +41,7 @@ use ground::clock::Clock;
 use ground::random::Random;
 use ground::remembered::Remembered;
 use http::{HeaderMap, StatusCode};
+use vault::api_keys::ApiKeys;
 use vault::audit::Audit;
 use vault::call_items::{CallItemReader, CallKeys};
 use vault::connections::{Connection, Connections};
@@ -53,6 +54,7 @@ pub use crate::destination::{Destination, Named};
 use crate::me::KnownIntegrations;
 use crate::repetition::RetryBudget;
 pub use crate::send::{Call, Reading};
+pub use crate::shares::Shares;
 use crate::target::Target;
 pub use crate::upstream::{Body, Upstream};
 use crate::watch::Withdrawn;
@@ -63,6 +65,8 @@ pub struct Stores {
     pub connections: Connections,
     /// Their integrations.
     pub integrations: Integrations,
+    /// The API keys, with until when calls with each are counted.
+    pub api_keys: ApiKeys,
     /// Reads the items that permit a call under way.
     pub call_items: CallItemReader,
     /// The use of the operator's limits.
@@ -75,12 +79,13 @@ pub struct Stores {
 
 /// Makes calls of Azure DevOps.
 pub struct Calls {
-    stores: Stores,
+    stores: Arc<Stores>,
     known_integrations: KnownIntegrations,
     refresher: Refresher,
     devops: DevopsClient,
     clock: Arc<dyn Clock>,
     random: Random,
+    shares: Shares,
     retry_budget: RetryBudget,
 }
 
@@ -90,13 +95,16 @@ impl Calls {
         let stores = Stores {
             connections: deployment.connections(),
             integrations: deployment.integrations(),
+            api_keys: deployment.api_keys(),
             call_items: deployment.call_items(),
             limits: deployment.limits(),
             tallies: deployment.tallies(),
             audit: deployment.audit.clone(),
         };
         let clock = Arc::clone(&deployment.clock);
-        Self::new(stores, refresher, deployment.devops(), clock, deployment.random.clone())
+        let shares = Shares::of(deployment.config.executions, deployment.config.response_mode);
+        let (devops, random) = (deployment.devops(), deployment.random.clone());
+        Self::new(stores, refresher, devops, clock, random, shares)
     }
 
     /// Makes calls with these stores and clients.
@@ -106,10 +114,12 @@ impl Calls {
         devops: DevopsClient,
         clock: Arc<dyn Clock>,
         random: Random,
+        shares: Shares,
     ) -> Self {
         let known_integrations = Remembered::new(Arc::clone(&clock), me::KNOWN_FOR);
         let retry_budget = RetryBudget::new(clock.now());
-        Self { stores, known_integrations, refresher, devops, clock, random, retry_budget }
+        let stores = Arc::new(stores);
+        Self { stores, known_integrations, refresher, devops, clock, random, shares, retry_budget }
     }
 
     /// Finds the connection and the address that a caller names, and counts the call: in the hourly tally each target
@@ -168,19 +178,24 @@ impl Calls {
         // What the operator allows under this integration, before a token is touched.
         let permission = target.permission(&call.headers, &call.body)?;
         permission.record(target, &self.stores.audit).await;
-        // The pace that Azure DevOps asks for: a short wait happens here, a long one is left to the caller.
-        pace::wait(&target.connection, &call.deadlines, &*self.clock).await?;
-        // The operator's limits, and the default one. The places under them are held until the answer's body has left.
-        concurrency::require_room(&target.connection, self.clock.now())?;
-        let default = concurrency::limit_of_streams(target, call);
-        let places = self.take_places(target, &call.deadlines, default).await?;
-        // Until the answer's body has left, the permission is watched; a long call takes a place.
-        let mut withdrawn =
-            watch::either(self.watch(target), self.take_place_once_long(target, call, &places));
+        // The pace that Azure DevOps asks for: a short wait happens below, a long one is left to the caller.
+        let wait = pace::wait(&target.connection, &call.deadlines, &*self.clock)?;
+        // The operator's limits, and the default ones. The places under them are held until the answer's body has left.
+        let (counted, others) = self.shares.of_call(target, call, self.clock.now());
+        let places = self.take_places(target, &call.deadlines, &counted).await?;
+        // Until the answer's body has left, the permission is watched; a long call takes its places.
+        let mut withdrawn = watch::either(
+            self.watch(target),
+            self.take_places_once_long(others, target, call, &places),
+        );
         // Token, call and verdict; with a renewed token once more if Azure DevOps rejects this one.
+        let sending = async {
+            tokio::time::sleep(wait).await;
+            self.send_judged(target, call, log).await
+        };
         let sent = tokio::select! {
             biased;
-            sent = self.send_judged(target, call, log) => sent,
+            sent = sending => sent,
             problem = &mut withdrawn => Err(watch::of_ended(problem, &target.method)),
         };
         match sent {
@@ -198,7 +213,7 @@ impl Calls {
 
     fn watch(&self, target: &Target) -> Withdrawn {
         let keys = CallKeys {
-            api_key: target.api_key.clone(),
+            api_key: target.api_key.as_ref().map(|key| key.id.clone()),
             integration: target.integration.id.clone(),
             connection: target.connection.id.clone(),
         };

@@ -1,16 +1,19 @@
-//! The operator's limits on calls, per connection and per integration.
+//! The places that calls take under limits: the operator's, per connection and per integration, and the default ones.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use edge::problem::{Code, Problem};
+use futures_util::future::join_all;
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use vault::limits::{Exceeded, Limit, LimitLedger, Place, Standing, Subject, Taken};
 
 use crate::Calls;
 use crate::deadlines::Deadlines;
+use crate::shares::Share;
 use crate::target::Target;
 
 /// "`RateLimit` header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers).
@@ -23,11 +26,13 @@ pub(crate) struct Places {
     pub(crate) limits: LimitLedger,
     /// Shared by clones, because a long call takes one when it is under way.
     taken: Arc<Mutex<Vec<Place>>>,
+    /// Locked while places are being taken, so that they are released afterwards and none is left behind.
+    taking: Arc<AsyncMutex<()>>,
     pub(crate) standings: Vec<Standing>,
 }
 
 impl Calls {
-    /// Takes a place under each limit, or none; `default` is a limit on the connection beside the operator's.
+    /// Takes a place under each limit, or none: under the operator's limits, and under these shares.
     ///
     /// # Errors
     /// [`Code::RateLimited`] or [`Code::ConcurrencyLimited`] if a limit is reached.
@@ -35,44 +40,62 @@ impl Calls {
         &self,
         target: &Target,
         deadlines: &Deadlines,
-        default: Option<Limit>,
+        shares: &[Share],
     ) -> Result<Places, Problem> {
-        let until = self.clock.now() + deadlines.time_left();
         let limits = self.stores.limits.clone();
-        let mut held = Places { limits, taken: Arc::default(), standings: Vec::new() };
-        if let Some(limit) = default {
-            // Without its standing: headers describe the operator's limits only.
-            let subject = Subject::Connection(target.connection.id.clone());
-            self.take_place(&held, &subject, limit, until).await?;
-        }
-        for (subject, limit) in limits_of(target) {
-            let standing = self.take_place(&held, &subject, limit, until).await?;
-            held.standings.push(standing);
+        let (taken, taking) = (Arc::default(), Arc::default());
+        let mut held = Places { limits, taken, taking, standings: Vec::new() };
+        let until = self.clock.now() + deadlines.time_left();
+        if let Err(problem) = self.take_each_place(&mut held, target, until, shares).await {
+            held.release().await;
+            return Err(problem);
         }
         Ok(held)
     }
 
-    /// Takes one more place, or gives back those that are held.
+    async fn take_each_place(
+        &self,
+        held: &mut Places,
+        target: &Target,
+        until: Timestamp,
+        shares: &[Share],
+    ) -> Result<(), Problem> {
+        for share in shares {
+            // Without its standing: headers describe the operator's limits only.
+            let taken = self.take_place(held, &share.subject, share.limit, until).await?;
+            if matches!(taken, Taken::Exceeded(..)) {
+                share.count_calls(&self.stores, self.clock.now()).await;
+                return Err(share.exceeded());
+            }
+        }
+        for (subject, limit) in limits_of(target) {
+            match self.take_place(held, &subject, limit, until).await? {
+                Taken::Place(_, standing) => held.standings.push(standing),
+                Taken::Exceeded(exceeded, standing) => return Err(refused(exceeded, &standing)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one more place, which is then held. If there is none, gives back those that are held.
     async fn take_place(
         &self,
         held: &Places,
         subject: &Subject,
         limit: Limit,
         until: Timestamp,
-    ) -> Result<Standing, Problem> {
+    ) -> Result<Taken, Problem> {
         let (now, rng) = (self.clock.now(), &mut self.random.clone());
-        match held.limits.take(subject, limit, until, now, rng).await? {
-            Taken::Place(place, standing) => {
-                held.add(place);
-                Ok(standing)
-            }
-            Taken::Exceeded(exceeded, standing) => {
+        let taken = held.limits.take(subject, limit, until, now, rng).await?;
+        match &taken {
+            Taken::Place(place, _) => held.add(place.clone()),
+            Taken::Exceeded(..) => {
                 for place in held.take() {
                     held.limits.undo(&place).await?;
                 }
-                Err(refused(exceeded, &standing))
             }
         }
+        Ok(taken)
     }
 
     /// Returns the state of each of the operator's limits that a call of this target would meet.
@@ -97,12 +120,19 @@ impl Places {
         std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Begins to take places while the call is under way.
+    pub(crate) async fn taking(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.taking).lock_owned().await
+    }
+
     pub(crate) async fn release(&self) {
-        for place in self.take() {
-            if let Err(error) = self.limits.release(&place).await {
+        let _not_taking = self.taking.lock().await;
+        join_all(self.take().iter().map(async |place| {
+            if let Err(error) = self.limits.release(place).await {
                 tracing::warn!("a place could not be released, it expires later: {error}");
             }
-        }
+        }))
+        .await;
     }
 }
 

@@ -27,7 +27,7 @@ impl Calls {
     ) -> Result<Vec<(Connection, Integration)>, Problem> {
         let not_a_user = || not_found("`me` is for callers with a user's own token.");
         let user = caller.user().ok_or_else(not_a_user)?;
-        let Stores { connections, integrations, .. } = &self.stores;
+        let Stores { connections, integrations, .. } = &*self.stores;
         let ids = match integration {
             Some(id) => id.parse().into_iter().collect(),
             None => self.known_integrations.get(&(), || ids(integrations)).await?,

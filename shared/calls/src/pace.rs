@@ -13,23 +13,22 @@ use vault::connections::Connection;
 use crate::deadlines::Deadlines;
 use crate::repetition::LONGEST_PAUSE;
 
-/// Waits until Azure DevOps may be called for this user, if that is soon.
+/// Returns the time until Azure DevOps may be called for this user, if that is soon.
 ///
 /// # Errors
 /// [`Code::DevopsThrottled`] if it is not, or if no time would be left for the call.
-pub(crate) async fn wait(
+pub(crate) fn wait(
     connection: &Connection,
     deadlines: &Deadlines,
     clock: &dyn Clock,
-) -> Result<(), Problem> {
-    let Some(call_after) = connection.call_after else { return Ok(()) };
+) -> Result<Duration, Problem> {
+    let Some(call_after) = connection.call_after else { return Ok(Duration::ZERO) };
     let wait = call_after.duration_since(clock.now());
     let wait = Duration::try_from(wait).unwrap_or_default().min(LONGEST_WAIT);
     if wait > LONGEST_PAUSE || !deadlines.leave_room_after(wait) {
         return Err(Problem::new(Code::DevopsThrottled).retry_after(wait));
     }
-    tokio::time::sleep(wait).await;
-    Ok(())
+    Ok(wait)
 }
 
 /// Returns when Azure DevOps wants to be called next, if an answer names a time. Successful answers do, too.

@@ -2,13 +2,12 @@
 
 use devops::address::Address;
 use devops::policy::METHODS;
-use edge::caller::Caller;
+use edge::caller::{Caller, PresentedKey};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use http::Method;
 use vault::audit::Actor;
 use vault::connections::Connection;
-use vault::ids::ApiKeyId;
 use vault::integrations::Integration;
 
 use crate::connection::require_usable;
@@ -29,7 +28,7 @@ pub struct Target {
     /// The caller, for the audit trail.
     pub(crate) actor: Actor,
     /// The caller's API key, if it has one.
-    pub(crate) api_key: Option<ApiKeyId>,
+    pub(crate) api_key: Option<PresentedKey>,
 }
 
 impl Calls {

@@ -52,7 +52,16 @@ pub struct Caller {
     /// The kind of caller.
     pub kind: Kind,
     /// The API key that it presented, if any.
-    pub api_key: Option<ApiKeyId>,
+    pub api_key: Option<PresentedKey>,
+}
+
+/// An API key that a caller presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentedKey {
+    /// Its public half.
+    pub id: ApiKeyId,
+    /// The time until which calls with it are counted before they are sent.
+    pub calls_counted_until: Option<Timestamp>,
 }
 
 /// The kinds of callers, with their limits.
@@ -100,7 +109,7 @@ impl Caller {
 
     /// Notes the caller in the log of its request.
     pub fn note_in(&self, log: &RequestLog) {
-        log.caller(&self.id, self.role(), self.api_key.as_ref());
+        log.caller(&self.id, self.role(), self.api_key.as_ref().map(|key| &key.id));
     }
 
     /// Refuses a caller that has none of these roles.
@@ -157,7 +166,9 @@ impl Caller {
                 Kind::Application { integration: key.integration.clone().map(bound) }
             }
         };
-        Self { id: format!("key:{}", key.id), kind, api_key: Some(key.id.clone()) }
+        let api_key =
+            PresentedKey { id: key.id.clone(), calls_counted_until: key.calls_counted_until };
+        Self { id: format!("key:{}", key.id), kind, api_key: Some(api_key) }
     }
 
     fn of_user(user: UserId) -> Self {

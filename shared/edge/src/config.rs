@@ -56,6 +56,8 @@ pub struct Config {
     pub cors_origins: CorsOrigins,
     /// `RESPONSE_MODE`: how answers leave the function, `buffered` unless set.
     pub response_mode: ResponseMode,
+    /// `EXECUTIONS`: the executions at a time that the function can have; 1000 unless set, AWS' default quota.
+    pub executions: u32,
     /// `STREAMING_URL`: the address of the streaming proxy; required where `RESPONSE_MODE` is `streamed`.
     pub streaming_url: Option<BaseUrl>,
 }
@@ -173,6 +175,7 @@ impl FromVariables for Config {
         let jwt = jwt(reader);
         let cors_origins = reader.optional("CORS_ORIGINS").unwrap_or_default();
         let response_mode = reader.optional("RESPONSE_MODE").unwrap_or_default();
+        let executions = reader.optional("EXECUTIONS").unwrap_or(DEFAULT_EXECUTIONS);
         let streaming_url = match response_mode {
             ResponseMode::Buffered => reader.optional("STREAMING_URL"),
             ResponseMode::Streamed => reader.required("STREAMING_URL"),
@@ -202,12 +205,14 @@ impl FromVariables for Config {
             jwt,
             cors_origins,
             response_mode,
+            executions,
             streaming_url,
         })
     }
 }
 
 const DEFAULT_REFRESH_SHARDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+const DEFAULT_EXECUTIONS: u32 = 1000;
 const DEFAULT_AUDIT_DAYS: NonZeroU32 = NonZeroU32::MIN.saturating_add(399);
 
 /// The variables that are read, and their faults.

@@ -51,6 +51,9 @@ pub struct ApiKey {
     /// When it expires, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The time until which calls with it are counted before they are sent, because too many were under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_counted_until: Option<Timestamp>,
 }
 
 /// The properties of a key to be made.
@@ -136,6 +139,7 @@ impl ApiKeys {
             integration_created_at,
             created_at: now,
             expires_at,
+            calls_counted_until: None,
         };
         let record = Record {
             pk: pk(&description.id),
@@ -191,6 +195,17 @@ impl ApiKeys {
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn delete(&self, id: &ApiKeyId) -> Result<bool, Error> {
         Write::delete(&self.table, pk(id)).attempt(&self.client).await
+    }
+
+    /// Records the time until which calls with a key are counted before they are sent, unless the key is deleted.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn record_calls_counted(&self, id: &ApiKeyId, until: Timestamp) -> Result<(), Error> {
+        let update = Write::update(&self.table, pk(id))
+            .when("pk", Condition::Exists)
+            .set("calls_counted_until", s(until.to_string()));
+        update.attempt(&self.client).await.map(drop)
     }
 
     /// Returns the key that was presented, or `None` if it is not a valid key of ours. Reads the table each time, so that

@@ -14,6 +14,7 @@
 )]
 
 mod entra_stand_in;
+mod neighbours;
 mod processes;
 mod projection;
 mod refresh;
@@ -35,12 +36,17 @@ struct Options {
 enum What {
     /// Many connections are due in the same minute.
     Refresh(refresh::RefreshOptions),
+    /// A quiet application calls beside one that sends fifty times as much.
+    Neighbours(neighbours::NeighbourOptions),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let What::Refresh(options) = Options::parse().what;
-    match refresh::run(&options).await {
+    let ran = match Options::parse().what {
+        What::Refresh(options) => refresh::run(&options).await,
+        What::Neighbours(options) => neighbours::run(&options).await,
+    };
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("load: {error}");

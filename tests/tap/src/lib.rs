@@ -64,9 +64,9 @@ pub struct Counts {
     /// Read units consumed, as DynamoDB reports them.
     pub read_units: f64,
     /// Requests for the hourly tallies. They are in no other count and are never stopped, because a process writes its
-    /// tallies at times that have nothing to do with the current request. Places of connections
-    /// under the limit on long calls are in no count at all and never stopped either, because a slow machine makes long
-    /// calls of short ones.
+    /// tallies at times that have nothing to do with the current request. Places under the
+    /// default limits are in no count at all and never stopped either, because a slow machine makes long calls of short
+    /// ones.
     pub tallies: u64,
 }
 
@@ -163,7 +163,8 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     let of_dynamodb = target.is_some_and(|target| target.starts_with("DynamoDB"));
     let names = |item: &str| of_dynamodb && String::from_utf8_lossy(&body).contains(item);
     let is_tally = names("tally#");
-    let is_counted = !is_tally && !names("limit#connection#");
+    let is_of_share = names("limit#key_share#") || names("limit#connection_share#");
+    let is_counted = !is_tally && !is_of_share;
     let (url, stop) = {
         let mut state = shared.state();
         if let Some((refused, containing)) = &state.refused

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use calls::{Calls, Stores};
+use calls::{Calls, Shares, Stores};
 use devops::client::DevopsClient;
+use edge::config::ResponseMode;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use emulators::{AZURE_DEVOPS, AzureDevOps, AzureDevOpsOptions, Entra, EntraOptions};
 use entra::cloud::Authority;
@@ -17,6 +18,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
+use vault::api_keys::ApiKeys;
 use vault::audit::{Actor, Audit};
 use vault::aws::TableNames;
 use vault::call_items::CallItemReader;
@@ -71,6 +73,7 @@ impl World {
         let dynamodb = &aws.dynamodb;
         let call_items = CallItemReader::new(dynamodb.clone(), &tables);
         let connections = Connections::new(dynamodb.clone(), &tables, 1);
+        let api_keys = ApiKeys::new(dynamodb.clone(), tables.integrations.clone());
         let integrations = Integrations::new(dynamodb.clone(), tables.integrations);
         let tallies = Tallies::new(dynamodb.clone(), tables.sessions.clone(), Arc::clone(&clock));
         let limits = LimitLedger::new(dynamodb.clone(), tables.sessions.clone());
@@ -106,13 +109,15 @@ impl World {
         let stores = Stores {
             connections: connections.clone(),
             integrations,
+            api_keys,
             call_items,
             limits,
             tallies: tallies.clone(),
             audit,
         };
         let client = DevopsClient::new(http, Some(url(devops.base_url())));
-        let calls = Calls::new(stores, refresher.clone(), client, clock, Random::System);
+        let shares = Shares::of(1000, ResponseMode::Buffered);
+        let calls = Calls::new(stores, refresher.clone(), client, clock, Random::System, shares);
         Self {
             calls,
             connections,

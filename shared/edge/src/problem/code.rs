@@ -284,7 +284,7 @@ codes! {
         "Too many calls for the limit that the operator has set",
         "Try again after the time in the Retry-After header.";
     ConcurrencyLimited = "concurrency_limited", TOO_MANY_REQUESTS retry 2,
-        "Too many calls at the same time for the limit that the operator has set",
+        "Too many calls at the same time with this API key, of this connection or under this integration",
         "Try again when one of the calls under way has ended.";
     RenewedRecently = "renewed_recently", TOO_MANY_REQUESTS retry 60,
         "A renewal of this connection was asked for less than a minute ago",

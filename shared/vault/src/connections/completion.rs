@@ -341,7 +341,7 @@ fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Conne
         rejected_until: None,
         accepted_elsewhere: None,
         call_after: None,
-        concurrency_limited_until: None,
+        calls_counted_until: None,
         due_at: None,
         due_shard: None,
     }

@@ -92,9 +92,9 @@ pub struct Connection {
     /// The earliest time of the next call, as Azure DevOps asked.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub call_after: Option<Timestamp>,
-    /// The time until which its calls are refused, because too many long ones are under way.
+    /// The time until which its calls are counted before they are sent, because too many were under way.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
-    pub concurrency_limited_until: Option<Timestamp>,
+    pub calls_counted_until: Option<Timestamp>,
     /// When the schedule looks at it next; `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub due_at: Option<Timestamp>,

@@ -84,16 +84,17 @@ impl Connections {
         self.raise(connection, "call_after", call_after).await
     }
 
-    /// Records the time until which its calls are refused, unless a later one is recorded or the connection was changed.
+    /// Records the time until which its calls are counted before they are sent, unless a later one is recorded or the
+    /// connection was changed.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
-    pub async fn record_concurrency_limited(
+    pub async fn record_calls_counted(
         &self,
         connection: &Connection,
         until: Timestamp,
     ) -> Result<(), Error> {
-        self.raise(connection, "concurrency_limited_until", until).await
+        self.raise(connection, "calls_counted_until", until).await
     }
 
     async fn raise(

@@ -1,5 +1,6 @@
-//! Our own limits: on proxied calls, in a period and at the same time, for each connection and each integration; on
-//! renewals that a caller forces; and on guesses of the operator key.
+//! Our own limits: on proxied calls, in a period and at the same time, for each connection and each integration; on the
+//! share of a function's executions that one API key or connection holds; on renewals that a caller forces; and on guesses
+//! of the operator key.
 //!
 //! ```text
 //!  take ──> one conditional update of the subject's item ──┬─ written: the call may proceed, and gives its place back
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ledger::{LimitLedger, Place, Taken};
 
-use crate::ids::{ConnectionId, IntegrationId};
+use crate::ids::{ApiKeyId, ConnectionId, IntegrationId};
 
 /// Longest time over which calls are counted, in seconds.
 const LONGEST_PERIOD: u32 = 86_400;
@@ -140,10 +141,32 @@ pub enum Subject {
     Connection(ConnectionId),
     /// All connections of an integration together.
     Integration(IntegrationId),
+    /// The executions of a pool that calls with one API key hold.
+    KeyShare(ApiKeyId, Pool),
+    /// The executions of a pool that calls of one connection hold.
+    ConnectionShare(ConnectionId, Pool),
     /// The renewals of one connection that callers force.
     Renewals(ConnectionId),
     /// The wrong keys that come from one source.
     WrongKeys(Source),
+}
+
+/// The executions at a time of one function, whose callers share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// Those of the proxy that answers whole.
+    Buffered,
+    /// Those of the proxy that streams.
+    Streamed,
+}
+
+impl Pool {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Buffered => "buffered",
+            Self::Streamed => "streamed",
+        }
+    }
 }
 
 /// The sender of requests: an IPv4 address, or the first 64 bits of an IPv6 address, whose other bits a sender may choose.
@@ -178,6 +201,8 @@ impl Subject {
         match self {
             Self::Connection(_) => "connection",
             Self::Integration(_) => "integration",
+            Self::KeyShare(..) => "key_share",
+            Self::ConnectionShare(..) => "connection_share",
             Self::Renewals(_) => "renewals",
             Self::WrongKeys(_) => "wrong_keys",
         }
@@ -187,6 +212,8 @@ impl Subject {
         let id = match self {
             Self::Connection(id) | Self::Renewals(id) => id.to_string(),
             Self::Integration(id) => id.to_string(),
+            Self::KeyShare(id, pool) => format!("{}#{id}", pool.as_str()),
+            Self::ConnectionShare(id, pool) => format!("{}#{id}", pool.as_str()),
             Self::WrongKeys(source) => source.key(),
         };
         format!("limit#{}#{id}", self.kind())

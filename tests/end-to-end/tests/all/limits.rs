@@ -1,7 +1,5 @@
 //! The rate of calls: waits that Azure DevOps asks for, and limits that the operator has set.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulators::Fault;
 use end_to_end::{Answer, Caller, INTEGRATION, PROJECTS, World, crowd};
@@ -219,43 +217,6 @@ async fn calls_without_limits_are_not_counted_and_get_no_limit_headers() {
     );
     let answer = world.send(request.header("x-ado-connect-dry", "yes")).await;
     answer.expect_problem(400, "invalid_request");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_limits_long_calls_of_a_connection_still_leave_room_for_others() {
-    let world = World::start().await;
-    let (greedy, quiet) =
-        (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
-    let held = world.devops().inject(Fault::on("projects.list").times(0).hold());
-    let ended = AtomicUsize::new(0);
-    let under_way = join_all((0..30).map(|_| async {
-        let answer = world.proxied(&greedy, PROJECTS).await;
-        ended.fetch_add(1, Ordering::SeqCst);
-        answer
-    }));
-    let meanwhile = async {
-        // Others are served while twenty calls hold their places and the ten without one are refused.
-        while ended.load(Ordering::SeqCst) < 10 {
-            let path = "dev.azure.com/mycompany/_apis/connectionData";
-            world.proxied(&quiet, path).await.expect(200);
-        }
-        held.release();
-    };
-    let (answers, ()) = tokio::join!(under_way, meanwhile);
-    assert_eq!(passed(&answers), 20);
-    for refused in answers.into_iter().filter(|answer| answer.status != 200) {
-        refused.expect_problem(429, "concurrency_limited");
-    }
-    // The connection is marked, so that its next calls are refused before they are sent.
-    let later = i64::MAX / 1_000_000_000;
-    for (until, status) in [(later, 429), (1_000_000_000, 200)] {
-        let until = AttributeValue::N(until.to_string());
-        world.set(local::names::CONNECTIONS, &greedy, "concurrency_limited_until", until).await;
-        let sent = world.devops().count("projects.list");
-        world.proxied(&greedy, PROJECTS).await.expect(status);
-        assert_eq!(world.devops().count("projects.list") > sent, status == 200);
-    }
-    world.proxied(&quiet, PROJECTS).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

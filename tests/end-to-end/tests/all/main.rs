@@ -44,6 +44,7 @@ mod rejected;
 mod resets;
 mod rotation;
 mod saves;
+mod shares;
 mod streaming;
 mod switches;
 mod template;

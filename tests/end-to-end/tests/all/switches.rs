@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use emulators::Fault;
 use emulators::devops::Gate;
 use end_to_end::{Caller, INTEGRATION, PROJECTS, World};
 use futures_util::future::join_all;
@@ -126,47 +125,4 @@ async fn each_switch_ends_calls_and_streams_under_load() {
             world.ask(&Caller::Operator, Method::POST, undo).await.expect(200);
         }
     }
-}
-
-/// The 99th of a hundred times, in milliseconds.
-fn p99(mut times: Vec<Duration>) -> u128 {
-    times.sort();
-    times[times.len() * 99 / 100].as_millis()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "prints times, which other work on the machine disturbs"]
-async fn a_quiet_caller_is_served_beside_one_that_sends_fifty_times_as_much() {
-    let world = World::start().await;
-    let (loud, quiet) = (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
-    let measured = async || {
-        let mut times = Vec::new();
-        for _ in 0..500 {
-            let begun = Instant::now();
-            world.proxied(&quiet, PROJECTS).await.expect(200);
-            times.push(begun.elapsed());
-        }
-        p99(times)
-    };
-    join_all((0..40).map(|_| world.proxied(&quiet, PROJECTS))).await;
-    let alone = measured().await;
-    // Azure DevOps takes ten seconds for each call of the loud one.
-    let fault = Fault::on("connection_data").times(0).delay(Duration::from_secs(10));
-    world.devops().inject(fault);
-    let slow = "dev.azure.com/mycompany/_apis/connectionData";
-    let loud = join_all((0..50).map(|_| async {
-        loop {
-            // As a client that obeys `Retry-After`.
-            let answer = world.proxied(&loud, slow).await;
-            if let Some(seconds) = answer.header("retry-after") {
-                tokio::time::sleep(Duration::from_secs(seconds.parse().unwrap())).await;
-            }
-        }
-    }));
-    let beside = tokio::select! {
-        // The first time is that of the loud one's beginning.
-        beside = async { measured().await; measured().await } => beside,
-        _ = loud => unreachable!(),
-    };
-    println!("p99 alone {alone} ms, beside the loud caller {beside} ms");
 }

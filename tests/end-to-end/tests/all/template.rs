@@ -201,8 +201,10 @@ fn functions_get_exactly_the_variables_that_they_read() {
     let of_refresh = variables_of(|variable| drop(RefreshConfig::from_variables(variable)));
     let of_rotate = variables_of(|variable| drop(RotateConfig::from_variables(variable)));
     assert!(of_refresh.is_superset(&of_all) && of_all.len() > 15);
-    // The default is buffered, so only the streaming proxy gets the variable.
-    let unsaid = BTreeSet::from(["RESPONSE_MODE".to_owned()]);
+    // Only the proxies call, and the default is buffered.
+    let of_streams = BTreeSet::from(["RESPONSE_MODE".to_owned()]);
+    let of_calls = BTreeSet::from(["EXECUTIONS".to_owned()]);
+    let unsaid = &of_streams | &of_calls;
     let functions: Vec<&str> =
         template.of_type("AWS::Serverless::Function").map(|(id, _)| id).collect();
     for function in functions {
@@ -210,6 +212,7 @@ fn functions_get_exactly_the_variables_that_they_read() {
             "refresh" => &of_refresh - &unsaid,
             "rotate" => &of_rotate - &unsaid,
             "streaming-proxy" => of_all.clone(),
+            "proxy" => &of_all - &of_streams,
             _ => &of_all - &unsaid,
         };
         assert_eq!(all(function), expected, "{function}");
