@@ -137,6 +137,7 @@ mod tests {
             integration_created_at: None,
             created_at: Timestamp::UNIX_EPOCH,
             expires_at: Some(Timestamp::UNIX_EPOCH + ONE_CALL),
+            calls_counted_until: None,
         }
     }
 
