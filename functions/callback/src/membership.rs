@@ -28,8 +28,8 @@ impl Callback {
     ) -> Result<Option<OrganizationName>, Problem> {
         let now = self.clock.now();
         let reachable = integration.settings.organizations.reachable(session.organization.as_ref());
-        let mut refusal = Problem::new(Code::OrganizationAccessDenied);
-        let asked = tokio::time::timeout(DEADLINE, async {
+        let admitted = tokio::time::timeout(DEADLINE, async {
+            let mut refusal = Problem::new(Code::OrganizationAccessDenied);
             let mut answers = stream::iter(&reachable)
                 .map(|organization| {
                     self.devops.connection_data(Some(organization), access_token, now)
@@ -37,23 +37,27 @@ impl Callback {
                 .buffer_unordered(ASKED_AT_A_TIME);
             while let Some(answer) = answers.next().await {
                 match answer {
-                    Ok(_) => return true,
-                    Err(ConnectionDataError::NotAMember | ConnectionDataError::Unauthorized) => {}
-                    // An organization that did not answer may still admit the user, so its problem has priority over a policy's.
-                    Err(_) if refusal.code() == Code::DevopsUnavailable => {}
-                    Err(ConnectionDataError::PolicyBlocked) => {
-                        refusal = Problem::new(Code::PolicyBlocked);
-                    }
-                    Err(error) => refusal = Problem::new(Code::DevopsUnavailable).cause(error),
+                    Ok(_) => return Ok(()),
+                    Err(error) => refusal = weighed(refusal, error),
                 }
             }
-            false
+            Err(refusal)
         });
-        match asked.await {
-            Ok(true) => Ok(session.organization.clone().or_else(|| only(&reachable))),
-            Ok(false) => Err(refusal),
-            Err(late) => Err(Problem::new(Code::DevopsUnavailable).cause(late)),
-        }
+        admitted
+            .await
+            .unwrap_or_else(|late| Err(Problem::new(Code::DevopsUnavailable).cause(late)))?;
+        Ok(session.organization.clone().or_else(|| only(&reachable)))
+    }
+}
+
+/// Returns the refusal after one more organization has not admitted the user.
+fn weighed(refusal: Problem, error: ConnectionDataError) -> Problem {
+    match error {
+        ConnectionDataError::NotAMember | ConnectionDataError::Unauthorized => refusal,
+        // An organization that did not answer may still admit the user, so its problem has priority over a policy's.
+        _ if refusal.code() == Code::DevopsUnavailable => refusal,
+        ConnectionDataError::PolicyBlocked => Problem::new(Code::PolicyBlocked),
+        error => Problem::new(Code::DevopsUnavailable).cause(error),
     }
 }
 
@@ -61,5 +65,34 @@ fn only(organizations: &[OrganizationName]) -> Option<OrganizationName> {
     match organizations {
         [one] => Some(one.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ConnectionDataError::{NotAMember, PolicyBlocked, Throttled, Unauthorized, Unavailable};
+
+    #[test]
+    fn a_refusal_names_an_outage_before_a_policy_and_a_policy_before_lacking_access() {
+        for (answers, expected) in [
+            (vec![NotAMember, Unauthorized], Code::OrganizationAccessDenied),
+            (vec![NotAMember, PolicyBlocked, Unauthorized], Code::PolicyBlocked),
+            (vec![PolicyBlocked, Unavailable, NotAMember], Code::DevopsUnavailable),
+            (vec![Unavailable, PolicyBlocked], Code::DevopsUnavailable),
+            (vec![Throttled { retry_after: None }, PolicyBlocked], Code::DevopsUnavailable),
+        ] {
+            let denied = Problem::new(Code::OrganizationAccessDenied);
+            let refusal = answers.into_iter().fold(denied, weighed);
+            assert_eq!(refusal.code(), expected);
+        }
+    }
+
+    #[test]
+    fn a_connection_is_pinned_to_an_organization_that_is_the_only_one() {
+        let organizations = ["mycompany", "fabrikam"].map(|name| name.parse().unwrap());
+        assert_eq!(only(&organizations[..1]), Some(organizations[0].clone()));
+        assert_eq!(only(&organizations), None);
+        assert_eq!(only(&[]), None);
     }
 }
