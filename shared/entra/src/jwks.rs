@@ -203,3 +203,73 @@ impl KeyCache {
         Ok(keys.collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use ground::clock::SystemClock;
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(jwk: Value) -> SigningKey {
+        SigningKey { jwk: serde_json::from_value(jwk).unwrap(), issuer: None }
+    }
+
+    fn rsa(bytes: usize) -> Value {
+        json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(vec![255; bytes]), "e": "AQAB"})
+    }
+
+    fn curve(name: &str) -> Value {
+        json!({"kty": "EC", "crv": name, "x": "AA", "y": "AA"})
+    }
+
+    fn with(mut jwk: Value, name: &str, value: Value) -> Value {
+        jwk[name] = value;
+        jwk
+    }
+
+    #[test]
+    fn a_key_suits_the_algorithm_of_its_kind_if_it_is_long_enough() {
+        for (jwk, rs256, es256) in [
+            (rsa(256), true, false),
+            (rsa(512), true, false),
+            (rsa(255), false, false),
+            (curve("P-256"), false, true),
+            (curve("P-384"), false, false),
+            (json!({"kty": "oct", "k": "AA"}), false, false),
+        ] {
+            let key = key(jwk.clone());
+            assert_eq!(key.suits(Algorithm::RS256), rs256, "{jwk}");
+            assert_eq!(key.suits(Algorithm::ES256), es256, "{jwk}");
+        }
+    }
+
+    #[test]
+    fn a_key_suits_only_for_the_purpose_that_it_names() {
+        for (name, value, expected) in [
+            ("use", json!("sig"), true),
+            ("use", json!("enc"), false),
+            ("key_ops", json!(["sign", "verify"]), true),
+            ("key_ops", json!(["encrypt"]), false),
+            ("alg", json!("RS256"), true),
+            ("alg", json!("RS512"), false),
+            ("alg", json!("ES256"), false),
+        ] {
+            let jwk = with(rsa(256), name, value);
+            assert_eq!(key(jwk.clone()).suits(Algorithm::RS256), expected, "{jwk}");
+        }
+        assert!(key(with(curve("P-256"), "alg", json!("ES256"))).suits(Algorithm::ES256));
+    }
+
+    #[tokio::test]
+    async fn the_addresses_of_a_process_do_not_fill_its_memory() {
+        let cache = KeyCache::new(ground::http::client().unwrap(), Arc::new(SystemClock));
+        for number in 0..=MOST_ADDRESSES {
+            let address = format!("https://login.mycompany.example/{number}/keys");
+            cache.slot(&address.parse().unwrap()).await;
+        }
+        assert!(cache.slots.lock().await.len() <= MOST_ADDRESSES);
+    }
+}

@@ -205,7 +205,8 @@ async fn forged_signatures_and_headers_are_refused() {
             E::Malformed,
         ),
         ("not a token", "nonsense".to_owned(), E::Algorithm),
-        ("a huge token", "x".repeat(70_000), E::Malformed),
+        ("a token of the longest length", "x".repeat(65_536), E::Algorithm),
+        ("a longer token", "x".repeat(65_537), E::Malformed),
     ] {
         assert_eq!(world.judge(&token).await.err(), Some(expected), "{name}");
     }
@@ -270,6 +271,10 @@ async fn keys_of_one_address_verify_nothing_for_another() {
     world.server.reply("/others", 200, others.to_string());
     world.metadata.jwks_uri = format!("{}/others", world.server.url).parse().unwrap();
     assert_eq!(world.judge_claims(json!({})).await.err(), Some(IdTokenError::Signature));
+    // Nor do they take the place of the first ones.
+    world.metadata.jwks_uri = format!("{}/keys", world.server.url).parse().unwrap();
+    world.judge_claims(json!({})).await.unwrap();
+    assert_eq!(world.server.asked("/keys").len(), 1);
 }
 
 #[tokio::test]
@@ -286,6 +291,32 @@ async fn invented_key_ids_cause_no_requests() {
     world.judge(&signed_cheaply("kid-x", &claims)).await.unwrap_err();
     world.judge(&signed_cheaply("kid-y", &claims)).await.unwrap_err();
     assert_eq!(world.server.asked("/keys").len(), 2);
+}
+
+#[tokio::test]
+async fn known_keys_are_fetched_once_an_hour() {
+    let world = World::start().await;
+    for (seconds, fetched) in [(0, 1), (3599, 1), (1, 2)] {
+        world.clock.advance(seconds);
+        world.judge_claims(json!({})).await.unwrap();
+        assert_eq!(world.server.asked("/keys").len(), fetched);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_replaced_under_its_id_is_found_five_minutes_after_the_last_look() {
+    let world = World::start().await;
+    world.judge_claims(json!({})).await.unwrap();
+    let replaced = json!({"keys": [jwk(OTHER_KEY, "k1", &world.metadata.issuer)]});
+    world.server.reply("/keys", 200, replaced.to_string());
+    let signed = |claims: &Value| signed(OTHER_KEY, &header("k1"), claims);
+    world.clock.advance(299);
+    let refused = world.judge(&signed(&world.claims(&json!({})))).await;
+    assert_eq!(refused.err(), Some(IdTokenError::Signature));
+    world.clock.advance(1);
+    world.judge(&signed(&world.claims(&json!({})))).await.unwrap();
+    // The former key is good no more.
+    assert_eq!(world.judge_claims(json!({})).await.err(), Some(IdTokenError::Signature));
 }
 
 /// Not really signed: the unknown key is found before the signature is checked.
