@@ -325,4 +325,22 @@ mod tests {
         let altered = Problem::from(vault::Error::Unsealable { field: "refresh_token" });
         assert_eq!(altered.code(), Code::InternalError);
     }
+
+    #[test]
+    fn a_problem_names_every_faulty_field_and_none_of_its_cause() {
+        let fault = |field: &str, message: &str| Fault {
+            field: field.to_owned(),
+            message: message.to_owned(),
+        };
+        let faults = vec![fault("name", "must be a string"), fault("scopes[1]", "is unknown")];
+        let problem = Problem::from(faults).detail("Two fields.").cause("the cause");
+        let named =
+            problem.errors().iter().map(|error| (error.field.as_str(), error.message.as_str()));
+        let named: Vec<_> = named.collect();
+        assert_eq!(named, [("name", "must be a string"), ("scopes[1]", "is unknown")]);
+        assert_eq!(problem.to_string(), "invalid_request: Two fields.");
+        let public_url: PublicUrl = "https://connect.mycompany.example".parse().unwrap();
+        let document = serde_json::to_string(&problem.document(&public_url, "request")).unwrap();
+        assert!(document.contains("scopes[1]") && !document.contains("the cause"), "{document}");
+    }
 }

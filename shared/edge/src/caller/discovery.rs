@@ -89,11 +89,38 @@ impl Discovery {
         if document.issuer != self.issuer {
             return Err(Unknown::OtherIssuer);
         }
-        let local = self.issuer.parse().is_ok_and(|issuer| is_loopback(&issuer));
-        let keys_are_safe = match document.jwks_uri.scheme() {
-            "https" => true,
-            _ => local && is_trustworthy(&document.jwks_uri),
-        };
-        if keys_are_safe { Ok(document.jwks_uri) } else { Err(Unknown::UnusableKeys) }
+        if is_safe(&document.jwks_uri, &self.issuer) {
+            Ok(document.jwks_uri)
+        } else {
+            Err(Unknown::UnusableKeys)
+        }
+    }
+}
+
+/// Whether nobody in between can change the keys of this issuer: they come by `https`, or all is on this machine.
+fn is_safe(keys: &Url, issuer: &str) -> bool {
+    let is_local = issuer.parse().is_ok_and(|issuer| is_loopback(&issuer));
+    keys.scheme() == "https" || (is_local && is_trustworthy(keys))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_by_https_or_from_this_machine_to_this_machine() {
+        const LOCAL: &str = "http://localhost:8080/realm";
+        const REMOTE: &str = "https://id.mycompany.example";
+        for (issuer, keys, expected) in [
+            (REMOTE, "https://keys.mycompany.example/", true),
+            (REMOTE, "http://keys.mycompany.example/", false),
+            (REMOTE, "http://localhost:8080/", false),
+            (REMOTE, "ftp://keys.mycompany.example/", false),
+            (LOCAL, "https://keys.mycompany.example/", true),
+            (LOCAL, "http://localhost:8081/", true),
+            (LOCAL, "http://keys.mycompany.example/", false),
+        ] {
+            assert_eq!(is_safe(&keys.parse().unwrap(), issuer), expected, "{issuer} {keys}");
+        }
     }
 }

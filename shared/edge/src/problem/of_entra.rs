@@ -46,3 +46,24 @@ impl Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_passes_names_the_time_to_come_again_and_no_other_does() {
+        let asked = Some(Duration::from_secs(77));
+        for (class, asked, expected) in [
+            (ErrorClass::Transient, None, Some("10")),
+            (ErrorClass::Transient, asked, Some("77")),
+            (ErrorClass::Throttled, asked, Some("77")),
+            (ErrorClass::PolicyBlocked, asked, None),
+        ] {
+            let error = TokenError { class, retry_after: asked, ..TokenError::no_answer() };
+            let headers = Problem::of_sign_in(&error).headers();
+            let named = headers.get("retry-after").map(|value| value.to_str().unwrap_or_default());
+            assert_eq!(named, expected, "{class:?}");
+        }
+    }
+}

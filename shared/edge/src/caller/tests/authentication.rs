@@ -191,6 +191,45 @@ async fn a_short_operator_key_is_accepted_from_nobody_and_the_refusal_says_so() 
 }
 
 #[tokio::test]
+async fn the_portal_lets_in_operators_and_nobody_else() {
+    let setup = Setup::new().await;
+    let (authenticator, _services) = authenticator(&setup).await;
+    let form = request(&Method::POST, "/portal/sign-in", &[]);
+    for (presented, id) in [
+        (OPERATOR_KEY, Some("operator")),
+        ("adoc_0a1c_secret", Some("key:0a1c")),
+        ("adoc_0a1b_secret", None),
+        ("adoc_0a1c_wrong", None),
+        ("First-operator-key-0123456789abcdef", None),
+    ] {
+        let let_in = authenticator.operator(&presented.into(), &form).await.unwrap();
+        assert_eq!(let_in.as_ref().map(|(_, caller)| caller.id.as_str()), id, "{presented}");
+        let Some((key, caller)) = let_in else { continue };
+        assert_eq!(authenticator.operator_behind(&key).await.unwrap(), Some(caller));
+    }
+}
+
+#[tokio::test]
+async fn an_operator_of_the_portal_is_one_as_long_as_its_key_is() {
+    let setup = Setup::new().await;
+    let (authenticator, services) = authenticator(&setup).await;
+    let form = request(&Method::POST, "/portal/sign-in", &[]);
+    let mut keys = Vec::new();
+    for presented in [OPERATOR_KEY, "adoc_0a1c_secret", "adoc_0a1d_secret"] {
+        services.put_key("0a1d", "operator", None, "secret");
+        keys.push(authenticator.operator(&presented.into(), &form).await.unwrap().unwrap().0);
+    }
+    services.set_operator_key("second-operator-key-0123456789abcdef");
+    services.delete_key("0a1c");
+    services.put_key("0a1d", "application", None, "secret");
+    // The operator key is remembered for five minutes.
+    setup.clock.advance(300);
+    for key in keys {
+        assert_eq!(authenticator.operator_behind(&key).await.unwrap(), None, "{key:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_credential_that_cannot_be_checked_is_neither_accepted_nor_refused() {
     let setup = Setup::new().await;
     let (authenticator, services) = authenticator(&setup).await;

@@ -172,6 +172,8 @@ pub struct Services {
 struct ServicesState {
     items: HashMap<String, Value>,
     operator_key: String,
+    /// The number of operator keys that were stored.
+    operator_keys: u32,
     down: bool,
     /// The keys of the items that were updated.
     updated: Vec<String>,
@@ -200,8 +202,14 @@ impl Services {
         self.state.lock().unwrap().items.insert(format!("api_key#{id}"), item);
     }
 
+    pub fn delete_key(&self, id: &str) {
+        self.state.lock().unwrap().items.remove(&format!("api_key#{id}"));
+    }
+
     pub fn set_operator_key(&self, key: &str) {
-        self.state.lock().unwrap().operator_key = key.to_owned();
+        let mut state = self.state.lock().unwrap();
+        state.operator_key = key.to_owned();
+        state.operator_keys += 1;
     }
 
     pub fn set_down(&self, down: bool) {
@@ -269,7 +277,7 @@ async fn call(
             json!({"Attributes": {"pk": {"S": key}, "full_at": {"N": "0"}, "under_way": {"M": {}}}})
         }
         "secretsmanager.GetSecretValue" => {
-            json!({"SecretString": state.operator_key, "VersionId": "1"})
+            json!({"SecretString": state.operator_key, "VersionId": state.operator_keys.to_string()})
         }
         other => panic!("unexpected call {other}"),
     };

@@ -1,5 +1,7 @@
 //! The integrations and connections that a caller sees.
 
+use vault::audit::ActorRole;
+
 use super::*;
 
 fn integration(id: &str, users: &str, created_at: &str) -> Integration {
@@ -83,4 +85,19 @@ fn the_id_of_a_caller_does_not_contain_the_user() {
     assert!(caller.id.starts_with("user:") && caller.id.len() == 21);
     assert!(!caller.id.contains("ada"));
     assert_eq!(caller.user().unwrap().as_str(), "ada@mycompany.example");
+}
+
+#[test]
+fn a_caller_is_the_actor_of_its_request_in_log_and_audit_trail() {
+    let log = RequestLog::new("request");
+    let id: ApiKeyId = "0a1b".parse().unwrap();
+    let caller = Caller {
+        id: "key:0a1b".to_owned(),
+        kind: Kind::Application { integration: None },
+        api_key: Some(PresentedKey { id: id.clone(), calls_counted_until: None }),
+    };
+    caller.note_in(&log);
+    let actor = log.actor();
+    assert_eq!((actor.id.as_str(), actor.role), ("key:0a1b", ActorRole::Application));
+    assert_eq!(actor.key, Some(id));
 }
