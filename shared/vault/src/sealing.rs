@@ -300,9 +300,47 @@ fn additional_data(context: SealingContext<'_>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kms::error::ErrorMetadata;
+    use aws_sdk_kms::types::error::{
+        DependencyTimeoutException, DisabledException, KeyUnavailableException,
+        KmsInternalException, NotFoundException,
+    };
+
+    use super::*;
+
     #[test]
     fn data_keys_are_wiped_on_drop() {
         fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
-        is_wiped::<super::KeyBytes>();
+        is_wiped::<KeyBytes>();
+    }
+
+    /// An error that KMS has no type for, with this code.
+    fn coded(code: &str) -> DecryptError {
+        DecryptError::generic(ErrorMetadata::builder().code(code).build())
+    }
+
+    #[test]
+    fn a_kms_that_fails_to_decide_is_an_outage() {
+        for failure in [
+            DecryptError::DependencyTimeoutException(DependencyTimeoutException::builder().build()),
+            DecryptError::KeyUnavailableException(KeyUnavailableException::builder().build()),
+            DecryptError::KmsInternalException(KmsInternalException::builder().build()),
+            coded("ThrottlingException"),
+            coded("InternalFailure"),
+            coded("ServiceUnavailable"),
+        ] {
+            assert!(does_not_answer(&failure), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_kms_is_no_outage() {
+        for refusal in [
+            DecryptError::DisabledException(DisabledException::builder().build()),
+            DecryptError::NotFoundException(NotFoundException::builder().build()),
+            coded("AccessDeniedException"),
+        ] {
+            assert!(!does_not_answer(&refusal), "{refusal:?}");
+        }
     }
 }

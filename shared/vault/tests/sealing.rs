@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ground::clock::{Clock as _, StoppedClock, SystemClock};
 use ground::random::Random;
 use local::{Aws, names};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use vault::Error;
 use vault::ids::{ConnectionId, GrantId, IntegrationId};
 use vault::sealing::{Sealer, SealingContext};
 
@@ -56,6 +57,18 @@ async fn a_value_opens_in_its_context_even_in_another_process() {
     let (same, again) = seal(&sealing, &here).await;
     assert_eq!(same, wrapped);
     assert_ne!(again, sealed);
+}
+
+#[tokio::test]
+async fn a_value_is_sealed_under_the_key_that_kms_generates() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let here = fresh("one");
+    // With the same nonce in the same context, only the key makes a difference.
+    let sealed = async || {
+        let key = process(&aws).data_key(&here.integration, 1).await.unwrap();
+        key.seal(context(&here), &"the token".into(), &mut Random::seeded(1)).unwrap()
+    };
+    assert_ne!(sealed().await, sealed().await);
 }
 
 #[tokio::test]
@@ -129,8 +142,12 @@ impl Opened {
     }
 
     async fn opens_again(&self) -> bool {
+        self.open_again().await.is_ok()
+    }
+
+    async fn open_again(&self) -> Result<SecretString, Error> {
         let Self { process, names, wrapped, sealed } = self;
-        process.open(context(names), wrapped, sealed).await.is_ok()
+        process.open(context(names), wrapped, sealed).await
     }
 }
 
@@ -154,8 +171,9 @@ async fn a_data_key_seals_two_to_the_twentieth_values_and_no_more() {
     let process = process(&aws);
     let here = fresh("one");
     let wrapped = async |seals| wrapped_key(&process, &here, seals).await;
-    let first = wrapped((1 << 20) - 2).await;
+    let first = wrapped((1 << 20) - 3).await;
     assert_eq!(wrapped(2).await, first);
+    assert_eq!(wrapped(1).await, first);
     assert_ne!(wrapped(1).await, first);
 }
 
@@ -170,7 +188,8 @@ async fn each_integration_has_data_keys_of_its_own_in_one_process() {
     process.open(context(&one), &key, &sealed).await.unwrap();
     let forged = process.data_key(&one.integration, 1).await.unwrap();
     let value = forged.seal(context(&two), &"the token".into(), &mut Random::System).unwrap();
-    assert!(process.open(context(&two), &forged.into_wrapped(), &value).await.is_err());
+    let opened = process.open(context(&two), &forged.into_wrapped(), &value).await;
+    assert!(matches!(opened, Err(Error::Unsealable { field: "access_token" })));
 }
 
 #[tokio::test]
@@ -184,7 +203,8 @@ async fn a_disabled_kms_key_opens_nothing_after_five_minutes() {
     clock.advance(299);
     assert!(opened.opens_again().await);
     clock.advance(1);
-    assert!(!opened.opens_again().await);
+    // A refusal is not taken for an altered value.
+    assert!(matches!(opened.open_again().await, Err(Error::Unavailable { service: "kms", .. })));
     aws.kms.enable_key().key_id(&key).send().await.unwrap();
     assert!(opened.opens_again().await);
 }

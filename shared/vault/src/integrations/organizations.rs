@@ -92,6 +92,8 @@ impl Organizations {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -104,5 +106,27 @@ mod tests {
         assert!(named.reachable(Some(&two)).is_empty());
         assert!(Organizations::Any.reachable(None).is_empty());
         assert_eq!(Organizations::Any.reachable(Some(&two)), [two]);
+    }
+
+    /// The organizations that an operator's JSON names.
+    fn read(json: &serde_json::Value) -> Result<Organizations, String> {
+        serde_json::from_value(json.clone()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_integration_serves_any_organization_or_those_of_a_list() {
+        let many = |count: usize| -> Vec<_> { (0..count).map(|n| format!("org{n}")).collect() };
+        for (json, expected) in [
+            (json!("any"), Ok(json!("any"))),
+            (json!("Any"), Err(InvalidOrganizations::Word)),
+            (json!(["mycompany", "MyCompany"]), Ok(json!(["mycompany"]))),
+            (json!(many(MOST_ENTRIES)), Ok(json!(many(MOST_ENTRIES)))),
+            (json!(many(MOST_ENTRIES + 1)), Err(InvalidOrganizations::Count)),
+            (json!([]), Err(InvalidOrganizations::Count)),
+            (json!(["my_company"]), Err(InvalidOrganizations::Name)),
+        ] {
+            let read = read(&json).map(|read| serde_json::to_value(read).unwrap());
+            assert_eq!(read, expected.map_err(|error| error.to_string()), "{json}");
+        }
     }
 }
