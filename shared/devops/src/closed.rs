@@ -205,6 +205,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn each_group_has_a_setting_and_a_risk_of_its_own() {
+        let settings = ClosedArea::ALL.map(ClosedArea::setting);
+        assert!(settings.iter().all(|name| name.starts_with("allow_") && name.ends_with("_calls")));
+        for texts in [settings, ClosedArea::ALL.map(ClosedArea::risk)] {
+            assert_eq!(std::collections::HashSet::from(texts).len(), texts.len(), "{texts:?}");
+        }
+    }
+
     /// Areas of Microsoft's REST reference, and addresses beside the API.
     #[test]
     fn everything_else_is_open() {

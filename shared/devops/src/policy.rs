@@ -362,6 +362,19 @@ mod tests {
     }
 
     #[test]
+    fn rules_are_read_and_written_as_operators_write_them() {
+        let json = r#"{"methods": ["GET", "POST"], "paths": ["/*/_apis/Git", "/My%20Project"]}"#;
+        let mut fields = Fields::new(serde_json::from_str(json).unwrap());
+        let rule = CallRule::read(&mut fields);
+        let read = CallPolicy::from(vec![fields.finish(rule).unwrap()]);
+        let written = serde_json::to_string(&read).unwrap();
+        let expected = r#"[{"methods":["GET","POST"],"paths":["/*/_apis/git","/my project"]}]"#;
+        assert_eq!(written, expected);
+        assert_eq!(serde_json::from_str::<CallPolicy>(&written).unwrap(), read);
+        assert!(!read.is_empty() && CallPolicy::default().is_empty());
+    }
+
+    #[test]
     fn invalid_rules_are_refused() {
         for bad in [
             "",
