@@ -327,12 +327,12 @@ impl World {
     /// Puts an integration of the default app; `changes` overwrite fields of the request.
     pub async fn put_integration(&self, id: &str, changes: Value) -> Answer {
         let path = format!("/integrations/{id}");
-        let integration = Self::integration(changes);
+        let integration = Self::integration(&changes);
         self.ask_json(&Caller::Operator, Method::PUT, &path, &integration).await
     }
 
     /// Returns the request for an integration of the default app; `changes` overwrite its fields.
-    pub fn integration(changes: Value) -> Value {
+    pub fn integration(changes: &Value) -> Value {
         let mut integration = json!({
             "client_id": DEFAULT_CLIENT_ID.to_string(),
             "client_credential": {"kind": "client_secret", "client_secret": DEFAULT_CLIENT_SECRET},

@@ -130,7 +130,7 @@ async fn a_users_life_is_found_in_order_with_who_and_what_and_from_where() {
 /// The body with which an operator asks for this change.
 fn wish(operation: Operation) -> Value {
     match operation {
-        Operation::PutIntegration => World::integration(json!({})),
+        Operation::PutIntegration => World::integration(&json!({})),
         Operation::PutClientCredential => json!({"kind": "federated"}),
         Operation::CreateApiKey => json!({"name": "a test's", "role": "application"}),
         _ => Value::Null,

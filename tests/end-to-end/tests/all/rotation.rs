@@ -1,13 +1,16 @@
 //! Rotation of client secrets: the steps of Secrets Manager, Microsoft Graph, and no lost connection.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use emulators::Fault;
-use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
-use end_to_end::{Caller, INTEGRATION, World, at_every_step};
+use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, TestCertificate};
+use end_to_end::{Caller, INTEGRATION, PROJECTS, World, at_every_step};
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 use local::names;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
@@ -217,7 +220,7 @@ async fn a_secret_that_the_operator_puts_during_a_rotation_is_not_overwritten() 
         world.entra().add_secret(DEFAULT_CLIENT_ID, OTHER_SECRET, None).unwrap();
         let put = json!({"kind": "client_secret", "client_secret": OTHER_SECRET});
         let path = format!("/integrations/{INTEGRATION}/client-credential");
-        world.ask_json(&Caller::Operator, reqwest::Method::PUT, &path, &put).await.expect(200);
+        world.ask_json(&Caller::Operator, Method::PUT, &path, &put).await.expect(200);
         let next = if steps_before < 3 { "testSecret" } else { "finishSecret" };
         assert_given_up(&world, step(&world, next, 1).await, 1).await;
         assert_eq!(secret(&world, "AWSCURRENT").await, OTHER_SECRET);
@@ -252,7 +255,7 @@ async fn the_description_matches_the_stored_secret_whenever_the_operator_puts_on
                 }
             },
             async |step| {
-                let put = world.ask_json(&Caller::Operator, reqwest::Method::PUT, &path, &put);
+                let put = world.ask_json(&Caller::Operator, Method::PUT, &path, &put);
                 put.await.expect(200);
                 step.go_on();
             },
@@ -342,4 +345,62 @@ async fn only_rotations_that_secrets_manager_has_started_are_carried_out() {
     let refused = step(&world, "createSecret", 1).await.unwrap_err();
     assert!(refused.contains("no client secret to renew"), "{refused}");
     assert_eq!(world.entra().count("graph.add_password"), 0);
+}
+
+/// Waits until every connection has been renewed a few times.
+async fn renewed(world: &World) {
+    let renewals = || world.entra().count("token.refresh_token");
+    let wanted = renewals() + 10;
+    let waiting = async {
+        while renewals() < wanted {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("renewals go on");
+}
+
+/// Stores a new certificate, and then ends all other credentials of the app in Entra.
+async fn change_over_to_a_new_certificate(world: &World) {
+    let certificate = TestCertificate::generate().unwrap();
+    let pem = certificate.certificate_pem;
+    world.entra().add_certificate(DEFAULT_CLIENT_ID, &pem).unwrap();
+    let path = format!("/integrations/{INTEGRATION}/client-credential");
+    let credential = json!({"kind": "certificate", "certificate_pem": pem, "private_key_pem": certificate.private_key_pem});
+    world.ask_json(&Caller::Operator, Method::PUT, &path, &credential).await.expect(200);
+    let only_this = |app: &mut emulators::entra::AppRegistration| {
+        app.secrets.clear();
+        app.certificates = vec![pem];
+    };
+    world.entra().change_app(DEFAULT_CLIENT_ID, only_this).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_replaced_under_load_and_no_call_or_renewal_fails() {
+    let world = world_that_may_rotate().await;
+    let connections = [world.connect("ada", "ada").await, world.connect("grace", "grace").await];
+    let is_over = AtomicBool::new(false);
+    let calls = join_all(connections.iter().map(async |connection| {
+        while !is_over.load(Ordering::SeqCst) {
+            world.proxied(connection, PROJECTS).await.expect(200);
+            // So that each call needs a renewal.
+            world.expire_tokens().await;
+        }
+    }));
+    let replacing = async {
+        rotate(&world, 1).await;
+        renewed(&world).await;
+        world.entra().remove_secret(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET).unwrap();
+        renewed(&world).await;
+        for _ in 0..2 {
+            change_over_to_a_new_certificate(&world).await;
+            renewed(&world).await;
+        }
+        is_over.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(calls, replacing);
+    for connection in &connections {
+        assert_eq!(world.connection(connection).await["status"], "active");
+    }
+    let shown = world.get(&Caller::Operator, &format!("/integrations/{INTEGRATION}")).await;
+    assert_eq!(shown.expect(200).json()["status"], "ready");
 }
