@@ -181,12 +181,13 @@ impl Calls {
         // The pace that Azure DevOps asks for: a short wait happens below, a long one is left to the caller.
         let wait = pace::wait(&target.connection, &call.deadlines, &*self.clock)?;
         // The operator's limits, and the default ones. The places under them are held until the answer's body has left.
-        let (counted, others) = self.shares.of_call(target, call, self.clock.now());
+        let is_streamed = call.reading == Reading::AsItComes;
+        let (counted, others) = self.shares.of_call(target, is_streamed, self.clock.now());
         let places = self.take_places(target, &call.deadlines, &counted).await?;
         // Until the answer's body has left, the permission is watched; a long call takes its places.
         let mut withdrawn = watch::either(
             self.watch(target),
-            self.take_places_once_long(others, target, call, &places),
+            self.take_places_once_long(others, target, call.deadlines, &places),
         );
         // Token, call and verdict; with a renewed token once more if Azure DevOps rejects this one.
         let sending = async {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use edge::problem::{Code, Problem};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, pending};
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -15,6 +15,7 @@ use crate::Calls;
 use crate::deadlines::Deadlines;
 use crate::shares::Share;
 use crate::target::Target;
+use crate::watch::Withdrawn;
 
 /// "`RateLimit` header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers).
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -23,7 +24,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// The places that a call holds under the limits until its answer has left.
 #[derive(Clone)]
 pub(crate) struct Places {
-    pub(crate) limits: LimitLedger,
+    limits: LimitLedger,
     /// Shared by clones, because a long call takes one when it is under way.
     taken: Arc<Mutex<Vec<Place>>>,
     /// Locked while places are being taken, so that they are released afterwards and none is left behind.
@@ -98,6 +99,52 @@ impl Calls {
         Ok(taken)
     }
 
+    /// Takes places for a call under these shares once it is long. Resolves if the call must end because one has none left.
+    pub(crate) fn take_places_once_long(
+        &self,
+        shares: Vec<Share>,
+        target: &Target,
+        deadlines: Deadlines,
+        places: &Places,
+    ) -> Withdrawn {
+        if shares.is_empty() {
+            return Box::pin(pending());
+        }
+        let (places, stores, long) = (places.clone(), Arc::clone(&self.stores), self.shares.long());
+        let is_read = target.method.is_safe();
+        let (clock, mut random) = (Arc::clone(&self.clock), self.random.clone());
+        Box::pin(async move {
+            tokio::time::sleep(long).await;
+            let taking = places.taking().await;
+            // A task of its own, because a call that ends meanwhile must not leave a place behind.
+            let exceeded = tokio::spawn(async move {
+                let _taking = taking;
+                let now = clock.now();
+                let until = now + deadlines.time_left();
+                for share in shares {
+                    match stores
+                        .limits
+                        .take(&share.subject, share.limit, until, now, &mut random)
+                        .await
+                    {
+                        Ok(Taken::Place(place, _)) => places.add(place),
+                        Ok(Taken::Exceeded(..)) => {
+                            share.count_calls(&stores, now).await;
+                            return Some(share);
+                        }
+                        // An outage of DynamoDB ends no call under way.
+                        Err(_) => {}
+                    }
+                }
+                None
+            });
+            match exceeded.await {
+                Ok(Some(share)) if is_read => share.exceeded(),
+                _ => pending().await,
+            }
+        })
+    }
+
     /// Returns the state of each of the operator's limits that a call of this target would meet.
     ///
     /// # Errors
@@ -112,7 +159,7 @@ impl Calls {
 }
 
 impl Places {
-    pub(crate) fn add(&self, place: Place) {
+    fn add(&self, place: Place) {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(place);
     }
 
@@ -121,7 +168,7 @@ impl Places {
     }
 
     /// Begins to take places while the call is under way.
-    pub(crate) async fn taking(&self) -> OwnedMutexGuard<()> {
+    async fn taking(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.taking).lock_owned().await
     }
 

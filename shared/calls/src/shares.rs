@@ -15,22 +15,17 @@
 //! and refused at once beyond the limit. The mark for that is in an item that each call reads anyway.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use edge::config::ResponseMode;
 use edge::problem::{Code, Problem};
-use futures_util::future::pending;
 use jiff::{SignedDuration, Timestamp};
 use vault::connections::Connection;
 use vault::ids::ApiKeyId;
-use vault::limits::{Limit, Pool, Subject, Taken};
+use vault::limits::{Limit, Pool, Subject};
 
-use crate::limits::Places;
-use crate::send::{Call, Reading};
+use crate::Stores;
 use crate::target::Target;
-use crate::watch::Withdrawn;
-use crate::{Calls, Stores};
 
 /// The most counted calls of a key at a time, whatever the number of executions.
 const MOST_OF_KEY: u32 = 200;
@@ -79,10 +74,9 @@ impl Shares {
     pub(crate) fn of_call(
         self,
         target: &Target,
-        call: &Call,
+        is_streamed: bool,
         now: Timestamp,
     ) -> (Vec<Share>, Vec<Share>) {
-        let is_streamed = call.reading == Reading::AsItComes;
         self.of_target(target).partition(|share| is_streamed || share.is_counted(now))
     }
 
@@ -110,7 +104,7 @@ impl Shares {
     }
 
     /// The time after which a call is long.
-    fn long(self) -> Duration {
+    pub(crate) fn long(self) -> Duration {
         Duration::from_millis(self.executions.clamp(1, PLENTY).into())
     }
 }
@@ -149,54 +143,6 @@ impl Share {
         if let Err(error) = recorded {
             tracing::warn!("calls beyond a share could not be recorded: {error}");
         }
-    }
-}
-
-impl Calls {
-    /// Takes places for a call under these shares once it is long. Resolves if the call must end because one has none left.
-    pub(crate) fn take_places_once_long(
-        &self,
-        shares: Vec<Share>,
-        target: &Target,
-        call: &Call,
-        places: &Places,
-    ) -> Withdrawn {
-        if shares.is_empty() {
-            return Box::pin(pending());
-        }
-        let (places, stores, long) = (places.clone(), Arc::clone(&self.stores), self.shares.long());
-        let (is_read, deadlines) = (target.method.is_safe(), call.deadlines);
-        let (clock, mut random) = (Arc::clone(&self.clock), self.random.clone());
-        Box::pin(async move {
-            tokio::time::sleep(long).await;
-            let taking = places.taking().await;
-            // A task of its own, because a call that ends meanwhile must not leave a place behind.
-            let exceeded = tokio::spawn(async move {
-                let _taking = taking;
-                let now = clock.now();
-                let until = now + deadlines.time_left();
-                for share in shares {
-                    match stores
-                        .limits
-                        .take(&share.subject, share.limit, until, now, &mut random)
-                        .await
-                    {
-                        Ok(Taken::Place(place, _)) => places.add(place),
-                        Ok(Taken::Exceeded(..)) => {
-                            share.count_calls(&stores, now).await;
-                            return Some(share);
-                        }
-                        // An outage of DynamoDB ends no call under way.
-                        Err(_) => {}
-                    }
-                }
-                None
-            });
-            match exceeded.await {
-                Ok(Some(share)) if is_read => share.exceeded(),
-                _ => pending().await,
-            }
-        })
     }
 }
 
