@@ -54,7 +54,7 @@ export async function visit({ viewport, colorScheme }, walk, { javaScript = true
     serviceWorkers: 'block',
   });
   context.setDefaultTimeout(10_000);
-  const watcher = await Watcher.of(context, { javaScript });
+  const watcher = await Watcher.of(context, { javaScript, viewport, colorScheme });
   const page = await context.newPage();
   try {
     await walk(new Visit(page, watcher, javaScript));

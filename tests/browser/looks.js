@@ -1,4 +1,4 @@
-// The windows that pages are opened in: a phone's and a desktop's, light and dark. The watcher adds other widths.
+// The windows that pages are opened in: a phone's and a desktop's, light and dark. The watcher adds other widths to the light ones.
 
 const phone = { width: 390, height: 844 };
 const desktop = { width: 1280, height: 900 };

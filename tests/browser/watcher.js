@@ -18,15 +18,18 @@ const tellViolations = () =>
 export class Watcher {
   #context;
   #javaScript;
+  #widths;
   #incidents = new Set();
   #pending = new Set();
   #bytes = new WeakMap();
   #refusals = new Set();
 
-  static async of(context, { javaScript }) {
+  static async of(context, { javaScript, viewport, colorScheme }) {
     const watcher = new Watcher();
     watcher.#context = context;
     watcher.#javaScript = javaScript;
+    // Colours move nothing: in the dark, the window's own width is enough.
+    watcher.#widths = colorScheme === 'light' ? WIDTHS : [viewport.width];
     await context.addInitScript(tellViolations);
     context.on('console', (message) => watcher.#said(message));
     context.on('weberror', (error) => watcher.#incident('uncaught error', error.error()));
@@ -58,10 +61,10 @@ export class Watcher {
     if ((await page.evaluate('window.__xss')) !== undefined) this.#incident("a stranger's script", page.url());
   }
 
-  /** Checks the layout at every width, by resizing the window. */
+  /** Checks the layout at each width, by resizing the window. */
   async fits(page) {
     const size = page.viewportSize();
-    for (const width of WIDTHS) {
+    for (const width of this.#widths) {
       await page.setViewportSize({ ...size, width });
       for (const fault of await layoutFaults(page)) this.#incident(`layout at ${width} px`, `${kind(page.url())}: ${fault}`);
     }
