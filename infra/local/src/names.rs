@@ -1,5 +1,7 @@
 //! The names of everything in the embedded AWS account.
 
+use vault::aws::TableNames;
+
 /// The account's region.
 pub(crate) const REGION: &str = "us-east-1";
 /// Region and account id, as ARNs contain them.
@@ -32,6 +34,17 @@ pub const DEAD_LETTERS_ARN: &str =
 pub const BUS: &str = "ado-connect";
 /// The ARN of the role that functions assume to sign in to Entra with a token of AWS.
 pub const FEDERATION_ROLE_ARN: &str = "arn:aws:iam::000000000000:role/ado-connect-federation";
+
+/// The tables, as the functions' stores take them.
+pub fn tables() -> TableNames {
+    TableNames {
+        integrations: INTEGRATIONS.to_owned(),
+        sessions: SESSIONS.to_owned(),
+        connections: CONNECTIONS.to_owned(),
+        tokens: TOKENS.to_owned(),
+        audit: AUDIT.to_owned(),
+    }
+}
 
 /// The ARN of a table.
 pub(crate) fn table_arn(name: &str) -> String {

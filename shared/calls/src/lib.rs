@@ -65,7 +65,7 @@ pub struct Stores {
     pub connections: Connections,
     /// Their integrations.
     pub integrations: Integrations,
-    /// The API keys, with until when calls with each are counted.
+    /// The API keys. A key that has made too many calls at a time is marked there.
     pub api_keys: ApiKeys,
     /// Reads the items that permit a call under way.
     pub call_items: CallItemReader,
@@ -180,11 +180,11 @@ impl Calls {
         permission.record(target, &self.stores.audit).await;
         // The pace that Azure DevOps asks for: a short wait happens below, a long one is left to the caller.
         let wait = pace::wait(&target.connection, &call.deadlines, &*self.clock)?;
-        // The operator's limits, and the default ones. The places under them are held until the answer's body has left.
+        // The operator's limits and the default ones. The call holds its places under them until the answer's body has left.
         let is_streamed = call.reading == Reading::AsItComes;
         let (counted, others) = self.shares.of_call(target, is_streamed, self.clock.now());
         let places = self.take_places(target, &call.deadlines, &counted).await?;
-        // Until the answer's body has left, the permission is watched; a long call takes its places.
+        // The permission is watched until the answer's body has left. A call that becomes long takes its places meanwhile.
         let mut withdrawn = watch::either(
             self.watch(target),
             self.take_places_once_long(others, target, call.deadlines, &places),

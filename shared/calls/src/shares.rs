@@ -6,9 +6,9 @@
 //!                                                                   └── yet, and for everybody else
 //! ```
 //!
-//! A call is counted once it has lasted a millisecond for each execution, at most a second. At 500 calls a second, the
-//! throttle's default, those that are not counted yet fit into the other half; and where executions are plenty, most calls
-//! end before and cost nothing here.
+//! A call is counted once it has lasted a millisecond for each execution, at most a second. The calls that are not counted
+//! yet fit into the other half, up to the throttle's default of 500 calls a second. A call that ends before it is counted
+//! costs nothing here, and most calls do where executions are plenty.
 //!
 //! If no place is left for a long call that reads, it is ended; one that writes goes on, because it may have had its effect.
 //! For a minute the calls of that key or connection are then counted before they are sent, as streamed calls always are,

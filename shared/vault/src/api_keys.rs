@@ -51,7 +51,7 @@ pub struct ApiKey {
     /// When it expires, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// The time until which calls with it are counted before they are sent, because too many were under way.
+    /// The time until which calls with this key are counted before they are sent, because too many were under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_counted_until: Option<Timestamp>,
 }

@@ -59,7 +59,7 @@ impl Watch {
         let sent_to_aws = std::mem::take(&mut *self.sent_to_aws.lock().unwrap());
         self.assert_without_secrets("a log line", &log);
         self.assert_without_secrets("a request to AWS", &sent_to_aws);
-        for line in &*log {
+        for line in &log {
             assert!(!line.contains("panicked"), "a function panicked: {line}");
             assert!(!line.contains("event could not be sent"), "an event was lost: {line}");
         }

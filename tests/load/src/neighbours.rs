@@ -19,6 +19,11 @@ use reqwest::{Method, StatusCode};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+/// The largest ratio of the p99 beside the loud application to the p99 alone.
+const MOST: f64 = 2.0;
+/// The time from the loud application's first call to the second measurement.
+const WARM_UP: Duration = Duration::from_secs(5);
+
 /// Options of the run.
 #[derive(Args, Debug)]
 pub(crate) struct NeighbourOptions {
@@ -89,12 +94,6 @@ pub(crate) async fn run(options: &NeighbourOptions) -> Result<(), String> {
     }
     Ok(())
 }
-
-/// The most that the p99 may grow.
-const MOST: f64 = 2.0;
-
-/// The time from the loud application's first call to the second measurement.
-const WARM_UP: Duration = Duration::from_secs(5);
 
 /// Connects a user. Returns the path of its projects.
 async fn path_of(world: &World, user: &str) -> String {

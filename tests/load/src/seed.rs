@@ -13,7 +13,6 @@ use local::{Aws, names};
 use rand::Rng as _;
 use secrecy::SecretString;
 use serde_json::json;
-use vault::aws::TableNames;
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::integrations::{
@@ -43,13 +42,7 @@ impl Seed {
     pub(crate) async fn new(aws: &Aws, shards: u32, tenants: u32) -> Result<Self, String> {
         let clock = Arc::new(SystemClock);
         let sealer = Sealer::new(aws.kms.clone(), names::KEY.to_owned(), clock.clone());
-        let tables = TableNames {
-            integrations: names::INTEGRATIONS.to_owned(),
-            sessions: names::SESSIONS.to_owned(),
-            connections: names::CONNECTIONS.to_owned(),
-            tokens: names::TOKENS.to_owned(),
-            audit: names::AUDIT.to_owned(),
-        };
+        let tables = names::tables();
         let integration = integration(Timestamp::now())?;
         let credentials = ClientCredentials::new(
             aws.secrets_manager.clone(),

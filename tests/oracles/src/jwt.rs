@@ -24,7 +24,7 @@ const CLIENT: &str = "11111111-1111-4111-8111-111111111111";
 const NONCE: &str = "the-nonce";
 /// The tolerated differences of clocks, in seconds: of the caller's provider, and of Entra.
 const SKEWS: [f64; 2] = [60.0, 300.0];
-/// Headers with nothing but an algorithm and the key for it, once.
+/// Headers that consist of an algorithm and the id of its key.
 const PLAIN_HEADERS: [&str; 2] =
     [r#"{"alg":"RS256","kid":"rsa"}"#, r#"{"alg":"ES256","kid":"ec"}"#];
 

@@ -15,7 +15,7 @@ use local::names;
 use secrecy::SecretString;
 use serde_json::json;
 use vault::audit::Audit;
-use vault::aws::{Clients, TableNames};
+use vault::aws::Clients;
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
 use vault::events::Events;
@@ -56,17 +56,6 @@ pub struct Process {
     entra: SimulatedEntra,
 }
 
-/// The names of the tables.
-pub(crate) fn table_names() -> TableNames {
-    TableNames {
-        integrations: names::INTEGRATIONS.to_owned(),
-        sessions: names::SESSIONS.to_owned(),
-        connections: names::CONNECTIONS.to_owned(),
-        tokens: names::TOKENS.to_owned(),
-        audit: names::AUDIT.to_owned(),
-    }
-}
-
 impl Process {
     /// Starts a process with empty caches.
     pub fn start(
@@ -95,7 +84,7 @@ impl Process {
         let transport = entra.transport(faults.clone());
         let sealer = Sealer::new(aws.kms(), names::KEY.to_owned(), Arc::clone(&shared));
         let random = Random::seeded(seed);
-        let connections = Connections::new(aws.dynamodb.clone(), &table_names(), shards);
+        let connections = Connections::new(aws.dynamodb.clone(), &names::tables(), shards);
         let tokens = TokenStore::new(aws.dynamodb.clone(), names::TOKENS.to_owned(), sealer);
         let integrations = Integrations::new(aws.dynamodb.clone(), names::INTEGRATIONS.to_owned());
         let (table, days) = (names::AUDIT.to_owned(), 400);

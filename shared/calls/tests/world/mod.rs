@@ -20,7 +20,6 @@ use tokio::net::TcpListener;
 use url::Url;
 use vault::api_keys::ApiKeys;
 use vault::audit::{Actor, Audit};
-use vault::aws::TableNames;
 use vault::call_items::CallItemReader;
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
@@ -63,13 +62,7 @@ impl World {
             AzureDevOps::start(listener().await, &entra, AzureDevOpsOptions::default()).unwrap();
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let tables = TableNames {
-            integrations: names::INTEGRATIONS.to_owned(),
-            sessions: names::SESSIONS.to_owned(),
-            connections: names::CONNECTIONS.to_owned(),
-            tokens: names::TOKENS.to_owned(),
-            audit: names::AUDIT.to_owned(),
-        };
+        let tables = names::tables();
         let dynamodb = &aws.dynamodb;
         let call_items = CallItemReader::new(dynamodb.clone(), &tables);
         let connections = Connections::new(dynamodb.clone(), &tables, 1);

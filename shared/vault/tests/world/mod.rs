@@ -9,7 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use local::{Aws, names};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use vault::aws::TableNames;
 use vault::connections::{Account, Completed, Completion, Confirmed, Connection, Connections};
 use vault::ids::{ConnectionId, GrantId};
 use vault::integrations::{Integration, Integrations};
@@ -91,13 +90,7 @@ impl World {
     /// An integration that requires confirmation or none, and no connections.
     pub async fn start(confirmation: &str) -> Self {
         let aws = Aws::start("operator key").await.unwrap();
-        let tables = TableNames {
-            integrations: names::INTEGRATIONS.to_owned(),
-            sessions: names::SESSIONS.to_owned(),
-            connections: names::CONNECTIONS.to_owned(),
-            tokens: names::TOKENS.to_owned(),
-            audit: names::AUDIT.to_owned(),
-        };
+        let tables = names::tables();
         let dynamodb = &aws.dynamodb;
         let sealer = Sealer::new(aws.kms.clone(), names::KEY.to_owned(), Arc::new(SystemClock));
         let integrations = Integrations::new(dynamodb.clone(), tables.integrations.clone());

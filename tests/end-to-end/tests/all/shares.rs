@@ -27,6 +27,13 @@ async fn places(world: &World) -> usize {
     shares.map(|item| item["under_way"].as_m().unwrap().len()).sum()
 }
 
+/// Counts a call when it ends.
+async fn counted(ended: &AtomicUsize, call: impl Future<Output = Answer>) -> Answer {
+    let answer = call.await;
+    ended.fetch_add(1, Ordering::SeqCst);
+    answer
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loud_key_holds_half_of_the_executions_and_a_quiet_one_is_always_served() {
     let world = with_executions(12).await;
@@ -42,14 +49,7 @@ async fn a_loud_key_holds_half_of_the_executions_and_a_quiet_one_is_always_serve
 
     // Ten calls that do not end by themselves: six keep their places, and four are ended.
     let ended = AtomicUsize::new(0);
-    let under_way = join_all((0..10).map(|number| {
-        let (call, ended) = (call(number), &ended);
-        async move {
-            let answer = call.await;
-            ended.fetch_add(1, Ordering::SeqCst);
-            answer
-        }
-    }));
+    let under_way = join_all((0..10).map(|number| counted(&ended, call(number))));
     let meanwhile = async {
         while ended.load(Ordering::SeqCst) < 4 {
             world.proxied(&quiet, CONNECTION_DATA).await.expect(200);
@@ -83,11 +83,7 @@ async fn long_calls_of_a_connection_leave_room_for_the_key_s_other_connections()
         (world.connect("ada", "ada").await, world.connect("grace", "grace").await);
     let held = world.devops().inject(Fault::on("projects.list").times(0).hold());
     let ended = AtomicUsize::new(0);
-    let under_way = join_all((0..30).map(|_| async {
-        let answer = world.proxied(&greedy, PROJECTS).await;
-        ended.fetch_add(1, Ordering::SeqCst);
-        answer
-    }));
+    let under_way = join_all((0..30).map(|_| counted(&ended, world.proxied(&greedy, PROJECTS))));
     let meanwhile = async {
         // Others are served while twenty calls hold their places and the ten without one are refused.
         while ended.load(Ordering::SeqCst) < 10 {
