@@ -10,7 +10,7 @@ use crate::StartError;
 use crate::template::Template;
 
 /// The paths of the functions' executables.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Binaries(HashMap<String, PathBuf>);
 
 impl Binaries {
@@ -29,35 +29,33 @@ impl Binaries {
     /// # Errors
     /// [`StartError::Build`], as [`Self::build`].
     pub fn build_only(functions: &[&str]) -> Result<Self, StartError> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command
-            .args([
-                "build",
-                "--locked",
-                "--message-format=json-render-diagnostics",
-                "--manifest-path",
-            ])
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
-            .stdout(Stdio::piped());
         // `local` depends on all functions, so Cargo chooses the features of this process and compiles nothing again.
-        for package in functions.iter().chain(&["local"]) {
-            command.args(["--package", package]);
-        }
+        let packages = functions.iter().chain(&["local"]);
+        let mut cargo = cargo(packages);
         if !cfg!(debug_assertions) {
-            command.arg("--release");
+            cargo.arg("--release");
         }
-        // Cargo describes this package in the environment. Build scripts that read these variables would run again for the
-        // functions, and compile their crates a second time.
-        for (name, _) in std::env::vars_os() {
-            let described = name.to_str().is_some_and(|name| {
-                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-            });
-            if described {
-                command.env_remove(name);
-            }
+        Self::built_by(cargo, functions)
+    }
+
+    /// Builds some executables as they are shipped: with the release profile, and with the features of dependencies that
+    /// each package chooses for itself. `executables` has their names, which are those of their packages.
+    ///
+    /// # Errors
+    /// [`StartError::Build`], as [`Self::build`].
+    pub fn build_as_shipped(executables: &[&str]) -> Result<Self, StartError> {
+        let mut built = HashMap::new();
+        for name in executables {
+            let mut cargo = cargo([name]);
+            cargo.arg("--release");
+            built.extend(Self::built_by(cargo, &[name])?.0);
         }
-        let built = command.spawn().and_then(std::process::Child::wait_with_output);
+        Ok(Self(built))
+    }
+
+    /// Runs Cargo and takes the executables that it names.
+    fn built_by(mut cargo: Command, functions: &[&str]) -> Result<Self, StartError> {
+        let built = cargo.spawn().and_then(std::process::Child::wait_with_output);
         let built = built.map_err(|e| StartError::Build(format!("Cargo cannot be run: {e}")))?;
         if !built.status.success() {
             return Err(StartError::Build("Cargo failed, see above".to_owned()));
@@ -96,8 +94,39 @@ impl Binaries {
         Ok(Self(executables))
     }
 
-    /// A function's executable.
-    pub(crate) fn of(&self, function: &str) -> PathBuf {
+    /// Puts another executable in the place of a function's.
+    #[must_use]
+    pub fn with(mut self, function: &str, executable: PathBuf) -> Self {
+        self.0.insert(function.to_owned(), executable);
+        self
+    }
+
+    /// A function's executable; an empty path if there is none.
+    pub fn of(&self, function: &str) -> PathBuf {
         self.0.get(function).cloned().unwrap_or_default()
     }
+}
+
+/// `cargo build` of some packages, which prints what it builds as JSON.
+fn cargo<'a>(packages: impl IntoIterator<Item = &'a &'a str>) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--locked", "--message-format=json-render-diagnostics", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
+        .stdout(Stdio::piped());
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    // Cargo describes this package in the environment. Build scripts that read these variables would run again for the
+    // functions, and compile their crates a second time.
+    for (name, _) in std::env::vars_os() {
+        let described = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if described {
+            command.env_remove(name);
+        }
+    }
+    command
 }

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -24,6 +25,10 @@ pub(crate) fn serve(
     listener: TcpListener,
     name: impl Display + Send + 'static,
 ) -> JoinHandle<()> {
+    // The last bytes of a body do not wait for an acknowledgement of those before.
+    let listener = listener.tap_io(|connection| {
+        let _ = connection.set_nodelay(true);
+    });
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             eprintln!("the {name} stopped: {error}");

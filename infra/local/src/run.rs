@@ -6,9 +6,9 @@ use std::sync::Arc;
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::environment::Sink;
 use crate::gateway::GatewayOptions;
 use crate::options::{Options, Which};
-use crate::runtime::Sink;
 use crate::stack::{PORTS_AFTER, Stack, StackOptions, Upstream, listen};
 use crate::{Binaries, StartError, demo, greeting};
 

@@ -3,25 +3,19 @@
 //! An environment handles one invocation at a time. If all are busy, another one is started, up to the executions that
 //! the function may have; an invocation beyond them is refused. An environment that dies or runs out of time is replaced.
 
-use std::path::PathBuf;
 use std::pin::pin;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
-use crate::runtime_api::{Answer, BrokenOff, Pieces, RuntimeApi};
+use crate::environment::{Environment, FunctionSettings, peak_memory};
+use crate::runtime_api::{Answer, BrokenOff, Pieces};
 
 /// The longest time that the last bytes of an ended process take to arrive.
 const LAST_BYTES: Duration = Duration::from_secs(1);
-
-/// Takes the functions' output: a function's name, and a line.
-pub type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Why an invocation has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -62,35 +56,12 @@ pub enum InvokeError {
     },
 }
 
-/// How a function is run.
-#[derive(Clone)]
-pub struct FunctionSettings {
-    /// Its name.
-    pub name: String,
-    /// Its executable.
-    pub executable: PathBuf,
-    /// Its environment variables; it gets no others.
-    pub variables: Vec<(String, String)>,
-    /// How long an invocation may take.
-    pub timeout: Duration,
-    /// A permit for each of its executions: its reserved ones, or those that it shares with the account's other functions.
-    pub executions: Arc<Semaphore>,
-    /// Where its output goes.
-    pub sink: Sink,
-}
-
 /// A function and its execution environments.
 pub struct Function {
     settings: FunctionSettings,
     idle: Mutex<Vec<Environment>>,
     /// Notifies all invocations under way.
     killed: Notify,
-}
-
-/// One process with its own Runtime API.
-struct Environment {
-    child: Child,
-    api: RuntimeApi,
 }
 
 /// An invocation whose answer is being streamed.
@@ -139,6 +110,11 @@ impl Function {
     /// A function without environments; invocations start them.
     pub fn new(settings: FunctionSettings) -> Self {
         Self { settings, idle: Mutex::default(), killed: Notify::new() }
+    }
+
+    /// How its processes are run.
+    pub fn settings(&self) -> &FunctionSettings {
+        &self.settings
     }
 
     /// Invokes the function with an event, and returns its answer as a whole.
@@ -242,50 +218,8 @@ impl Function {
                 return Ok(environment);
             }
         }
-        self.start()
+        Environment::start(&self.settings)
             .await
             .map_err(|source| InvokeError::Start { function: self.settings.name.clone(), source })
     }
-
-    async fn start(&self) -> std::io::Result<Environment> {
-        let api = RuntimeApi::start(&self.settings.name).await?;
-        let mut child = Command::new(&self.settings.executable)
-            .env_clear()
-            .envs(self.settings.variables.iter().map(|(name, value)| (name, value)))
-            .env("AWS_LAMBDA_RUNTIME_API", api.address())
-            .env("AWS_LAMBDA_FUNCTION_NAME", &self.settings.name)
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.settings.name))
-            .env("AWS_LAMBDA_LOG_STREAM_NAME", "local")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        if let Some(output) = child.stdout.take() {
-            self.forward(output);
-        }
-        if let Some(output) = child.stderr.take() {
-            self.forward(output);
-        }
-        Ok(Environment { child, api })
-    }
-
-    fn forward(&self, output: impl AsyncRead + Send + Unpin + 'static) {
-        let (name, sink) = (self.settings.name.clone(), Arc::clone(&self.settings.sink));
-        tokio::spawn(async move {
-            let mut lines = BufReader::new(output).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                sink(&name, &line);
-            }
-        });
-    }
-}
-
-fn peak_memory(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes * 1024)
 }

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -23,15 +23,15 @@ use crate::front;
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 
 /// Pieces of an answer, or an error if the process ended before the last one.
-pub(crate) type Pieces = mpsc::Receiver<Result<Bytes, BrokenOff>>;
+pub type Pieces = mpsc::Receiver<Result<Bytes, BrokenOff>>;
 
 /// The process ended in the middle of its answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the function broke its answer off")]
-pub(crate) struct BrokenOff;
+pub struct BrokenOff;
 
 /// A function's answer.
-pub(crate) enum Answer {
+pub enum Answer {
     /// One document.
     Whole(Vec<u8>),
     /// With `Lambda-Runtime-Function-Response-Mode: streaming`.
@@ -39,7 +39,7 @@ pub(crate) enum Answer {
 }
 
 /// An answer, or the error that the function reported.
-type Answered = Result<Answer, String>;
+pub type Answered = Result<Answer, String>;
 
 /// An invocation on its way to the process.
 struct Invocation {
@@ -52,6 +52,8 @@ struct Shared {
     function: String,
     next: AsyncMutex<mpsc::Receiver<Invocation>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Answered>>>,
+    /// The number of times that the process asked for an event.
+    asked: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -92,6 +94,7 @@ impl RuntimeApi {
             function: function.to_owned(),
             next: AsyncMutex::new(next),
             waiting: Mutex::default(),
+            asked: watch::Sender::new(0),
         });
         let app = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
@@ -106,6 +109,12 @@ impl RuntimeApi {
     /// `host:port`, for `AWS_LAMBDA_RUNTIME_API`.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Waits until the process has asked for this many events.
+    pub(crate) async fn asked(&self, times: u64) {
+        // The sender lives as long as this.
+        let _ = self.shared.asked.subscribe().wait_for(|asked| *asked >= times).await;
     }
 
     /// Hands an event to the process and waits for its answer; `None` if the process ends before.
@@ -124,6 +133,7 @@ impl RuntimeApi {
 }
 
 async fn next_invocation(State(shared): State<Arc<Shared>>) -> Response {
+    shared.asked.send_modify(|asked| *asked += 1);
     let Some(invocation) = shared.next.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
@@ -176,4 +186,62 @@ async fn error(
 async fn init_error(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCode {
     eprintln!("{} cannot start: {}", shared.function, String::from_utf8_lossy(&body));
     StatusCode::ACCEPTED
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    fn path(api: &RuntimeApi, rest: &str) -> String {
+        format!("http://{}/2018-06-01/runtime/invocation/{rest}", api.address())
+    }
+
+    /// Asks for an event. Returns its id and itself.
+    async fn next(api: &RuntimeApi) -> (String, String) {
+        let event = reqwest::get(path(api, "next")).await.unwrap();
+        let id = event.headers()["lambda-runtime-aws-request-id"].to_str().unwrap().to_owned();
+        (id, event.text().await.unwrap())
+    }
+
+    async fn answer(api: &RuntimeApi, id: &str, body: String) {
+        let answer = reqwest::Client::new().post(path(api, &format!("{id}/response"))).body(body);
+        assert_eq!(answer.send().await.unwrap().status(), 202);
+    }
+
+    #[tokio::test]
+    async fn each_of_two_events_at_a_time_gets_its_own_answer() {
+        let api = RuntimeApi::start("function").await.unwrap();
+        let process = async {
+            let ((one, first), (two, second)) = tokio::join!(next(&api), next(&api));
+            api.asked(2).await;
+            answer(&api, &two, second).await;
+            answer(&api, &one, first).await;
+        };
+        let invoke = |event: &str| api.invoke(event.as_bytes().to_vec(), TIMEOUT);
+        let ((), one, two) = tokio::join!(process, invoke("one"), invoke("two"));
+        for (answered, expected) in [(one, "one"), (two, "two")] {
+            let Some(Ok(Answer::Whole(body))) = answered else { panic!("no answer") };
+            assert_eq!(String::from_utf8(body).unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_is_not_ready_before_it_asks_for_an_event() {
+        let api = RuntimeApi::start("function").await.unwrap();
+        let mut asked = std::pin::pin!(api.asked(1));
+        let is_ready = tokio::select! {
+            biased;
+            () = &mut asked => true,
+            () = std::future::ready(()) => false,
+        };
+        assert!(!is_ready);
+        let (invoked, ..) = tokio::join!(api.invoke(Vec::new(), TIMEOUT), asked, async {
+            let (id, _) = next(&api).await;
+            answer(&api, &id, String::new()).await;
+        });
+        assert!(matches!(invoked, Some(Ok(Answer::Whole(body))) if body.is_empty()));
+    }
 }

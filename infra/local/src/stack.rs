@@ -17,10 +17,11 @@ use url::Url;
 use crate::StartError;
 use crate::aws::Aws;
 use crate::binaries::Binaries;
+use crate::environment::{FunctionSettings, Sink};
 use crate::gateway::{Gateway, GatewayOptions};
 use crate::names;
 use crate::rest_api::{Definition, RestApi};
-use crate::runtime::{Function, FunctionSettings, InvokeError, Sink};
+use crate::runtime::{Function, InvokeError};
 use crate::schedule::{SCHEDULE, SWEEP, Schedule};
 use crate::template::{Template, TemplateFunction};
 use crate::throttle::Throttle;
@@ -221,6 +222,14 @@ impl Stack {
     /// The embedded AWS services.
     pub fn aws(&self) -> &Aws {
         &self.aws
+    }
+
+    /// How the processes of a function are run.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    pub fn settings(&self, function: &str) -> &FunctionSettings {
+        self.functions[function].settings()
     }
 
     /// Invokes a function with an event, past the gateway.
