@@ -13,13 +13,25 @@
     reason = "a program of its own beside the service: it lives in real time"
 )]
 
+mod aws_requests;
+mod chart;
 mod entra_stand_in;
+mod figures;
+mod functions;
 mod neighbours;
+mod peers;
 mod processes;
 mod projection;
+mod proxy;
 mod refresh;
+mod report;
+mod schedstat;
 mod seed;
 mod sizing;
+mod subject;
+mod table;
+mod upstream;
+mod workload;
 
 use std::process::ExitCode;
 
@@ -38,6 +50,8 @@ enum What {
     Refresh(refresh::RefreshOptions),
     /// A quiet application calls beside one that sends fifty times as much.
     Neighbours(neighbours::NeighbourOptions),
+    /// What a proxied call costs, beside the proxies of others.
+    Proxy(proxy::ProxyOptions),
 }
 
 #[tokio::main]
@@ -45,6 +59,7 @@ async fn main() -> ExitCode {
     let ran = match Options::parse().what {
         What::Refresh(options) => refresh::run(&options).await,
         What::Neighbours(options) => neighbours::run(&options).await,
+        What::Proxy(options) => proxy::run(&options).await,
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,

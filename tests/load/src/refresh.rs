@@ -12,6 +12,7 @@ use tap::{Counts, Tap};
 use tokio::time::Instant;
 
 use crate::entra_stand_in::EntraStandIn;
+use crate::figures::megabytes;
 use crate::processes::{self, Cost};
 use crate::projection::{self, Assumptions, PerRefresh};
 use crate::seed::Seed;
@@ -122,7 +123,7 @@ async fn watch(entra: &EntraStandIn, bar: &ProgressBar, cost: &mut Cost) {
         bar.set_position(entra.counted().arrivals.len() as u64);
         let now = processes::of_children("refresh");
         cost.processor_time = cost.processor_time.max(now.processor_time);
-        cost.peak_memory_kib = cost.peak_memory_kib.max(now.peak_memory_kib);
+        cost.peak_memory = cost.peak_memory.max(now.peak_memory);
         cost.processes = cost.processes.max(now.processes);
     }
 }
@@ -196,10 +197,7 @@ fn report(
         seconds(percentile(99))
     );
     println!("worker processes          {}", cost.processes);
-    println!(
-        "worker memory, peak       {:.1} MB each",
-        f64::from(u32::try_from(cost.peak_memory_kib).unwrap_or(u32::MAX)) / 1024.0
-    );
+    println!("worker memory, peak       {:.1} MB each", megabytes(cost.peak_memory));
     println!(
         "worker processor time     {:.2} ms each; with the share of a 256 MB function that is {:.0} a second",
         processor * 1e3,

@@ -13,8 +13,10 @@ use local::{Aws, names};
 use rand::Rng as _;
 use secrecy::SecretString;
 use serde_json::json;
+use vault::api_keys::{ApiKeyRequest, ApiKeys, Role};
 use vault::client_credentials::{ClientCredentials, NewCredential};
 use vault::connections::{Account, Completed, Completion, Connections};
+use vault::ids::ConnectionId;
 use vault::integrations::{
     CredentialDescription, CredentialKind, Integration, Integrations, Status,
 };
@@ -89,7 +91,12 @@ impl Seed {
             .await
     }
 
-    async fn connect_one(&self, user: u32, due_at: Timestamp) -> Result<(), String> {
+    /// Creates a connection whose access token expires at `due_at`, and returns its id.
+    pub(crate) async fn connect_one(
+        &self,
+        user: u32,
+        due_at: Timestamp,
+    ) -> Result<ConnectionId, String> {
         let (now, rng) = (Timestamp::now(), &mut Random::System);
         let session = ConnectSession {
             integration: self.integration.id.clone(),
@@ -130,10 +137,24 @@ impl Seed {
             .await
             .map_err(failed)?
         {
-            Completed::Active { .. } => Ok(()),
+            Completed::Active { connection } => Ok(connection),
             other => Err(format!("a connection was not stored: {other:?}")),
         }
     }
+}
+
+/// Creates an API key of an application.
+pub(crate) async fn api_key(aws: &Aws) -> Result<SecretString, String> {
+    let keys = ApiKeys::new(aws.dynamodb.clone(), names::INTEGRATIONS.to_owned());
+    let request = ApiKeyRequest {
+        name: "load".to_owned(),
+        role: Role::Application,
+        integration: None,
+        expires_at: None,
+    };
+    let made = keys.create(request, Timestamp::now(), &mut Random::System).await;
+    let made = made.map_err(|e| e.to_string())?.ok_or("the integration of a key is gone")?;
+    Ok(made.key)
 }
 
 /// The one integration of all connections.

@@ -126,7 +126,7 @@ pub(crate) fn table(loads: &[Load]) -> String {
 }
 
 /// Writes a whole number with commas between thousands.
-fn thousands(number: f64) -> String {
+pub(crate) fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

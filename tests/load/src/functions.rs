@@ -1,0 +1,81 @@
+//! The executables of functions as they are shipped, and a stack around them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use local::{Binaries, GatewayOptions, Stack, StackOptions, Upstream};
+
+/// The function that costs nothing of ours.
+pub(crate) const CONSTANT: &str = "constant";
+
+/// Where the functions come from.
+#[derive(Args, Debug)]
+pub(crate) struct FunctionOptions {
+    /// The output folder of `infra/build`, usually `target/sam`; unless given, Cargo builds the functions as they are
+    /// shipped.
+    #[arg(long, value_name = "FOLDER")]
+    built: Option<PathBuf>,
+}
+
+impl FunctionOptions {
+    /// Returns the executables of some functions, and of the constant one.
+    ///
+    /// # Errors
+    /// If one of them is missing or cannot be built.
+    pub(crate) async fn executables(&self, functions: &[&str]) -> Result<Binaries, String> {
+        let built = self.built.clone();
+        let functions: Vec<String> = functions.iter().map(|&name| name.to_owned()).collect();
+        let found = tokio::task::spawn_blocking(move || {
+            let constant = Binaries::build_as_shipped(&[CONSTANT])?.of(CONSTANT);
+            let names: Vec<&str> = functions.iter().map(String::as_str).collect();
+            let functions = match built {
+                Some(folder) => Binaries::prebuilt(&folder)?,
+                None => Binaries::build_as_shipped(&names)?,
+            };
+            Ok::<_, local::StartError>(functions.with(CONSTANT, constant))
+        });
+        found.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+    }
+}
+
+/// Reads `NAME=VALUE`.
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Starts the embedded services. Functions find the two servers in place of Microsoft's; errors that they log are shown.
+pub(crate) async fn stack(binaries: &Binaries, entra: &str, devops: &str) -> Result<Stack, String> {
+    let address = |text: &str| text.parse().map_err(|_| format!("{text} is no URL"));
+    let options = StackOptions {
+        port: None,
+        operator_key: None,
+        entra: Upstream::Url(address(entra)?),
+        devops: Upstream::Url(address(devops)?),
+        tick: None,
+        environments: 32,
+        sink: Arc::new(|function, line| {
+            if line.contains("\"ERROR\"") {
+                eprintln!("{function}: {line}");
+            }
+        }),
+        parameters: Vec::new(),
+        variables: Vec::new(),
+        gateway: GatewayOptions::default(),
+        binaries: binaries.clone(),
+    };
+    Stack::start(options).await.map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_has_a_name_and_a_value() {
+        let read = variable("TRUST_SECONDS=5");
+        assert_eq!(read, Ok(("TRUST_SECONDS".to_owned(), "5".to_owned())));
+        assert!(variable("TRUST_SECONDS").is_err());
+    }
+}
