@@ -118,7 +118,11 @@ impl Written<'_> {
         let method = self.method.to_ascii_uppercase();
         let method = METHODS.into_iter().find(|known| known.as_str() == method);
         let method = method.ok_or(BatchError::Unreadable("has a call with an unknown method"))?;
-        Ok(BatchedCall { method, readings: self.readings(batch)? })
+        let readings = self.readings(batch)?;
+        if readings.iter().any(is_batch) {
+            return Err(BatchError::Unreadable("has a call that is a batch itself"));
+        }
+        Ok(BatchedCall { method, readings })
     }
 
     fn readings(&self, batch: &Address) -> Result<Vec<Address>, BatchError> {
@@ -145,6 +149,10 @@ impl Written<'_> {
                 Err(AddressError::OrganizationNotAllowed)
             }
         };
+        // Beside the batch to one reader, and the batch itself to another (RFC 3986 section 5.2.2).
+        if path.is_empty() {
+            return Err(BatchError::Unreadable("has a call without a path"));
+        }
         if let Some((scheme, rest)) = path.split_once("://") {
             if !scheme.eq_ignore_ascii_case("https") {
                 return Err(BatchError::Unreadable("has a call with another scheme than https"));

@@ -177,6 +177,7 @@ fn judge_allowed(call: &BatchedCall, resolved: &Url) {
         percent_encoding::percent_decode_str(resolved.path()).decode_utf8_lossy().to_lowercase();
     let segments: Vec<_> =
         path.split(['/', '\\']).filter(|segment| !segment.is_empty()).skip(1).collect();
+    assert!(!segments.contains(&"$batch"), "{resolved} is a batch, whose calls are not judged");
     let below = segments.strip_prefix(&["defaultcollection"]).unwrap_or(&segments);
     let reads_projects = below.starts_with(&["_apis", "projects"])
         && [Method::GET, Method::HEAD].contains(&call.method);

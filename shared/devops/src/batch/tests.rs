@@ -96,6 +96,32 @@ fn a_batch_of_analytics_is_read_as_multipart_and_as_json() {
 }
 
 #[test]
+fn a_batch_within_a_batch_is_refused_because_its_calls_are_not_judged() {
+    for uri in [
+        "/_apis/wit/$batch",
+        "/_apis/wit/%24Batch/",
+        "/mycompany/_apis/wit/$batch;x?api-version=7.1",
+        "/Website/_odata/v4.0/$batch",
+        "https://analytics.dev.azure.com/mycompany/_odata/v4.0/$batch",
+    ] {
+        let inner = json!([{"method": "DELETE", "uri": "/_apis/projects/1"}]);
+        let body = json!([{"method": "POST", "uri": uri, "body": inner}]);
+        assert!(work_items(&body).is_err(), "{uri}");
+    }
+    let is_refused = |target: &str| {
+        let body = format!(
+            "--b\r\nContent-Type: application/http\r\n\r\nPOST {target} HTTP/1.1\r\n\
+             Content-Type: application/json\r\n\r\n{{\"requests\":[]}}\r\n--b--\r\n"
+        );
+        analytics(&body).is_err()
+    };
+    assert!(is_refused("$batch") && is_refused("./$batch") && is_refused("x/../$batch"));
+    // A query alone is an address of the batch itself.
+    assert!(is_refused("?") && is_refused("?a=b") && is_refused("?a=https://dev.azure.com/b"));
+    assert!(!is_refused("WorkItems"));
+}
+
+#[test]
 fn every_spelling_of_a_batch_is_one_and_a_look_at_it_is_not() {
     let of = |method: &Method, path: &str, body: &[u8]| {
         let address = address("dev.azure.com", path);
