@@ -5,11 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use calls::deadlines::Deadlines;
 use calls::target::Target;
-use calls::{Body, Call, Calls, Destination, Named, Reading, Upstream, refusal};
+use calls::{Admitted, Body, Call, Calls, Destination, Named, Reading, Upstream, refusal};
 use devops::headers;
 use devops::method_override::refuse_in_headers;
 use devops::rewrite::{Gateway, NextLinks, is_analytics, is_discovery};
-use edge::caller::Caller;
 use edge::config::{BaseUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::gateway::Request;
@@ -62,7 +61,7 @@ impl Forwarder {
 
     pub(crate) async fn forward(
         &self,
-        caller: &Caller,
+        admitted: Admitted,
         matched: &Matched,
         request: Request,
         log: &RequestLog,
@@ -76,7 +75,7 @@ impl Forwarder {
             path: &format!("/{}", matched.parameter("path").unwrap_or_default()),
             query: request.uri().query(),
         };
-        let target = self.calls.target(caller, &destination, log).await?;
+        let target = self.calls.target(admitted, &destination, log).await?;
         refuse_in_headers(request.headers()).map_err(refusal::of_override)?;
         let is_dry = dry::is_wanted(request.headers())?;
         let call = self.call(&target, request, deadlines);

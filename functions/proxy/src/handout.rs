@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use calls::connection::{require_usable, with_reconnect_url};
-use calls::{Calls, note_renewals, refusal};
-use edge::caller::Caller;
+use calls::{Admitted, Calls, note_renewals, refusal};
 use edge::gateway::Body;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
@@ -38,16 +37,17 @@ pub(crate) struct Handout {
 impl Handout {
     pub(crate) async fn refresh_now(
         &self,
-        caller: &Caller,
+        admitted: Admitted,
         id: &str,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
-        let (connection, integration) = self.calls.connection(caller, id, log).await?;
+        let (connection, integration) = admitted.connection(id, log)?;
         require_usable(&connection, &integration)?;
         self.count_renewal(&connection).await?;
         let deadline = Instant::now() + BUDGET;
         let renewed =
             self.refresher.renew_now(&log.actor(), &connection, &integration, deadline).await;
+        self.calls.distrust(&connection.id).await;
         self.token(renewed, &connection, &integration, log)?;
         let renewed = self.connections.get(&connection.id).await?;
         let renewed = renewed.ok_or_else(|| Problem::new(Code::ConnectionNotFound))?;
@@ -69,11 +69,11 @@ impl Handout {
 
     pub(crate) async fn hand_out(
         &self,
-        caller: &Caller,
+        admitted: Admitted,
         id: &str,
         log: &RequestLog,
     ) -> Result<Response<Body>, Problem> {
-        let (connection, integration) = self.calls.connection(caller, id, log).await?;
+        let (connection, integration) = admitted.connection(id, log)?;
         if !integration.settings.allow_token_handout {
             return Err(Problem::new(Code::TokenHandoutDisabled));
         }
@@ -81,6 +81,9 @@ impl Handout {
         let deadline = Instant::now() + BUDGET;
         let actor = &log.actor();
         let token = self.refresher.access_token(actor, &connection, &integration, deadline).await;
+        if token.as_ref().is_ok_and(|token| token.renewed) {
+            self.calls.distrust(&connection.id).await;
+        }
         let token = self.token(token, &connection, &integration, log)?;
         self.audit.record(actor, &AuditEvent::about(What::TokenHandedOut, &connection)).await;
         let body = json!({

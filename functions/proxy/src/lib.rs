@@ -27,7 +27,6 @@ use edge::streaming::Content;
 use ground::clock::Clock;
 use http::Response;
 use vault::audit::Audit;
-use vault::service::Service;
 
 use crate::forward::Forwarder;
 use crate::handout::Handout;
@@ -39,7 +38,7 @@ pub struct Proxy {
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
     audit: Audit,
-    service: Service,
+    calls: Arc<Calls>,
     forwarder: Forwarder,
     handout: Handout,
 }
@@ -55,16 +54,16 @@ impl Proxy {
         let calls = Arc::new(Calls::of(&deployment, refresher.clone()));
         Ok(Self {
             authenticator: deployment.authenticator(),
-            service: deployment.service(),
             forwarder: Forwarder::new(&deployment, Arc::clone(&calls)),
             handout: Handout {
-                calls,
+                calls: Arc::clone(&calls),
                 connections: deployment.connections(),
                 refresher,
                 limits: deployment.limits(),
                 audit: deployment.audit.clone(),
                 clock: Arc::clone(&deployment.clock),
             },
+            calls,
             response_mode: deployment.config.response_mode,
             public_url: deployment.config.public_url,
             clock: deployment.clock,
@@ -104,20 +103,19 @@ impl HttpFunction for Proxy {
         let Some(matched) = matched(&request).cloned() else {
             return Err(Problem::new(Code::NotFound));
         };
-        let caller = self.authenticator.identify(&request, &log, &self.audit).await?;
-        caller.require(matched.route.callers)?;
-        self.service.require_running().await?;
         let id = matched.parameter("connection").unwrap_or_default();
+        let roles = matched.route.callers;
+        let admitted = self.calls.admit(&self.authenticator, &request, roles, id, &log).await?;
         match matched.route.operation {
             Operation::Proxy => {
-                Box::pin(self.forwarder.forward(&caller, &matched, request, &log)).await
+                Box::pin(self.forwarder.forward(admitted, &matched, request, &log)).await
             }
             Operation::RefreshConnection => {
-                let renewed = self.handout.refresh_now(&caller, id, &log).await;
+                let renewed = self.handout.refresh_now(admitted, id, &log).await;
                 renewed.map(|response| response.map(Content::from))
             }
             Operation::HandOutToken => {
-                let handed_out = self.handout.hand_out(&caller, id, &log).await;
+                let handed_out = self.handout.hand_out(admitted, id, &log).await;
                 handed_out.map(|response| response.map(Content::from))
             }
             _ => Err(Problem::new(Code::NotFound)),

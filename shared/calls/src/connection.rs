@@ -1,26 +1,28 @@
 //! A caller's connection, and the integration behind it.
 
-use edge::caller::Caller;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
+use vault::call_items::CallItems;
 use vault::connections::{Connection, Status};
 use vault::integrations::{self, Integration};
 
-use crate::{Calls, refusal};
+use crate::{Admitted, refusal};
 
-impl Calls {
-    /// Returns the connection with this id and its integration, if the caller may know of them.
+impl Admitted {
+    /// Returns the connection with this id and its integration, if the caller was admitted to it and may know of them.
     ///
     /// # Errors
     /// [`Code::ConnectionNotFound`] for an absent connection and for another's alike.
-    pub async fn connection(
-        &self,
-        caller: &Caller,
+    pub fn connection(
+        self,
         id: &str,
         log: &RequestLog,
     ) -> Result<(Connection, Integration), Problem> {
-        let stores = (&self.stores.connections, &self.stores.integrations);
-        let (connection, integration) = caller.connection(stores, id, log).await?;
+        let id = id.parse().map_err(|_| Problem::new(Code::ConnectionNotFound))?;
+        log.connection(&id);
+        let CallItems { connection, integration, .. } = self.items;
+        let connection = connection.filter(|connection| connection.id == id);
+        let (connection, integration) = self.caller.visible(connection, integration)?;
         log.integration(&connection.integration);
         Ok((connection, integration))
     }

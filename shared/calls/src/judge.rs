@@ -73,6 +73,9 @@ impl Calls {
         let Target { actor, connection, integration, .. } = target;
         let token = self.refresher.access_token(actor, connection, integration, until).await;
         let token = token.map_err(refusal::of_refresh)?;
+        if token.renewed {
+            self.distrust(&connection.id).await;
+        }
         log.refresh(if token.renewed { "renewed" } else { "not_needed" });
         let upstream = self.send_repeating(target, call, &token.bearer, log).await?;
         log.upstream_status(upstream.status);
@@ -124,6 +127,7 @@ impl Calls {
         let renewed =
             self.refresher.renew(&target.actor, connection.clone(), integration, cause, until);
         let renewed = renewed.await;
+        self.distrust(&connection.id).await;
         let renewed = renewed.map_err(refusal::of_refresh)?;
         log.refresh("renewed_after_rejection");
         if rejected.may_be_processed() {
@@ -171,7 +175,10 @@ impl Calls {
     /// Records when to call next, and returns the problem of a refusal that is about the pace.
     async fn throttled(&self, target: &Target, wait: Duration) -> Problem {
         let call_after = self.clock.now() + SignedDuration::try_from(wait).unwrap_or_default();
-        match self.stores.connections.record_call_after(&target.connection, call_after).await {
+        let recorded =
+            self.stores.connections.record_call_after(&target.connection, call_after).await;
+        self.distrust(&target.connection.id).await;
+        match recorded {
             Ok(()) => Problem::new(Code::DevopsThrottled).retry_after(wait),
             Err(error) => error.into(),
         }
@@ -199,6 +206,7 @@ impl Calls {
         let is_accepted = elsewhere.as_ref().ok().map(|elsewhere| elsewhere.is_accepted());
         if is_accepted.is_some() || !connection.was_rejected(version, now) {
             connections.record_rejection(connection, version, is_accepted, now).await?;
+            self.distrust(&connection.id).await;
         }
         refused_here(target, elsewhere?, rejected, upstream)
     }

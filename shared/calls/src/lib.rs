@@ -1,8 +1,9 @@
 //! One call of Azure DevOps with a user's token, under the rules of the user's integration.
 //!
 //! ```text
-//!  a function:  authenticate ──> Calls::target ──> Calls::send ──> status, headers, body
+//!  a function:  Calls::admit ──> Calls::target ──> Calls::send ──> status, headers, body
 //!
+//!  admit        who calls? does the service run?   reads everything that decides about the call, in one request
 //!  target       which connection? which address? which method?   counts the call, found or refused
 //!  send         policy ─> pace ─> limits ─> token ─> send ─> judge ─> note
 //!                                             ^                │ rejected: renew once,
@@ -12,9 +13,11 @@
 //! The functions above it speak to callers and shape requests and answers. Every refusal is a [`Problem`] with a stable
 //! code. A call that may have had an effect is never sent again, and no redirect is followed.
 
+mod admission;
 pub mod connection;
 pub mod deadlines;
 mod destination;
+mod items;
 mod judge;
 mod limits;
 mod me;
@@ -30,9 +33,9 @@ mod upstream;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use devops::client::DevopsClient;
-use edge::caller::Caller;
 use edge::deployment::Deployment;
 use edge::log::RequestLog;
 use edge::metrics::Unit;
@@ -45,12 +48,15 @@ use vault::api_keys::ApiKeys;
 use vault::audit::Audit;
 use vault::call_items::{CallItemReader, CallKeys};
 use vault::connections::{Connection, Connections};
+use vault::ids::ConnectionId;
 use vault::integrations::Integrations;
 use vault::limits::LimitLedger;
 use vault::refresh::Refresher;
 use vault::tallies::{Counter, Tallies};
 
+pub use crate::admission::Admitted;
 pub use crate::destination::{Destination, Named};
+use crate::items::Items;
 use crate::me::KnownIntegrations;
 use crate::repetition::RetryBudget;
 pub use crate::send::{Call, Reading};
@@ -77,9 +83,19 @@ pub struct Stores {
     pub audit: Audit,
 }
 
+/// The operator's rules for all calls of a process.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The parts of the function's executions that one key and one connection may hold.
+    pub shares: Shares,
+    /// For how long the items that decide about a call are believed after they were read.
+    pub trust: Duration,
+}
+
 /// Makes calls of Azure DevOps.
 pub struct Calls {
     stores: Arc<Stores>,
+    items: Arc<Items>,
     known_integrations: KnownIntegrations,
     refresher: Refresher,
     devops: DevopsClient,
@@ -102,9 +118,13 @@ impl Calls {
             audit: deployment.audit.clone(),
         };
         let clock = Arc::clone(&deployment.clock);
-        let shares = Shares::of(deployment.config.executions, deployment.config.response_mode);
+        let config = &deployment.config;
+        let rules = Rules {
+            shares: Shares::of(config.executions, config.response_mode),
+            trust: config.trust.into(),
+        };
         let (devops, random) = (deployment.devops(), deployment.random.clone());
-        Self::new(stores, refresher, devops, clock, random, shares)
+        Self::new(stores, refresher, devops, clock, random, rules)
     }
 
     /// Makes calls with these stores and clients.
@@ -114,12 +134,20 @@ impl Calls {
         devops: DevopsClient,
         clock: Arc<dyn Clock>,
         random: Random,
-        shares: Shares,
+        rules: Rules,
     ) -> Self {
-        let known_integrations = Remembered::new(Arc::clone(&clock), me::KNOWN_FOR);
-        let retry_budget = RetryBudget::new(clock.now());
-        let stores = Arc::new(stores);
-        Self { stores, known_integrations, refresher, devops, clock, random, shares, retry_budget }
+        let (reader, integrations) = (stores.call_items.clone(), stores.integrations.clone());
+        Self {
+            items: Arc::new(Items::new(reader, integrations, rules.trust, Arc::clone(&clock))),
+            known_integrations: Remembered::new(Arc::clone(&clock), me::KNOWN_FOR),
+            retry_budget: RetryBudget::new(clock.now()),
+            shares: rules.shares,
+            stores: Arc::new(stores),
+            refresher,
+            devops,
+            clock,
+            random,
+        }
     }
 
     /// Finds the connection and the address that a caller names, and counts the call: in the hourly tally each target
@@ -130,12 +158,12 @@ impl Calls {
     /// call this address or this method.
     pub async fn target(
         &self,
-        caller: &Caller,
+        admitted: Admitted,
         destination: &Destination<'_>,
         log: &RequestLog,
     ) -> Result<Target, Problem> {
         self.stores.tallies.count(Counter::Calls, 1);
-        let target = self.find(caller, destination, log).await;
+        let target = self.find(admitted, destination, log).await;
         if let Err(problem) = &target {
             self.stores.tallies.write().await;
             self.count_failure(problem.code().status()).await;
@@ -191,7 +219,10 @@ impl Calls {
         );
         // Token, call and verdict; with a renewed token once more if Azure DevOps rejects this one.
         let sending = async {
-            tokio::time::sleep(wait).await;
+            // A sleep of no time lasts until the clock's next tick.
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             self.send_judged(target, call, log).await
         };
         let sent = tokio::select! {
@@ -215,8 +246,8 @@ impl Calls {
     fn watch(&self, target: &Target) -> Withdrawn {
         let keys = CallKeys {
             api_key: target.api_key.as_ref().map(|key| key.id.clone()),
-            integration: target.integration.id.clone(),
-            connection: target.connection.id.clone(),
+            integration: Some(target.integration.id.clone()),
+            connection: Some(target.connection.id.clone()),
         };
         watch::watch(self.stores.call_items.clone(), keys, Arc::clone(&self.clock))
     }
@@ -224,15 +255,24 @@ impl Calls {
     async fn note(&self, connection: &Connection, headers: &HeaderMap) {
         let now = self.clock.now();
         let connections = &self.stores.connections;
-        if let Some(call_after) = pace::call_after(headers, now)
-            && let Err(error) = connections.record_call_after(connection, call_after).await
-        {
-            tracing::warn!(connection = %connection.id, "a limit could not be recorded: {error}");
+        if let Some(call_after) = pace::call_after(headers, now) {
+            if let Err(error) = connections.record_call_after(connection, call_after).await {
+                tracing::warn!(connection = %connection.id, "a limit could not be recorded: {error}");
+            }
+            self.distrust(&connection.id).await;
         }
-        let rng = &mut self.random.clone();
-        if let Err(error) = connections.record_use(connection, now, rng).await {
-            tracing::warn!(connection = %connection.id, "the use could not be recorded: {error}");
+        match connections.record_use(connection, now, &mut self.random.clone()).await {
+            Ok(false) => {}
+            Ok(true) => self.distrust(&connection.id).await,
+            Err(error) => {
+                tracing::warn!(connection = %connection.id, "the use could not be recorded: {error}");
+            }
         }
+    }
+
+    /// Ends the trust in a connection that this process has changed: the next call reads it.
+    pub async fn distrust(&self, connection: &ConnectionId) {
+        self.items.forget_connection(connection).await;
     }
 
     async fn count_failure(&self, status: StatusCode) {

@@ -65,7 +65,7 @@ impl Calls {
             // Without its standing: headers describe the operator's limits only.
             let taken = self.take_place(held, &share.subject, share.limit, until).await?;
             if matches!(taken, Taken::Exceeded(..)) {
-                share.count_calls(&self.stores, self.clock.now()).await;
+                share.count_calls(&self.stores, &self.items, self.clock.now()).await;
                 return Err(share.exceeded());
             }
         }
@@ -110,7 +110,8 @@ impl Calls {
         if shares.is_empty() {
             return Box::pin(pending());
         }
-        let (places, stores, long) = (places.clone(), Arc::clone(&self.stores), self.shares.long());
+        let (places, long) = (places.clone(), self.shares.long());
+        let (stores, items) = (Arc::clone(&self.stores), Arc::clone(&self.items));
         let is_read = target.method.is_safe();
         let (clock, mut random) = (Arc::clone(&self.clock), self.random.clone());
         Box::pin(async move {
@@ -129,7 +130,7 @@ impl Calls {
                     {
                         Ok(Taken::Place(place, _)) => places.add(place),
                         Ok(Taken::Exceeded(..)) => {
-                            share.count_calls(&stores, now).await;
+                            share.count_calls(&stores, &items, now).await;
                             return Some(share);
                         }
                         // An outage of DynamoDB ends no call under way.

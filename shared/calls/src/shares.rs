@@ -25,6 +25,7 @@ use vault::ids::ApiKeyId;
 use vault::limits::{Limit, Pool, Subject};
 
 use crate::Stores;
+use crate::items::Items;
 use crate::target::Target;
 
 /// The most counted calls of a key at a time, whatever the number of executions.
@@ -129,14 +130,18 @@ impl Share {
     }
 
     /// Lets the holder's calls be counted before they are sent. Writes at most once in half a minute.
-    pub(crate) async fn count_calls(&self, stores: &Stores, now: Timestamp) {
+    pub(crate) async fn count_calls(&self, stores: &Stores, items: &Items, now: Timestamp) {
         if self.counted_until.is_some_and(|until| until > now + COUNTED_FOR / 2) {
             return;
         }
         let until = now + COUNTED_FOR;
         let recorded = match &self.holder {
-            Holder::Key(id) => stores.api_keys.record_calls_counted(id, until).await,
+            Holder::Key(id) => {
+                items.forget_key(id).await;
+                stores.api_keys.record_calls_counted(id, until).await
+            }
             Holder::Connection(connection) => {
+                items.forget_connection(&connection.id).await;
                 stores.connections.record_calls_counted(connection, until).await
             }
         };

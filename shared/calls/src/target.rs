@@ -2,7 +2,7 @@
 
 use devops::address::Address;
 use devops::policy::METHODS;
-use edge::caller::{Caller, PresentedKey};
+use edge::caller::PresentedKey;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use http::Method;
@@ -12,7 +12,7 @@ use vault::integrations::Integration;
 
 use crate::connection::require_usable;
 use crate::destination::{Destination, Named};
-use crate::{Calls, me};
+use crate::{Admitted, Calls, me};
 
 /// A connection that may call an address. Made by [`crate::Calls::target`] only, which counts it.
 #[non_exhaustive]
@@ -34,14 +34,15 @@ pub struct Target {
 impl Calls {
     pub(crate) async fn find(
         &self,
-        caller: &Caller,
+        admitted: Admitted,
         destination: &Destination<'_>,
         log: &RequestLog,
     ) -> Result<Target, Problem> {
+        let api_key = admitted.caller.api_key.clone();
         let (connection, integration) = match destination.connection {
-            Named::Id(id) => self.connection(caller, id, log).await?,
+            Named::Id(id) => admitted.connection(id, log)?,
             Named::Own { integration } => {
-                let candidates = self.own_connections(caller, integration).await?;
+                let candidates = self.own_connections(&admitted.caller, integration).await?;
                 let (connection, integration) = me::pick(candidates, destination)?;
                 log.connection(&connection.id);
                 log.integration(&connection.integration);
@@ -53,7 +54,7 @@ impl Calls {
         log.host(address.host());
         require_known(destination.method)?;
         let method = destination.method.clone();
-        let (actor, api_key) = (log.actor(), caller.api_key.clone());
+        let actor = log.actor();
         Ok(Target { connection, integration, method, address, actor, api_key })
     }
 }

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use vault::Error;
 use vault::call_items::{CallItemReader, CallItems, CallKeys};
+use vault::ids::ConnectionId;
 use vault::service::Status;
 
 use crate::connection::require_usable;
@@ -38,7 +39,8 @@ pub(crate) fn watch(items: CallItemReader, keys: CallKeys, clock: Arc<dyn Clock>
     Box::pin(async move {
         let problem = withdrawn(|| items.read(&keys), &keys, &*clock).await;
         let why = problem.code().as_str();
-        tracing::warn!(connection = %keys.connection, why, "a call under way is ended");
+        let connection = keys.connection.as_ref().map(ConnectionId::as_str);
+        tracing::warn!(connection, why, "a call under way is ended");
         problem
     })
 }
@@ -86,7 +88,7 @@ fn require_permitted(keys: &CallKeys, items: &CallItems, now: Timestamp) -> Resu
     if items.service.status == Status::Paused {
         return Err(Problem::new(Code::ServicePaused));
     }
-    let is_key_working = items.api_key.as_ref().is_some_and(|key| key.works(now));
+    let is_key_working = items.api_key.as_ref().is_some_and(|stored| stored.key.works(now));
     if keys.api_key.is_some() && !is_key_working {
         return Err(Problem::new(Code::InvalidCredentials));
     }
@@ -123,15 +125,18 @@ mod tests {
     fn keys() -> CallKeys {
         CallKeys {
             api_key: Some("0123456789abcdef".parse().unwrap()),
-            integration: "azure-devops".parse().unwrap(),
-            connection: "conn_0123456789abcdef0123456789abcdef".parse().unwrap(),
+            integration: Some("azure-devops".parse().unwrap()),
+            connection: Some("conn_0123456789abcdef0123456789abcdef".parse().unwrap()),
         }
     }
 
     fn permitting() -> CallItems {
         let keys = keys();
         let (now, id) = (SystemClock.now(), keys.api_key.unwrap().to_string());
-        let key = json!({"id": id, "name": "", "role": "application", "created_at": now});
+        let key = json!({
+            "pk": format!("api_key#{id}"), "secret_hash": "", "id": id, "name": "",
+            "role": "application", "created_at": now,
+        });
         let integration = json!({
             "id": keys.integration, "client_id": "11111111-2222-4333-8444-555555555555",
             "credential": {"kind": "client_secret"}, "organizations": ["mycompany"], "scopes": ["vso.code"],
@@ -190,7 +195,9 @@ mod tests {
             (without(|i| i.service.status = Status::Paused), Code::ServicePaused),
             (without(|i| i.api_key = None), Code::InvalidCredentials),
             (
-                without(|i| i.api_key.as_mut().unwrap().expires_at = Some(Timestamp::UNIX_EPOCH)),
+                without(|i| {
+                    i.api_key.as_mut().unwrap().key.expires_at = Some(Timestamp::UNIX_EPOCH);
+                }),
                 Code::InvalidCredentials,
             ),
             (without(|i| i.integration = None), Code::ConnectionNotFound),

@@ -21,10 +21,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ground::clock::Clock;
-use http::HeaderMap;
 use jiff::Timestamp;
 use secrecy::SecretString;
-use vault::api_keys::{self, ApiKeys};
+use vault::api_keys::{self, ApiKeys, StoredKey};
 use vault::audit::Audit;
 use vault::connections::Connection;
 use vault::ids::{ApiKeyId, IntegrationId, UserId};
@@ -110,6 +109,12 @@ impl Caller {
     /// Notes the caller in the log of its request.
     pub fn note_in(&self, log: &RequestLog) {
         log.caller(&self.id, self.role(), self.api_key.as_ref().map(|key| &key.id));
+    }
+
+    /// Notes the caller in the log of its request, and the use of its API key in the audit trail.
+    pub async fn note(&self, log: &RequestLog, audit: &Audit) {
+        self.note_in(log);
+        audit.record_use_of_key(&log.actor()).await;
     }
 
     /// Refuses a caller that has none of these roles.
@@ -205,17 +210,14 @@ impl Authenticator {
     /// The caller that a request's `Authorization` authenticates.
     ///
     /// # Errors
-    /// [`Code::CrossSiteRequest`], [`Code::MissingCredentials`] without the header, [`Code::InvalidCredentials`] when it
-    /// is not accepted on this route, [`Code::HeaderTooLarge`] beyond 8 kB, [`Code::WrongKeysLimited`], and
-    /// [`Code::ServiceUnavailable`] when it cannot be checked at the moment.
+    /// As [`Self::credentials`] and [`Self::verify`].
     pub async fn authenticate(&self, request: &Request) -> Result<Caller, Problem> {
-        let headers = request.headers();
-        site::require_allowed(request.method(), headers, &self.cors_origins)?;
-        let is_proxy = routes::matched(request)
-            .is_some_and(|matched| matched.route.operation == Operation::Proxy);
-        let caller = self.presented(headers, is_proxy, source(request)).await;
-        let offers_basic = is_proxy && !site::is_of_a_browser(headers);
-        caller.map_err(|problem| if offers_basic { problem.offering_basic() } else { problem })
+        let credentials = self.credentials(request)?;
+        let stored = match credentials.api_key() {
+            Some(id) => self.api_keys.stored(id).await?,
+            None => None,
+        };
+        self.verify(&credentials, stored).await
     }
 
     /// As [`Self::authenticate`]. Notes the caller in the request's log, and the use of its API key in the audit trail.
@@ -229,43 +231,100 @@ impl Authenticator {
         audit: &Audit,
     ) -> Result<Caller, Problem> {
         let caller = self.authenticate(request).await?;
-        caller.note_in(log);
-        audit.record_use_of_key(&log.actor()).await;
+        caller.note(log, audit).await;
         Ok(caller)
     }
 
-    async fn presented(
+    /// The credentials of a request, before anything is read.
+    ///
+    /// # Errors
+    /// [`Code::CrossSiteRequest`], [`Code::MissingCredentials`] without an `Authorization` header,
+    /// [`Code::HeaderTooLarge`] beyond 8 kB, and [`Code::InvalidCredentials`] for one that nobody could accept.
+    pub fn credentials(&self, request: &Request) -> Result<Credentials, Problem> {
+        let headers = request.headers();
+        site::require_allowed(request.method(), headers, &self.cors_origins)?;
+        let is_proxy = routes::matched(request)
+            .is_some_and(|matched| matched.route.operation == Operation::Proxy);
+        let offers_basic = is_proxy && !site::is_of_a_browser(headers);
+        let presented = credentials::presented(headers);
+        let presented = presented.map_err(|problem| offering(problem, offers_basic))?;
+        let api_key = api_keys::Presented::parse(&presented.secret);
+        let source = source(request);
+        Ok(Credentials { presented, api_key, is_proxy, offers_basic, source })
+    }
+
+    /// The caller with these credentials. `stored` is the API key with the id that they name.
+    ///
+    /// # Errors
+    /// [`Code::InvalidCredentials`] when they are not accepted on this route, [`Code::WrongKeysLimited`], and
+    /// [`Code::ServiceUnavailable`] when they cannot be checked at the moment.
+    pub async fn verify(
         &self,
-        headers: &HeaderMap,
-        is_proxy: bool,
-        source: Source,
+        credentials: &Credentials,
+        stored: Option<StoredKey>,
     ) -> Result<Caller, Problem> {
-        let Presented { scheme, secret } = credentials::presented(headers)?;
-        if api_keys::looks_like_one(&secret) {
-            let caller = self.api_key(&secret).await?;
-            let takes_basic = is_proxy && caller.kind != Kind::Operator;
-            return if takes_basic || scheme == Scheme::Bearer {
-                Ok(caller)
-            } else {
-                Err(no_basic())
-            };
-        }
-        if scheme == Scheme::Basic {
+        let caller = match &credentials.api_key {
+            Some(presented) => credentials.require_scheme(self.of_key(presented, stored)),
+            None => self.without_key(credentials).await,
+        };
+        caller.map_err(|problem| offering(problem, credentials.offers_basic))
+    }
+
+    fn of_key(
+        &self,
+        presented: &api_keys::Presented,
+        stored: Option<StoredKey>,
+    ) -> Result<Caller, Problem> {
+        let key = stored.and_then(|stored| stored.accept(presented, self.clock.now()));
+        key.map(|key| Caller::of_key(&key)).ok_or_else(|| refused("no API key of ours"))
+    }
+
+    async fn without_key(&self, credentials: &Credentials) -> Result<Caller, Problem> {
+        let Presented { scheme, secret } = &credentials.presented;
+        if *scheme == Scheme::Basic {
             return Err(no_basic());
         }
         match &self.jwt {
-            Some(jwt) if jwt::looks_like_one(&secret) => user(jwt, &secret).await,
-            _ => match self.operator_key.version_of(&secret, source).await? {
+            Some(jwt) if jwt::looks_like_one(secret) => user(jwt, secret).await,
+            _ => match self.operator_key.version_of(secret, credentials.source).await? {
                 Some(_) => Ok(Caller::operator()),
                 None => Err(refused("neither an API key, nor a token, nor the operator key")),
             },
         }
     }
+}
 
-    async fn api_key(&self, secret: &SecretString) -> Result<Caller, Problem> {
-        let key = self.api_keys.authenticate(secret, self.clock.now()).await?;
-        key.map(|key| Caller::of_key(&key)).ok_or_else(|| refused("no API key of ours"))
+/// What a request presents as proof of its caller.
+#[derive(Debug)]
+pub struct Credentials {
+    presented: Presented,
+    api_key: Option<api_keys::Presented>,
+    is_proxy: bool,
+    /// Whether a refusal offers Basic authentication.
+    offers_basic: bool,
+    source: Source,
+}
+
+impl Credentials {
+    /// The API key that they name. Nothing else is read for such credentials.
+    pub fn api_key(&self) -> Option<&ApiKeyId> {
+        self.api_key.as_ref().map(|key| &key.id)
     }
+
+    /// Refuses Basic authentication where it does not count.
+    fn require_scheme(&self, caller: Result<Caller, Problem>) -> Result<Caller, Problem> {
+        let caller = caller?;
+        let takes_basic = self.is_proxy && caller.kind != Kind::Operator;
+        if takes_basic || self.presented.scheme == Scheme::Bearer {
+            Ok(caller)
+        } else {
+            Err(no_basic())
+        }
+    }
+}
+
+fn offering(problem: Problem, offers_basic: bool) -> Problem {
+    if offers_basic { problem.offering_basic() } else { problem }
 }
 
 /// Returns the source of a request. All requests without an address share one.

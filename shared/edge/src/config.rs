@@ -7,6 +7,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
+use std::time::Duration;
 
 use entra::cloud::{Authority, Cloud};
 use ground::fields::{Fault, Fields, Variables};
@@ -58,6 +59,9 @@ pub struct Config {
     pub response_mode: ResponseMode,
     /// `EXECUTIONS`: the executions at a time that the function can have; 1000 unless set, AWS' default quota.
     pub executions: u32,
+    /// `TRUST_SECONDS`: for how long a process believes what it read about a call's key, connection and integration; 0 unless
+    /// set.
+    pub trust: TrustSeconds,
     /// `STREAMING_URL`: the address of the streaming proxy; required where `RESPONSE_MODE` is `streamed`.
     pub streaming_url: Option<BaseUrl>,
 }
@@ -103,6 +107,25 @@ impl FromStr for ResponseMode {
             "streamed" => Ok(Self::Streamed),
             _ => Err(InvalidValue("must be buffered or streamed")),
         }
+    }
+}
+
+/// A time of 0 to 60 seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TrustSeconds(u8);
+
+impl FromStr for TrustSeconds {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let seconds = text.parse().ok().filter(|seconds| *seconds <= 60);
+        seconds.map(Self).ok_or(InvalidValue("must be a number of seconds from 0 to 60"))
+    }
+}
+
+impl From<TrustSeconds> for Duration {
+    fn from(TrustSeconds(seconds): TrustSeconds) -> Self {
+        Self::from_secs(seconds.into())
     }
 }
 
@@ -176,6 +199,7 @@ impl FromVariables for Config {
         let cors_origins = reader.optional("CORS_ORIGINS").unwrap_or_default();
         let response_mode = reader.optional("RESPONSE_MODE").unwrap_or_default();
         let executions = reader.optional("EXECUTIONS").unwrap_or(DEFAULT_EXECUTIONS);
+        let trust = reader.optional("TRUST_SECONDS").unwrap_or_default();
         let streaming_url = match response_mode {
             ResponseMode::Buffered => reader.optional("STREAMING_URL"),
             ResponseMode::Streamed => reader.required("STREAMING_URL"),
@@ -206,6 +230,7 @@ impl FromVariables for Config {
             cors_origins,
             response_mode,
             executions,
+            trust,
             streaming_url,
         })
     }

@@ -59,6 +59,16 @@ struct Slots<K, V> {
     uses: u64,
 }
 
+impl<K: Eq + Hash, V> Slots<K, V> {
+    /// Returns the slot of a key that has one, and notes the use.
+    fn used(&mut self, key: &K) -> Option<Arc<Mutex<Slot<V>>>> {
+        self.uses += 1;
+        let used = self.by_key.get_mut(key)?;
+        used.last_use = self.uses;
+        Some(Arc::clone(&used.slot))
+    }
+}
+
 /// Answers by key, each fresh for a time. Clones share them.
 #[derive(Clone)]
 pub struct Remembered<K, V> {
@@ -119,9 +129,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
         }
     }
 
-    /// Returns the remembered answer, or `None` if there is no fresh one.
+    /// Returns the remembered answer, or `None` if there is no fresh one. Remembers nothing about other keys, so that
+    /// questions about made-up ones displace no answer.
     pub async fn known(&self, key: &K) -> Option<V> {
-        let slot = self.slot(key).await;
+        let slot = self.slots.lock().await.used(key)?;
         let slot = slot.lock().await;
         let is_fresh = since(self.clock.now(), slot.had_at) < self.fresh_for;
         slot.value.clone().filter(|_| is_fresh)
@@ -129,14 +140,21 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
 
     /// Remembers an answer that came from elsewhere.
     pub async fn put(&self, key: &K, value: V) {
+        self.put_as_of(key, value, self.clock.now()).await;
+    }
+
+    /// Remembers an answer that came from elsewhere, and describes the time `had_at`.
+    pub async fn put_as_of(&self, key: &K, value: V, had_at: Timestamp) {
         let slot = self.slot(key).await;
-        *slot.lock().await = Slot { value: Some(value), had_at: self.clock.now(), failed_at: None };
+        *slot.lock().await = Slot { value: Some(value), had_at, failed_at: None };
     }
 
     /// Forgets an answer, so that the next caller asks.
     pub async fn forget(&self, key: &K) {
-        let slot = self.slot(key).await;
-        *slot.lock().await = Slot::default();
+        let slot = self.slots.lock().await.used(key);
+        if let Some(slot) = slot {
+            *slot.lock().await = Slot::default();
+        }
     }
 
     fn usable_unasked(&self, slot: &Slot<V>, now: Timestamp) -> Option<V> {
@@ -149,12 +167,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
 
     async fn slot(&self, key: &K) -> Arc<Mutex<Slot<V>>> {
         let mut slots = self.slots.lock().await;
-        slots.uses += 1;
-        let last_use = slots.uses;
-        if let Some(used) = slots.by_key.get_mut(key) {
-            used.last_use = last_use;
-            return Arc::clone(&used.slot);
+        if let Some(slot) = slots.used(key) {
+            return slot;
         }
+        let last_use = slots.uses;
         if slots.by_key.len() >= MOST_KEYS {
             let oldest = slots.by_key.iter().min_by_key(|(_, used)| used.last_use);
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {

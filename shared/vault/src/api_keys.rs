@@ -85,12 +85,43 @@ pub struct NewApiKey {
     pub key: SecretString,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Record {
+/// A key with the hash of its secret, as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoredKey {
     pk: String,
     secret_hash: SecretHash,
+    /// The key's description.
     #[serde(flatten)]
-    pub(crate) key: ApiKey,
+    pub key: ApiKey,
+}
+
+impl StoredKey {
+    /// Returns the key if it is the one that was presented, and works.
+    pub fn accept(self, presented: &Presented, now: Timestamp) -> Option<ApiKey> {
+        let is_same = self.key.id == presented.id && self.secret_hash.matches(&presented.secret);
+        (is_same && self.key.works(now)).then_some(self.key)
+    }
+}
+
+/// An API key as a caller presents it: its public half, and its secret.
+#[derive(Debug)]
+pub struct Presented {
+    /// The public half.
+    pub id: ApiKeyId,
+    secret: SecretString,
+}
+
+impl Presented {
+    /// Returns `None` if the text does not have the form of our API keys. A key is looked up and compared with no other
+    /// secret.
+    pub fn parse(text: &SecretString) -> Option<Self> {
+        let (id, secret) = text.expose_secret().strip_prefix("adoc_")?.split_once('_')?;
+        if id == OPERATOR {
+            return None;
+        }
+        let id = ApiKeyId::from_str(id).ok()?;
+        Some(Self { id, secret: SecretString::from(secret) })
+    }
 }
 
 pub(crate) fn pk(id: &ApiKeyId) -> String {
@@ -141,7 +172,7 @@ impl ApiKeys {
             expires_at,
             calls_counted_until: None,
         };
-        let record = Record {
+        let record = StoredKey {
             pk: pk(&description.id),
             secret_hash: SecretHash::of(&secret),
             key: description,
@@ -151,7 +182,7 @@ impl ApiKeys {
     }
 
     /// Stores a new key, if the integration that it is bound to is still the one that was read.
-    async fn put(&self, record: &Record) -> Result<bool, Error> {
+    async fn put(&self, record: &StoredKey) -> Result<bool, Error> {
         let ApiKey { integration, integration_created_at, .. } = &record.key;
         let (Some(integration), Some(created_at)) = (integration, integration_created_at) else {
             put_new(&self.client, &self.table, WHAT, record).await?;
@@ -183,7 +214,7 @@ impl ApiKeys {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is; [`Error::Corrupt`] for an unreadable item.
     pub async fn list(&self) -> Result<Vec<ApiKey>, Error> {
-        let records: Vec<Record> = scan(&self.client, &self.table, PREFIX, WHAT).await?;
+        let records: Vec<StoredKey> = scan(&self.client, &self.table, PREFIX, WHAT).await?;
         let mut keys: Vec<_> = records.into_iter().map(|record| record.key).collect();
         keys.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
         Ok(keys)
@@ -215,15 +246,11 @@ impl ApiKeys {
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn authenticate(
         &self,
-        presented: &SecretString,
+        presented: &Presented,
         now: Timestamp,
     ) -> Result<Option<ApiKey>, Error> {
-        let Some((id, secret)) = split(presented) else {
-            return Ok(None);
-        };
-        let record = self.read(&id).await?;
-        let matching = record.filter(|record| record.secret_hash.matches(&secret));
-        Ok(matching.map(|record| record.key).filter(|key| key.works(now)))
+        let stored = self.stored(&presented.id).await?;
+        Ok(stored.and_then(|stored| stored.accept(presented, now)))
     }
 
     /// The key with this id, unless it is deleted or expired.
@@ -231,22 +258,16 @@ impl ApiKeys {
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
     pub async fn working(&self, id: &ApiKeyId, now: Timestamp) -> Result<Option<ApiKey>, Error> {
-        Ok(self.read(id).await?.map(|record| record.key).filter(|key| key.works(now)))
+        Ok(self.stored(id).await?.map(|stored| stored.key).filter(|key| key.works(now)))
     }
 
-    async fn read(&self, id: &ApiKeyId) -> Result<Option<Record>, Error> {
+    /// The key with this id, which may have expired.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn stored(&self, id: &ApiKeyId) -> Result<Option<StoredKey>, Error> {
         read(&self.client, &self.table, pk(id), WHAT).await
     }
-}
-
-/// Whether a secret has the form of our API keys, so that it is looked up and compared with no other secret.
-pub fn looks_like_one(presented: &SecretString) -> bool {
-    split(presented).is_some_and(|(id, _)| id.as_str() != OPERATOR)
-}
-
-fn split(presented: &SecretString) -> Option<(ApiKeyId, SecretString)> {
-    let (id, secret) = presented.expose_secret().strip_prefix("adoc_")?.split_once('_')?;
-    Some((ApiKeyId::from_str(id).ok()?, SecretString::from(secret.to_owned())))
 }
 
 #[cfg(test)]
@@ -256,10 +277,10 @@ mod tests {
 
     #[test]
     fn only_text_of_the_form_of_our_keys_is_looked_up() {
-        let (id, secret) = split(&"adoc_0a1b_s-e_cret".into()).unwrap();
-        assert_eq!((id.as_str(), secret.expose_secret()), ("0a1b", "s-e_cret"));
-        for bad in ["", "adoc_", "adoc_x", "adoc_A1_s", "adoc__s", "xadoc_1_s"] {
-            assert!(split(&bad.to_owned().into()).is_none(), "{bad:?}");
+        let presented = Presented::parse(&"adoc_0a1b_s-e_cret".into()).unwrap();
+        assert_eq!((presented.id.as_str(), presented.secret.expose_secret()), ("0a1b", "s-e_cret"));
+        for bad in ["", "adoc_", "adoc_x", "adoc_A1_s", "adoc__s", "xadoc_1_s", "adoc_operator_s"] {
+            assert!(Presented::parse(&bad.to_owned().into()).is_none(), "{bad:?}");
         }
     }
 }

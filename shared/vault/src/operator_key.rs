@@ -121,7 +121,7 @@ fn unusable(key: &SecretString) -> Option<Unusable> {
     if key.expose_secret().chars().count() < SHORTEST {
         return Some(Unusable::Short);
     }
-    api_keys::looks_like_one(key).then_some(Unusable::LikeApiKey)
+    api_keys::Presented::parse(key).map(|_| Unusable::LikeApiKey)
 }
 
 #[cfg(test)]

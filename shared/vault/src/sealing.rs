@@ -136,6 +136,12 @@ impl Sealer {
         Ok(SecretString::from(text))
     }
 
+    /// Whether values under the data key `wrapped` are opened without a question to KMS, because that was answered within
+    /// the last five minutes.
+    pub(crate) async fn opens(&self, integration: &IntegrationId, wrapped: &[u8]) -> bool {
+        self.opening.known(&(integration.clone(), wrapped.to_vec())).await.is_some()
+    }
+
     /// Returns a data key for the values of one item of an integration; `seals` is their number.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ use crate::sealing::{Sealer, SealingContext};
 use crate::table::{Condition, Item, Write, n, read, to_item};
 
 const WHAT: &str = "tokens item";
+/// The version of the tokens of a sign-in.
+pub(crate) const FIRST_VERSION: u64 = 1;
 
 /// Which tokens: the connection, its integration, and the grant.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +79,11 @@ impl SealedTokens {
     pub fn access_expires_at(&self) -> Timestamp {
         Timestamp::from_second(self.access_expires_at).unwrap_or(Timestamp::MIN)
     }
+
+    /// The data key of both tokens, as KMS wrapped it.
+    pub(crate) fn data_key(&self) -> &[u8] {
+        &self.data_key
+    }
 }
 
 /// Both tokens sealed, and their data key as KMS wrapped it.
@@ -121,13 +128,14 @@ impl TokenStore {
         unconfirmed_until: Option<Timestamp>,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Item, Error> {
-        let SealedPair { access, refresh, data_key } = self.seal(owner, 1, pair, rng).await?;
+        let SealedPair { access, refresh, data_key } =
+            self.seal(owner, FIRST_VERSION, pair, rng).await?;
         let sealed = SealedTokens {
             pk: owner.pk(),
             data_key,
             access,
             refresh,
-            version: 1,
+            version: FIRST_VERSION,
             fence: 0,
             access_expires_at: pair.access_expires_at.as_second(),
             expires_at: unconfirmed_until.map(Timestamp::as_second),
@@ -155,6 +163,11 @@ impl TokenStore {
         let place = owner.place("access_token", sealed.version);
         let opened = self.sealer.open(place, &sealed.data_key, &sealed.access).await?;
         BearerToken::try_from(opened).map_err(|error| Error::corrupt("access token", error))
+    }
+
+    /// Whether tokens under the data key of this pair can be opened without a question to KMS.
+    pub(crate) async fn opens(&self, owner: Owner<'_>, data_key: &[u8]) -> bool {
+        self.sealer.opens(owner.integration, data_key).await
     }
 
     /// Opens the refresh token.

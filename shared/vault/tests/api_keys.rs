@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::{Aws, names};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use vault::api_keys::{ApiKeyRequest, ApiKeys, NewApiKey, Role};
+use vault::api_keys::{ApiKeyRequest, ApiKeys, NewApiKey, Presented, Role};
 use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations};
 
@@ -48,7 +48,8 @@ impl Table {
 
     /// The id of the key that lets `presented` in.
     async fn let_in(&self, presented: &SecretString, now: Timestamp) -> Option<String> {
-        let key = self.keys.authenticate(presented, now).await.unwrap();
+        let presented = Presented::parse(presented)?;
+        let key = self.keys.authenticate(&presented, now).await.unwrap();
         key.map(|key| key.id.as_str().to_owned())
     }
 }
@@ -104,7 +105,8 @@ async fn a_key_is_bound_to_an_integration_that_exists() {
     let one = integration("one");
     assert!(table.integrations.put(one.clone(), None).await.unwrap());
     let bound = table.try_to_make(Some("one"), None, NOW).await.unwrap();
-    let known = table.keys.authenticate(&bound.key, NOW).await.unwrap().unwrap();
+    let presented = Presented::parse(&bound.key).unwrap();
+    let known = table.keys.authenticate(&presented, NOW).await.unwrap().unwrap();
     assert_eq!(known.integration, Some(one.id));
     assert_eq!(known.integration_created_at, Some(one.created_at));
 }

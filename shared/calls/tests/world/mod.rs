@@ -1,8 +1,9 @@
 //! A vault with one connected user, and the stand-ins of Entra and Azure DevOps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use calls::{Calls, Shares, Stores};
+use calls::{Calls, Rules, Shares, Stores};
 use devops::client::DevopsClient;
 use edge::config::ResponseMode;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
@@ -110,7 +111,8 @@ impl World {
         };
         let client = DevopsClient::new(http, Some(url(devops.base_url())));
         let shares = Shares::of(1000, ResponseMode::Buffered);
-        let calls = Calls::new(stores, refresher.clone(), client, clock, Random::System, shares);
+        let rules = Rules { shares, trust: Duration::ZERO };
+        let calls = Calls::new(stores, refresher.clone(), client, clock, Random::System, rules);
         Self {
             calls,
             connections,
@@ -127,7 +129,7 @@ impl World {
     /// Renews the tokens, as the schedule does.
     pub async fn renew(&self) {
         let connection = self.connections.get(&self.connection).await.unwrap().unwrap();
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
         let actor = Actor::service("test");
         self.refresher.renew_now(&actor, &connection, &self.integration, deadline).await.unwrap();
     }

@@ -24,8 +24,21 @@ impl Caller {
         log.connection(&id);
         let connection = connections.get(&id).await?.ok_or_else(not_found)?;
         let integration = integrations.get(&connection.integration).await?;
-        let integration = integration.ok_or_else(not_found)?;
-        let is_visible = self.sees_connection(&connection, &integration);
-        if is_visible { Ok((connection, integration)) } else { Err(not_found()) }
+        self.visible(Some(connection), integration)
+    }
+
+    /// Returns a connection and its integration as they were read, if the caller may know of them.
+    ///
+    /// # Errors
+    /// [`Code::ConnectionNotFound`].
+    pub fn visible(
+        &self,
+        connection: Option<Connection>,
+        integration: Option<Integration>,
+    ) -> Result<(Connection, Integration), Problem> {
+        let both = connection.zip(integration);
+        let visible =
+            both.filter(|(connection, integration)| self.sees_connection(connection, integration));
+        visible.ok_or_else(|| Problem::new(Code::ConnectionNotFound))
     }
 }

@@ -19,8 +19,8 @@ impl Authenticator {
         presented: &SecretString,
         request: &Request,
     ) -> Result<Option<(PortalKey, Caller)>, Problem> {
-        if api_keys::looks_like_one(presented) {
-            let key = self.api_keys.authenticate(presented, self.clock.now()).await?;
+        if let Some(presented) = api_keys::Presented::parse(presented) {
+            let key = self.api_keys.authenticate(&presented, self.clock.now()).await?;
             let operator = key.map(|key| (Caller::of_key(&key), PortalKey::ApiKey(key.id)));
             let operator = operator.filter(|(caller, _)| caller.kind == Kind::Operator);
             return Ok(operator.map(|(caller, key)| (key, caller)));

@@ -205,6 +205,7 @@ impl Connections {
         next.status = Status::Active;
         next.reason = None;
         next.claims_challenge = None;
+        next.token_version = Some(tokens::FIRST_VERSION);
         next.token_expires_at = Some(lifetime.expires_at);
         next.connected_at = Some(now);
         next.failures = 0;
@@ -273,6 +274,8 @@ impl Connections {
         let own = |name: &str| match name {
             // Only the operator ends the operator's pause.
             "pk" | "fence" | "integration" | "user" | "paused_at" => false,
+            // A renewal of the same tokens may have raised it since.
+            "token_version" => next.grant != known.grant,
             // Words of a newer release, which stay.
             "status" => next.status != Status::Unknown,
             "failure" => next.failure != known.failure,
@@ -322,6 +325,7 @@ fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Conne
         scopes: completion.scopes.clone(),
         missing_scopes: completion.missing_scopes(),
         grant: None,
+        token_version: None,
         token_expires_at: None,
         last_used_at: None,
         last_refreshed_at: None,

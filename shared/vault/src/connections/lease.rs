@@ -43,6 +43,8 @@ pub enum Acquired {
 pub enum Release {
     /// New tokens are stored.
     Renewed {
+        /// Their version.
+        token_version: u64,
         /// When the access token expires.
         token_expires_at: Timestamp,
         /// When to look again.
@@ -52,6 +54,8 @@ pub enum Release {
     },
     /// The tokens were fresh already.
     Untouched {
+        /// Their version.
+        token_version: u64,
         /// When the access token expires.
         token_expires_at: Timestamp,
         /// When to look again, if that changes.
@@ -170,7 +174,7 @@ impl Connections {
             .remove("lease_owner")
             .remove("lease_until");
         let update = match release {
-            Release::Renewed { token_expires_at, due_at, scopes } => {
+            Release::Renewed { token_version, token_expires_at, due_at, scopes } => {
                 let update = update.set("last_refreshed_at", n(now.as_second()));
                 let update = match scopes {
                     Some(Scopes { granted, missing }) => update
@@ -178,11 +182,11 @@ impl Connections {
                         .set("missing_scopes", to_value(WHAT, missing)?),
                     None => update,
                 };
-                let update = succeeded(update, *token_expires_at);
+                let update = succeeded(update, *token_version, *token_expires_at);
                 self.due(update, &lease.connection, *due_at)
             }
-            Release::Untouched { token_expires_at, due_at } => {
-                let update = succeeded(update, *token_expires_at);
+            Release::Untouched { token_version, token_expires_at, due_at } => {
+                let update = succeeded(update, *token_version, *token_expires_at);
                 match due_at {
                     Some(due_at) => self.due(update, &lease.connection, *due_at),
                     None => update,
@@ -218,8 +222,9 @@ impl Connections {
     }
 }
 
-fn succeeded(update: Write, token_expires_at: Timestamp) -> Write {
+fn succeeded(update: Write, token_version: u64, token_expires_at: Timestamp) -> Write {
     let update = update
+        .set("token_version", n(token_version))
         .set("token_expires_at", n(token_expires_at.as_second()))
         .set("failures", n(0))
         .set("refusals", n(0));

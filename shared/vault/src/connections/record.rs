@@ -39,6 +39,10 @@ pub struct Connection {
     pub missing_scopes: Vec<String>,
     /// The current grant; `None` before the first confirmation.
     pub grant: Option<GrantId>,
+    /// The version of its tokens when they were last stored, or a lower one if the process that stored newer ones ended
+    /// before it could write this. `None` for a connection that an older release wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_version: Option<u64>,
     /// When the access token expires.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::seconds::optional")]
     pub token_expires_at: Option<Timestamp>,

@@ -14,7 +14,7 @@ const REJECTION_REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(120);
 
 impl Connections {
     /// Records a use, at most hourly: of concurrent callers only one writes. An idle connection becomes hot again: it is
-    /// renewed before its token expires.
+    /// renewed before its token expires. Returns whether there was something to record.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB is.
@@ -23,11 +23,11 @@ impl Connections {
         connection: &Connection,
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let since = |used| now.duration_since(used);
         let idle_for = connection.last_used_at.map_or(SignedDuration::MAX, since);
         if idle_for < schedule::USE_RECORDED_EVERY {
-            return Ok(());
+            return Ok(false);
         }
         let hour_ago = (now - schedule::USE_RECORDED_EVERY).as_second();
         let mut update = self
@@ -43,7 +43,7 @@ impl Connections {
             let earlier = schedule::next_renewal(lifetime, warmth, now, rng).min(due_at);
             update = update.set("due_at", n(earlier.as_second()));
         }
-        update.attempt(&self.client).await.map(drop)
+        update.attempt(&self.client).await.map(|_| true)
     }
 
     /// Records that Azure DevOps rejected a fresh token, so that the next calls do not each cost a refresh.

@@ -18,6 +18,7 @@ mod exchange;
 mod failure;
 mod lanes;
 mod meter;
+mod opened;
 mod pace;
 mod tenants;
 
@@ -48,6 +49,7 @@ use crate::integrations::{self, Integration, Integrations, NotServed};
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
 use crate::tokens::{Owner, SealedTokens, StoreOutcome, TokenPair, TokenStore};
 use meter::Meter;
+use opened::OpenedTokens;
 use tenants::{TenantTurn, Tenants};
 
 /// The first and the longest pause of a waiting caller between two looks at the lease.
@@ -83,11 +85,12 @@ pub struct Parts {
     pub random: Random,
 }
 
-/// Renews tokens. Clones share one meter.
+/// Renews tokens. Clones share one meter and the opened tokens.
 #[derive(Clone)]
 pub struct Refresher {
     parts: Parts,
     tenants: Tenants,
+    opened: OpenedTokens,
     meter: Arc<Meter>,
 }
 
@@ -174,10 +177,18 @@ enum Renewal {
     Superseded,
 }
 
+/// New tokens that were stored.
+struct Renewed {
+    version: u64,
+    lifetime: Lifetime,
+    /// The scopes that Entra granted with them, if it named any.
+    granted: Option<Vec<String>>,
+}
+
 impl From<Parts> for Refresher {
     fn from(parts: Parts) -> Self {
         let tenants = Tenants::new(parts.integrations.clone(), Arc::clone(&parts.clock));
-        Self { parts, tenants, meter: Arc::default() }
+        Self { parts, tenants, opened: OpenedTokens::default(), meter: Arc::default() }
     }
 }
 
@@ -201,11 +212,24 @@ impl Refresher {
         let grant = usable_grant(connection)?;
         served(connection, integration)?;
         let owner = owner(connection, grant);
+        if let Some(token) = self.opened_token(owner, connection.token_version).await {
+            return Ok(token);
+        }
         let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
-        if Cause::Expired.is_met_by(&sealed, connection, self.parts.clock.now()) {
-            return Ok(self.open(owner, &sealed, false).await?);
+        let now = self.parts.clock.now();
+        if Cause::Expired.is_met_by(&sealed, connection, now) {
+            let token = self.open(owner, &sealed, false).await?;
+            self.opened.keep(owner, &token, sealed.data_key(), now);
+            return Ok(token);
         }
         self.renew(actor, connection.clone(), integration, Cause::Expired, deadline).await
+    }
+
+    /// Returns a token that was opened before, if it has the version that the connection shows.
+    async fn opened_token(&self, owner: Owner<'_>, version: Option<u64>) -> Option<AccessToken> {
+        let opened = self.opened.find(owner, version?, self.parts.clock.now())?;
+        let is_opening = self.parts.tokens.opens(owner, &opened.data_key).await;
+        is_opening.then(|| opened.into_token())
     }
 
     /// Renews the tokens although they are fresh, because a caller asks for it.
@@ -375,7 +399,8 @@ impl Refresher {
         let released = match stored {
             StoreOutcome::Stored => {
                 let granted = devops::scopes::granted(&tokens.scopes);
-                self.release(lease, connection, integration, cause, (lifetime, granted)).await
+                let renewed = Renewed { version: sealed.version + 1, lifetime, granted };
+                self.release(lease, connection, integration, cause, renewed).await
             }
             StoreOutcome::Superseded => Ok(()),
         };
@@ -393,21 +418,23 @@ impl Refresher {
         }))
     }
 
-    /// Ends the lease after new tokens were stored, with this lifetime and these granted scopes.
+    /// Ends the lease after new tokens were stored.
     async fn release(
         &self,
         lease: &Lease,
         connection: &Connection,
         integration: &Integration,
         cause: &Cause,
-        (lifetime, granted): (Lifetime, Option<Vec<String>>),
+        renewed: Renewed,
     ) -> Result<(), Error> {
+        let Renewed { version, lifetime, granted } = renewed;
         self.meter.count(|counts| counts.renewals += 1);
         let now = self.parts.clock.now();
         let warmth = integration.warmth(connection.last_used_at);
         let due_at = schedule::next_renewal(lifetime, warmth, now, &mut self.parts.random.clone());
         let scopes = granted.and_then(|granted| connection.changed_scopes(granted));
-        let release = Release::Renewed { token_expires_at: lifetime.expires_at, due_at, scopes };
+        let (token_version, token_expires_at) = (version, lifetime.expires_at);
+        let release = Release::Renewed { token_version, token_expires_at, due_at, scopes };
         let is_ours = self.parts.connections.release(lease, &release, now).await?;
         if is_ours && let Some(what) = cause.worth_noting(connection) {
             self.parts.connections.note(connection, what, now).await;
@@ -519,6 +546,7 @@ impl Refresher {
         let overdue = connection.due_at.is_none_or(|due| due <= now);
         let warmth = integration.warmth(connection.last_used_at);
         Release::Untouched {
+            token_version: sealed.version,
             token_expires_at: lifetime.expires_at,
             due_at: overdue.then(|| {
                 schedule::next_renewal(lifetime, warmth, now, &mut self.parts.random.clone())
