@@ -230,7 +230,10 @@ export class AdoConnect extends Construct {
     };
     const floors = props.reservedFloors ? { authorize: 10, callback: 10, manage: 10, refresh: 20 } : {};
     const reserved = { ...floors, ...props.reservedConcurrency };
-    const executions = (own?: number) => ({ EXECUTIONS: String(own ?? props.accountExecutions ?? 1000) });
+    const proxying = (own?: number) => ({
+      EXECUTIONS: String(own ?? props.accountExecutions ?? 1000),
+      TRUST_SECONDS: String(props.trustSeconds ?? 0),
+    });
     const make = <N extends FunctionName>(which: N, identity: NonNullable<Identities[N]>, size: FunctionSize) =>
       makeFunction(this, which, identity, options, size);
     const seconds = (amount: number) => Duration.seconds(amount);
@@ -243,7 +246,7 @@ export class AdoConnect extends Construct {
         memorySize: 512,
         timeout: seconds(28),
         reserved: reserved.proxy,
-        environment: executions(reserved.proxy),
+        environment: proxying(reserved.proxy),
       }),
       Refresh: make('Refresh', identities.Refresh, {
         memorySize: 512,
@@ -261,7 +264,7 @@ export class AdoConnect extends Construct {
           timeout: seconds(900),
           reserved: reserved.streaming,
           builtFrom: 'proxy',
-          environment: { RESPONSE_MODE: 'streamed', ...executions(reserved.streaming) },
+          environment: { RESPONSE_MODE: 'streamed', ...proxying(reserved.streaming) },
         }),
       Rotate:
         identities.Rotate &&

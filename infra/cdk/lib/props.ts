@@ -75,6 +75,11 @@ export interface AdoConnectProps {
    */
   readonly reservedFloors?: boolean;
   /**
+   * For how many seconds, 60 at most, a process of the proxy believes what it read about a key, a connection, an
+   * integration and the service; 0 unless given. Calls meanwhile need no read, and a deleted key still works for so long.
+   */
+  readonly trustSeconds?: number;
+  /**
    * Executions reserved for each function; 0 stops it, none but the floors are reserved unless given. `refresh` needs four
    * more than `refresh.workers`.
    */

@@ -40,6 +40,7 @@ export function validate(name: string, props: AdoConnectProps): void {
   number('throttle.rate', props.throttle?.rate, 1);
   number('throttle.burst', props.throttle?.burst, 1);
   number('accountExecutions', props.accountExecutions, 1);
+  number('trustSeconds', props.trustSeconds, 0, 60);
   number('refresh.shards', props.refresh?.shards, 1, 1024);
   number('refresh.workers', props.refresh?.workers, 2, 1000);
   number('refresh.concurrency', props.refresh?.concurrency, 1, 256);

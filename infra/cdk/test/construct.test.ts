@@ -63,6 +63,7 @@ test('properties that the SAM template would refuse are refused by name', () => 
     [{ refresh: { shards: 0, rate: 0.5 } }, 'refresh.shards'],
     [{ reservedConcurrency: { proxy: -1 } }, 'reservedConcurrency.proxy'],
     [{ accountExecutions: 0 }, 'accountExecutions'],
+    [{ trustSeconds: 61 }, 'trustSeconds'],
     [{ logRetentionDays: 31 }, 'logRetentionDays'],
     [{ auditDays: 0 }, 'auditDays'],
     [{ name: 'a'.repeat(49) }, 'name must be 48'],

@@ -53,6 +53,11 @@ impl Watch {
         self.log.lock().unwrap().clone()
     }
 
+    /// Returns the requests to AWS so far, each with its target.
+    pub(crate) fn requests_to_aws(&self) -> Vec<String> {
+        self.sent_to_aws.lock().unwrap().clone()
+    }
+
     /// Checks the log lines and the requests to AWS so far, and forgets them. Returns how many there were of each.
     pub(crate) fn check(&self) -> (usize, usize) {
         let log = std::mem::take(&mut *self.log.lock().unwrap());

@@ -192,6 +192,11 @@ impl World {
         self.watch.lines()
     }
 
+    /// Returns the requests to AWS since the last look for leaks, each after its target.
+    pub fn requests_to_aws(&self) -> Vec<String> {
+        self.watch.requests_to_aws()
+    }
+
     /// Waits for a log line of a function and returns it.
     pub async fn logged(&self, wanted: impl Fn(&str) -> bool) -> String {
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -534,6 +539,13 @@ impl World {
             let pk = item["pk"].as_s().unwrap();
             let past = AttributeValue::N("1000000000".to_owned());
             self.set(local::names::TOKENS, pk, "access_expires_at", past).await;
+        }
+        for item in self.items(local::names::CONNECTIONS).await {
+            if item.contains_key("token_expires_at") {
+                let pk = item["pk"].as_s().unwrap();
+                let past = AttributeValue::N("1000000000".to_owned());
+                self.set(local::names::CONNECTIONS, pk, "token_expires_at", past).await;
+            }
         }
     }
 

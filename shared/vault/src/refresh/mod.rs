@@ -49,7 +49,7 @@ use crate::integrations::{self, Integration, Integrations, NotServed};
 use crate::schedule::{self, EXPIRY_MARGIN, Lifetime};
 use crate::tokens::{Owner, SealedTokens, StoreOutcome, TokenPair, TokenStore};
 use meter::Meter;
-use opened::OpenedTokens;
+use opened::{OpenedTokens, Shown};
 use tenants::{TenantTurn, Tenants};
 
 /// The first and the longest pause of a waiting caller between two looks at the lease.
@@ -212,7 +212,7 @@ impl Refresher {
         let grant = usable_grant(connection)?;
         served(connection, integration)?;
         let owner = owner(connection, grant);
-        if let Some(token) = self.opened_token(owner, connection.token_version).await {
+        if let Some(token) = self.opened_token(owner, connection).await {
             return Ok(token);
         }
         let sealed = self.parts.tokens.get(owner).await?.ok_or(RefreshError::Gone)?;
@@ -225,9 +225,10 @@ impl Refresher {
         self.renew(actor, connection.clone(), integration, Cause::Expired, deadline).await
     }
 
-    /// Returns a token that was opened before, if it has the version that the connection shows.
-    async fn opened_token(&self, owner: Owner<'_>, version: Option<u64>) -> Option<AccessToken> {
-        let opened = self.opened.find(owner, version?, self.parts.clock.now())?;
+    /// Returns a token that was opened before, if it is the one that the connection shows.
+    async fn opened_token(&self, owner: Owner<'_>, connection: &Connection) -> Option<AccessToken> {
+        let shown = Shown::by(connection)?;
+        let opened = self.opened.find(owner, shown, self.parts.clock.now())?;
         let is_opening = self.parts.tokens.opens(owner, &opened.data_key).await;
         is_opening.then(|| opened.into_token())
     }

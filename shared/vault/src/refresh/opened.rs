@@ -11,6 +11,7 @@ use ground::bearer_token::BearerToken;
 use jiff::{SignedDuration, Timestamp};
 
 use super::AccessToken;
+use crate::connections::Connection;
 use crate::ids::{ConnectionId, GrantId};
 use crate::schedule::EXPIRY_MARGIN;
 use crate::tokens::Owner;
@@ -23,6 +24,20 @@ const MOST: usize = 1000;
 /// The opened tokens. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct OpenedTokens(Arc<Mutex<HashMap<ConnectionId, Opened>>>);
+
+/// The properties of the token that a connection's item shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    version: u64,
+    expires_at: Timestamp,
+}
+
+impl Shown {
+    /// Returns `None` for a connection that an older release wrote.
+    pub(super) fn by(connection: &Connection) -> Option<Self> {
+        Some(Self { version: connection.token_version?, expires_at: connection.token_expires_at? })
+    }
+}
 
 /// A token, wiped on drop.
 #[derive(Clone)]
@@ -37,13 +52,14 @@ pub(super) struct Opened {
 }
 
 impl OpenedTokens {
-    /// Returns the token of a grant, if it has this version or a newer one and does not expire soon.
-    pub(super) fn find(&self, owner: Owner<'_>, version: u64, now: Timestamp) -> Option<Opened> {
+    /// Returns the token of a grant, if it has the version that its connection shows, or a newer one, and neither of the two
+    /// shows that it expires soon.
+    pub(super) fn find(&self, owner: Owner<'_>, shown: Shown, now: Timestamp) -> Option<Opened> {
         let opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = opened.get(owner.connection)?;
         let is_usable = found.grant == *owner.grant
-            && found.version >= version
-            && found.expires_at > now + EXPIRY_MARGIN
+            && found.version >= shown.version
+            && found.expires_at.min(shown.expires_at) > now + EXPIRY_MARGIN
             && found.is_recent(now);
         is_usable.then(|| found.clone())
     }
@@ -129,7 +145,8 @@ mod tests {
     }
 
     fn found(opened: &OpenedTokens, owner: Owner<'_>, version: u64, at: Timestamp) -> Option<u64> {
-        opened.find(owner, version, at).map(|found| found.into_token().version)
+        let shown = Shown { version, expires_at: NOW + minutes(60) };
+        opened.find(owner, shown, at).map(|found| found.into_token().version)
     }
 
     #[test]
@@ -146,7 +163,8 @@ mod tests {
         );
         let other = Owner { connection: &reconnected.connection, ..ada.owner() };
         assert_eq!(found(&opened, other, 1, NOW), None);
-        let token = opened.find(ada.owner(), 3, NOW).unwrap().into_token();
+        let shown = Shown { version: 3, expires_at: NOW + minutes(60) };
+        let token = opened.find(ada.owner(), shown, NOW).unwrap().into_token();
         assert_eq!(token.bearer.secret().expose_secret(), "token-3");
         assert!(!token.renewed, "it was not renewed for this call");
     }
@@ -163,6 +181,9 @@ mod tests {
         let margin = EXPIRY_MARGIN;
         assert_eq!(after(minutes(4) - margin - SignedDuration::from_secs(1)), Some(1));
         assert_eq!(after(minutes(4) - margin), None);
+        // The connection shows an earlier end.
+        let shown = Shown { version: 1, expires_at: NOW + margin };
+        assert!(opened.find(ada.owner(), shown, NOW).is_none());
     }
 
     #[test]

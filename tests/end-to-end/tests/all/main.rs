@@ -38,6 +38,7 @@ mod policy;
 mod portal;
 mod proxy;
 mod races;
+mod reads;
 mod refresh;
 mod refusals;
 mod rejected;
