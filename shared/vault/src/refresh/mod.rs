@@ -12,6 +12,7 @@
 //! used one; after 4 the connection stays due, and the next worker finds fresh tokens. Failures are classified by
 //! [`entra::error_class`], never by counting.
 
+mod access_token;
 pub mod drain;
 mod due;
 mod exchange;
@@ -22,6 +23,7 @@ mod opened;
 mod pace;
 mod tenants;
 
+pub use access_token::AccessToken;
 pub use due::DueOutcome;
 pub use failure::{Consequence, RefreshError};
 pub use meter::Metered;
@@ -31,7 +33,6 @@ use std::time::Duration;
 
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
-use ground::bearer_token::BearerToken;
 use ground::clock::Clock;
 use ground::random::Random;
 use jiff::Timestamp;
@@ -92,19 +93,6 @@ pub struct Refresher {
     tenants: Tenants,
     opened: OpenedTokens,
     meter: Arc<Meter>,
-}
-
-/// An access token that can be used now.
-#[derive(Debug)]
-pub struct AccessToken {
-    /// The token.
-    pub bearer: BearerToken,
-    /// Its version, for [`Cause::Rejected`] if Azure DevOps rejects it.
-    pub version: u64,
-    /// When it expires.
-    pub expires_at: Timestamp,
-    /// Whether it was refreshed for this call, by us or by another caller.
-    pub renewed: bool,
 }
 
 /// Why tokens are renewed.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ground::bearer_token::BearerToken;
 use jiff::{SignedDuration, Timestamp};
 
-use super::AccessToken;
+use super::access_token::AccessToken;
 use crate::connections::Connection;
 use crate::ids::{ConnectionId, GrantId};
 use crate::schedule::EXPIRY_MARGIN;
