@@ -90,7 +90,7 @@ pub fn calls(
     let (essence, parameters) = media_type::split(kind);
     let calls = match essence.as_str() {
         "multipart/mixed" => multipart::calls(text, parameters, address),
-        kind if kind.ends_with("json") && is_utf8(parameters) => json::calls(text, address),
+        kind if is_json(kind) && is_utf8(parameters) => json::calls(text, address),
         _ => Err(BatchError::Unreadable("is neither JSON nor multipart/mixed in UTF-8")),
     }?;
     if calls.len() > MOST_CALLS {
@@ -102,6 +102,15 @@ pub fn calls(
 fn is_batch(address: &Address) -> bool {
     let names_batch = |name: &str| name.trim().eq_ignore_ascii_case("$batch");
     address.segments().map(without_parameters).any(names_batch)
+}
+
+/// Whether a media type is JSON (RFC 6839 section 3.1). A type such as `multipart/json` is another one for some readers.
+fn is_json(essence: &str) -> bool {
+    let Some((kind @ ("application" | "text"), subtype)) = essence.split_once('/') else {
+        return false;
+    };
+    let is_suffixed = kind == "application" && subtype.ends_with("+json");
+    (subtype == "json" || is_suffixed) && !subtype.contains('/')
 }
 
 fn is_utf8(parameters: &str) -> bool {

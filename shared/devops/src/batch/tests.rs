@@ -184,10 +184,22 @@ fn a_json_batch_that_servers_could_read_differently_is_refused() {
         assert!(read(host, WORK_ITEMS, "application/json", body).is_err(), "{body}");
     }
     let one = format!("[{{{call}}}]");
-    for kind in
-        ["application/json; charset=utf-16", "text/plain", "multipart/form-data; boundary=b"]
-    {
+    for kind in [
+        "application/json; charset=utf-16",
+        "text/plain",
+        "multipart/form-data; boundary=b",
+        "multipart/json; boundary=b",
+        "multipart/mixed/json; boundary=b",
+        "application/x/json",
+        "application/notjson",
+        "json",
+    ] {
         assert!(read("dev.azure.com", WORK_ITEMS, kind, &one).is_err(), "{kind}");
+    }
+    for kind in
+        ["application/json", "Application/JSON; charset=UTF-8", "text/json", "application/x+json"]
+    {
+        assert!(read("dev.azure.com", WORK_ITEMS, kind, &one).is_ok(), "{kind}");
     }
     let address = address("dev.azure.com", WORK_ITEMS);
     let mut compressed = headers("application/json");
