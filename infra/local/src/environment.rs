@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::runtime_api::{Answered, RuntimeApi};
 
@@ -33,6 +34,7 @@ pub struct FunctionSettings {
 
 /// A process that handles invocations. Dropping it kills the process.
 pub struct Environment {
+    started_at: Instant,
     pub(crate) child: Child,
     pub(crate) api: RuntimeApi,
 }
@@ -44,6 +46,7 @@ impl Environment {
     /// If there is no free port, or the executable cannot be run.
     pub async fn start(settings: &FunctionSettings) -> std::io::Result<Self> {
         let api = RuntimeApi::start(&settings.name).await?;
+        let started_at = Instant::now();
         let mut child = Command::new(&settings.executable)
             .env_clear()
             .envs(settings.variables.iter().map(|(name, value)| (name, value)))
@@ -64,7 +67,12 @@ impl Environment {
         if let Some(output) = child.stderr.take() {
             forward(output, settings);
         }
-        Ok(Self { child, api })
+        Ok(Self { started_at, child, api })
+    }
+
+    /// The time since the process was started.
+    pub fn age(&self) -> Duration {
+        self.started_at.elapsed()
     }
 
     /// The id of the process, or `None` if it has ended and was waited for.

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
-use crate::environment::{Environment, FunctionSettings, peak_memory};
+use crate::environment::{Environment, FunctionSettings};
 use crate::runtime_api::{Answer, BrokenOff, Pieces};
 
 /// The longest time that the last bytes of an ended process take to arrive.
@@ -205,11 +205,9 @@ impl Function {
         }
     }
 
-    /// The most memory that one of the idle processes has held, in bytes.
-    pub async fn peak_memory(&self) -> Option<u64> {
-        let idle = self.idle.lock().await;
-        let processes = idle.iter().filter_map(|environment| environment.child.id());
-        processes.filter_map(peak_memory).max()
+    /// The ids of the idle processes.
+    pub async fn processes(&self) -> Vec<u32> {
+        self.idle.lock().await.iter().filter_map(Environment::process).collect()
     }
 
     async fn environment(&self) -> Result<Environment, InvokeError> {

@@ -17,7 +17,7 @@ use url::Url;
 use crate::StartError;
 use crate::aws::Aws;
 use crate::binaries::Binaries;
-use crate::environment::{FunctionSettings, Sink};
+use crate::environment::{FunctionSettings, Sink, peak_memory};
 use crate::gateway::{Gateway, GatewayOptions};
 use crate::names;
 use crate::rest_api::{Definition, RestApi};
@@ -249,7 +249,15 @@ impl Stack {
     /// # Panics
     /// When there is no such function.
     pub async fn peak_memory(&self, function: &str) -> Option<u64> {
-        self.functions[function].peak_memory().await
+        self.processes(function).await.into_iter().filter_map(peak_memory).max()
+    }
+
+    /// The ids of a function's idle processes.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    pub async fn processes(&self, function: &str) -> Vec<u32> {
+        self.functions[function].processes().await
     }
 
     /// Kills the idle processes of all functions, as Lambda may at any time.

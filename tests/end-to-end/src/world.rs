@@ -65,12 +65,20 @@ pub struct WorldOptions {
     pub gateway: GatewayOptions,
     /// The most executions at a time of all functions together.
     pub environments: usize,
+    /// The functions' executables; those of the directory `BUILT_FUNCTIONS`, or else those that Cargo builds now, unless
+    /// given.
+    pub binaries: Option<Binaries>,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
-        let (variables, parameters) = (Vec::new(), Vec::new());
-        Self { variables, parameters, gateway: GatewayOptions::default(), environments: 64 }
+        Self {
+            variables: Vec::new(),
+            parameters: Vec::new(),
+            gateway: GatewayOptions::default(),
+            environments: 64,
+            binaries: None,
+        }
     }
 }
 
@@ -118,7 +126,10 @@ impl World {
     async fn leading(options: WorldOptions, lead: impl FnOnce(&Stack)) -> Self {
         let watch = Watch::default();
         let sink = watch.clone();
-        let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
+        let binaries = match options.binaries {
+            Some(binaries) => binaries,
+            None => tokio::task::spawn_blocking(binaries).await.unwrap(),
+        };
         let stack = Stack::start(StackOptions {
             port: None,
             operator_key: None,
@@ -153,11 +164,15 @@ impl World {
 
     /// The same with more environment variables for the functions.
     pub async fn tapped_with(variables: &[(&str, &str)]) -> (Self, [Tap; 2]) {
+        let variables = owned(variables);
+        Self::tapped_from(WorldOptions { variables, ..WorldOptions::default() }).await
+    }
+
+    /// The same with these options.
+    pub async fn tapped_from(mut options: WorldOptions) -> (Self, [Tap; 2]) {
         let taps = [Tap::start().await.unwrap(), Tap::start().await.unwrap()];
         let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
-        let of_taps = [(names[0], taps[0].url()), (names[1], taps[1].url())];
-        let variables = owned(&[variables, &of_taps].concat());
-        let options = WorldOptions { variables, ..WorldOptions::default() };
+        options.variables.extend(owned(&[(names[0], taps[0].url()), (names[1], taps[1].url())]));
         let world = Self::leading(options, |stack| {
             for (name, tap) in names.iter().zip(&taps) {
                 let target = stack.aws().variables().iter().find(|(known, _)| known == name);
