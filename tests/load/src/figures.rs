@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::aws_requests::Counts;
+use crate::sizing::thousands;
+use crate::table::markdown;
 
 /// One round of calls.
 #[derive(Debug, Default)]
@@ -65,6 +67,41 @@ impl Figures {
             aws: operations.map(|name| (name.clone(), requests(name))).collect(),
         }
     }
+}
+
+/// Writes a table in Markdown.
+pub(crate) fn table(figures: &[Figures]) -> String {
+    let head = [
+        "subject",
+        "answer",
+        "own time, µs",
+        "p50, ms",
+        "p99, ms",
+        "calls a second",
+        "peak memory, MB",
+        "requests to AWS",
+    ];
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+    let row = |figures: &Figures| {
+        [
+            figures.subject.clone(),
+            figures.answer.to_owned(),
+            or_dash(figures.own_us.map(thousands)),
+            format!("{:.2}", figures.p50_ms),
+            format!("{:.2}", figures.p99_ms),
+            thousands(figures.per_second),
+            or_dash(figures.memory_mb.map(|memory| format!("{memory:.1}"))),
+            or_dash(requests(&figures.aws)),
+        ]
+    };
+    markdown(head, &figures.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The requests of a call, such as `GetItem 4.00`. Returns `None` if there are practically none.
+pub(crate) fn requests(aws: &BTreeMap<String, f64>) -> Option<String> {
+    let of_call = aws.iter().filter(|(_, number)| **number >= 0.005);
+    let each: Vec<_> = of_call.map(|(name, number)| format!("{name} {number:.2}")).collect();
+    (!each.is_empty()).then(|| each.join(", "))
 }
 
 fn calls(round: &Round) -> f64 {

@@ -10,7 +10,7 @@ use local::{Binaries, GatewayOptions, Stack, StackOptions, Upstream};
 pub(crate) const CONSTANT: &str = "constant";
 
 /// Where the functions come from.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 pub(crate) struct FunctionOptions {
     /// The output folder of `infra/build`, usually `target/sam`; unless given, Cargo builds the functions as they are
     /// shipped.
@@ -19,23 +19,25 @@ pub(crate) struct FunctionOptions {
 }
 
 impl FunctionOptions {
-    /// Returns the executables of some functions, and of the constant one.
+    /// Returns the executables of some functions; the constant one is always built.
     ///
     /// # Errors
     /// If one of them is missing or cannot be built.
-    pub(crate) async fn executables(&self, functions: &[&str]) -> Result<Binaries, String> {
-        let built = self.built.clone();
-        let functions: Vec<String> = functions.iter().map(|&name| name.to_owned()).collect();
-        let found = tokio::task::spawn_blocking(move || {
-            let constant = Binaries::build_as_shipped(&[CONSTANT])?.of(CONSTANT);
-            let names: Vec<&str> = functions.iter().map(String::as_str).collect();
-            let functions = match built {
-                Some(folder) => Binaries::prebuilt(&folder)?,
-                None => Binaries::build_as_shipped(&names)?,
-            };
-            Ok::<_, local::StartError>(functions.with(CONSTANT, constant))
+    pub(crate) async fn executables(&self, names: &[&'static str]) -> Result<Binaries, String> {
+        let (built, names) = (self.built.clone(), names.to_vec());
+        let found = tokio::task::spawn_blocking(move || match built {
+            None => Binaries::build_as_shipped(&names),
+            Some(folder) => {
+                let found = Binaries::prebuilt(&folder)?;
+                if !names.contains(&CONSTANT) {
+                    return Ok(found);
+                }
+                let constant = Binaries::build_as_shipped(&[CONSTANT])?;
+                Ok(found.with(CONSTANT, constant.of(CONSTANT)))
+            }
         });
-        found.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+        let found: Result<_, local::StartError> = found.await.map_err(|e| e.to_string())?;
+        found.map_err(|e| e.to_string())
     }
 }
 

@@ -15,8 +15,12 @@
 
 mod aws_requests;
 mod chart;
+mod cold;
+mod cost;
+mod cost_inputs;
 mod entra_stand_in;
 mod figures;
+mod flow;
 mod functions;
 mod neighbours;
 mod peers;
@@ -52,6 +56,12 @@ enum What {
     Neighbours(neighbours::NeighbourOptions),
     /// What a proxied call costs, beside the proxies of others.
     Proxy(proxy::ProxyOptions),
+    /// What the cold start of each function costs.
+    Cold(cold::ColdOptions),
+    /// What each step of a connection's life costs.
+    Flow(flow::FlowOptions),
+    /// What a call, a connect and a renewal need of AWS, and its price.
+    Cost(cost::CostOptions),
 }
 
 #[tokio::main]
@@ -60,6 +70,9 @@ async fn main() -> ExitCode {
         What::Refresh(options) => refresh::run(&options).await,
         What::Neighbours(options) => neighbours::run(&options).await,
         What::Proxy(options) => proxy::run(&options).await,
+        What::Cold(options) => cold::run(&options).await,
+        What::Flow(options) => flow::run(&options).await,
+        What::Cost(options) => cost::run(&options).await,
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,25 +2,26 @@
 
 use clap::Args;
 
+use crate::cost_inputs::price;
 use crate::sizing::{self, Load, Parameters};
 
 /// The sizes, in connections.
 pub(crate) const SIZES: [f64; 4] = [1e4, 1e6, 10e6, 100e6];
 
-/// Unit prices and usage; the default prices are AWS list prices of us-east-1 in dollars.
+/// Unit prices and usage; the default prices are those of `infra/cost.toml`.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Assumptions {
     /// A million DynamoDB write units.
-    #[arg(long, default_value_t = 0.625)]
+    #[arg(long, default_value_t = price("write-unit"))]
     price_million_write_units: f64,
     /// A million DynamoDB read units.
-    #[arg(long, default_value_t = 0.125)]
+    #[arg(long, default_value_t = price("read-unit"))]
     price_million_read_units: f64,
     /// A gigabyte stored in DynamoDB for a month.
-    #[arg(long, default_value_t = 0.25)]
+    #[arg(long, default_value_t = price("storage"))]
     price_gigabyte_month: f64,
     /// A gigabyte-second of an arm64 Lambda function.
-    #[arg(long, default_value_t = 0.000_013_333_4)]
+    #[arg(long, default_value_t = price("lambda-gb-second"))]
     price_gigabyte_second: f64,
     /// Percentage of connections that are used on a day; the others are idle.
     #[arg(long, default_value_t = 5.0)]

@@ -14,29 +14,27 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use local::{Environment, FunctionSettings, Stack};
 use secrecy::{ExposeSecret as _, SecretString};
 use vault::ids::ConnectionId;
 
 use crate::aws_requests::AwsRequests;
+use crate::chart::Bar;
 use crate::entra_stand_in::EntraStandIn;
-use crate::figures::{Figures, Round};
+use crate::figures::{self, Figures, Round};
 use crate::functions::{self, CONSTANT, FunctionOptions};
 use crate::peers::{self, PEERS};
-use crate::report::{self, ReportOptions};
+use crate::report::{Report, ReportOptions, progress};
 use crate::seed::{self, Seed};
 use crate::subject::Subject;
 use crate::upstream::Upstream;
-use crate::workload::{LARGER, REFUSED, SMALL, Workload};
+use crate::workload::{LARGER, REFUSED, SMALL, VALID, Workload};
 
 /// The name of our proxy in the table.
 const OURS: &str = "ado-connect";
 /// The name of Azure DevOps' stand-in without a proxy.
 const DIRECT: &str = "direct";
-/// The time for which the seeded token is valid; no run lasts as long.
-const VALID: SignedDuration = SignedDuration::from_hours(12);
 /// Rounds that do not count, in which Node compiles its scripts.
 const WARM_UP: usize = 3;
 
@@ -82,7 +80,7 @@ impl ProxyOptions {
 
 /// Measures everything and reports.
 pub(crate) async fn run(options: &ProxyOptions) -> Result<(), String> {
-    let binaries = options.functions.executables(&["proxy"]).await?;
+    let binaries = options.functions.executables(&["proxy", CONSTANT]).await?;
     if !options.without_peers {
         peers::install().await?;
     }
@@ -107,7 +105,14 @@ pub(crate) async fn run(options: &ProxyOptions) -> Result<(), String> {
         memory_mb: subject.peak_memory(),
         ..Figures::of(&subject.name, subject.workload.answer, rounds)
     });
-    report::calls(&options.report, &figures.collect::<Vec<_>>(), SMALL.answer)
+    let figures: Vec<Figures> = figures.collect();
+    let small = figures.iter().filter(|figures| figures.answer == SMALL.answer);
+    let bars = small.filter_map(|figures| {
+        Some(Bar { label: figures.subject.clone(), length: figures.own_us? })
+    });
+    let title = format!("Own processor time of a call with an answer of {}, in µs", SMALL.answer);
+    let (table, bars) = (figures::table(&figures), bars.collect());
+    Report { figures: &figures, table, title, bars }.write(&options.report)
 }
 
 /// Measures all subjects in each round.
@@ -131,12 +136,6 @@ async fn rounds(
     }
     bar.finish_and_clear();
     Ok(all)
-}
-
-fn progress(rounds: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("[{bar:40}] {pos}/{len} {msg}");
-    ProgressBar::new(rounds as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Everything that subjects need.

@@ -1,5 +1,6 @@
 //! Many connections are due in the same minute, and one worker renews them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,46 +10,106 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use local::{Binaries, GatewayOptions, Stack, StackOptions, Upstream, names};
 use tap::{Counts, Tap};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::entra_stand_in::EntraStandIn;
-use crate::figures::megabytes;
+use crate::figures::{count, megabytes, percentile};
+use crate::functions::FunctionOptions;
 use crate::processes::{self, Cost};
 use crate::projection::{self, Assumptions, PerRefresh};
 use crate::seed::Seed;
 
+/// The shortest time between two runs of the schedule. The queue takes one message a minute for a shard, so the runs until
+/// then only cost requests, which are not those of renewals.
+const BETWEEN_TICKS: Duration = Duration::from_secs(1);
+
 /// Options of the run.
 #[derive(Args, Debug)]
 pub(crate) struct RefreshOptions {
-    /// Connections that are due.
-    #[arg(long, default_value_t = 100_000)]
-    connections: u32,
-    /// Time that Entra takes for a refresh, in milliseconds.
-    #[arg(long, default_value_t = 150)]
-    entra_delay: u64,
-    /// `REFRESH_CONCURRENCY` of the worker.
-    #[arg(long, default_value_t = 16)]
-    concurrency: u32,
-    /// `REFRESH_RATE`: token requests per second for one tenant.
-    #[arg(long, default_value_t = 400)]
-    rate: u32,
-    /// `REFRESH_SHARDS`; each due shard has a worker of its own.
-    #[arg(long, default_value_t = 1)]
-    shards: u32,
-    /// Entra tenants that the connections are spread over.
-    #[arg(long, default_value_t = 1)]
-    tenants: u32,
+    #[command(flatten)]
+    renewals: RenewalOptions,
     #[command(flatten)]
     assumptions: Assumptions,
 }
 
+/// What is renewed, and how.
+#[derive(Args, Debug)]
+pub(crate) struct RenewalOptions {
+    #[command(flatten)]
+    pub(crate) functions: FunctionOptions,
+    /// Connections that are due.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) connections: u32,
+    /// Time that Entra takes for a refresh, in milliseconds.
+    #[arg(long, default_value_t = 150)]
+    pub(crate) entra_delay: u64,
+    /// `REFRESH_CONCURRENCY` of the worker.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) concurrency: u32,
+    /// `REFRESH_RATE`: token requests per second for one tenant.
+    #[arg(long, default_value_t = 400)]
+    pub(crate) rate: u32,
+    /// `REFRESH_SHARDS`; each due shard has a worker of its own.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) shards: u32,
+    /// Entra tenants that the connections are spread over.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) tenants: u32,
+}
+
+/// What the renewals cost.
+pub(crate) struct Measured {
+    entra: EntraStandIn,
+    counts: Counts,
+    began: Instant,
+    took: Duration,
+    cost: Cost,
+}
+
+impl Measured {
+    fn renewed(&self) -> f64 {
+        count(Some(self.entra.counted().by_connection.len() as u64))
+    }
+
+    /// The requests to DynamoDB for one renewal, by operation.
+    pub(crate) fn requests(&self) -> BTreeMap<String, f64> {
+        let renewed = self.renewed();
+        let each = |(name, number): (&String, &u64)| (name.clone(), count(Some(*number)) / renewed);
+        self.counts.requests.iter().map(each).collect()
+    }
+
+    /// The cost of one renewal.
+    pub(crate) fn per_refresh(&self) -> PerRefresh {
+        let renewed = self.renewed();
+        let workers = f64::from(self.cost.processes.max(1));
+        PerRefresh {
+            requests: count(Some(self.counts.total())) / renewed,
+            write_units: self.counts.write_units / renewed,
+            read_units: self.counts.read_units / renewed,
+            worker_seconds: self.took.as_secs_f64() * workers / renewed,
+            worker_gigabytes: 0.25,
+        }
+    }
+}
+
 /// Runs the worker and prints the figures.
 pub(crate) async fn run(options: &RefreshOptions) -> Result<(), String> {
+    let measured = measure(&options.renewals).await?;
+    report(&options.renewals, &measured);
+    projection::print(measured.per_refresh(), &options.assumptions);
+    Ok(())
+}
+
+/// Lets the workers renew all connections.
+pub(crate) async fn measure(options: &RenewalOptions) -> Result<Measured, String> {
     let entra = EntraStandIn::start(Duration::from_millis(options.entra_delay))
         .await
         .map_err(|e| e.to_string())?;
     let tap = Tap::start().await.map_err(|e| e.to_string())?;
-    let stack = start(options, &entra, &tap).await?;
+    let binaries = options.functions.executables(&["refresh"]).await?;
+    let executable = binaries.of("refresh");
+    let worker = executable.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stack = start(options, &entra, &tap, binaries).await?;
     let target =
         stack.aws().variables().iter().find(|(name, _)| name == "AWS_ENDPOINT_URL_DYNAMODB");
     tap.lead_to(target.map(|(_, url)| url.as_str()).unwrap_or_default());
@@ -63,23 +124,27 @@ pub(crate) async fn run(options: &RefreshOptions) -> Result<(), String> {
     let bar = progress(options.connections, "renewing");
     let began = Instant::now();
     let mut cost = Cost::default();
+    let mut pauses = interval(BETWEEN_TICKS);
+    pauses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !everything_is_renewed(&stack, options.shards).await? {
+        pauses.tick().await;
         tokio::select! {
             ran = stack.tick() => ran?,
-            () = watch(&entra, &bar, &mut cost) => {}
+            () = watch(&worker, &entra, &bar, &mut cost) => {}
         }
     }
     bar.finish();
     let last = entra.counted().arrivals.iter().max().copied().unwrap_or(began);
     let took = last - began + Duration::from_millis(options.entra_delay);
-    report(options, &entra, &tap.counts(), took, began, cost)
+    Ok(Measured { entra, counts: tap.counts(), began, took, cost })
 }
 
-async fn start(options: &RefreshOptions, entra: &EntraStandIn, tap: &Tap) -> Result<Stack, String> {
-    let binaries = tokio::task::spawn_blocking(|| Binaries::build_only(&["refresh"]))
-        .await
-        .map_err(|e| e.to_string())?
-        .map_err(|e| e.to_string())?;
+async fn start(
+    options: &RenewalOptions,
+    entra: &EntraStandIn,
+    tap: &Tap,
+    binaries: Binaries,
+) -> Result<Stack, String> {
     let variable = |name: &str, value: String| (name.to_owned(), value);
     let variables = vec![
         variable("AWS_ENDPOINT_URL_DYNAMODB", tap.url().to_owned()),
@@ -117,11 +182,11 @@ fn progress(of: u32, what: &'static str) -> ProgressBar {
 }
 
 /// Moves the progress bar and measures the worker, until the future is dropped.
-async fn watch(entra: &EntraStandIn, bar: &ProgressBar, cost: &mut Cost) {
+async fn watch(worker: &str, entra: &EntraStandIn, bar: &ProgressBar, cost: &mut Cost) {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         bar.set_position(entra.counted().arrivals.len() as u64);
-        let now = processes::of_children("refresh");
+        let now = processes::of_children(worker);
         cost.processor_time = cost.processor_time.max(now.processor_time);
         cost.peak_memory = cost.peak_memory.max(now.peak_memory);
         cost.processes = cost.processes.max(now.processes);
@@ -155,36 +220,26 @@ async fn everything_is_renewed(stack: &Stack, shards: u32) -> Result<bool, Strin
     Ok(true)
 }
 
-fn report(
-    options: &RefreshOptions,
-    entra: &EntraStandIn,
-    counts: &Counts,
-    took: Duration,
-    began: Instant,
-    cost: Cost,
-) -> Result<(), String> {
+fn report(options: &RenewalOptions, measured: &Measured) {
+    let Measured { entra, counts, began, took, cost } = measured;
+    let (renewed, per_refresh) = (measured.renewed(), measured.per_refresh());
+    let requests = measured.requests();
     let counted = entra.counted();
-    let renewed = f64::from(u32::try_from(counted.by_connection.len()).map_err(|e| e.to_string())?);
-    let exchanges = f64::from(u32::try_from(counted.arrivals.len()).map_err(|e| e.to_string())?);
-    let mut overdue: Vec<Duration> = counted.arrivals.iter().map(|time| *time - began).collect();
-    overdue.sort_unstable();
-    let percentile =
-        |of: usize| overdue.get((overdue.len() * of / 100).min(overdue.len().saturating_sub(1)));
-    let seconds = |time: Option<&Duration>| time.copied().unwrap_or_default().as_secs_f64();
-    let requests = f64::from(u32::try_from(counts.total()).unwrap_or(u32::MAX));
+    let exchanges = count(Some(counted.arrivals.len() as u64));
+    let overdue: Vec<Duration> = counted.arrivals.iter().map(|time| *time - *began).collect();
+    let overdue = |percent| percentile(&overdue, percent).as_secs_f64();
     let processor = cost.processor_time.as_secs_f64() / renewed;
     println!("\nconnections               {}", options.connections);
     println!("renewed                   {renewed} in {:.1} s", took.as_secs_f64());
     println!("refreshes per second      {:.1}", renewed / took.as_secs_f64());
     println!("exchanges per refresh     {:.2}", exchanges / renewed);
-    println!("DynamoDB requests each    {:.2}", requests / renewed);
-    for (operation, number) in &counts.requests {
-        let number = f64::from(u32::try_from(*number).unwrap_or(u32::MAX));
-        println!("  {operation:<22}  {:.4}", number / renewed);
+    println!("DynamoDB requests each    {:.2}", per_refresh.requests);
+    for (operation, number) in requests {
+        println!("  {operation:<22}  {number:.4}");
     }
     println!("tallies written           {}", counts.tallies);
-    println!("write units each          {:.2}", counts.write_units / renewed);
-    println!("read units each           {:.2}", counts.read_units / renewed);
+    println!("write units each          {:.2}", per_refresh.write_units);
+    println!("read units each           {:.2}", per_refresh.read_units);
     println!(
         "Entra, peak per second    {} (cap {} for each of {} tenants)",
         counted.peak_rate(),
@@ -193,8 +248,8 @@ fn report(
     );
     println!(
         "overdue p50 / p99         {:.1} s / {:.1} s after the minute began",
-        seconds(percentile(50)),
-        seconds(percentile(99))
+        overdue(50),
+        overdue(99)
     );
     println!("worker processes          {}", cost.processes);
     println!("worker memory, peak       {:.1} MB each", megabytes(cost.peak_memory));
@@ -203,14 +258,4 @@ fn report(
         processor * 1e3,
         256.0 / 1769.0 / processor
     );
-    let workers = f64::from(cost.processes.max(1));
-    let per_refresh = PerRefresh {
-        requests: requests / renewed,
-        write_units: counts.write_units / renewed,
-        read_units: counts.read_units / renewed,
-        worker_seconds: took.as_secs_f64() * workers / renewed,
-        worker_gigabytes: 0.25,
-    };
-    projection::print(per_refresh, &options.assumptions);
-    Ok(())
 }

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::chart::{self, Bar};
-use crate::figures::Figures;
-use crate::sizing::thousands;
-use crate::table::markdown;
 
 /// Where figures go, apart from the terminal.
 #[derive(Args, Debug)]
@@ -16,76 +15,49 @@ pub(crate) struct ReportOptions {
     /// Writes all figures to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Writes a chart of own time to this file.
+    /// Writes a chart of the most important figure to this file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
 
-/// Prints a table and writes the files. The chart has the subjects that gave one kind of answer.
-pub(crate) fn calls(
-    options: &ReportOptions,
-    figures: &[Figures],
-    answer: &str,
-) -> Result<(), String> {
-    println!("{}", table(figures));
-    if let Some(path) = &options.json {
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let document = json!({"cores": cores, "figures": figures});
-        write(path, &format!("{document:#}\n"))?;
+/// The figures of a run.
+pub(crate) struct Report<'a, T> {
+    /// Everything.
+    pub(crate) figures: &'a [T],
+    /// For the terminal.
+    pub(crate) table: String,
+    /// The chart's title and unit.
+    pub(crate) title: String,
+    pub(crate) bars: Vec<Bar>,
+}
+
+impl<T: Serialize> Report<'_, T> {
+    /// Prints the table and writes the files, with the shortest bar first.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(crate) fn write(mut self, options: &ReportOptions) -> Result<(), String> {
+        println!("{}", self.table);
+        if let Some(path) = &options.json {
+            let cores = std::thread::available_parallelism().map_or(0, usize::from);
+            let document = json!({"cores": cores, "figures": self.figures});
+            write(path, &format!("{document:#}\n"))?;
+        }
+        if let Some(path) = &options.svg {
+            self.bars.sort_unstable_by(|one, other| one.length.total_cmp(&other.length));
+            write(path, &chart::svg(&self.title, &self.bars))?;
+        }
+        Ok(())
     }
-    if let Some(path) = &options.svg {
-        let title = format!("Own processor time of a call with an answer of {answer}, in µs");
-        write(path, &chart::svg(&title, &bars(figures, answer)))?;
-    }
-    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-fn bars(figures: &[Figures], answer: &str) -> Vec<Bar> {
-    let of_answer = figures.iter().filter(|figures| figures.answer == answer);
-    let mut bars: Vec<Bar> = of_answer
-        .filter_map(|figures| Some(Bar { label: figures.subject.clone(), length: figures.own_us? }))
-        .collect();
-    bars.sort_unstable_by(|one, other| one.length.total_cmp(&other.length));
-    bars
-}
-
-fn table(figures: &[Figures]) -> String {
-    let head = [
-        "subject",
-        "answer",
-        "own time, µs",
-        "p50, ms",
-        "p99, ms",
-        "calls a second",
-        "peak memory, MB",
-        "requests to AWS",
-    ];
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-    let rows: Vec<_> = figures
-        .iter()
-        .map(|figures| {
-            [
-                figures.subject.clone(),
-                figures.answer.to_owned(),
-                or_dash(figures.own_us.map(thousands)),
-                format!("{:.2}", figures.p50_ms),
-                format!("{:.2}", figures.p99_ms),
-                thousands(figures.per_second),
-                or_dash(figures.memory_mb.map(|memory| format!("{memory:.1}"))),
-                or_dash(requests(figures)),
-            ]
-        })
-        .collect();
-    markdown(head, &rows)
-}
-
-/// The requests of a call by operation, such as `4.00: GetItem 4.00`.
-fn requests(figures: &Figures) -> Option<String> {
-    let of_call = figures.aws.iter().filter(|(_, number)| **number >= 0.005);
-    let each: Vec<_> = of_call.map(|(name, number)| format!("{name} {number:.2}")).collect();
-    (!each.is_empty()).then(|| each.join(", "))
+/// A bar for so many steps; its message names the present one.
+pub(crate) fn progress(steps: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("[{bar:40}] {pos}/{len} {msg}");
+    ProgressBar::new(steps as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

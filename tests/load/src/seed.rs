@@ -27,6 +27,8 @@ use vault::tokens::{TokenPair, TokenStore};
 
 use crate::entra_stand_in::EntraStandIn;
 
+/// The id of the integration of all connections.
+pub(crate) const INTEGRATION: &str = "azure-devops";
 /// Number of connections that are created concurrently.
 const AT_ONCE: usize = 16;
 
@@ -160,7 +162,7 @@ pub(crate) async fn api_key(aws: &Aws) -> Result<SecretString, String> {
 /// The one integration of all connections.
 fn integration(now: Timestamp) -> Result<Integration, String> {
     Ok(Integration {
-        id: parsed("azure-devops")?,
+        id: parsed(INTEGRATION)?,
         settings: serde_json::from_value(json!({
             "client_id": "3f0e5a1c-7c51-4c3f-8d1e-0c9d1f6f1a01",
             "organizations": ["mycompany"],

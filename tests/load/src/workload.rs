@@ -1,5 +1,6 @@
 //! What is called, and with which event.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use vault::ids::ConnectionId;
 
@@ -9,6 +10,16 @@ use crate::upstream;
 const HTTP_API: &str = include_str!("../../end-to-end/events/http-api-proxy.json");
 /// The event of a REST API, whose answers are streamed.
 const REST_API: &str = include_str!("../../end-to-end/events/rest-api-proxy.json");
+/// The event of a browser that follows a connect link.
+pub(crate) const AUTHORIZE: &str = include_str!("../../end-to-end/events/http-api-authorize.json");
+/// The event of a browser that comes back from Entra, with a state that nobody has.
+pub(crate) const CALLBACK: &str = include_str!("../../end-to-end/events/http-api-callback.json");
+/// The event of an application that confirms a connection, with a wrong code.
+pub(crate) const MANAGE: &str = include_str!("../../end-to-end/events/http-api-manage.json");
+/// The event of the refresh schedule.
+pub(crate) const SCHEDULE: &str = include_str!("../../end-to-end/events/scheduler-refresh.json");
+/// The time for which a seeded token is valid; no run lasts as long.
+pub(crate) const VALID: SignedDuration = SignedDuration::from_hours(12);
 /// The path of every call, as Azure DevOps sees it.
 pub(crate) const PATH: &str = "/mycompany/_apis/projects";
 
@@ -73,8 +84,8 @@ impl Workload {
     /// If the recorded event is no JSON.
     pub(crate) fn event(&self, connection: &ConnectionId, key: &str) -> Result<Vec<u8>, String> {
         let recorded = if self.kind == Kind::Streamed { REST_API } else { HTTP_API };
-        let text = recorded.replace("CONNECTION", &connection.to_string()).replace("API_KEY", key);
-        let mut event: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+        let event = filled(recorded, connection, key);
+        let mut event: Value = serde_json::from_str(&event).map_err(|e| e.to_string())?;
         let bytes = self.bytes.to_string();
         event["queryStringParameters"] = json!({"api-version": "7.1", "bytes": bytes});
         if self.kind == Kind::Streamed {
@@ -90,6 +101,11 @@ impl Workload {
         }
         Ok(event.to_string().into_bytes())
     }
+}
+
+/// Puts a connection and an API key into a recorded event.
+pub(crate) fn filled(recorded: &str, connection: &ConnectionId, key: &str) -> String {
+    recorded.replace("CONNECTION", &connection.to_string()).replace("API_KEY", key)
 }
 
 #[cfg(test)]
