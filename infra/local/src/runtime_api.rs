@@ -191,6 +191,8 @@ async fn init_error(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCod
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use tokio::time::timeout;
+
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_secs(20);
@@ -216,7 +218,7 @@ mod tests {
         let api = RuntimeApi::start("function").await.unwrap();
         let process = async {
             let ((one, first), (two, second)) = tokio::join!(next(&api), next(&api));
-            api.asked(2).await;
+            timeout(TIMEOUT, api.asked(2)).await.unwrap();
             answer(&api, &two, second).await;
             answer(&api, &one, first).await;
         };
@@ -231,17 +233,19 @@ mod tests {
     #[tokio::test]
     async fn a_process_is_not_ready_before_it_asks_for_an_event() {
         let api = RuntimeApi::start("function").await.unwrap();
-        let mut asked = std::pin::pin!(api.asked(1));
+        let mut asked = std::pin::pin!(timeout(TIMEOUT, api.asked(1)));
         let is_ready = tokio::select! {
             biased;
-            () = &mut asked => true,
+            _ = &mut asked => true,
             () = std::future::ready(()) => false,
         };
         assert!(!is_ready);
-        let (invoked, ..) = tokio::join!(api.invoke(Vec::new(), TIMEOUT), asked, async {
+        let process = async {
             let (id, _) = next(&api).await;
             answer(&api, &id, String::new()).await;
-        });
+        };
+        let (invoked, asked, ()) = tokio::join!(api.invoke(Vec::new(), TIMEOUT), asked, process);
+        asked.unwrap();
         assert!(matches!(invoked, Some(Ok(Answer::Whole(body))) if body.is_empty()));
     }
 }
