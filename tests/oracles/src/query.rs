@@ -41,15 +41,23 @@ fn judge_query(query: &str) -> bool {
             let shown = format!("{problem:?}");
             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             for (_, value) in &pairs {
-                // A problem may name a parameter.
-                let is_in_name = pairs.iter().any(|(name, _)| name.contains(&**value));
-                let is_shown = value.len() >= RECOGNISABLE && !is_in_name;
-                assert!(!is_shown || !shown.contains(&**value), "{shown} repeats {value:?}");
+                // A problem may name a parameter, and has words of its own.
+                let is_allowed = |text: &str| text.contains(&**value);
+                let is_allowed = value.len() < RECOGNISABLE
+                    || pairs.iter().any(|(name, _)| is_allowed(name))
+                    || own_words().iter().any(|words| is_allowed(words));
+                assert!(is_allowed || !shown.contains(&**value), "{shown} repeats {value:?}");
             }
             false
         }
         (read, expected) => panic!("{query:?}: {read:?} instead of {expected:?}"),
     }
+}
+
+/// The problems of queries without values.
+fn own_words() -> [String; 3] {
+    let too_long = "a".repeat(QUERY_LIMIT + 1);
+    ["a=%zz", "a=&a=", &too_long].map(|query| format!("{:?}", Query::parse(query)))
 }
 
 /// Returns the parameters of a query that has one meaning only.
