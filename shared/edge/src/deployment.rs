@@ -95,7 +95,8 @@ impl Deployment {
 
     /// The items that decide about a call under way.
     pub fn call_items(&self) -> CallItemReader {
-        CallItemReader::new(self.aws.dynamodb.clone(), &self.config.tables)
+        let direct = self.aws.direct_reads(self.http.clone().into(), Arc::clone(&self.clock));
+        CallItemReader::new(self.aws.dynamodb.clone(), direct, &self.config.tables)
     }
 
     /// Integrations.

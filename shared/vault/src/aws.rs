@@ -1,6 +1,6 @@
 //! The AWS clients and the names of the tables.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -8,6 +8,10 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_sts::config::{IdentityCache, SharedCredentialsProvider};
+use ground::clock::Clock;
+use ground::transport::Transport;
+
+use crate::direct_read::DirectReads;
 
 /// An assumed role's session is renewed this long before it ends. The SDK shortens this by up to half, at random.
 const SESSION_RENEWED_BEFORE: Duration = Duration::from_mins(12);
@@ -68,6 +72,11 @@ impl Clients {
             secrets_manager: OnceLock::new(),
             config: config.clone(),
         }
+    }
+
+    /// Direct reads of DynamoDB through an HTTP client of the process; `None` without a region or credentials.
+    pub fn direct_reads(&self, http: Transport, clock: Arc<dyn Clock>) -> Option<DirectReads> {
+        DirectReads::new(&self.config, http, clock)
     }
 
     /// Secrets Manager: one client for all callers, because each client has its own connections.

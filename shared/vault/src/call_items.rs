@@ -7,14 +7,16 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use serde::de::DeserializeOwned;
+use serde_dynamo::{AttributeValue, Item};
 
 use crate::api_keys::StoredKey;
 use crate::aws::TableNames;
 use crate::connections::Connection;
+use crate::direct_read::{DirectReads, Keys};
 use crate::ids::{ApiKeyId, ConnectionId, IntegrationId};
 use crate::integrations::Integration;
 use crate::service::ServiceSettings;
-use crate::table::{Item, from_item, s};
+use crate::table::s;
 use crate::{Error, api_keys, connections, integrations, service};
 
 /// The pauses before the request, and before it is repeated for the items that were left out. The SDK has its own pauses for
@@ -47,18 +49,22 @@ pub struct CallItems {
 }
 
 /// Reads the items of calls.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CallItemReader {
     client: Client,
+    direct: Option<DirectReads>,
     integrations: String,
     connections: String,
 }
 
+/// Items by key.
+type Found = HashMap<String, Item>;
+
 impl CallItemReader {
-    /// Reads from the given tables.
-    pub fn new(client: Client, names: &TableNames) -> Self {
+    /// Reads from the given tables, by direct requests if there are any.
+    pub fn new(client: Client, direct: Option<DirectReads>, names: &TableNames) -> Self {
         let (integrations, connections) = (names.integrations.clone(), names.connections.clone());
-        Self { client, integrations, connections }
+        Self { client, direct, integrations, connections }
     }
 
     /// Reads the items of a call in one request. Each is strongly consistent.
@@ -71,12 +77,12 @@ impl CallItemReader {
         let integration = keys.integration.as_ref().map(integrations::key);
         let connection = keys.connection.as_ref().map(ConnectionId::to_string);
         let configured = [Some(service::KEY.to_owned()), integration.clone(), api_key.clone()];
-        let mut wanted = HashMap::from([(
+        let mut wanted: Keys = HashMap::from([(
             self.integrations.clone(),
-            consistent(configured.into_iter().flatten())?,
+            configured.into_iter().flatten().collect(),
         )]);
         if let Some(connection) = connection.clone() {
-            wanted.insert(self.connections.clone(), consistent([connection])?);
+            wanted.insert(self.connections.clone(), vec![connection]);
         }
         let mut found = self.items(wanted).await?;
         let integration: Option<integrations::Record> =
@@ -90,23 +96,33 @@ impl CallItemReader {
         })
     }
 
+    async fn items(&self, wanted: Keys) -> Result<Found, Error> {
+        if let Some(direct) = &self.direct
+            && let Some(items) = direct.read(&wanted).await
+        {
+            return Ok(by_key(items));
+        }
+        // Boxed, because it is seldom needed and large.
+        Box::pin(self.items_by_sdk(wanted)).await
+    }
+
     /// Returns items by their keys. DynamoDB leaves out those for which it is too busy; they are requested again.
-    async fn items(
-        &self,
-        mut wanted: HashMap<String, KeysAndAttributes>,
-    ) -> Result<HashMap<String, Item>, Error> {
-        let mut found = HashMap::new();
+    async fn items_by_sdk(&self, wanted: Keys) -> Result<Found, Error> {
+        let wanted = wanted.into_iter().map(|(table, keys)| Ok((table, consistent(keys)?)));
+        let mut wanted: HashMap<_, _> = wanted.collect::<Result<_, Error>>()?;
+        let mut found = Found::new();
         for pause in PAUSES {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
             let request = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = request.send().await;
-            let answer = answer.map_err(|e| Error::sdk("dynamodb", "BatchGetItem", &e))?;
+            let sent = match &self.direct {
+                Some(direct) => request.customize().interceptor(direct.endpoint()).send().await,
+                None => request.send().await,
+            };
+            let answer = sent.map_err(|e| Error::sdk("dynamodb", "BatchGetItem", &e))?;
             let items = answer.responses.into_iter().flatten().flat_map(|(_, items)| items);
-            found.extend(
-                items.filter_map(|item| Some((item.get("pk")?.as_s().ok()?.clone(), item))),
-            );
+            found.extend(by_key(items.map(Item::from)));
             wanted = answer.unprocessed_keys.unwrap_or_default();
             if wanted.is_empty() {
                 return Ok(found);
@@ -120,17 +136,26 @@ impl CallItemReader {
     }
 }
 
-fn consistent(keys: impl IntoIterator<Item = String>) -> Result<KeysAndAttributes, Error> {
-    let keys = keys.into_iter().map(|key| Item::from([("pk".to_owned(), s(key))])).collect();
+fn by_key(items: impl IntoIterator<Item = Item>) -> Found {
+    let key = |item: &Item| match item.get("pk") {
+        Some(AttributeValue::S(pk)) => Some(pk.clone()),
+        _ => None,
+    };
+    items.into_iter().filter_map(|item| Some((key(&item)?, item))).collect()
+}
+
+fn consistent(keys: Vec<String>) -> Result<KeysAndAttributes, Error> {
+    let keys = keys.into_iter().map(|key| HashMap::from([("pk".to_owned(), s(key))])).collect();
     let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
     request.map_err(|e| Error::corrupt("keys of a call", e))
 }
 
 fn take<T: DeserializeOwned>(
-    found: &mut HashMap<String, Item>,
+    found: &mut Found,
     key: Option<String>,
     what: &'static str,
 ) -> Result<Option<T>, Error> {
-    let item = key.and_then(|key| found.remove(&key));
-    item.map(|item| from_item(what, item)).transpose()
+    let Some((key, item)) = key.and_then(|key| found.remove_entry(&key)) else { return Ok(None) };
+    // Not serde's message, which may repeat a stored value.
+    serde_dynamo::from_item(item).map(Some).map_err(|_| Error::corrupt(what, key))
 }

@@ -34,6 +34,7 @@ pub mod call_items;
 pub mod client_credentials;
 pub mod connections;
 pub mod cursor;
+pub mod direct_read;
 mod error;
 pub mod events;
 pub mod federation;

@@ -65,7 +65,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let tables = names::tables();
         let dynamodb = &aws.dynamodb;
-        let call_items = CallItemReader::new(dynamodb.clone(), &tables);
+        let call_items = CallItemReader::new(dynamodb.clone(), None, &tables);
         let connections = Connections::new(dynamodb.clone(), &tables, 1);
         let api_keys = ApiKeys::new(dynamodb.clone(), tables.integrations.clone());
         let integrations = Integrations::new(dynamodb.clone(), tables.integrations);
