@@ -86,7 +86,7 @@ struct Text<'a> {
 struct Answered {
     responses: HashMap<String, Vec<Item>>,
     #[serde(default)]
-    unprocessed_keys: HashMap<String, serde::de::IgnoredAny>,
+    unprocessed_keys: serde_json::Map<String, serde_json::Value>,
 }
 
 impl DirectReads {

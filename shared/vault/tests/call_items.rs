@@ -22,11 +22,13 @@ use vault::integrations::{Integration, Integrations};
 
 const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
+type Answered = Result<Response<Vec<u8>>, TransportError>;
+
 /// The direct requests that were sent, and what takes the place of their answers.
 #[derive(Clone, Default)]
 struct Direct {
     sent: Arc<Mutex<Vec<Request<Vec<u8>>>>>,
-    instead: Arc<Mutex<Option<Result<Response<Vec<u8>>, TransportError>>>>,
+    instead: Arc<Mutex<Option<Answered>>>,
 }
 
 impl Direct {
@@ -105,7 +107,7 @@ impl Setup {
         let reads = DirectReads::new(&config, direct.transport(), Arc::clone(&clock) as _);
         let reader = |reads| CallItemReader::new(aws.dynamodb.clone(), reads, &names::tables());
         let (by_sdk, directly) = (reader(None), reader(Some(reads.unwrap())));
-        Self { by_sdk, directly, aws, clock, direct }
+        Self { aws, clock, direct, by_sdk, directly }
     }
 
     /// Stores an integration and a key, and returns their names and that of an absent connection.
