@@ -4,6 +4,7 @@
 
 mod world;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +16,9 @@ use edge::config::ResponseMode;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
 use emulators::{Fault, Page};
-use ground::clock::{Clock as _, SystemClock};
+use ground::clock::{Clock as _, StoppedClock, SystemClock};
 use http::{HeaderMap, Method};
+use local::names;
 use serde_json::{Value, json};
 use vault::tallies::Counter;
 
@@ -516,4 +518,25 @@ async fn azure_devops_pace_is_kept_by_the_next_call() {
     let wait = connection.call_after.unwrap().duration_since(SystemClock.now());
     assert!(Duration::try_from(wait).unwrap() > Duration::from_mins(1));
     assert!(connection.last_used_at.is_some(), "the call was recorded as a use");
+}
+
+#[tokio::test]
+async fn an_opened_token_is_used_no_longer_than_its_data_key() {
+    let clock = StoppedClock::at(SystemClock.now());
+    let world = World::start_at(json!({}), Arc::clone(&clock) as _).await;
+    get_projects(&world).await.unwrap();
+    // A later token under the data key that KMS has just opened.
+    clock.advance(200);
+    world.renew().await;
+    get_projects(&world).await.unwrap();
+    let key = world.aws.kms.describe_key().key_id(names::KEY).send().await.unwrap();
+    let key = key.key_metadata.unwrap().key_id;
+    world.aws.kms.disable_key().key_id(&key).send().await.unwrap();
+    clock.advance(99);
+    get_projects(&world).await.unwrap();
+    clock.advance(1);
+    let refused = get_projects(&world).await.err().unwrap();
+    assert_eq!(refused.code(), Code::ServiceUnavailable);
+    world.aws.kms.enable_key().key_id(&key).send().await.unwrap();
+    get_projects(&world).await.unwrap();
 }

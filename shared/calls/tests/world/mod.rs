@@ -51,18 +51,22 @@ pub struct World {
     pub devops: AzureDevOps,
     refresher: Refresher,
     integration: Integration,
-    _aws: Aws,
+    pub aws: Aws,
 }
 
 impl World {
     /// Ada is connected under an integration with these fields besides the usual ones.
     pub async fn start(fields: Value) -> Self {
+        Self::start_at(fields, Arc::new(SystemClock)).await
+    }
+
+    /// As [`Self::start`], with a clock for the calls. Entra and Azure DevOps have their own.
+    pub async fn start_at(fields: Value, clock: Arc<dyn Clock>) -> Self {
         let aws = Aws::start("operator key").await.unwrap();
         let entra = Entra::start(listener().await, EntraOptions::redirecting_to(REDIRECT)).unwrap();
         let devops =
             AzureDevOps::start(listener().await, &entra, AzureDevOpsOptions::default()).unwrap();
 
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let tables = names::tables();
         let dynamodb = &aws.dynamodb;
         let call_items = CallItemReader::new(dynamodb.clone(), None, &tables);
@@ -113,17 +117,7 @@ impl World {
         let shares = Shares::of(1000, ResponseMode::Buffered);
         let rules = Rules { shares, trust: Duration::ZERO };
         let calls = Calls::new(stores, refresher.clone(), client, clock, Random::System, rules);
-        Self {
-            calls,
-            connections,
-            tallies,
-            connection,
-            entra,
-            devops,
-            refresher,
-            integration,
-            _aws: aws,
-        }
+        Self { calls, connections, tallies, connection, entra, devops, refresher, integration, aws }
     }
 
     /// Renews the tokens, as the schedule does.

@@ -217,7 +217,7 @@ impl Refresher {
     async fn opened_token(&self, owner: Owner<'_>, connection: &Connection) -> Option<AccessToken> {
         let shown = Shown::by(connection)?;
         let opened = self.opened.find(owner, shown, self.parts.clock.now())?;
-        let is_opening = self.parts.tokens.opens(owner, &opened.data_key).await;
+        let is_opening = self.parts.tokens.opens(owner, &opened.wrapped).await;
         is_opening.then(|| opened.into_token())
     }
 

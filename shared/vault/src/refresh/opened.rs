@@ -48,7 +48,7 @@ pub(super) struct Opened {
     expires_at: Timestamp,
     since: Timestamp,
     /// The data key that opened it, as KMS wrapped it.
-    pub(super) data_key: Vec<u8>,
+    pub(super) wrapped: Vec<u8>,
 }
 
 impl OpenedTokens {
@@ -64,12 +64,12 @@ impl OpenedTokens {
         is_usable.then(|| found.clone())
     }
 
-    /// Keeps a token that was opened with this data key.
+    /// Keeps a token that was opened with this data key, as KMS wrapped it.
     pub(super) fn keep(
         &self,
         owner: Owner<'_>,
         token: &AccessToken,
-        data_key: &[u8],
+        wrapped: &[u8],
         now: Timestamp,
     ) {
         let kept = Opened {
@@ -78,7 +78,7 @@ impl OpenedTokens {
             bearer: token.bearer.clone(),
             expires_at: token.expires_at,
             since: now,
-            data_key: data_key.to_vec(),
+            wrapped: wrapped.to_vec(),
         };
         let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         opened.retain(|_, other| other.is_recent(now) && other.expires_at > now);
