@@ -87,7 +87,7 @@ pub(crate) async fn run(options: &ColdOptions) -> Result<(), String> {
     };
     subjects.insert(0, constant);
 
-    let bar = progress(subjects.len() * (options.rounds + 1));
+    let bar = progress((subjects.len() * (options.rounds + 1)) as u64);
     let mut starts: Vec<Vec<Start>> = subjects.iter().map(|_| Vec::new()).collect();
     for round in 0..=options.rounds {
         for (subject, starts) in subjects.iter().zip(&mut starts) {

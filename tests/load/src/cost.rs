@@ -21,7 +21,7 @@ const RENEWALS: u32 = 2_000;
 pub(crate) struct CostOptions {
     #[command(flatten)]
     functions: FunctionOptions,
-    /// Writes what was counted to `infra/cost.toml`, in place of an error if it is not what is there.
+    /// Writes the counted units to `infra/cost.toml`. Without this, other units in that file are an error.
     #[arg(long)]
     write: bool,
 }

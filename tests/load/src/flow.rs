@@ -95,7 +95,7 @@ pub(crate) async fn measure(options: &LifeOptions) -> Result<Vec<Figures>, Strin
         World::tapped_from(WorldOptions { binaries, ..WorldOptions::default() }).await;
     // The first connection starts the processes, and fetches what they remember.
     Meter::new(&world, &taps).live("first").await;
-    let bar = progress(options.rounds * options.connections);
+    let bar = progress((options.rounds * options.connections) as u64);
     let mut rounds = Vec::new();
     for round in 0..options.rounds {
         let mut meter = Meter::new(&world, &taps);

@@ -47,14 +47,31 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Starts the embedded services. Functions find the two servers in place of Microsoft's; errors that they log are shown.
+/// Starts the embedded services. Functions find the two servers in place of Microsoft's.
 pub(crate) async fn stack(binaries: &Binaries, entra: &str, devops: &str) -> Result<Stack, String> {
-    let address = |text: &str| text.parse().map_err(|_| format!("{text} is no URL"));
     let options = StackOptions {
+        entra: server(entra)?,
+        devops: server(devops)?,
+        ..stack_options(binaries.clone())
+    };
+    Stack::start(options).await.map_err(|e| e.to_string())
+}
+
+/// A server in place of one of Microsoft's.
+///
+/// # Errors
+/// If its address is no URL.
+pub(crate) fn server(url: &str) -> Result<Upstream, String> {
+    url.parse().map(Upstream::Url).map_err(|_| format!("{url} is no URL"))
+}
+
+/// The options of a stack around these functions. It shows the errors that they log.
+pub(crate) fn stack_options(binaries: Binaries) -> StackOptions {
+    StackOptions {
         port: None,
         operator_key: None,
-        entra: Upstream::Url(address(entra)?),
-        devops: Upstream::Url(address(devops)?),
+        entra: Upstream::Microsoft,
+        devops: Upstream::Microsoft,
         tick: None,
         environments: 32,
         sink: Arc::new(|function, line| {
@@ -65,9 +82,8 @@ pub(crate) async fn stack(binaries: &Binaries, entra: &str, devops: &str) -> Res
         parameters: Vec::new(),
         variables: Vec::new(),
         gateway: GatewayOptions::default(),
-        binaries: binaries.clone(),
-    };
-    Stack::start(options).await.map_err(|e| e.to_string())
+        binaries,
+    }
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ async fn rounds(
     subjects: &mut [Subject],
     aws: &AwsRequests,
 ) -> Result<Vec<Vec<Round>>, String> {
-    let bar = progress(subjects.len() * (WARM_UP + options.rounds));
+    let bar = progress((subjects.len() * (WARM_UP + options.rounds)) as u64);
     let mut all: Vec<Vec<Round>> = subjects.iter().map(|_| Vec::new()).collect();
     for round in 0..WARM_UP + options.rounds {
         for (subject, rounds) in subjects.iter_mut().zip(&mut all) {

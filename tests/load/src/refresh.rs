@@ -1,22 +1,22 @@
 //! Many connections are due in the same minute, and one worker renews them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
-use local::{Binaries, GatewayOptions, Stack, StackOptions, Upstream, names};
+use local::{Binaries, Stack, StackOptions, names};
 use tap::{Counts, Tap};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::entra_stand_in::EntraStandIn;
 use crate::figures::{count, megabytes, percentile};
-use crate::functions::FunctionOptions;
+use crate::functions::{self, FunctionOptions};
 use crate::processes::{self, Cost};
 use crate::projection::{self, Assumptions, PerRefresh};
+use crate::report::progress;
 use crate::seed::Seed;
 
 /// The shortest time between two runs of the schedule. The queue takes one message a minute for a shard, so the runs until
@@ -116,12 +116,12 @@ pub(crate) async fn measure(options: &RenewalOptions) -> Result<Measured, String
 
     let due_at = Timestamp::now();
     let seed = Seed::new(stack.aws(), options.shards, options.tenants).await?;
-    let bar = progress(options.connections, "connecting");
+    let bar = progress(options.connections.into()).with_message("connecting");
     seed.connect(options.connections, due_at, &bar).await?;
     bar.finish();
 
     tap.reset();
-    let bar = progress(options.connections, "renewing");
+    let bar = progress(options.connections.into()).with_message("renewing");
     let began = Instant::now();
     let mut cost = Cost::default();
     let mut pauses = interval(BETWEEN_TICKS);
@@ -152,33 +152,13 @@ async fn start(
         variable("REFRESH_RATE", options.rate.to_string()),
         variable("REFRESH_SHARDS", options.shards.to_string()),
     ];
-    let entra = entra.url().parse().map_err(|_| "the stand-in's address is no URL".to_owned())?;
-    Stack::start(StackOptions {
-        port: None,
-        operator_key: None,
-        entra: Upstream::Url(entra),
-        devops: Upstream::Microsoft,
-        tick: None,
+    let options = StackOptions {
+        entra: functions::server(entra.url())?,
         environments: usize::try_from(options.shards).unwrap_or(1),
-        sink: Arc::new(|_, line| {
-            if line.contains("\"ERROR\"") {
-                eprintln!("{line}");
-            }
-        }),
-        parameters: Vec::new(),
         variables,
-        gateway: GatewayOptions::default(),
-        binaries,
-    })
-    .await
-    .map_err(|e| e.to_string())
-}
-
-fn progress(of: u32, what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new(of.into()).with_message(what);
-    let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} {per_sec}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
+        ..functions::stack_options(binaries)
+    };
+    Stack::start(options).await.map_err(|e| e.to_string())
 }
 
 /// Moves the progress bar and measures the worker, until the future is dropped.

@@ -56,8 +56,7 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 }
 
 /// A bar for so many steps; its message names the present one.
-pub(crate) fn progress(steps: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("[{bar:40}] {pos}/{len} {msg}");
-    ProgressBar::new(steps as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+pub(crate) fn progress(steps: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("[{bar:40}] {pos}/{len} {per_sec}, {eta} left, {msg}");
+    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
