@@ -550,16 +550,14 @@ impl World {
 
     /// Sets the stored expiry of every access token to the past.
     pub async fn expire_tokens(&self) {
-        for item in self.items(local::names::TOKENS).await {
-            let pk = item["pk"].as_s().unwrap();
-            let past = AttributeValue::N("1000000000".to_owned());
-            self.set(local::names::TOKENS, pk, "access_expires_at", past).await;
-        }
-        for item in self.items(local::names::CONNECTIONS).await {
-            if item.contains_key("token_expires_at") {
-                let pk = item["pk"].as_s().unwrap();
+        let shown_in = [
+            (local::names::TOKENS, "access_expires_at"),
+            (local::names::CONNECTIONS, "token_expires_at"),
+        ];
+        for (table, name) in shown_in {
+            for item in self.items(table).await.iter().filter(|item| item.contains_key(name)) {
                 let past = AttributeValue::N("1000000000".to_owned());
-                self.set(local::names::CONNECTIONS, pk, "token_expires_at", past).await;
+                self.set(table, item["pk"].as_s().unwrap(), name, past).await;
             }
         }
     }
