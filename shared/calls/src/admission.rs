@@ -6,7 +6,6 @@ use edge::log::RequestLog;
 use edge::problem::Problem;
 use vault::call_items::CallItems;
 use vault::ids::ConnectionId;
-use vault::service::{NotRunning, Status};
 
 use crate::Calls;
 
@@ -35,7 +34,7 @@ impl Calls {
     ) -> Result<Admitted, Problem> {
         let credentials = authenticator.credentials(request)?;
         let connection: Option<ConnectionId> = connection.parse().ok();
-        // With the key: so that one request does for all items. Other callers are found without a read, and before one.
+        // One request reads the key together with the other items. Callers without a key are authenticated first.
         let items = match credentials.api_key() {
             Some(key) => Some(self.items.read(Some(key), connection.as_ref()).await?),
             None => None,
@@ -65,8 +64,6 @@ impl Calls {
 }
 
 fn admitted(caller: Caller, items: CallItems) -> Result<Admitted, Problem> {
-    match items.service.status {
-        Status::Running => Ok(Admitted { caller, items }),
-        Status::Paused => Err(NotRunning::Paused.into()),
-    }
+    items.service.require_running()?;
+    Ok(Admitted { caller, items })
 }

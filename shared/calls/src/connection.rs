@@ -9,7 +9,7 @@ use vault::integrations::{self, Integration};
 use crate::{Admitted, refusal};
 
 impl Admitted {
-    /// Returns the connection with this id and its integration, if the caller was admitted to it and may know of them.
+    /// Returns the connection with this id and its integration, if they were read for this caller, who may know of them.
     ///
     /// # Errors
     /// [`Code::ConnectionNotFound`] for an absent connection and for another's alike.

@@ -10,8 +10,8 @@
 //! A connection never changes its integration, so only the first call of a process for a connection needs a second
 //! request. A key or connection that was deleted, paused or changed is refused from the next request on, in every process.
 //!
-//! If the operator trusts for some seconds (`TRUST_SECONDS`), a process believes for so long what it read, and a call
-//! needs no request. Each write of this process to a connection or key ends its trust in that item.
+//! With `TRUST_SECONDS`, a process believes the items that it has read for so many seconds, and a call needs no request.
+//! Each write of this process to a connection or key ends its trust in that item.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub(crate) struct Items {
     clock: Arc<dyn Clock>,
 }
 
-/// What was read within the last seconds.
+/// The items that were read within the last seconds.
 struct Trust {
     service: Remembered<(), ServiceSettings>,
     keys: Remembered<ApiKeyId, StoredKey>,
@@ -172,7 +172,7 @@ impl Trust {
         Some(CallItems { service, api_key, integration, connection })
     }
 
-    /// Believes what was found. An absent item is never believed to be absent.
+    /// Keeps the items that were found. Absent ones are read again each time.
     async fn keep(&self, items: &CallItems, asked_at: Timestamp) {
         self.service.put_as_of(&(), items.service, asked_at).await;
         if let Some(stored) = &items.api_key {

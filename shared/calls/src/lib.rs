@@ -88,7 +88,7 @@ pub struct Stores {
 pub struct Rules {
     /// The parts of the function's executions that one key and one connection may hold.
     pub shares: Shares,
-    /// For how long the items that decide about a call are believed after they were read.
+    /// The time for which the items that decide about a call are believed after they were read.
     pub trust: Duration,
 }
 

@@ -59,8 +59,7 @@ pub struct Config {
     pub response_mode: ResponseMode,
     /// `EXECUTIONS`: the executions at a time that the function can have; 1000 unless set, AWS' default quota.
     pub executions: u32,
-    /// `TRUST_SECONDS`: for how long a process believes what it read about a call's key, connection and integration; 0 unless
-    /// set.
+    /// `TRUST_SECONDS`: the time for which a process believes the items of a call that it has read; 0 unless set.
     pub trust: TrustSeconds,
     /// `STREAMING_URL`: the address of the streaming proxy; required where `RESPONSE_MODE` is `streamed`.
     pub streaming_url: Option<BaseUrl>,

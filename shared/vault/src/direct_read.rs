@@ -115,7 +115,7 @@ impl DirectReads {
         let sent = tokio::time::timeout(PATIENCE, self.transport.send(request, LARGEST));
         let answer = sent.await.ok()?.ok()?;
         if answer.status() != StatusCode::OK {
-            // They may have been withdrawn.
+            // The credentials may have been withdrawn.
             *self.credentials.lock().unwrap_or_else(PoisonError::into_inner) = None;
             return None;
         }

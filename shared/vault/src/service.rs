@@ -41,6 +41,19 @@ pub struct ServiceSettings {
     pub refresh_shards: u32,
 }
 
+impl ServiceSettings {
+    /// Goes on only if the operator has not stopped the service.
+    ///
+    /// # Errors
+    /// [`NotRunning::Paused`].
+    pub fn require_running(self) -> Result<(), NotRunning> {
+        match self.status {
+            Status::Running => Ok(()),
+            Status::Paused => Err(NotRunning::Paused),
+        }
+    }
+}
+
 /// Why the service may not be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NotRunning {
@@ -81,8 +94,7 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] when nothing is known yet and DynamoDB does not answer.
     pub async fn is_paused(&self) -> Result<bool, Error> {
-        let read = || async { Ok(self.settings().await?) };
-        Ok(self.known.get(&(), read).await?.status == Status::Paused)
+        Ok(self.recent_settings().await?.status == Status::Paused)
     }
 
     /// Goes on only if the operator has not stopped the service; see [`Service::is_paused`].
@@ -90,7 +102,12 @@ impl Service {
     /// # Errors
     /// [`NotRunning`].
     pub async fn require_running(&self) -> Result<(), NotRunning> {
-        if self.is_paused().await? { Err(NotRunning::Paused) } else { Ok(()) }
+        self.recent_settings().await?.require_running()
+    }
+
+    async fn recent_settings(&self) -> Result<ServiceSettings, Error> {
+        let read = || async { Ok(self.settings().await?) };
+        self.known.get(&(), read).await
     }
 
     /// Turns the kill switch.

@@ -27,7 +27,7 @@ impl Caller {
         self.visible(Some(connection), integration)
     }
 
-    /// Returns a connection and its integration as they were read, if the caller may know of them.
+    /// Returns the given connection and its integration, if both exist and the caller may know of them.
     ///
     /// # Errors
     /// [`Code::ConnectionNotFound`].
