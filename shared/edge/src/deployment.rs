@@ -59,11 +59,12 @@ impl Deployment {
             metrics::use_namespace(namespace);
         }
         let (clock, random) = (Arc::new(SystemClock), Random::System);
-        let aws = Clients::from_environment().await;
+        let http = ground::http::client()?;
+        let aws = Clients::from_environment(http.clone().into()).await;
         let (table, days) = (config.tables.audit.clone(), config.audit_days.get());
         let audit =
             Audit::new(aws.dynamodb.clone(), table, days, Arc::clone(&clock) as _, random.clone());
-        Ok(Self { config, clock, random, http: ground::http::client()?, audit, aws })
+        Ok(Self { config, clock, random, http, audit, aws })
     }
 
     /// The authentication of callers.

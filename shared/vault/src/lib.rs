@@ -29,6 +29,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod aws;
+mod aws_http;
 mod binary;
 pub mod call_items;
 pub mod client_credentials;

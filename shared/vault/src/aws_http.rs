@@ -1,0 +1,54 @@
+//! The SDK's requests through the process's one HTTP client: one pool of connections, one TLS stack, and trust roots that
+//! are read once. Reading them is most of the work of a cold start.
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use ground::transport::Transport;
+use http::Request;
+
+/// The most bytes of an answer: those of DynamoDB's largest one.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// Sends the requests of SDK clients. Retries and the time of an attempt are the SDK's own; the time to connect is that of
+/// the HTTP client.
+#[derive(Debug, Clone)]
+pub struct AwsHttp(Transport);
+
+impl From<Transport> for AwsHttp {
+    fn from(transport: Transport) -> Self {
+        Self(transport)
+    }
+}
+
+impl AwsHttp {
+    async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let request = request.try_into_http1x();
+        let (parts, body) = request.map_err(|e| ConnectorError::user(e.into()))?.into_parts();
+        let body =
+            body.bytes().ok_or_else(|| ConnectorError::user("a body that streams".into()))?;
+        let sent = self.0.send(Request::from_parts(parts, body.to_vec()), LARGEST).await;
+        let answer = sent.map_err(|e| ConnectorError::io(e.into()))?.map(SdkBody::from);
+        HttpResponse::try_from(answer).map_err(|e| ConnectorError::other(e.into(), None))
+    }
+}
+
+impl HttpConnector for AwsHttp {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().send(request))
+    }
+}
+
+impl HttpClient for AwsHttp {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
