@@ -132,6 +132,7 @@ mod tests {
             ("GET", "/connections/conn_1", "$default", "manage"),
             ("GET", "/connections/conn_1/token", "$default", "manage"),
             ("POST", "/connections/conn_1/token", "POST /connections/{connection}/token", "proxy"),
+            ("POST", "/mcp/conn_1/readonly", "ANY /mcp/{mcp+}", "mcp"),
             ("PATCH", "/proxy/conn_1/dev.azure.com/a//b", "ANY /proxy/{proxy+}", "proxy"),
             ("OPTIONS", "/proxy/conn_1/dev.azure.com", "ANY /proxy/{proxy+}", "proxy"),
             ("OPTIONS", "/connections", "$default", "manage"),

@@ -11,6 +11,7 @@ use crate::Calls;
 
 /// A caller that may make calls now, with the items that decide about its call. Made by [`Calls::admit`] and
 /// [`Calls::admit_known`].
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Admitted {
     /// The caller.

@@ -87,6 +87,12 @@ struct Noted {
     connection: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
+    /// The tool of the MCP endpoint that was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'static str>,
+    /// The name by which an MCP client introduces itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +163,16 @@ impl RequestLog {
     /// The Azure DevOps host that was called.
     pub fn host(&self, host: &str) {
         self.noted().host = Some(host.chars().take(100).collect());
+    }
+
+    /// The tool of the MCP endpoint that was called.
+    pub fn tool(&self, name: &'static str) {
+        self.noted().tool = Some(name);
+    }
+
+    /// The name by which an MCP client introduces itself.
+    pub fn client(&self, name: &str) {
+        self.noted().client = Some(name.chars().take(60).collect());
     }
 
     /// The status that Azure DevOps or Entra answered with.

@@ -45,6 +45,8 @@ pub enum Function {
     Callback,
     /// Configuration and description.
     Manage,
+    /// Tools for agents, which call Azure DevOps.
+    Mcp,
     /// All uses of tokens on a caller's behalf.
     Proxy,
 }
@@ -56,6 +58,7 @@ impl Function {
             Self::Authorize => "authorize",
             Self::Callback => "callback",
             Self::Manage => "manage",
+            Self::Mcp => "mcp",
             Self::Proxy => "proxy",
         }
     }
@@ -130,11 +133,12 @@ pub fn find(method: &Method, path: &str) -> Found {
 }
 
 impl Route {
-    /// The path as in API Gateway. We split the capture of `{proxy+}` ourselves, because its parts must not be
-    /// decoded twice.
+    /// The path as in API Gateway. We split a capture such as `{proxy+}` ourselves, because its parts must not be decoded
+    /// twice.
     pub fn gateway_path(&self) -> &'static str {
         match self.operation {
             Operation::Proxy => "/proxy/{proxy+}",
+            Operation::Mcp => "/mcp/{mcp+}",
             _ => self.path,
         }
     }
@@ -179,9 +183,12 @@ impl Route {
     }
 
     /// Returns the parameters of a path of this route, or `None` if it is another's. None is empty, except that
-    /// `/proxy/{connection}/{host}` is complete without anything behind the host.
+    /// `/proxy/{connection}/{host}` and `/mcp/{connection}` are complete without anything behind them.
     fn parameters_of(&self, path: &str) -> Option<Vec<(&'static str, String)>> {
-        let may_be_empty = |name| self.operation == Operation::Proxy && name == "path";
+        let may_be_empty = |name| {
+            [(Operation::Proxy, "path"), (Operation::Mcp, "narrowing")]
+                .contains(&(self.operation, name))
+        };
         let parameters = match_path(self.path, path)?;
         let is_complete =
             parameters.iter().all(|(name, value)| !value.is_empty() || may_be_empty(*name));
@@ -331,6 +338,22 @@ mod tests {
         assert_eq!(found.parameter("path"), Some("mycompany/a%2Fb//c/"));
         let bare = route(&Method::GET, "/proxy/conn_1/dev.azure.com");
         assert_eq!(bare.parameter("path"), Some(""));
+    }
+
+    #[test]
+    fn an_mcp_endpoint_is_complete_without_a_narrowing() {
+        for (path, connection, narrowing) in [
+            ("/mcp/conn_1", "conn_1", ""),
+            ("/mcp/azure-devops/", "azure-devops", ""),
+            ("/mcp/conn_1/x/core/readonly", "conn_1", "x/core/readonly"),
+        ] {
+            let found = route(&Method::POST, path);
+            assert_eq!(found.route.operation, Operation::Mcp);
+            assert_eq!(found.parameter("connection"), Some(connection));
+            assert_eq!(found.parameter("narrowing"), Some(narrowing));
+        }
+        assert!(matches!(find(&Method::POST, "/mcp"), Found::Nothing));
+        assert!(matches!(find(&Method::POST, "/mcp/"), Found::Nothing));
     }
 
     #[test]

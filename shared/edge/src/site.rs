@@ -5,8 +5,9 @@
 //! site's page causes it. Other programs send none of the headers of Fetch Metadata.
 
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::config::PublicUrl;
 use crate::cors_origins::CorsOrigins;
 use crate::problem::{Code, Problem};
 
@@ -35,6 +36,25 @@ pub(crate) fn require_allowed(
 ) -> Result<(), Problem> {
     let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
     if method.is_safe() || !is_of_another_site(headers) || allowed.allow(origin) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::CrossSiteRequest))
+}
+
+/// Refuses a request from a page whose origin is neither the service's own nor allowed, whatever it does. A page that
+/// leads its own name to the service's address has such an origin, too.
+///
+/// # Errors
+/// [`Code::CrossSiteRequest`].
+pub fn require_origin(
+    headers: &HeaderMap,
+    own: &PublicUrl,
+    allowed: &CorsOrigins,
+) -> Result<(), Problem> {
+    let is_known = |origin: &HeaderValue| {
+        origin.to_str().is_ok_and(|origin| origin == own.as_str() || allowed.allow(origin))
+    };
+    if headers.get_all(ORIGIN).iter().all(is_known) {
         return Ok(());
     }
     Err(Problem::new(Code::CrossSiteRequest))
@@ -82,6 +102,26 @@ mod tests {
                 assert_eq!(refused(&method, site, origin, allowed), expected, "{site} {origin}");
             }
             assert!(!refused(&Method::GET, site, origin, allowed));
+        }
+    }
+
+    #[test]
+    fn only_the_service_s_own_and_allowed_origins_are_let_in() {
+        let own: PublicUrl = "https://gateway.example".parse().unwrap();
+        let allowed: CorsOrigins = "https://page.example".parse().unwrap();
+        for (origins, expected) in [
+            (&[][..], true),
+            (&["https://gateway.example"], true),
+            (&["https://page.example"], true),
+            (&["https://evil.example"], false),
+            (&["http://gateway.example"], false),
+            (&["https://gateway.example.evil.example"], false),
+            (&["null"], false),
+            (&[""], false),
+            (&["https://gateway.example", "https://evil.example"], false),
+        ] {
+            let headers = origins.iter().map(|origin| (ORIGIN, origin.parse().unwrap())).collect();
+            assert_eq!(require_origin(&headers, &own, &allowed).is_ok(), expected, "{origins:?}");
         }
     }
 

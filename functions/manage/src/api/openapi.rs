@@ -111,6 +111,7 @@ fn path_parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value>
             let schema = match name {
                 "integration" => schema::<IntegrationId>(generator),
                 "connection" if route.operation == Operation::Proxy => connection_or_me(generator),
+                "connection" if route.operation == Operation::Mcp => connection_or_own(generator),
                 "connection" => schema::<ConnectionId>(generator),
                 "key" => schema::<ApiKeyId>(generator),
                 _ => text(generator),
@@ -122,6 +123,10 @@ fn path_parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value>
 
 fn connection_or_me(generator: &mut SchemaGenerator) -> Value {
     json!({"anyOf": [schema::<ConnectionId>(generator), {"const": "me"}]})
+}
+
+fn connection_or_own(generator: &mut SchemaGenerator) -> Value {
+    json!({"anyOf": [schema::<ConnectionId>(generator), schema::<IntegrationId>(generator)]})
 }
 
 fn methods(route: &Route) -> Vec<String> {

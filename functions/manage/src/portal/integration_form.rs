@@ -15,7 +15,7 @@ use crate::operations::from_word;
 use crate::operations::integration_fields::Checked;
 
 /// How the inputs of [`Settings`] become JSON, but for `organizations`, `scopes`, `confirmation` and `users`.
-const INPUTS: [(&str, Input); 20] = [
+const INPUTS: [(&str, Input); 22] = [
     ("client_id", Input::Text),
     ("tenant", Input::Text),
     ("allowed_tenants", Input::Entries),
@@ -32,6 +32,8 @@ const INPUTS: [(&str, Input); 20] = [
     ("proxy_limits.integration.requests", Input::Number),
     ("proxy_limits.integration.per_seconds", Input::Number),
     ("proxy_limits.integration.concurrent", Input::Number),
+    ("mcp.access", Input::Text),
+    ("mcp.toolsets", Input::Entries),
     ("reconnect_url", Input::Text),
     ("branding.name", Input::Text),
     ("branding.logo_url", Input::Text),
@@ -238,7 +240,7 @@ impl IntegrationForm {
 
     /// Whether one of the fields that are folded away is at fault.
     pub(super) fn opens_more(&self) -> bool {
-        ["tenant", "allowed_tenants", "allowed_calls", "proxy_limits"]
+        ["tenant", "allowed_tenants", "allowed_calls", "proxy_limits", "mcp"]
             .iter()
             .any(|name| self.error(name).is_some())
     }
@@ -317,6 +319,7 @@ mod tests {
             "always_warm": true,
             "allowed_calls": [{"methods": ["GET", "POST"], "paths": ["/*/_apis/git"]}, {"methods": [], "paths": ["/*/_git"]}],
             "proxy_limits": {"connection": limit, "integration": limit},
+            "mcp": {"access": "write", "toolsets": ["core"]},
             "reconnect_url": "https://app.mycompany.example/settings?a=1",
             "branding": {"name": "Ada's tools", "logo_url": "https://app.mycompany.example/logo.svg", "accent_color": "#0b5cad"},
         });

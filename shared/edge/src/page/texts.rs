@@ -268,6 +268,7 @@ pub(crate) fn of(code: Code) -> Text {
         | Code::ResponseTooLarge
         | Code::CallNotAllowed
         | Code::InsufficientScope
+        | Code::McpDisabled
         | Code::ConnectionAmbiguous
         | Code::RateLimited
         | Code::ConcurrencyLimited

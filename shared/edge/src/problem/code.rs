@@ -277,6 +277,9 @@ codes! {
     CallNotAllowed = "call_not_allowed", FORBIDDEN,
         "The integration does not let this call through",
         "Ask the operator which methods and paths the integration's allowed_calls name, and which closed areas it opens.";
+    McpDisabled = "mcp_disabled", FORBIDDEN,
+        "The integration has no MCP endpoint",
+        "Ask the operator to set mcp.access of the integration to read or write.";
     ConnectionAmbiguous = "connection_ambiguous", CONFLICT,
         "More than one of your connections reaches this address",
         "Name one integration in the header x-ado-connect-integration, or a connection in place of `me`.";

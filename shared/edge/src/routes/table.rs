@@ -93,6 +93,9 @@ routes! {
         "Hand out the access token, where the integration allows it", [TokenHandoutDisabled; TOKEN];
     Proxy = ANY "/proxy/{connection}/{host}/{path+}", APPLICATION_OR_USER, Api, Proxy,
         "Call Azure DevOps with the user's token", [; CALL, TOKEN];
+    Mcp = ANY "/mcp/{connection}/{narrowing+}", APPLICATION_OR_USER, Api, Mcp,
+        "The MCP endpoint of a connection, or of the calling user's own connection under an integration",
+        [McpDisabled, ConnectionNotFound, ServicePaused];
     PauseConnection = POST "/connections/{connection}/pause", OPERATOR, Api, Manage,
         "Stop one connection: nothing is called with it and no token handed out until it is resumed; renewals go on",
         [ConnectionNotFound];

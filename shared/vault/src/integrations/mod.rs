@@ -19,13 +19,16 @@ use crate::table::{read, scan};
 
 mod branding;
 mod changes;
+mod mcp;
 mod organizations;
 mod return_origin;
 mod settings;
 mod status;
+mod stored;
 mod tenants;
 
 pub use branding::{AccentColor, BrandName, Branding, InvalidBrandName, InvalidColor, TextColor};
+pub use mcp::{InvalidToolset, McpAccess, McpSettings, Toolset};
 pub use organizations::{InvalidOrganizations, Organizations};
 pub use return_origin::{InvalidOrigin, ReturnOrigin, return_address};
 pub use settings::{

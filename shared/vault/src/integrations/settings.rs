@@ -6,11 +6,13 @@ use devops::scopes::Scope;
 use entra::identifiers::{ClientId, Tenant, TenantId};
 use ground::fields::{Fields, Object};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::mcp::McpSettings;
 use super::organizations::{OneOrMany, Organizations};
 use super::return_origin::covered;
+use super::stored::strictest_if_unknown;
 use super::{Branding, MOST_ENTRIES, ReturnOrigin, without_repetitions};
 use crate::limits::ProxyLimits;
 
@@ -78,6 +80,9 @@ pub struct Settings {
     /// calls at a time that last longer than a second.
     #[serde(default)]
     pub proxy_limits: ProxyLimits,
+    /// The integration's MCP endpoint: off, unless given.
+    #[serde(default)]
+    pub mcp: McpSettings,
     /// The application's page where a user connects again, under one of `allowed_return_origins`. Problems that
     /// need it name it, with `connection_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +126,7 @@ impl Settings {
             always_warm: fields.or_default("always_warm"),
             allowed_calls: fields.objects("allowed_calls", MOST_RULES, CallRule::read).into(),
             proxy_limits: fields.object("proxy_limits", ProxyLimits::read).unwrap_or_default(),
+            mcp: fields.object("mcp", McpSettings::read).unwrap_or_default(),
             reconnect_url,
             branding,
             // Last, because a missing one ends this expression, and every field is to be read.
@@ -248,25 +254,6 @@ impl From<TenantSetting> for String {
     }
 }
 
-/// Reads a stored value. One of a newer release reads as the default, which is the strictest; a request is read by
-/// [`Settings::read`], which refuses it.
-fn strictest_if_unknown<'de, T, D>(from: D) -> Result<T, D::Error>
-where
-    T: Deserialize<'de> + Default,
-    D: Deserializer<'de>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Stored<T> {
-        Known(T),
-        Unknown(serde::de::IgnoredAny),
-    }
-    Ok(match Stored::deserialize(from)? {
-        Stored::Known(value) => value,
-        Stored::Unknown(_) => T::default(),
-    })
-}
-
 /// The callers that name the users of an integration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -293,6 +280,7 @@ pub enum Confirmation {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::mcp::McpAccess;
     use super::*;
 
     fn full() -> Value {
@@ -315,6 +303,7 @@ mod tests {
                 "connection": {"requests": 10, "per_seconds": 60},
                 "integration": {"requests": 1, "per_seconds": 1, "concurrent": 5},
             },
+            "mcp": {"access": "write", "toolsets": ["core"]},
             "reconnect_url": "https://app.mycompany.example/settings?a=1",
             "branding": {"name": "Ada's", "logo_url": "https://app.mycompany.example/logo.svg", "accent_color": "#0b5cad"},
         })
@@ -350,6 +339,8 @@ mod tests {
         assert_eq!(settings.confirmation, Confirmation::Required);
         assert_eq!(settings.users, Users::Application);
         assert!(!settings.allow_token_handout && settings.tenant == TenantSetting::Auto);
+        assert_eq!(settings.mcp, McpSettings::default());
+        assert_eq!(settings.mcp.access, McpAccess::Off);
         assert!(ClosedArea::ALL.iter().all(|area| !settings.opens(*area)));
         assert_eq!(serde_json::from_value::<Settings>(least).unwrap(), settings);
     }
@@ -376,6 +367,7 @@ mod tests {
             "always_warm": "yes",
             "allowed_calls": [{"methods": ["get"], "paths": ["_apis"]}, {"verbs": []}],
             "proxy_limits": {"connection": {"requests": 0, "per_seconds": 86_401}, "integration": {}},
+            "mcp": {"access": "all", "toolsets": ["core", "everything"], "clients": []},
             "reconnect_url": "https://evil.example/",
             "branding": {"name": "", "logo_url": "/logo.svg", "accent_color": "red", "font": "serif"},
             "token_handout": true,
@@ -399,6 +391,9 @@ mod tests {
             "proxy_limits.connection.requests",
             "proxy_limits.connection.per_seconds",
             "proxy_limits.integration",
+            "mcp.access",
+            "mcp.toolsets",
+            "mcp.clients",
             "token_handout",
         ];
         assert_eq!(read(&faulty).unwrap_err(), expected);

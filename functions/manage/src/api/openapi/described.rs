@@ -128,6 +128,7 @@ pub(super) fn describe(operation: Operation) -> Described {
             ],
             ..other_answer("default", "The answer of Azure DevOps, as it came")
         },
+        Operation::Mcp => mcp_endpoint(),
         Operation::ReadAudit => audit_trail(),
         Operation::GetService | Operation::PauseService | Operation::ResumeService => {
             json_answer("200", "The service", schema::<wire::ServiceView>)
@@ -143,6 +144,21 @@ pub(super) fn describe(operation: Operation) -> Described {
                 .and("303", "Done; on to a page that says so")
                 .and("401", "The sign-in page")
         }
+    }
+}
+
+/// The MCP endpoint.
+fn mcp_endpoint() -> Described {
+    Described {
+        headers: &[
+            ("mcp-protocol-version", "the version of the Model Context Protocol"),
+            ("x-mcp-toolsets", "only the tools of these sets"),
+            ("x-mcp-tools", "only these tools"),
+            ("x-mcp-exclude-tools", "none of these tools"),
+            ("x-mcp-readonly", "`true`: only tools that read"),
+        ],
+        ..json_answer("200", "The answer to one message (JSON-RPC 2.0)", any_object)
+            .and("202", "A notification was taken")
     }
 }
 

@@ -1,0 +1,121 @@
+//! The MCP endpoint: `ANY /mcp/{connection}` offers Azure DevOps as tools to an agent, with a user's token.
+//!
+//! ```text
+//!  origin ─> caller ─> method ─> protocol ── JSON-RPC, one message ──> tools ── what this caller may have
+//!                                   │                                    │
+//!                                   │                                 engine ── arguments, address, answer
+//!                                   │                                    │
+//!                                   └──────── one JSON answer <──────  calls ── policy, limits, token, retries
+//! ```
+//!
+//! A tool is a row of [`tools::table`]; the engine makes its call and shows what matters of the answer. Nothing is kept
+//! between requests. Every call of Azure DevOps goes through the crate `calls`, so a tool may do what the proxy may do.
+
+mod caller;
+mod crafted;
+pub mod engine;
+mod protocol;
+pub mod tools;
+
+use std::sync::Arc;
+
+use calls::Calls;
+use calls::deadlines::Deadlines;
+use edge::caller::Authenticator;
+use edge::config::{Config, FromVariables as _, PublicUrl, ResponseMode};
+use edge::cors_origins::CorsOrigins;
+use edge::deployment::Deployment;
+use edge::gateway::{Body, Request};
+use edge::log::RequestLog;
+use edge::problem::{Code, Problem};
+use edge::routes::{Function, matched};
+use edge::serve::HttpFunction;
+use edge::site;
+use ground::clock::Clock;
+use http::{Method, Response};
+use lambda_runtime::Context;
+use vault::audit::Audit;
+use vault::connections::Connections;
+
+use crate::engine::people;
+use crate::engine::session::{KnownIds, Process, Session};
+use crate::tools::selection::{Narrowing, Selection};
+
+/// Everything that the endpoint needs, made once per process.
+pub struct Mcp {
+    public_url: PublicUrl,
+    cors_origins: CorsOrigins,
+    clock: Arc<dyn Clock>,
+    authenticator: Authenticator,
+    connections: Connections,
+    audit: Audit,
+    calls: Calls,
+    known_ids: KnownIds,
+}
+
+impl Mcp {
+    /// Reads the configuration and makes the clients.
+    ///
+    /// # Errors
+    /// If the environment lacks something; the error names everything that is missing.
+    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
+        let deployment = Deployment::new(Config::from_environment()?).await?;
+        let refresher = deployment.refresher().await;
+        Ok(Self {
+            authenticator: deployment.authenticator(),
+            calls: Calls::of(&deployment, refresher),
+            connections: deployment.connections(),
+            known_ids: KnownIds::new(Arc::clone(&deployment.clock), people::KNOWN_FOR),
+            cors_origins: deployment.config.cors_origins,
+            public_url: deployment.config.public_url,
+            clock: deployment.clock,
+            audit: deployment.audit,
+        })
+    }
+}
+
+impl HttpFunction for Mcp {
+    type Content = Body;
+
+    fn function(&self) -> Function {
+        Function::Mcp
+    }
+
+    fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn audit(&self) -> Option<&Audit> {
+        Some(&self.audit)
+    }
+
+    async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
+        let Some(matched) = matched(&request).cloned() else {
+            return Err(Problem::new(Code::NotFound));
+        };
+        let end = request.extensions().get().map(Context::deadline);
+        let left = end.and_then(|end| self.clock.left_until(end));
+        let deadlines = Deadlines::new(ResponseMode::Buffered, left);
+        site::require_origin(request.headers(), &self.public_url, &self.cors_origins)?;
+        let target = matched.parameter("connection").unwrap_or_default();
+        let found = self.find(target, matched.route.callers, &request, &log).await?;
+        let suffixes = matched.parameter("narrowing").unwrap_or_default();
+        let narrowing = Narrowing::new(suffixes, request.headers())?;
+        let selection = Selection::new(&found.integration.settings.mcp, narrowing);
+        if request.method() != Method::POST {
+            return Err(Problem::new(Code::MethodNotAllowed).allow("POST"));
+        }
+        let process = Process {
+            calls: &self.calls,
+            known_ids: &self.known_ids,
+            public_url: &self.public_url,
+        };
+        let session = Session::new(process, found, selection.offer(), deadlines, &log);
+        let (parts, body) = request.into_parts();
+        protocol::answer(&parts.headers, &body, &selection, &session).await
+    }
+}
