@@ -230,7 +230,7 @@ export class AdoConnect extends Construct {
     };
     const floors = props.reservedFloors ? { authorize: 10, callback: 10, manage: 10, refresh: 20 } : {};
     const reserved = { ...floors, ...props.reservedConcurrency };
-    const proxying = (own?: number) => ({
+    const calling = (own?: number) => ({
       EXECUTIONS: String(own ?? props.accountExecutions ?? 1000),
       TRUST_SECONDS: String(props.trustSeconds ?? 0),
     });
@@ -242,11 +242,17 @@ export class AdoConnect extends Construct {
       Authorize: make('Authorize', identities.Authorize, { ...small, reserved: reserved.authorize }),
       Callback: make('Callback', identities.Callback, { ...small, reserved: reserved.callback }),
       Manage: make('Manage', identities.Manage, { ...small, reserved: reserved.manage }),
+      Mcp: make('Mcp', identities.Mcp, {
+        memorySize: 512,
+        timeout: seconds(28),
+        reserved: reserved.mcp,
+        environment: calling(reserved.mcp),
+      }),
       Proxy: make('Proxy', identities.Proxy, {
         memorySize: 512,
         timeout: seconds(28),
         reserved: reserved.proxy,
-        environment: proxying(reserved.proxy),
+        environment: calling(reserved.proxy),
       }),
       Refresh: make('Refresh', identities.Refresh, {
         memorySize: 512,
@@ -264,7 +270,7 @@ export class AdoConnect extends Construct {
           timeout: seconds(900),
           reserved: reserved.streaming,
           builtFrom: 'proxy',
-          environment: { RESPONSE_MODE: 'streamed', ...proxying(reserved.streaming) },
+          environment: { RESPONSE_MODE: 'streamed', ...calling(reserved.streaming) },
         }),
       Rotate:
         identities.Rotate &&

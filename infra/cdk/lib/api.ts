@@ -17,6 +17,7 @@ export const ROUTES = {
   IntegrationCallbackRoute: ['GET /integration-callback', 'Callback'],
   RefreshConnectionRoute: ['POST /connections/{connection}/refresh', 'Proxy'],
   HandOutTokenRoute: ['POST /connections/{connection}/token', 'Proxy'],
+  McpRoute: ['ANY /mcp/{mcp+}', 'Mcp'],
   ProxyRoute: ['ANY /proxy/{proxy+}', 'Proxy'],
   DefaultRoute: ['$default', 'Manage'],
 } as const satisfies Record<string, readonly [routeKey: string, answeredBy: string]>;
@@ -41,12 +42,19 @@ const REQUEST_HEADERS = [
   'if-match',
   'if-modified-since',
   'if-none-match',
+  'mcp-method',
+  'mcp-name',
+  'mcp-protocol-version',
   'prefer',
   'range',
   'traceparent',
   'tracestate',
   'x-ado-connect-dry',
   'x-ado-connect-integration',
+  'x-mcp-exclude-tools',
+  'x-mcp-readonly',
+  'x-mcp-tools',
+  'x-mcp-toolsets',
   'x-ms-continuationtoken',
   'x-tfs-fedauthredirect',
   'x-tfs-session',
@@ -66,7 +74,7 @@ const CHALLENGE = {
 };
 
 /** The functions whose callers authenticate. */
-const CHALLENGING: readonly string[] = ['Manage', 'Proxy'];
+const CHALLENGING: readonly string[] = ['Manage', 'Mcp', 'Proxy'];
 
 export interface ApiOptions {
   readonly name: string;

@@ -15,7 +15,7 @@ export interface Trail {
 }
 
 /** The functions that open tokens. */
-export const OPENING = ['Proxy', 'Refresh', 'StreamingProxy'] as const;
+export const OPENING = ['Mcp', 'Proxy', 'Refresh', 'StreamingProxy'] as const;
 
 type Opening = (typeof OPENING)[number];
 

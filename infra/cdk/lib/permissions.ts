@@ -44,7 +44,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
   const updatesTenants = updates('tenants#*', 'tenants', 'tenant_*');
   const checksIntegration = allow('dynamodb:ConditionCheckItem', integrations.attrArn, kinds('integration#*'));
   const recordsAudit = allow(dynamodb('PutItem'), audit.attrArn);
-  const proxy = [
+  const calls = [
     allow(
       dynamodb('GetItem', 'BatchGetItem'),
       integrations.attrArn,
@@ -55,8 +55,6 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     // Whose calls are counted before they are sent.
     updates('api_key#*', 'calls_counted_until'),
     checksIntegration,
-    // A scan has no key, so it is a statement of its own.
-    allow(dynamodb('Scan'), integrations.attrArn),
     allow(dynamodb('GetItem', 'UpdateItem'), sessions.attrArn, kinds('limit#*')),
     allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('tally#*')),
     allow(dynamodb('GetItem', 'BatchGetItem', 'UpdateItem'), connections.attrArn),
@@ -66,6 +64,8 @@ export function makeIdentities(scope: Construct, reach: Reach) {
     sendsEvents,
     recordsAudit,
   ];
+  // The integrations of `me`. A scan has no key, so it is a statement of its own.
+  const proxy = [...calls, allow(dynamodb('Scan'), integrations.attrArn)];
   const make = (name: string, statements: Statement[]) => makeIdentity(scope, reach, name, statements);
   return {
     Authorize: make('Authorize', [
@@ -111,6 +111,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       sendsEvents,
       allow(dynamodb('PutItem', 'Query'), audit.attrArn),
     ]),
+    Mcp: make('Mcp', calls),
     Proxy: make('Proxy', proxy),
     ...(reach.streams ? { StreamingProxy: make('StreamingProxy', proxy) } : {}),
     Refresh: make('Refresh', [
@@ -181,11 +182,11 @@ function makeIdentity(scope: Construct, reach: Reach, name: string, statements: 
 /** The key of all tokens: administrators manage it, and only these functions use it, and only for tokens. */
 export function makeTokensKey(scope: Construct, identities: Identities, formerKeyArn?: string): CfnKey {
   const roles = (...of: (Identity | undefined)[]) => of.flatMap((identity) => (identity ? [identity.role] : []));
-  const { Callback, Proxy, Refresh, StreamingProxy } = identities;
+  const { Callback, Mcp, Proxy, Refresh, StreamingProxy } = identities;
   // `callback` seals tokens and never opens one.
   const uses = [
-    { sid: 'SealTokens', name: 'seal-tokens', action: 'kms:GenerateDataKey', by: roles(Callback, Proxy, Refresh, StreamingProxy) },
-    { sid: 'OpenTokens', name: 'open-tokens', action: 'kms:Decrypt', by: roles(Proxy, Refresh, StreamingProxy) },
+    { sid: 'SealTokens', name: 'seal-tokens', action: 'kms:GenerateDataKey', by: roles(Callback, Mcp, Proxy, Refresh, StreamingProxy) },
+    { sid: 'OpenTokens', name: 'open-tokens', action: 'kms:Decrypt', by: roles(Mcp, Proxy, Refresh, StreamingProxy) },
   ];
   const purpose = { StringEquals: { 'kms:EncryptionContext:ado-connect:purpose': 'tokens' } };
   const key = new CfnKey(scope, 'TokensKey', {
@@ -228,7 +229,7 @@ export function makeTokensKey(scope: Construct, identities: Identities, formerKe
   if (formerKeyArn) {
     new CfnPolicy(scope, 'OpenFormerTokens', {
       policyName: 'open-former-tokens',
-      roles: roles(Proxy, Refresh, StreamingProxy).map((role) => role.ref),
+      roles: roles(Mcp, Proxy, Refresh, StreamingProxy).map((role) => role.ref),
       policyDocument: document([allow('kms:Decrypt', formerKeyArn, purpose)]),
     });
   }
@@ -269,8 +270,14 @@ const ADMINISTRATION = [
 
 /** The role that an Entra app trusts; it only allows asking AWS for a token for Entra. */
 export function makeFederationRole(scope: Construct, identities: Identities): CfnRole {
-  const members = [identities.Callback, identities.Manage, identities.Proxy, identities.Refresh, identities.StreamingProxy]
-    .flatMap((identity) => (identity ? [identity.role] : []));
+  const members = [
+    identities.Callback,
+    identities.Manage,
+    identities.Mcp,
+    identities.Proxy,
+    identities.Refresh,
+    identities.StreamingProxy,
+  ].flatMap((identity) => (identity ? [identity.role] : []));
   const role = new CfnRole(scope, 'FederationRole', {
     assumeRolePolicyDocument: trust(ACCOUNT, isOneOf(members)),
     policies: [

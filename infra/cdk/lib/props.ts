@@ -75,7 +75,7 @@ export interface AdoConnectProps {
    */
   readonly reservedFloors?: boolean;
   /**
-   * For how many seconds, 60 at most, a process of the proxy believes what it read about a key, a connection, an
+   * For how many seconds, 60 at most, a process of the proxy or of mcp believes what it read about a key, a connection, an
    * integration and the service; 0 unless given. Calls meanwhile need no read, and a deleted key still works for so long.
    */
   readonly trustSeconds?: number;
@@ -87,6 +87,7 @@ export interface AdoConnectProps {
     readonly authorize?: number;
     readonly callback?: number;
     readonly manage?: number;
+    readonly mcp?: number;
     readonly proxy?: number;
     readonly streaming?: number;
     readonly refresh?: number;

@@ -52,8 +52,8 @@ interface Alarm {
 
 /** Alarms and a dashboard. */
 export function makeWatch(scope: Construct, watched: Watched): CfnDashboard {
-  const { Manage, Proxy, StreamingProxy } = watched.logs;
-  for (const [name, identity] of Object.entries({ Manage, Proxy, StreamingProxy })) {
+  const { Manage, Mcp, Proxy, StreamingProxy } = watched.logs;
+  for (const [name, identity] of Object.entries({ Manage, Mcp, Proxy, StreamingProxy })) {
     if (identity) {
       new CfnMetricFilter(scope, `${name}UnauthorizedFilter`, {
         logGroupName: identity.logs.ref,
@@ -195,6 +195,12 @@ function alarms(watched: Watched): Alarm[] {
       looksAt: own('TokensUnsaved', 'Sum'),
     },
     {
+      id: 'McpTokensUnsavedAlarm',
+      name: 'a token renewed for a tool was lost',
+      description: 'A token that was renewed for a call of a tool could not be stored. Its user may have to connect again.',
+      looksAt: own('TokensUnsaved', 'Sum', 'mcp'),
+    },
+    {
       id: 'ProxyTokensUnsavedAlarm',
       name: 'a token renewed for a call was lost',
       description: 'A token that was renewed for a call could not be stored. Its user may have to connect again.',
@@ -279,7 +285,7 @@ function decrypts({ name: namespace, trail, logs }: Watched): Alarm[] {
     id: 'ForeignDecryptsAlarm',
     name: 'somebody else opens tokens',
     description:
-      'Something other than proxy, streaming-proxy and refresh opened a data key of tokens. Disable the KMS key and pause the service, then look at the event in CloudTrail.',
+      'Something other than mcp, proxy, streaming-proxy and refresh opened a data key of tokens. Disable the KMS key and pause the service, then look at the event in CloudTrail.',
     looksAt: { namespace, name: 'ForeignDecrypts', statistic: 'Sum' },
   };
   return [foreign, ...byFunction];

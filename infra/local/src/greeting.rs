@@ -1,4 +1,4 @@
-//! The start: creates an integration and an application key, and prints the addresses and three commands to try.
+//! The start: creates an integration and an application key, and prints the addresses and four commands to try.
 
 use askama::Template;
 use emulators::entra::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
@@ -48,8 +48,9 @@ pub(crate) async fn prepare(
             "client_secret": options.client_secret.as_deref().unwrap_or(DEFAULT_CLIENT_SECRET),
         },
         "organizations": [organization],
-        "scopes": ["vso.code", "vso.work", "vso.build", "vso.project"],
+        "scopes": ["vso.code", "vso.work", "vso.build", "vso.project", "vso.identity"],
         "allowed_return_origins": [demo_url],
+        "mcp": {"access": "write"},
     });
     let demo_integration = if jwt_issuer.is_some() { DEMO_INTEGRATION } else { INTEGRATION };
     ask(stack, Method::PUT, &format!("/integrations/{demo_integration}"), &integration).await?;

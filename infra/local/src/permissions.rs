@@ -160,7 +160,7 @@ mod tests {
         let update = Needed::new("dynamodb:UpdateItem", table_arn(names::INTEGRATIONS))
             .with("dynamodb:LeadingKeys", "integration#azure-devops");
         let naming_status = update.clone().with("dynamodb:Attributes", "status");
-        for function in ["callback", "proxy", "refresh", "rotate", "streaming-proxy"] {
+        for function in ["callback", "mcp", "proxy", "refresh", "rotate", "streaming-proxy"] {
             assert!(permissions.allow(function, &naming_status), "{function}");
             assert!(!permissions.allow(function, &update), "{function}");
         }
@@ -177,7 +177,7 @@ mod tests {
             roles.map(|(name, _)| name.to_owned()).collect()
         };
         let mut template = Template::read().unwrap();
-        assert_eq!(who(&template), ["proxy", "refresh", "streaming-proxy"]);
+        assert_eq!(who(&template), ["mcp", "proxy", "refresh", "streaming-proxy"]);
 
         let key = template.resources.get_mut("TokensKey").unwrap();
         let statements = key.properties["KeyPolicy"]["Statement"].as_array_mut().unwrap();
