@@ -26,7 +26,8 @@ use crate::workload::{self, SMALL};
 /// The longest time of a start, and of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The functions of the template, without the proxy that streams, which is the same executable.
-const FUNCTIONS: [&str; 6] = ["authorize", "callback", "manage", "proxy", "refresh", "rotate"];
+const FUNCTIONS: [&str; 7] =
+    ["authorize", "callback", "manage", "mcp", "proxy", "refresh", "rotate"];
 
 /// Options of the run.
 #[derive(Args, Debug)]

@@ -236,7 +236,7 @@ async fn no_role_changes_or_deletes_an_entry_and_only_manage_reads_them() {
     let key: HashMap<_, _> =
         ["pk", "sk"].map(|name| (name.to_owned(), items[0][name].clone())).into();
     for function in
-        ["authorize", "callback", "manage", "proxy", "streaming-proxy", "refresh", "rotate"]
+        ["authorize", "callback", "manage", "mcp", "proxy", "streaming-proxy", "refresh", "rotate"]
     {
         let dynamodb = aws_sdk_dynamodb::Client::new(&as_function(&world, function));
         let denied = Some("AccessDeniedException");

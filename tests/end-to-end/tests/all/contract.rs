@@ -22,6 +22,7 @@ pub(crate) fn example(route: &Route, connection: &str) -> (Method, String) {
         .replace("{integration}", "nobody")
         .replace("{connection}", connection)
         .replace("{host}/{path+}", PROJECTS)
+        .replace("{narrowing+}", "readonly")
         .replace("{page+}", "integrations")
         .replace("{key}", "0000");
     (route.method.clone().unwrap_or(Method::GET), path)
@@ -77,7 +78,8 @@ fn cargo_lambda_watch_has_exactly_the_routes_of_the_template() {
         .iter()
         .map(|route| {
             let path = route.key.split_once(' ').map_or("/{*default}", |(_, path)| path);
-            (path.replace("{proxy+}", "{*proxy}"), route.function.clone())
+            let path = path.replace("{proxy+}", "{*proxy}").replace("{mcp+}", "{*mcp}");
+            (path, route.function.clone())
         })
         .collect();
     // A catch-all of the router does not match the empty path.

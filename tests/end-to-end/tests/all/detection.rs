@@ -27,6 +27,8 @@ fn pattern(filter: &str) -> String {
         ),
         ("AWS::Partition", "aws"),
         ("AWS::AccountId", "111122223333"),
+        ("McpRole", "ado-connect-McpRole-EXAMPLE"),
+        ("McpFunction", "ado-connect-mcp"),
         ("ProxyRole", PROXY),
         ("ProxyFunction", "ado-connect-proxy"),
         ("RefreshRole", "ado-connect-RefreshRole-EXAMPLE"),
@@ -123,7 +125,7 @@ fn every_opening_of_tokens_counts_for_the_role_that_opens() {
     let dimension = &metric["Dimensions"][0];
     let path = dimension["Value"].as_str().unwrap().replace('$', "").replace('.', "/");
     assert_eq!(event.pointer(&path).unwrap(), PROXY);
-    for name in ["Proxy", "Refresh", "StreamingProxy"] {
+    for name in ["Mcp", "Proxy", "Refresh", "StreamingProxy"] {
         let alarm = &template.resources[&format!("{name}DecryptsAlarm")].properties;
         assert_eq!(alarm["MetricName"], metric["MetricName"], "{name}");
         let of_role = json!([{"Name": dimension["Key"], "Value": format!("{name}Role")}]);
@@ -137,6 +139,7 @@ fn tokens_that_anybody_but_the_functions_opens_raise_an_alarm() {
     let refresh = "ado-connect-RefreshRole-EXAMPLE";
     let streaming = "ado-connect-StreamingProxyRole-EXAMPLE";
     for (role, name) in [
+        ("ado-connect-McpRole-EXAMPLE", "ado-connect-mcp"),
         (PROXY, "ado-connect-proxy"),
         (refresh, "ado-connect-refresh"),
         (streaming, "ado-connect-streaming-proxy"),

@@ -28,6 +28,7 @@ mod kills;
 mod limits;
 mod lists;
 mod management;
+mod mcp;
 mod narrowed;
 mod operations;
 mod outages;

@@ -219,12 +219,13 @@ fn on(statement: &Statement, resource: &str) -> bool {
 }
 
 #[test]
-fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
+fn only_functions_that_call_or_renew_open_tokens_and_authorize_never_sees_them() {
     let (template, permissions) = read();
     let may =
         |action: &str| who(&permissions, |one| one.actions.iter().any(|known| known == action));
-    assert_eq!(may("kms:Decrypt"), ["proxy", "refresh", "streaming-proxy"]);
-    assert_eq!(may("kms:GenerateDataKey"), ["callback", "proxy", "refresh", "streaming-proxy"]);
+    assert_eq!(may("kms:Decrypt"), ["mcp", "proxy", "refresh", "streaming-proxy"]);
+    let seal = ["callback", "mcp", "proxy", "refresh", "streaming-proxy"];
+    assert_eq!(may("kms:GenerateDataKey"), seal);
     let uses_the_key =
         |one: &Statement| one.actions.iter().any(|action| action.starts_with("kms:"));
     for statement in permissions.iter().flat_map(|(_, role)| &role.statements) {
@@ -245,7 +246,7 @@ fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
         let writes = |action: &String| writing.contains(&action.as_str());
         on(statement, "TokensTable") && !(returns_nothing && statement.actions.iter().all(writes))
     };
-    assert_eq!(who(&permissions, reads), ["proxy", "refresh", "streaming-proxy"]);
+    assert_eq!(who(&permissions, reads), ["mcp", "proxy", "refresh", "streaming-proxy"]);
     let nothing = who(&permissions, |one| on(one, "TokensTable") || on(one, "secret"));
     assert!(!nothing.contains(&"authorize"), "{nothing:?}");
 
@@ -271,9 +272,19 @@ fn only_callback_refresh_and_proxy_open_tokens_and_authorize_never_sees_them() {
         (
             "SealTokens",
             "kms:GenerateDataKey",
-            json!(["CallbackRole.Arn", "ProxyRole.Arn", "RefreshRole.Arn", streaming]),
+            json!([
+                "CallbackRole.Arn",
+                "McpRole.Arn",
+                "ProxyRole.Arn",
+                "RefreshRole.Arn",
+                streaming
+            ]),
         ),
-        ("OpenTokens", "kms:Decrypt", json!(["ProxyRole.Arn", "RefreshRole.Arn", streaming])),
+        (
+            "OpenTokens",
+            "kms:Decrypt",
+            json!(["McpRole.Arn", "ProxyRole.Arn", "RefreshRole.Arn", streaming]),
+        ),
     ] {
         let expected = json!({
             "Sid": sid,

@@ -78,7 +78,7 @@ fn every_alarm_uses_an_existing_metric() {
                 assert!(filters.contains(name) && template.resources.contains_key(*role), "{id}");
                 continue;
             }
-            ("AWS::StackName", [("function", "refresh" | "proxy")]) => {
+            ("AWS::StackName", [("function", "refresh" | "mcp" | "proxy")]) => {
                 assert!(documented.iter().any(|known| known == name), "{id}: {name}");
                 continue;
             }
@@ -201,7 +201,7 @@ fn functions_get_exactly_the_variables_that_they_read() {
     let of_refresh = variables_of(|variable| drop(RefreshConfig::from_variables(variable)));
     let of_rotate = variables_of(|variable| drop(RotateConfig::from_variables(variable)));
     assert!(of_refresh.is_superset(&of_all) && of_all.len() > 15);
-    // Only the proxies call, and the default is buffered.
+    // Only the proxies and mcp call, and the default is buffered.
     let of_streams = BTreeSet::from(["RESPONSE_MODE".to_owned()]);
     let of_calls = BTreeSet::from(["EXECUTIONS", "TRUST_SECONDS"].map(str::to_owned));
     let unsaid = &of_streams | &of_calls;
@@ -212,7 +212,7 @@ fn functions_get_exactly_the_variables_that_they_read() {
             "refresh" => &of_refresh - &unsaid,
             "rotate" => &of_rotate - &unsaid,
             "streaming-proxy" => of_all.clone(),
-            "proxy" => &of_all - &of_streams,
+            "mcp" | "proxy" => &of_all - &of_streams,
             _ => &of_all - &unsaid,
         };
         assert_eq!(all(function), expected, "{function}");
