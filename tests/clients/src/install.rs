@@ -11,28 +11,53 @@ pub(crate) struct Clients {
     pub python: PathBuf,
 }
 
+/// The installed clients of the MCP endpoint.
+pub(crate) struct McpClients {
+    /// The folder with `node_modules` and the scripts.
+    pub node: PathBuf,
+    /// The interpreter of the virtual environment.
+    pub python: PathBuf,
+}
+
 /// Installs the packages of the lock files.
 pub(crate) fn all(sources: &Path, target: &Path) -> Clients {
-    let node = target.join("node");
-    once(&node, &sources.join("node/package-lock.json"), || {
-        for file in ["package.json", "package-lock.json", ".npmrc"] {
-            std::fs::copy(sources.join("node").join(file), node.join(file)).unwrap();
-        }
-        run(Command::new("npm").args(["ci", "--silent", "--ignore-scripts"]).current_dir(&node));
-    });
-    std::fs::copy(sources.join("node/walk.cjs"), node.join("walk.cjs")).unwrap();
+    let node = npm(&sources.join("node"), target.join("node"), &["walk.cjs"]);
+    let python = pip(&sources.join("python/requirements.txt"), &target.join("python"));
+    Clients { node, python }
+}
 
-    let environment = target.join("python");
-    let requirements = sources.join("python/requirements.txt");
+/// Installs the packages of the lock files in `sources`.
+pub(crate) fn mcp(sources: &Path, target: &Path) -> McpClients {
+    let node = npm(sources, target.join("mcp-node"), &["older-node.mjs", "relay.mjs", "sdk.mjs"]);
+    let python = pip(&sources.join("requirements.txt"), &target.join("mcp-python"));
+    McpClients { node, python }
+}
+
+/// Installs packages into a folder, with these scripts beside them. Returns the folder.
+fn npm(sources: &Path, folder: PathBuf, scripts: &[&str]) -> PathBuf {
+    once(&folder, &sources.join("package-lock.json"), || {
+        for file in ["package.json", "package-lock.json", ".npmrc"] {
+            std::fs::copy(sources.join(file), folder.join(file)).unwrap();
+        }
+        run(Command::new("npm").args(["ci", "--silent", "--ignore-scripts"]).current_dir(&folder));
+    });
+    for script in scripts {
+        std::fs::copy(sources.join(script), folder.join(script)).unwrap();
+    }
+    folder
+}
+
+/// Installs packages into a virtual environment. Returns its interpreter.
+fn pip(requirements: &Path, environment: &Path) -> PathBuf {
     let python = environment.join("bin/python");
-    once(&environment, &requirements, || {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
+    once(environment, requirements, || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment));
         run(Command::new(&python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
             .args(["--require-hashes", "--no-deps", "-r"])
-            .arg(&requirements));
+            .arg(requirements));
     });
-    Clients { node, python }
+    python
 }
 
 /// Installs into a folder, unless the same lock file was installed there before.

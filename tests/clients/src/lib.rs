@@ -17,6 +17,7 @@
 mod examples;
 mod guard;
 mod install;
+pub mod mcp;
 mod record;
 mod repository;
 pub mod smoke;

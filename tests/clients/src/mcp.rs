@@ -1,0 +1,156 @@
+//! Clients of the MCP endpoint: the conformance suite, and the official clients, with a key in a header.
+//!
+//! ```text
+//!   conformance suite ──> relay: adds the key ──┐
+//!   TypeScript, Python client, with the key ────┴──> gateway, mcp ──the user's token──> Azure DevOps (stand-in)
+//! ```
+//!
+//! A guard refuses every other connection of a client. A product has no fixtures of the suite, so a checked-in baseline
+//! lists the scenarios that need them; a scenario that fails without being there, or that is there and passes, is an error.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use end_to_end::{INTEGRATION, World};
+use serde_json::json;
+
+use crate::install;
+
+/// The revisions of the protocol, with scenarios that a baseline must not list.
+const REVISIONS: [(&str, &[&str]); 2] = [
+    ("2026-07-28", &["server-stateless", "tools-list", "dns-rebinding-protection", "caching"]),
+    ("2025-11-25", &["server-initialize", "ping", "tools-list", "dns-rebinding-protection"]),
+];
+
+/// Runs the suite in both eras, and the clients.
+///
+/// # Panics
+/// When one fails.
+pub async fn run() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("mcp");
+    let target = sources.join("../../../target/clients");
+    std::fs::create_dir_all(&target).expect("a folder below target");
+    let target = target.canonicalize().unwrap();
+    let installed = install::mcp(&sources, &target);
+    let world = World::start().await;
+    let settings = json!({"scopes": ["vso.project", "vso.identity"], "mcp": {"access": "write"}});
+    world.put_integration(INTEGRATION, settings).await.expect(200);
+    let connection = world.connect("ada", "ada").await;
+    let key = world.new_key("application", Some(INTEGRATION)).await;
+    let endpoint = world.url(&format!("/mcp/{connection}"));
+    let clients = Clients { sources, target, installed, endpoint, key };
+
+    let relay = clients.relay();
+    for (revision, needed) in REVISIONS {
+        clients.conform(&relay, revision, needed);
+    }
+    clients.typescript();
+    clients.python();
+}
+
+struct Clients {
+    sources: PathBuf,
+    target: PathBuf,
+    installed: install::McpClients,
+    endpoint: String,
+    key: String,
+}
+
+/// A running relay.
+struct Relay {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Clients {
+    fn relay(&self) -> Relay {
+        let mut command = self.node(&authority(&self.endpoint));
+        let mut process = command.arg("relay.mjs").stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Relay { process, url: format!("http://localhost:{}/mcp", port.trim()) }
+    }
+
+    fn conform(&self, relay: &Relay, revision: &str, needed: &[&str]) {
+        let baseline = self.sources.join(format!("{revision}.yml"));
+        let listed = std::fs::read_to_string(&baseline).unwrap();
+        for scenario in needed {
+            assert!(!listed.contains(&format!("- {scenario}\n")), "{scenario} must pass");
+        }
+        let mut command = self.node(&authority(&relay.url));
+        command
+            .args(["--import", "./older-node.mjs"])
+            .arg("node_modules/@modelcontextprotocol/conformance/dist/index.js")
+            .args(["server", "--url", &relay.url, "--requirements", revision])
+            .arg("--expected-failures")
+            .arg(baseline);
+        self.finish(&format!("conformance with {revision}"), &mut command);
+    }
+
+    fn typescript(&self) {
+        let mut command = self.node(&authority(&self.endpoint));
+        self.finish("the TypeScript client", command.arg("sdk.mjs"));
+    }
+
+    fn python(&self) {
+        let mut command = Command::new(&self.installed.python);
+        self.with_variables(&mut command, &authority(&self.endpoint));
+        command
+            .env("PYTHONPATH", self.sources.join("../guard"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .arg(self.sources.join("sdk.py"));
+        self.finish("the Python client", &mut command);
+    }
+
+    /// Node with a guard that lets only this authority be reached.
+    fn node(&self, authority: &str) -> Command {
+        let mut command = Command::new("node");
+        self.with_variables(&mut command, authority);
+        let guard = self.sources.join("../guard/node.cjs");
+        command.env("NODE_OPTIONS", format!("--require {}", guard.display()));
+        command.current_dir(&self.installed.node);
+        command
+    }
+
+    /// These variables and no others.
+    fn with_variables(&self, command: &mut Command, authority: &str) {
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &self.target)
+            .env("LANG", "C.UTF-8")
+            .env("ENDPOINT", &self.endpoint)
+            .env("API_KEY", &self.key)
+            .env("PROXY_AUTHORITY", authority)
+            .env("BYPASS_LOG", self.bypass_log());
+    }
+
+    fn bypass_log(&self) -> PathBuf {
+        self.target.join("mcp-bypasses")
+    }
+
+    fn finish(&self, client: &str, command: &mut Command) {
+        println!("{client}:");
+        let _ = std::fs::remove_file(self.bypass_log());
+        let status = command.status();
+        let succeeded = status.as_ref().is_ok_and(std::process::ExitStatus::success);
+        assert!(succeeded, "{client} failed: {status:?}");
+        let bypasses = std::fs::read_to_string(self.bypass_log()).unwrap_or_default();
+        assert_eq!(bypasses, "", "{client} tried to reach something else");
+    }
+}
+
+/// `localhost:8080` of `http://localhost:8080/mcp/conn_1`
+fn authority(url: &str) -> String {
+    let rest = url.trim_start_matches("http://");
+    rest.split('/').next().unwrap_or_default().to_owned()
+}
