@@ -1,5 +1,4 @@
 //! API keys in the embedded DynamoDB: who is let in by one, and for how long.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use ground::random::Random;
 use jiff::{SignedDuration, Timestamp};

@@ -1,5 +1,4 @@
 //! Sealed values with the embedded KMS: a value opens only in the context that it was sealed for.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
 

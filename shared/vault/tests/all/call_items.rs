@@ -1,5 +1,4 @@
 //! The items of a call in the embedded DynamoDB, by direct requests and by those of the SDK.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

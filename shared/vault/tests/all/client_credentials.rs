@@ -1,5 +1,4 @@
 //! Client credentials with the embedded Secrets Manager: which one a process uses, and for how long.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
 

@@ -1,13 +1,10 @@
 //! Sign-ins in the embedded DynamoDB: which of them become a usable connection, and whose.
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod world;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::{ExposeSecret, SecretString};
 use vault::connections::{Completed, Confirmed, Connection, Happening, Status};
 
-use world::{ADA, GRACE, SignIn, World, after};
+use crate::world::{ADA, GRACE, SignIn, World, after};
 
 #[tokio::test]
 async fn a_sign_in_is_usable_once_its_application_confirms_it() {
