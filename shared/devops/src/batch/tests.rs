@@ -196,9 +196,13 @@ fn a_json_batch_that_servers_could_read_differently_is_refused() {
     ] {
         assert!(read("dev.azure.com", WORK_ITEMS, kind, &one).is_err(), "{kind}");
     }
-    for kind in
-        ["application/json", "Application/JSON; charset=UTF-8", "text/json", "application/x+json"]
-    {
+    for kind in [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        "application/json; api-version=7.1",
+        "text/json",
+        "application/x+json",
+    ] {
         assert!(read("dev.azure.com", WORK_ITEMS, kind, &one).is_ok(), "{kind}");
     }
     let address = address("dev.azure.com", WORK_ITEMS);
@@ -210,8 +214,13 @@ fn a_json_batch_that_servers_could_read_differently_is_refused() {
     assert!(calls(&Method::POST, &address, &two, one.as_bytes()).is_err());
     let utf_16: Vec<u8> = one.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(calls(&Method::POST, &address, &headers("application/json"), &utf_16).is_err());
-    let many = json!(vec![json!({"method": "GET", "uri": "/_apis/projects"}); 201]);
-    assert!(work_items(&many).is_err());
+}
+
+#[test]
+fn a_batch_has_at_most_200_calls() {
+    let calls = |count| json!(vec![json!({"method": "GET", "uri": "/_apis/projects"}); count]);
+    assert_eq!(work_items(&calls(200)).map(|calls| calls.len()), Ok(200));
+    assert!(work_items(&calls(201)).is_err());
 }
 
 #[test]
