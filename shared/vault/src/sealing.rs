@@ -138,7 +138,7 @@ impl Sealer {
 
     /// Whether values under the data key `wrapped` are opened without a question to KMS, because that was answered within
     /// the last five minutes.
-    pub(crate) async fn opens(&self, integration: &IntegrationId, wrapped: &[u8]) -> bool {
+    pub async fn opens(&self, integration: &IntegrationId, wrapped: &[u8]) -> bool {
         self.opening.known(&(integration.clone(), wrapped.to_vec())).await.is_some()
     }
 

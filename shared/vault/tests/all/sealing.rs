@@ -209,6 +209,22 @@ async fn a_disabled_kms_key_opens_nothing_after_five_minutes() {
 }
 
 #[tokio::test]
+async fn values_open_without_a_question_to_kms_for_five_minutes_after_one() {
+    let aws = Aws::start("operator key").await.unwrap();
+    let clock = StoppedClock::at(SystemClock.now());
+    let process = process_at(&aws, &clock);
+    let here = fresh("one");
+    let (wrapped, sealed) = seal(&process, &here).await;
+    let opens = || process.opens(&here.integration, &wrapped);
+    assert!(!opens().await);
+    process.open(context(&here), &wrapped, &sealed).await.unwrap();
+    clock.advance(299);
+    assert!(opens().await);
+    clock.advance(1);
+    assert!(!opens().await);
+}
+
+#[tokio::test]
 async fn an_outage_of_kms_stops_nobody_for_an_hour() {
     let aws = Aws::start("operator key").await.unwrap();
     let clock = StoppedClock::at(SystemClock.now());
