@@ -1,5 +1,7 @@
 //! Credentials in a request, and the caller that each makes.
 
+use ground::random::Random;
+
 use super::*;
 
 const OPERATOR_KEY: &str = "first-operator-key-0123456789abcdef";
@@ -65,6 +67,18 @@ async fn each_kind_of_credential_makes_its_kind_of_caller() {
         assert!(caller.id.starts_with(id), "{}", caller.id);
         assert_eq!(caller.role(), role);
     }
+}
+
+#[tokio::test]
+async fn an_identified_caller_is_in_the_log_of_its_request_and_its_key_in_the_audit_trail() {
+    let setup = Setup::new().await;
+    let (authenticator, services) = authenticator(&setup).await;
+    let clock = Arc::clone(&setup.clock) as Arc<dyn Clock>;
+    let audit = Audit::new(services.dynamodb(), "audit".to_owned(), 1, clock, Random::System);
+    let log = RequestLog::new("request");
+    authenticator.identify(&bearer("adoc_0a1b_secret"), &log, &audit).await.unwrap();
+    assert_eq!(log.actor().id, "key:0a1b");
+    assert!(services.put().contains(&"key#0a1b".to_owned()));
 }
 
 #[tokio::test]

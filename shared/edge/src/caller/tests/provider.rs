@@ -177,6 +177,8 @@ struct ServicesState {
     down: bool,
     /// The keys of the items that were updated.
     updated: Vec<String>,
+    /// The partitions of the items that were put.
+    put: Vec<String>,
 }
 
 pub async fn aws() -> Services {
@@ -229,6 +231,11 @@ impl Services {
         self.state.lock().unwrap().updated.len()
     }
 
+    /// Returns the partition of each item that was put in a transaction.
+    pub fn put(&self) -> Vec<String> {
+        self.state.lock().unwrap().put.clone()
+    }
+
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         use aws_sdk_dynamodb::config::retry::RetryConfig;
         use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
@@ -275,6 +282,12 @@ async fn call(
             let key = input["Key"]["pk"]["S"].as_str().unwrap().to_owned();
             state.updated.push(key.clone());
             json!({"Attributes": {"pk": {"S": key}, "full_at": {"N": "0"}, "under_way": {"M": {}}}})
+        }
+        "DynamoDB_20120810.TransactWriteItems" => {
+            let writes = input["TransactItems"].as_array().unwrap();
+            let put = |write: &Value| write["Put"]["Item"]["pk"]["S"].as_str().unwrap().to_owned();
+            state.put.extend(writes.iter().map(put));
+            json!({})
         }
         "secretsmanager.GetSecretValue" => {
             json!({"SecretString": state.operator_key, "VersionId": state.operator_keys.to_string()})
