@@ -20,6 +20,7 @@ use ground::clock::{Clock as _, StoppedClock, SystemClock};
 use http::{HeaderMap, Method};
 use local::names;
 use serde_json::{Value, json};
+use vault::audit::{Entry, Order, Span, Trail};
 use vault::tallies::Counter;
 
 use crate::world::{USER, World};
@@ -131,6 +132,22 @@ async fn the_integration_s_policy_holds_before_anything_is_sent() {
 
     let refused = target(&world.calls, &application(), id, &Method::TRACE).await.err().unwrap();
     assert_eq!(refused.code(), Code::MethodNotAllowed);
+}
+
+#[tokio::test]
+async fn a_closed_area_is_reached_only_if_it_is_opened_and_each_call_there_is_audited() {
+    let hooks = async |world: &World| {
+        let refused = get(world, "/mycompany/_apis/hooks/subscriptions").await.err();
+        let trail = Trail::OfConnection(&world.connection);
+        let page = world.audit.read(trail, Span::default(), Order::OldestFirst, None, 9);
+        let called = |entry: &Entry| entry.what == "closed_area_called";
+        let audited = page.await.unwrap().entries.iter().filter(|entry| called(entry)).count();
+        (refused.map(|problem| problem.code()) == Some(Code::CallNotAllowed), audited)
+    };
+    let closed = World::start(json!({})).await;
+    assert_eq!(hooks(&closed).await, (true, 0));
+    let opened = World::start(json!({"allow_hook_calls": true})).await;
+    assert_eq!(hooks(&opened).await, (false, 1));
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub struct World {
     pub calls: Calls,
     pub connections: Connections,
     pub tallies: Tallies,
+    pub audit: Audit,
     pub connection: ConnectionId,
     pub entra: Entra,
     pub devops: AzureDevOps,
@@ -111,13 +112,24 @@ impl World {
             call_items,
             limits,
             tallies: tallies.clone(),
-            audit,
+            audit: audit.clone(),
         };
         let client = DevopsClient::new(http, Some(url(devops.base_url())));
         let shares = Shares::of(1000, ResponseMode::Buffered);
         let rules = Rules { shares, trust: Duration::ZERO };
         let calls = Calls::new(stores, refresher.clone(), client, clock, Random::System, rules);
-        Self { calls, connections, tallies, connection, entra, devops, refresher, integration, aws }
+        Self {
+            calls,
+            connections,
+            tallies,
+            audit,
+            connection,
+            entra,
+            devops,
+            refresher,
+            integration,
+            aws,
+        }
     }
 
     /// Renews the tokens, as the schedule does.
