@@ -95,6 +95,29 @@ fn an_answer_about_one_sign_in_fails_this_sign_in_whatever_the_error_is() {
 }
 
 #[test]
+fn an_answer_that_asks_for_the_user_is_about_the_user_whatever_its_number_is() {
+    for code in [54005, 70008] {
+        let asked = refused(Leg::Code, "interaction_required", &[code]);
+        assert_eq!(asked, C::ReauthorizationRequired, "{code}");
+    }
+}
+
+#[test]
+fn a_refused_code_without_a_number_is_classified_by_its_error() {
+    let rows = [
+        ("invalid_grant", C::CodeRejected),
+        ("bad_token", C::CodeRejected),
+        ("access_denied", C::ReauthorizationRequired),
+        ("account_selection_required", C::ReauthorizationRequired),
+        ("consent_required", C::ConsentRequired),
+        ("something_new", C::BadRequest),
+    ];
+    for (error, expected) in rows {
+        assert_eq!(refused(Leg::Code, error, &[]), expected, "{error}");
+    }
+}
+
+#[test]
 fn an_error_without_a_known_number_blames_neither_the_credential_nor_a_tenant() {
     for error in ["invalid_client", "unauthorized_client", "invalid_request", "invalid_resource"] {
         for codes in [&[][..], &[123_456_789], &[1]] {
@@ -110,6 +133,7 @@ fn the_mildest_of_several_numbers_decides() {
     assert_eq!(refused(Leg::Refresh, "invalid_client", &[7_000_215, 50196]), C::Throttled);
     assert_eq!(refused(Leg::Refresh, "invalid_client", &[7_000_215, 90033]), C::Transient);
     assert_eq!(refused(Leg::Refresh, "invalid_client", &[7_000_215, 7_000_229]), C::TenantRefused);
+    assert_eq!(refused(Leg::Refresh, "invalid_client", &[7_000_215, 90002]), C::TenantNotFound);
     assert_eq!(refused(Leg::Refresh, "invalid_client", &[1, 7_000_215]), C::CredentialRejected);
     assert_eq!(refused(Leg::Code, "invalid_client", &[7_000_215, 50011]), C::CodeRejected);
     // Our credential costs no connection.
@@ -139,8 +163,11 @@ fn a_redirect_is_classified_by_error_and_number() {
     let rows = [
         ("access_denied", Some("AADSTS65004: User declined to consent to the app."), C::Cancelled),
         ("access_denied", None, C::Cancelled),
+        ("consent_required", Some("AADSTS65004: User declined to consent."), C::Cancelled),
         ("access_denied", Some("AADSTS90094: It needs an admin."), C::AdminApprovalRequired),
         ("access_denied", Some("AADSTS65001: No consent"), C::ConsentRequired),
+        ("consent_required", None, C::ConsentRequired),
+        ("access_denied", Some("AADSTS50126: Wrong password"), C::ReauthorizationRequired),
         ("interaction_required", Some("AADSTS50076: MFA"), C::ReauthorizationRequired),
         ("login_required", None, C::ReauthorizationRequired),
         ("interaction_required", Some("AADSTS53003: Blocked"), C::PolicyBlocked),
