@@ -20,6 +20,8 @@ fn refused(leg: Leg, error: &str, codes: &[u32]) -> ErrorClass {
 fn every_row_of_the_policy_is_kept() {
     let grant =
         |suberror: &str| json!({"error": "invalid_grant", "suberror": suberror, "error_codes": []});
+    let of_another =
+        json!({"error": "invalid_grant", "suberror": "client_mismatch", "error_codes": [50173]});
     let with_claims = json!({"error": "invalid_grant", "error_codes": [50079], "claims": "{}"});
     let rows = [
         ("429", 429, grant("bad_token"), C::Throttled),
@@ -27,14 +29,14 @@ fn every_row_of_the_policy_is_kept() {
         ("a page", 403, json!("<html>"), C::Transient),
         ("bad token", 400, grant("bad_token"), C::DeadGrant),
         ("password expired", 400, grant("user_password_expired"), C::DeadGrant),
-        ("other client's token", 400, grant("client_mismatch"), C::Suspect),
+        ("other client's token", 400, of_another, C::Suspect),
         ("unexplained", 400, json!({"error": "invalid_grant"}), C::Suspect),
         ("claims with a grant", 400, with_claims, C::ReauthorizationRequired),
     ];
     for (name, status, body, expected) in rows {
         assert_eq!(class(Leg::Refresh, status, body), expected, "{name}");
     }
-    let rows: [(&str, &[u32], ErrorClass); 28] = [
+    let rows: [(&str, &[u32], ErrorClass); 30] = [
         ("invalid_grant", &[50196], C::Throttled),
         ("temporarily_unavailable", &[90055], C::Throttled),
         ("invalid_grant", &[700_082], C::DeadGrant),
@@ -45,6 +47,8 @@ fn every_row_of_the_policy_is_kept() {
         ("invalid_grant", &[70043], C::DeadGrant),
         ("interaction_required", &[53003], C::PolicyBlocked),
         ("consent_required", &[], C::ReauthorizationRequired),
+        ("access_denied", &[], C::ReauthorizationRequired),
+        ("bad_token", &[], C::DeadGrant),
         ("invalid_client", &[7_000_215], C::CredentialRejected),
         ("invalid_client", &[7_000_222], C::CredentialRejected),
         ("invalid_client", &[700_027], C::CredentialRejected),
