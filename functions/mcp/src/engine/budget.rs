@@ -96,7 +96,7 @@ mod tests {
         let wide: Value = (0..10_000).map(|n| (format!("member {n}"), json!(n))).collect();
         assert!(size(&fitted(wide)) <= LARGEST);
         let mut bushy = json!("leaf");
-        for _ in 0..4 {
+        for _ in 0..3 {
             bushy = (0..40).map(|n| (format!("member {n}"), bushy.clone())).collect();
         }
         assert!(size(&fitted(bushy)) <= LARGEST);
