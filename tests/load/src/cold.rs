@@ -126,6 +126,10 @@ async fn subjects(stack: &Stack) -> Result<Vec<Subject>, String> {
             "authorize" => workload::AUTHORIZE.replace("SESSION", "none").into_bytes(),
             "callback" => workload::CALLBACK.to_owned().into_bytes(),
             "manage" => workload::filled(workload::MANAGE, &connection, key).into_bytes(),
+            "mcp" => {
+                let of_manage = workload::filled(workload::MANAGE, &connection, key);
+                of_manage.replace("/connections/", "/mcp/").into_bytes()
+            }
             "refresh" => workload::SCHEDULE.to_owned().into_bytes(),
             "rotate" => rotation.clone(),
             _ => SMALL.event(&connection, key)?,

@@ -142,6 +142,28 @@ async fn a_tool_may_do_what_the_proxy_may_do_and_says_what_it_may_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_warm_call_of_a_tool_costs_what_a_call_of_the_proxy_costs() {
+    let world = world().await;
+    let connection = world.connect("ada", "ada").await;
+    let client = Client::new(&world, &Caller::Application, &connection);
+    for _ in 0..2 {
+        client.call("list_projects", json!({})).await;
+    }
+    world.check_for_leaks();
+    world.devops().reset_counts();
+    for _ in 0..5 {
+        client.call("list_projects", json!({})).await;
+    }
+    let requests = world.requests_to_aws();
+    let reads =
+        requests.iter().filter(|request| request.starts_with("DynamoDB_20120810.BatchGetItem"));
+    assert_eq!(reads.count(), 5);
+    // The hourly counts are written every ten seconds.
+    assert!(requests.len() <= 6, "{requests:#?}");
+    assert_eq!(world.devops().requests().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tool_whose_scope_is_lacking_names_it() {
     let world = World::start().await;
     let changes = json!({"scopes": ["vso.project"], "mcp": {"access": "read"}});
