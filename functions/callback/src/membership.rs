@@ -30,11 +30,13 @@ impl Callback {
         let reachable = integration.settings.organizations.reachable(session.organization.as_ref());
         let admitted = tokio::time::timeout(DEADLINE, async {
             let mut refusal = Problem::new(Code::OrganizationAccessDenied);
-            let mut answers = stream::iter(&reachable)
+            let questions: Vec<_> = reachable
+                .iter()
                 .map(|organization| {
                     self.devops.connection_data(Some(organization), access_token, now)
                 })
-                .buffer_unordered(ASKED_AT_A_TIME);
+                .collect();
+            let mut answers = stream::iter(questions).buffer_unordered(ASKED_AT_A_TIME);
             while let Some(answer) = answers.next().await {
                 match answer {
                     Ok(_) => return Ok(()),

@@ -120,7 +120,7 @@ async fn page(visit: &Visit<'_>, segments: &[&str]) -> HttpResult {
 }
 
 /// The answer to a form, in progress.
-type Answering<'a> = Pin<Box<dyn Future<Output = HttpResult> + 'a>>;
+type Answering<'a> = Pin<Box<dyn Future<Output = HttpResult> + Send + 'a>>;
 
 async fn act(visit: &Visit<'_>, segments: &[&str], form: &Form) -> HttpResult {
     // Each action with its name in the log.

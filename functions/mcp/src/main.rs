@@ -2,8 +2,7 @@
 
 use mcp::Mcp;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
+fn main() -> Result<(), lambda_runtime::Error> {
     edge::log::initialize(env!("CARGO_PKG_NAME"));
-    edge::serve::run(Mcp::from_environment().await?).await
+    edge::serve::run(Mcp::from_environment())
 }

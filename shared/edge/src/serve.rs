@@ -2,11 +2,11 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::BoxFuture;
 use ground::clock::Clock;
 use http::header::{
     ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN,
@@ -41,13 +41,17 @@ pub const INTEGRATION: HeaderName = HeaderName::from_static("x-ado-connect-integ
 /// to it (`ResponseParameters`).
 pub const CHALLENGE: HeaderName = HeaderName::from_static("x-ado-connect-challenge");
 
+/// The environment variable in which Lambda says how many events a process gets at a time, where that is more than one
+/// (Lambda Managed Instances).
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
 /// The part of Lambda's time that is kept for an answer of our own when a handler does not return.
 const RESERVE: Duration = Duration::from_millis(500);
 
 /// A function that answers HTTP requests.
-pub trait HttpFunction: 'static {
+pub trait HttpFunction: Send + Sync + 'static {
     /// The body of its answers.
-    type Content: Into<Content>;
+    type Content: Into<Content> + Send;
 
     /// The function's name in the table of routes.
     fn function(&self) -> Function;
@@ -74,19 +78,35 @@ pub trait HttpFunction: 'static {
         &self,
         request: Request,
         log: RequestLog,
-    ) -> impl Future<Output = Result<Response<Self::Content>, Problem>>;
+    ) -> impl Future<Output = Result<Response<Self::Content>, Problem>> + Send;
 }
 
-/// Serves a function's routes until Lambda ends the process. Lambda sends one event at a time, so the
-/// handler's future stays on this thread and need not be `Send`.
+/// Makes a function and serves its routes until Lambda ends the process: one event after the other, or as many at a time
+/// as [`MAX_CONCURRENCY`] says.
 ///
 /// # Errors
-/// When the Lambda runtime API cannot be reached.
-pub async fn run(function: impl HttpFunction) -> Result<(), lambda_runtime::Error> {
-    let function = Rc::new(function);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
-        let function = Rc::clone(&function);
-        let answered: LocalBoxFuture<'static, _> = Box::pin(async move {
+/// If the function cannot be made, or Lambda's Runtime API cannot be reached.
+pub fn run<T: HttpFunction>(
+    function: impl Future<Output = Result<T, lambda_runtime::Error>>,
+) -> Result<(), lambda_runtime::Error> {
+    runtime()?.block_on(async { serve(Arc::new(function.await?)).await })
+}
+
+/// One event at a time costs least on one thread. Several at a time may use all processors.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = if std::env::var_os(MAX_CONCURRENCY).is_some() {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    builder.enable_all().build()
+}
+
+async fn serve<T: HttpFunction>(function: Arc<T>) -> Result<(), lambda_runtime::Error> {
+    let response_mode = function.response_mode();
+    let service = service_fn(move |event: LambdaEvent<Event>| {
+        let function = Arc::clone(&function);
+        let answered: BoxFuture<'static, _> = Box::pin(async move {
             let (outgoing, entry) = answer(&*function, event.payload, event.context).await;
             Ok::<_, Infallible>(match outgoing {
                 Outgoing::Whole(response) => {
@@ -100,8 +120,12 @@ pub async fn run(function: impl HttpFunction) -> Result<(), lambda_runtime::Erro
             })
         });
         answered
-    }))
-    .await
+    });
+    match response_mode {
+        ResponseMode::Buffered => lambda_runtime::run_concurrent(service).await,
+        // One at a time, because a stream that breaks off ends the process.
+        ResponseMode::Streamed => lambda_runtime::run(service).await,
+    }
 }
 
 /// An answer on its way out.
@@ -211,7 +235,7 @@ async fn handle<T: HttpFunction>(
 
     // The handler's call itself is inside, so that its panics are caught as well.
     // Boxed, because a handler's future is large and so deeply nested that the compiler gives up on its layout.
-    let handled: LocalBoxFuture<'_, _> =
+    let handled: BoxFuture<'_, _> =
         Box::pin(async { Box::pin(function.handle(request, log)).await });
     let handled = AssertUnwindSafe(handled).catch_unwind();
     let handled = match remaining {

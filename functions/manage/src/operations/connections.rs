@@ -213,12 +213,9 @@ impl ConnectionOperations {
     }
 
     /// Returns whether any of these integrations has a connection.
-    pub(crate) async fn exist_for<'a>(
-        &self,
-        integrations: impl IntoIterator<Item = &'a IntegrationId>,
-    ) -> Result<bool, Problem> {
+    pub(crate) async fn exist_for(&self, integrations: &[Integration]) -> Result<bool, Problem> {
         for integration in integrations {
-            let page = self.connections.list(integration, UserFilter::Any, None, 1).await?;
+            let page = self.connections.list(&integration.id, UserFilter::Any, None, 1).await?;
             if !page.connections.is_empty() {
                 return Ok(true);
             }

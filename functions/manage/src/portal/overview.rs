@@ -32,7 +32,7 @@ pub(super) async fn page(visit: &Visit<'_>) -> HttpResult {
     let Operations { integrations, connections, api_keys, service, .. } = visit.operations;
     let now = visit.now();
     let integrations = integrations.list().await?;
-    let is_connected = connections.exist_for(integrations.iter().map(|one| &one.id)).await?;
+    let is_connected = connections.exist_for(&integrations).await?;
     let keys = api_keys.list().await?;
     let has_key = keys.iter().any(|key| key.role == Role::Application && key.works(now));
     let settings = service.settings().await?;

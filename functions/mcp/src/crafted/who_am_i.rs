@@ -1,7 +1,7 @@
 //! `who_am_i`: the user, the organizations, and the rules.
 
 use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::engine::arguments::Arguments;
@@ -16,8 +16,8 @@ const USER: &str = "id name:providerDisplayName mail:properties.Account.$value";
 pub(crate) fn who_am_i<'a>(
     session: &'a Session<'_>,
     arguments: &'a Arguments,
-) -> LocalBoxFuture<'a, Result<Value, Failure>> {
-    steps(session, arguments).boxed_local()
+) -> BoxFuture<'a, Result<Value, Failure>> {
+    steps(session, arguments).boxed()
 }
 
 async fn steps(session: &Session<'_>, arguments: &Arguments) -> Result<Value, Failure> {

@@ -14,7 +14,7 @@
 //! ```
 
 use devops::host::Family;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::BoxFuture;
 use http::Method;
 use serde_json::{Value, json};
 use vault::integrations::Toolset;
@@ -66,7 +66,7 @@ pub enum Does {
 
 /// The function of a tool that is more than one call.
 pub type Steps =
-    for<'a> fn(&'a Session<'_>, &'a Arguments) -> LocalBoxFuture<'a, Result<Value, Failure>>;
+    for<'a> fn(&'a Session<'_>, &'a Arguments) -> BoxFuture<'a, Result<Value, Failure>>;
 
 /// A call of Azure DevOps, and what is shown of its answer.
 #[derive(Debug, Clone, Copy)]

@@ -37,9 +37,9 @@ struct Stub<H> {
 
 impl<H, F, C> HttpFunction for Stub<H>
 where
-    H: Fn(Request, RequestLog) -> F + 'static,
-    F: Future<Output = Result<Response<C>, Problem>>,
-    C: Into<Content>,
+    H: Fn(Request, RequestLog) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Response<C>, Problem>> + Send,
+    C: Into<Content> + Send,
 {
     type Content = C;
 
@@ -70,8 +70,8 @@ where
 
 async fn answer<H, F>(function: Function, handler: H, event: Event) -> (GatewayResponse, Value)
 where
-    H: Fn(Request, RequestLog) -> F + 'static,
-    F: Future<Output = Result<Response<Body>, Problem>>,
+    H: Fn(Request, RequestLog) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Response<Body>, Problem>> + Send,
 {
     let (outgoing, entry) =
         super::answer(&stub(function, handler), event, Context::default()).await;
