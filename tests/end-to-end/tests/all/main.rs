@@ -46,6 +46,7 @@ mod rejected;
 mod resets;
 mod rotation;
 mod saves;
+mod several_events;
 mod shares;
 mod streaming;
 mod switches;
