@@ -243,14 +243,12 @@ export class AdoConnect extends Construct {
       Callback: make('Callback', identities.Callback, { ...small, reserved: reserved.callback }),
       Manage: make('Manage', identities.Manage, { ...small, reserved: reserved.manage }),
       Mcp: make('Mcp', identities.Mcp, {
-        memorySize: 512,
-        timeout: seconds(28),
+        ...small,
         reserved: reserved.mcp,
         environment: calling(reserved.mcp),
       }),
       Proxy: make('Proxy', identities.Proxy, {
-        memorySize: 512,
-        timeout: seconds(28),
+        ...small,
         reserved: reserved.proxy,
         environment: calling(reserved.proxy),
       }),

@@ -4,8 +4,10 @@ import {
   Architecture,
   Code,
   Function as LambdaFunction,
+  LoggingFormat,
   type RecursiveLoop,
   Runtime,
+  SystemLogLevel,
   Tracing,
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -48,12 +50,16 @@ export function makeFunction(
     architecture: options.architecture,
     memorySize: size.memorySize,
     timeout: size.timeout,
-    tracing: Tracing.ACTIVE,
+    // The functions add nothing to a trace of X-Ray. They pass its id on.
+    tracing: Tracing.PASS_THROUGH,
     reservedConcurrentExecutions: size.reserved,
     recursiveLoop: size.recursiveLoop,
     environment: { ...options.environment, ...size.environment },
     role: Role.fromRoleArn(scope, `${name}RoleReference`, identity.role.attrArn, { mutable: false }),
     logGroup: LogGroup.fromLogGroupName(scope, `${name}LogsReference`, identity.logs.ref),
+    // Without the lines that Lambda writes for each invocation: ours has the same and more. Failures are warnings.
+    loggingFormat: LoggingFormat.JSON,
+    systemLogLevelV2: SystemLogLevel.WARN,
   };
   if (options.artifacts) {
     checkProcessor(join(options.artifacts, built, 'bootstrap'), options.architecture);

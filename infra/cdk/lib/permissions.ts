@@ -169,8 +169,6 @@ function makeIdentity(scope: Construct, reach: Reach, name: string, statements: 
         policyName: functionName(name),
         policyDocument: document([
           allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logs.attrArn),
-          // These actions support no resources.
-          allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], '*'),
           ...statements,
         ]),
       },

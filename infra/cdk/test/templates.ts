@@ -55,9 +55,12 @@ function asCloudFormation(resource: Record<string, Json>, globals: Record<string
   if (resource['Type'] !== 'AWS::Serverless::Function') {
     return resource;
   }
-  const { CodeUri, Tracing, Environment, ...own } = { ...globals, ...(resource['Properties'] as Record<string, Json>) };
-  const variables = (environment: Json | undefined) =>
-    ((environment ?? {}) as Record<string, Record<string, Json>>)['Variables'] ?? {};
+  const { CodeUri, Tracing, Environment, LoggingConfig, ...own } = {
+    ...globals,
+    ...(resource['Properties'] as Record<string, Json>),
+  };
+  const map = (value: Json | undefined) => (value ?? {}) as Record<string, Json>;
+  const merged = (all: Json | undefined, its: Json | undefined) => ({ ...map(all), ...map(its) });
   return {
     ...resource,
     Type: 'AWS::Lambda::Function',
@@ -65,7 +68,8 @@ function asCloudFormation(resource: Record<string, Json>, globals: Record<string
       ...own,
       Code: String(CodeUri).split('/').pop() ?? null,
       TracingConfig: { Mode: Tracing ?? null },
-      Environment: { Variables: { ...variables(globals['Environment']), ...variables(Environment) } },
+      LoggingConfig: merged(globals['LoggingConfig'], LoggingConfig),
+      Environment: { Variables: merged(map(globals['Environment'])['Variables'], map(Environment)['Variables']) },
     },
   };
 }
