@@ -88,6 +88,12 @@ impl Environment {
         }
     }
 
+    /// Waits until the process has ended.
+    pub async fn ended(mut self) {
+        // If there is nothing to wait for, it has ended.
+        let _ = self.child.wait().await;
+    }
+
     /// Hands an event to the process and waits for its answer. Returns `None` if it does not come.
     pub async fn invoke(&self, event: Vec<u8>, timeout: Duration) -> Option<Answered> {
         self.api.invoke(event, timeout).await

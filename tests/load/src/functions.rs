@@ -15,7 +15,7 @@ pub(crate) struct FunctionOptions {
     /// The output folder of `infra/build`, usually `target/sam`; unless given, Cargo builds the functions as they are
     /// shipped.
     #[arg(long, value_name = "FOLDER")]
-    built: Option<PathBuf>,
+    pub(crate) built: Option<PathBuf>,
 }
 
 impl FunctionOptions {

@@ -14,6 +14,7 @@
 )]
 
 mod aws_requests;
+mod callgrind;
 mod chart;
 mod cold;
 mod cost;
@@ -22,6 +23,8 @@ mod entra_stand_in;
 mod figures;
 mod flow;
 mod functions;
+mod instructions;
+mod instructions_baseline;
 mod neighbours;
 mod peers;
 mod processes;
@@ -56,6 +59,8 @@ enum What {
     Neighbours(neighbours::NeighbourOptions),
     /// What a proxied call costs, beside the proxies of others.
     Proxy(proxy::ProxyOptions),
+    /// How many instructions and allocations a start and a call of the proxy take.
+    Instructions(instructions::InstructionOptions),
     /// What the cold start of each function costs.
     Cold(cold::ColdOptions),
     /// What each step of a connection's life costs.
@@ -70,6 +75,7 @@ async fn main() -> ExitCode {
         What::Refresh(options) => refresh::run(&options).await,
         What::Neighbours(options) => neighbours::run(&options).await,
         What::Proxy(options) => proxy::run(&options).await,
+        What::Instructions(options) => instructions::run(&options).await,
         What::Cold(options) => cold::run(&options).await,
         What::Flow(options) => flow::run(&options).await,
         What::Cost(options) => cost::run(&options).await,

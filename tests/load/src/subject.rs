@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use local::{Answer, Environment};
-use serde::Deserialize;
 use tokio::process::Child;
 use tokio::time::{Instant, timeout};
 
@@ -33,13 +32,6 @@ enum Way {
     },
     /// A server; no process of it is measured if it is the harness' own.
     Server { client: reqwest::Client, url: String, token: String, process: Option<Child> },
-}
-
-/// The beginning of a function's answer.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    status_code: u16,
 }
 
 impl Subject {
@@ -156,10 +148,7 @@ impl Subject {
         match answered? {
             Answer::Whole(answer) => {
                 let took = began.elapsed();
-                let status: Status = serde_json::from_slice(&answer).map_err(|e| e.to_string())?;
-                if status.status_code != self.workload.status() {
-                    return Err(String::from_utf8_lossy(&answer).into_owned());
-                }
+                self.workload.check(&answer)?;
                 Ok(took)
             }
             Answer::Streamed(mut pieces) => {

@@ -1,6 +1,7 @@
 //! What is called, and with which event.
 
 use jiff::SignedDuration;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use vault::ids::ConnectionId;
 
@@ -46,6 +47,13 @@ pub(crate) enum Kind {
     Refused,
 }
 
+/// The beginning of a function's answer.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    status_code: u16,
+}
+
 /// The small answer, which every subject gives.
 pub(crate) const SMALL: Workload =
     Workload { answer: "2 kB", bytes: 2048, calls: 300, kind: Kind::Whole };
@@ -68,9 +76,18 @@ impl Workload {
         }
     }
 
-    /// The status that the function answers with.
-    pub(crate) fn status(&self) -> u16 {
-        if self.kind == Kind::Refused { 401 } else { 200 }
+    /// Checks that a whole answer of the function has the right status.
+    ///
+    /// # Errors
+    /// The answer, if it has another one.
+    pub(crate) fn check(&self, answer: &[u8]) -> Result<(), String> {
+        let status: Status = serde_json::from_slice(answer).map_err(|e| e.to_string())?;
+        let expected = if self.kind == Kind::Refused { 401 } else { 200 };
+        if status.status_code == expected {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(answer).into_owned())
+        }
     }
 
     /// The address of the call at a server that passes paths on.
