@@ -30,9 +30,10 @@ pub fn document(public_url: &PublicUrl) -> Value {
         let entry = paths
             .entry(path)
             .or_insert_with(|| json!({"parameters": path_parameters(route, &mut generator)}));
-        for method in methods(route) {
+        let methods = methods(route);
+        for method in &methods {
             let mut operation = operation.clone();
-            if route.method.is_none() {
+            if methods.len() > 1 {
                 operation["operationId"] = format!("{}_{method}", operation_id(route)).into();
             }
             entry[method.as_str()] = operation;
@@ -130,9 +131,11 @@ fn connection_or_own(generator: &mut SchemaGenerator) -> Value {
 }
 
 fn methods(route: &Route) -> Vec<String> {
-    match &route.method {
-        Some(method) => vec![method.as_str().to_lowercase()],
-        None => EVERY_METHOD.map(str::to_owned).to_vec(),
+    match (&route.method, route.operation) {
+        (Some(method), _) => vec![method.as_str().to_lowercase()],
+        // Its function refuses the others, after it has authenticated their callers.
+        (None, Operation::Mcp) => vec!["post".to_owned()],
+        (None, _) => EVERY_METHOD.map(str::to_owned).to_vec(),
     }
 }
 

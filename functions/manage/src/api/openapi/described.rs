@@ -150,6 +150,12 @@ pub(super) fn describe(operation: Operation) -> Described {
 /// The MCP endpoint.
 fn mcp_endpoint() -> Described {
     Described {
+        answers: vec![
+            ("200", "The answer to one message (JSON-RPC 2.0)", Some(json_rpc_answer)),
+            ("202", "A notification was taken", None),
+            ("400", "An error of the protocol", Some(json_rpc_answer)),
+            ("404", "No such method of the protocol", Some(json_rpc_answer)),
+        ],
         headers: &[
             ("mcp-protocol-version", "the version of the Model Context Protocol"),
             ("x-mcp-toolsets", "only the tools of these sets"),
@@ -157,9 +163,25 @@ fn mcp_endpoint() -> Described {
             ("x-mcp-exclude-tools", "none of these tools"),
             ("x-mcp-readonly", "`true`: only tools that read"),
         ],
-        ..json_answer("200", "The answer to one message (JSON-RPC 2.0)", any_object)
-            .and("202", "A notification was taken")
+        body: Some(json_rpc_message),
+        ..Described::default()
     }
+}
+
+/// A request or a notification of JSON-RPC 2.0.
+fn json_rpc_message(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "object", "required": ["jsonrpc", "method"], "properties": {
+        "jsonrpc": {"const": "2.0"}, "id": {"type": ["string", "integer"]}, "method": {"type": "string"},
+        "params": {"type": "object"},
+    }})
+}
+
+/// A result or an error of JSON-RPC 2.0.
+fn json_rpc_answer(_: &mut SchemaGenerator) -> Value {
+    json!({"type": "object", "required": ["jsonrpc", "id"], "properties": {
+        "jsonrpc": {"const": "2.0"}, "id": {"type": ["string", "integer", "null"]},
+        "result": {"type": "object"}, "error": {"type": "object", "required": ["code", "message"]},
+    }})
 }
 
 /// The page of `GET /audit`.

@@ -28,10 +28,13 @@ pub(super) fn responses(
     }
     for code in route.problems() {
         let status = code.status().as_str().to_owned();
-        let response = responses.entry(status).or_insert_with(|| {
+        let response =
+            responses.entry(status).or_insert_with(|| json!({"description": "", "content": {}}));
+        // An answer without a described body is a page.
+        if let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) {
             let schema = json!({"$ref": "#/components/schemas/Problem"});
-            json!({"description": "", "content": {"application/problem+json": {"schema": schema}}})
-        });
+            content.insert("application/problem+json".to_owned(), json!({"schema": schema}));
+        }
         let description = response["description"].as_str().unwrap_or_default();
         let joint = if description.is_empty() { "" } else { ", " };
         response["description"] = format!("{description}{joint}{}", code.as_str()).into();
@@ -41,8 +44,12 @@ pub(super) fn responses(
             .entry(status.to_owned())
             .or_insert_with(|| json!({"description": meaning, "content": {}}));
         // An answer without a described body is a page.
-        if let Some(content) = response["content"].as_object_mut() {
-            let schema = json!({"$ref": "#/components/schemas/GatewayRefusal"});
+        if let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) {
+            let refusal = json!({"$ref": "#/components/schemas/GatewayRefusal"});
+            let schema = match content.get("application/json") {
+                Some(own) => json!({"anyOf": [own["schema"], refusal]}),
+                None => refusal,
+            };
             content.insert("application/json".to_owned(), json!({"schema": schema}));
         }
     }
