@@ -246,7 +246,12 @@ fn contract() -> BTreeSet<Row> {
     let any = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].map(str::to_owned);
     let mut rows = BTreeSet::new();
     for route in ROUTES {
-        let methods = route.method.as_ref().map_or(any.to_vec(), |one| vec![one.to_string()]);
+        let methods = match (&route.method, route.operation) {
+            (Some(one), _) => vec![one.to_string()],
+            // The function answers the others with 405, after it has authenticated their callers.
+            (None, Operation::Mcp) => vec!["POST".to_owned()],
+            (None, _) => any.to_vec(),
+        };
         for method in methods {
             rows.insert((method, route.path.replace("+}", "}"), !route.callers.is_empty()));
         }
