@@ -142,3 +142,15 @@ fn integration(id: &str) -> Integration {
     });
     serde_json::from_value(fields).unwrap()
 }
+
+#[tokio::test]
+async fn a_key_shows_until_when_its_calls_are_counted_and_a_deleted_one_does_not_come_back() {
+    let table = Table::start().await;
+    let id = table.make().await.description.id;
+    table.keys.record_calls_counted(&id, after(60)).await.unwrap();
+    let working = table.keys.working(&id, NOW).await.unwrap();
+    assert_eq!(working.unwrap().calls_counted_until, Some(after(60)));
+    table.keys.delete(&id).await.unwrap();
+    table.keys.record_calls_counted(&id, after(120)).await.unwrap();
+    assert!(table.keys.working(&id, NOW).await.unwrap().is_none());
+}

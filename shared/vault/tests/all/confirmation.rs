@@ -122,6 +122,19 @@ async fn a_next_sign_in_for_another_user_is_erased_and_the_connection_stays() {
 }
 
 #[tokio::test]
+async fn tokens_keep_their_version_until_those_of_a_next_sign_in_replace_them() {
+    let world = World::start("required").await;
+    world.confirmed(&SignIn::of(ADA)).await;
+    let (id, _) = world.pending(&SignIn::of(ADA), after(60)).await;
+    let known = world.connection(&id).await.unwrap();
+    // A renewal after that was read.
+    world.set(&known, "token_version", AttributeValue::N("2".to_owned())).await;
+    assert!(world.connections.erase_pending(&known, after(660)).await.unwrap());
+    assert_eq!(world.connection(&id).await.unwrap().token_version, Some(2));
+    assert_eq!(world.confirmed(&SignIn::of(ADA)).await.token_version, Some(1));
+}
+
+#[tokio::test]
 async fn another_account_does_not_replace_the_one_that_is_connected() {
     for confirmation in ["required", "none"] {
         let world = World::start(confirmation).await;
