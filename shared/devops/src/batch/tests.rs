@@ -256,9 +256,14 @@ fn a_multipart_batch_that_servers_could_read_differently_is_refused() {
     for bad in framed.into_iter().chain(replaced) {
         assert!(analytics(&bad).is_err(), "{bad:?}");
     }
-    for parameters in
-        ["", "boundary=", "boundary=a b", "boundary=b; boundary=c", "boundary=b; charset=utf-7"]
-    {
+    for parameters in [
+        "",
+        "x=b",
+        "boundary=",
+        "boundary=a b",
+        "boundary=b; boundary=c",
+        "boundary=b; charset=utf-7",
+    ] {
         let kind = format!("multipart/mixed; {parameters}");
         assert!(read("analytics.dev.azure.com", ANALYTICS, &kind, good).is_err(), "{kind}");
     }
