@@ -50,9 +50,15 @@ impl Counted {
         let installed = Path::new(INSTALLED).canonicalize().map_err(|e| e.to_string())?;
         let (script, profile) = (installed.join("counted"), installed.join("counted.profile"));
         let valgrind = installed.join("valgrind/usr");
+        let tools = valgrind.join("libexec/valgrind");
+        // The machine's own Valgrind finds its tools.
+        let found_by = if tools.exists() {
+            format!("VALGRIND_LIB='{}' ", tools.display())
+        } else {
+            String::new()
+        };
         let text = format!(
-            "#!/bin/sh\nVALGRIND_LIB='{}' exec '{}' --quiet --tool=callgrind --callgrind-out-file='{}' '{}'\n",
-            valgrind.join("libexec/valgrind").display(),
+            "#!/bin/sh\n{found_by}exec '{}' --quiet --tool=callgrind --callgrind-out-file='{}' '{}'\n",
             valgrind.join("bin/valgrind").display(),
             profile.display(),
             settings.executable.display(),
