@@ -38,7 +38,8 @@ const changes = await (async () => {
   const connection = await inCleanProfile({}, (page) => connect(page, integration, 'ada'));
   const { paths } = await ask('GET', '/openapi.json');
   const posts = Object.entries(paths).filter(([path, { post }]) => post?.security && !path.startsWith('/proxy'));
-  return posts.map(([path]) => path.replace('{integration}', integration).replace('{connection}', connection));
+  const filled = { integration, connection, narrowing: 'readonly' };
+  return posts.map(([path]) => path.replace(/{(\w+)}/g, (_, name) => filled[name] ?? `{${name}}`));
 })();
 assert.ok(changes.length >= 8 && !changes.join().includes('{'), changes.join(' '));
 
