@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edge::claims_cookie::{self, SignIn};
-use edge::config::{Config, FromVariables as _, PublicUrl};
+use edge::config::PublicUrl;
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
@@ -23,7 +23,6 @@ use edge::parameters::Query;
 use edge::prefetch;
 use edge::problem::{Code, Problem};
 use edge::respond;
-use edge::routes::Function;
 use edge::serve::HttpFunction;
 use entra::authorization::{AuthorizationRequest, Nonce, PkceVerifier, State};
 use entra::metadata::MetadataCache;
@@ -56,14 +55,10 @@ pub struct Authorize {
 }
 
 impl Authorize {
-    /// Reads the configuration and creates the clients.
-    ///
-    /// # Errors
-    /// If the environment lacks something. The error names all missing variables.
-    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
-        let deployment = Deployment::new(Config::from_environment()?).await?;
+    /// Makes the clients for a deployment.
+    pub fn new(deployment: Deployment) -> Self {
         let clock = Arc::clone(&deployment.clock);
-        Ok(Self {
+        Self {
             sessions: deployment.sessions(),
             integrations: deployment.integrations(),
             connections: deployment.connections(),
@@ -73,24 +68,12 @@ impl Authorize {
             public_url: deployment.config.public_url,
             clock,
             random: deployment.random,
-        })
+        }
     }
 }
 
 impl HttpFunction for Authorize {
     type Content = Body;
-
-    fn function(&self) -> Function {
-        Function::Authorize
-    }
-
-    fn public_url(&self) -> &PublicUrl {
-        &self.public_url
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
 
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
         prefetch::refuse(request.headers())?;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use devops::client::DevopsClient;
 use edge::claims_cookie;
-use edge::config::{Config, FromVariables as _, PublicUrl};
+use edge::config::PublicUrl;
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
@@ -27,7 +27,6 @@ use edge::page::Connected;
 use edge::parameters::Query;
 use edge::prefetch;
 use edge::problem::{Code, Problem};
-use edge::routes::Function;
 use edge::serve::HttpFunction;
 use entra::authorization::State;
 use entra::cloud::Authority;
@@ -80,13 +79,9 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// Reads the configuration and creates the clients.
-    ///
-    /// # Errors
-    /// If the environment lacks something. The error names all missing variables.
-    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
-        let deployment = Deployment::new(Config::from_environment()?).await?;
-        Ok(Self {
+    /// Makes the clients for a deployment.
+    pub async fn new(deployment: Deployment) -> Self {
+        Self {
             sessions: deployment.sessions(),
             integrations: deployment.integrations(),
             connections: deployment.connections(),
@@ -103,28 +98,12 @@ impl Callback {
             authority: deployment.config.authority,
             clock: deployment.clock,
             random: deployment.random,
-        })
+        }
     }
 }
 
 impl HttpFunction for Callback {
     type Content = Body;
-
-    fn function(&self) -> Function {
-        Function::Callback
-    }
-
-    fn public_url(&self) -> &PublicUrl {
-        &self.public_url
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
-    fn audit(&self) -> Option<&Audit> {
-        Some(&self.audit)
-    }
 
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
         prefetch::refuse(request.headers())?;

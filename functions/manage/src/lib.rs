@@ -16,12 +16,12 @@ mod portal;
 use std::sync::Arc;
 
 use edge::caller::Authenticator;
-use edge::config::{Config, FromVariables as _, Portal as PortalSetting, PublicUrl};
+use edge::config::{Portal as PortalSetting, PublicUrl};
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
-use edge::routes::{Function, Operation, matched};
+use edge::routes::{Operation, matched};
 use edge::serve::HttpFunction;
 use ground::clock::Clock;
 use http::Response;
@@ -46,14 +46,10 @@ pub struct Manage {
 }
 
 impl Manage {
-    /// Reads the configuration and makes the clients.
-    ///
-    /// # Errors
-    /// When the environment lacks something; the error names everything that is missing.
-    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
-        let deployment = Deployment::new(Config::from_environment()?).await?;
+    /// Makes the clients for a deployment.
+    pub async fn new(deployment: Deployment) -> Self {
         let authenticator = deployment.authenticator();
-        Ok(Self {
+        Self {
             operations: Operations::new(&deployment).await,
             portal_sessions: PortalSessions {
                 sessions: deployment.sessions(),
@@ -68,28 +64,12 @@ impl Manage {
             audit: deployment.audit,
             clock: deployment.clock,
             public_url: deployment.config.public_url,
-        })
+        }
     }
 }
 
 impl HttpFunction for Manage {
     type Content = Body;
-
-    fn function(&self) -> Function {
-        Function::Manage
-    }
-
-    fn public_url(&self) -> &PublicUrl {
-        &self.public_url
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
-    fn audit(&self) -> Option<&Audit> {
-        Some(&self.audit)
-    }
 
     async fn handle(&self, request: Request, log: RequestLog) -> HttpResult {
         let Some(matched) = matched(&request) else {

@@ -22,13 +22,13 @@ use std::sync::Arc;
 use calls::Calls;
 use calls::deadlines::Deadlines;
 use edge::caller::Authenticator;
-use edge::config::{Config, FromVariables as _, PublicUrl, ResponseMode};
+use edge::config::{PublicUrl, ResponseMode};
 use edge::cors_origins::CorsOrigins;
 use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
-use edge::routes::{Function, matched};
+use edge::routes::matched;
 use edge::serve::HttpFunction;
 use edge::site;
 use ground::clock::Clock;
@@ -54,14 +54,10 @@ pub struct Mcp {
 }
 
 impl Mcp {
-    /// Reads the configuration and makes the clients.
-    ///
-    /// # Errors
-    /// If the environment lacks something; the error names everything that is missing.
-    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
-        let deployment = Deployment::new(Config::from_environment()?).await?;
+    /// Makes the clients for a deployment.
+    pub async fn new(deployment: Deployment) -> Self {
         let refresher = deployment.refresher().await;
-        Ok(Self {
+        Self {
             authenticator: deployment.authenticator(),
             calls: Calls::of(&deployment, refresher),
             connections: deployment.connections(),
@@ -70,28 +66,12 @@ impl Mcp {
             public_url: deployment.config.public_url,
             clock: deployment.clock,
             audit: deployment.audit,
-        })
+        }
     }
 }
 
 impl HttpFunction for Mcp {
     type Content = Body;
-
-    fn function(&self) -> Function {
-        Function::Mcp
-    }
-
-    fn public_url(&self) -> &PublicUrl {
-        &self.public_url
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
-    fn audit(&self) -> Option<&Audit> {
-        Some(&self.audit)
-    }
 
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
         let Some(matched) = matched(&request).cloned() else {

@@ -1,8 +1,9 @@
 //! The Lambda function `mcp`.
 
+use edge::routes::Function;
 use mcp::Mcp;
 
 fn main() -> Result<(), lambda_runtime::Error> {
     edge::log::initialize(env!("CARGO_PKG_NAME"));
-    edge::serve::run(Mcp::from_environment())
+    edge::serve::run(Function::Mcp, Mcp::new)
 }

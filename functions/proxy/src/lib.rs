@@ -16,43 +16,32 @@ use std::sync::Arc;
 
 use calls::Calls;
 use edge::caller::Authenticator;
-use edge::config::{Config, FromVariables as _, PublicUrl, ResponseMode};
 use edge::deployment::Deployment;
 use edge::gateway::Request;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
-use edge::routes::{Function, Operation, matched};
+use edge::routes::{Operation, matched};
 use edge::serve::HttpFunction;
 use edge::streaming::Content;
-use ground::clock::Clock;
 use http::Response;
-use vault::audit::Audit;
 
 use crate::forward::Forwarder;
 use crate::handout::Handout;
 
 /// Everything the proxy needs, made once per process.
 pub struct Proxy {
-    public_url: PublicUrl,
-    response_mode: ResponseMode,
-    clock: Arc<dyn Clock>,
     authenticator: Authenticator,
-    audit: Audit,
     calls: Arc<Calls>,
     forwarder: Forwarder,
     handout: Handout,
 }
 
 impl Proxy {
-    /// Reads the configuration and makes the clients.
-    ///
-    /// # Errors
-    /// If the environment lacks something; the error names everything that is missing.
-    pub async fn from_environment() -> Result<Self, lambda_runtime::Error> {
-        let deployment = Deployment::new(Config::from_environment()?).await?;
+    /// Makes the clients for a deployment.
+    pub async fn new(deployment: Deployment) -> Self {
         let refresher = deployment.refresher().await;
         let calls = Arc::new(Calls::of(&deployment, refresher.clone()));
-        Ok(Self {
+        Self {
             authenticator: deployment.authenticator(),
             forwarder: Forwarder::new(&deployment, Arc::clone(&calls)),
             handout: Handout {
@@ -60,40 +49,16 @@ impl Proxy {
                 connections: deployment.connections(),
                 refresher,
                 limits: deployment.limits(),
-                audit: deployment.audit.clone(),
-                clock: Arc::clone(&deployment.clock),
+                audit: deployment.audit,
+                clock: deployment.clock,
             },
             calls,
-            response_mode: deployment.config.response_mode,
-            public_url: deployment.config.public_url,
-            clock: deployment.clock,
-            audit: deployment.audit,
-        })
+        }
     }
 }
 
 impl HttpFunction for Proxy {
     type Content = Content;
-
-    fn function(&self) -> Function {
-        Function::Proxy
-    }
-
-    fn public_url(&self) -> &PublicUrl {
-        &self.public_url
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
-    fn audit(&self) -> Option<&Audit> {
-        Some(&self.audit)
-    }
-
-    fn response_mode(&self) -> ResponseMode {
-        self.response_mode
-    }
 
     async fn handle(
         &self,

@@ -19,7 +19,8 @@ use lambda_runtime::{
 use tracing::Instrument as _;
 use vault::audit::Audit;
 
-use crate::config::{PublicUrl, ResponseMode};
+use crate::config::{Config, FromVariables as _, PublicUrl, ResponseMode};
+use crate::deployment::Deployment;
 use crate::gateway::{ANSWER_LIMIT, Body, Event, GatewayResponse, Request, UnusableEvent};
 use crate::log::{Answered, Entry, RequestLog};
 use crate::metrics::{AUDIT_LOST, Unit};
@@ -53,25 +54,6 @@ pub trait HttpFunction: Send + Sync + 'static {
     /// The body of its answers.
     type Content: Into<Content> + Send;
 
-    /// The function's name in the table of routes.
-    fn function(&self) -> Function;
-
-    /// The address of the service.
-    fn public_url(&self) -> &PublicUrl;
-
-    /// Wall-clock time.
-    fn clock(&self) -> &dyn Clock;
-
-    /// The audit trail, if it records anything.
-    fn audit(&self) -> Option<&Audit> {
-        None
-    }
-
-    /// How answers leave.
-    fn response_mode(&self) -> ResponseMode {
-        ResponseMode::Buffered
-    }
-
     /// Answers a request that matches one of the function's routes (see [`routes::matched`]). Errors, panics and
     /// missed deadlines become problem documents or pages outside.
     fn handle(
@@ -81,15 +63,36 @@ pub trait HttpFunction: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response<Self::Content>, Problem>> + Send;
 }
 
-/// Makes a function and serves its routes until Lambda ends the process: one event after the other, or as many at a time
-/// as [`MAX_CONCURRENCY`] says.
+/// A function, and everything around its handler.
+struct Server<T> {
+    handler: T,
+    /// Its name in the table of routes.
+    function: Function,
+    public_url: PublicUrl,
+    clock: Arc<dyn Clock>,
+    /// The audit trail, whose losses are metrics. Only tests have none.
+    audit: Option<Audit>,
+    response_mode: ResponseMode,
+}
+
+/// Makes a function for the deployment that the environment describes, and serves its routes until Lambda ends the process:
+/// one event after the other, or as many at a time as [`MAX_CONCURRENCY`] says.
 ///
 /// # Errors
-/// If the function cannot be made, or Lambda's Runtime API cannot be reached.
+/// If the environment lacks something, and the error names everything that is missing; if the TLS back end cannot be set
+/// up, or Lambda's Runtime API cannot be reached.
 pub fn run<T: HttpFunction>(
-    function: impl Future<Output = Result<T, lambda_runtime::Error>>,
+    function: Function,
+    make: impl AsyncFnOnce(Deployment) -> T,
 ) -> Result<(), lambda_runtime::Error> {
-    runtime()?.block_on(async { serve(Arc::new(function.await?)).await })
+    runtime()?.block_on(async {
+        let deployment = Deployment::new(Config::from_environment()?).await?;
+        let (public_url, response_mode) =
+            (deployment.config.public_url.clone(), deployment.config.response_mode);
+        let (clock, audit) = (Arc::clone(&deployment.clock), Some(deployment.audit.clone()));
+        let handler = make(deployment).await;
+        serve(Arc::new(Server { handler, function, public_url, clock, audit, response_mode })).await
+    })
 }
 
 /// One event at a time costs least on one thread. Several at a time may use all processors.
@@ -102,12 +105,12 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     builder.enable_all().build()
 }
 
-async fn serve<T: HttpFunction>(function: Arc<T>) -> Result<(), lambda_runtime::Error> {
-    let response_mode = function.response_mode();
+async fn serve<T: HttpFunction>(server: Arc<Server<T>>) -> Result<(), lambda_runtime::Error> {
+    let response_mode = server.response_mode;
     let service = service_fn(move |event: LambdaEvent<Event>| {
-        let function = Arc::clone(&function);
+        let server = Arc::clone(&server);
         let answered: BoxFuture<'static, _> = Box::pin(async move {
-            let (outgoing, entry) = answer(&*function, event.payload, event.context).await;
+            let (outgoing, entry) = answer(&server, event.payload, event.context).await;
             Ok::<_, Infallible>(match outgoing {
                 Outgoing::Whole(response) => {
                     entry.write(None);
@@ -136,7 +139,7 @@ enum Outgoing {
 
 /// Returns the answer to one event, and its line in the log.
 async fn answer<T: HttpFunction>(
-    function: &T,
+    server: &Server<T>,
     event: Event,
     context: Context,
 ) -> (Outgoing, Entry) {
@@ -158,24 +161,24 @@ async fn answer<T: HttpFunction>(
         Ok(respond::no_content().map(Content::from))
     } else {
         let span = tracing::info_span!("request", request_id);
-        let handled = handle(function, event, context, found, log.clone()).instrument(span).await;
+        let handled = handle(server, event, context, found, log.clone()).instrument(span).await;
         handled.map(|response| response.map(Into::into))
     };
-    let (outgoing, status, passed_through) = finish(function, result, format, &log);
-    if let Some(lost) = function.audit().map(Audit::take_lost).filter(|lost| *lost > 0) {
+    let (outgoing, status, passed_through) = finish(server, result, format, &log);
+    if let Some(lost) = server.audit.as_ref().map(Audit::take_lost).filter(|lost| *lost > 0) {
         log.metric(AUDIT_LOST, Unit::Count, lost);
     }
     let outgoing = if method == Some(Method::HEAD) { outgoing.without_body() } else { outgoing };
 
     let answered = Answered {
-        function: function.function().as_str(),
+        function: server.function.as_str(),
         route,
         method: method.map_or_else(String::new, |method| method.to_string()),
         status,
         passed_through,
         duration: Duration::ZERO,
         trace_id,
-        now: function.clock().now(),
+        now: server.clock.now(),
         stream: None,
     };
     (outgoing, Entry::new(log, answered, started))
@@ -213,14 +216,14 @@ fn header<'a>(event: &'a Event, name: &HeaderName) -> Option<&'a str> {
 }
 
 async fn handle<T: HttpFunction>(
-    function: &T,
+    server: &Server<T>,
     event: Event,
     context: Context,
     found: Found,
     log: RequestLog,
 ) -> Result<Response<T::Content>, Problem> {
     let matched = match found {
-        Found::Route(matched) if matched.route.function == function.function() => matched,
+        Found::Route(matched) if matched.route.function == server.function => matched,
         Found::Route(_) => {
             return Err(Problem::new(Code::NotFound).cause("routed to the wrong function"));
         }
@@ -228,7 +231,7 @@ async fn handle<T: HttpFunction>(
         Found::Nothing if event.method().is_none() => return Err(UnusableEvent::Method.into()),
         Found::Nothing => return Err(Problem::new(Code::NotFound)),
     };
-    let remaining = remaining(function.clock(), &context);
+    let remaining = remaining(&*server.clock, &context);
     let mut request = event.into_request()?;
     request.extensions_mut().insert::<Matched>(matched);
     request.extensions_mut().insert::<Context>(context);
@@ -236,7 +239,7 @@ async fn handle<T: HttpFunction>(
     // The handler's call itself is inside, so that its panics are caught as well.
     // Boxed, because a handler's future is large and so deeply nested that the compiler gives up on its layout.
     let handled: BoxFuture<'_, _> =
-        Box::pin(async { Box::pin(function.handle(request, log)).await });
+        Box::pin(async { Box::pin(server.handler.handle(request, log)).await });
     let handled = AssertUnwindSafe(handled).catch_unwind();
     let handled = match remaining {
         Some(remaining) => tokio::time::timeout(remaining, handled).await.map_err(|_| {
@@ -253,13 +256,13 @@ fn remaining(clock: &dyn Clock, context: &Context) -> Option<Duration> {
 }
 
 /// Returns the answer, its status, and whether the status comes from Azure DevOps.
-fn finish(
-    function: &impl HttpFunction,
+fn finish<T>(
+    server: &Server<T>,
     result: Result<Response<Content>, Problem>,
     format: Format,
     log: &RequestLog,
 ) -> (Outgoing, u16, bool) {
-    let public_url = function.public_url();
+    let public_url = &server.public_url;
     let response = match result {
         Ok(response) => with_security_headers(response, public_url, log.request_id()),
         Err(problem) => refused(&problem, format, public_url, log).map(Content::from),
@@ -267,7 +270,7 @@ fn finish(
     let passed_through = is_passed_through(&response);
     let (parts, content) = response.into_parts();
     let status = parts.status.as_u16();
-    let problem = match (function.response_mode(), content) {
+    let problem = match (server.response_mode, content) {
         (ResponseMode::Streamed, content) => {
             let metadata_prelude = streaming::prelude(&parts);
             let (chunks, withdrawal) = content.into_chunks();

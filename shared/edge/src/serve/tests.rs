@@ -27,13 +27,8 @@ fn event(method: &str, path: &str, headers: &Value) -> Event {
     .unwrap()
 }
 
-/// A function that answers with a closure.
-struct Stub<H> {
-    function: Function,
-    public_url: PublicUrl,
-    response_mode: ResponseMode,
-    handler: H,
-}
+/// A handler that is a closure.
+struct Stub<H>(H);
 
 impl<H, F, C> HttpFunction for Stub<H>
 where
@@ -43,28 +38,12 @@ where
 {
     type Content = C;
 
-    fn function(&self) -> Function {
-        self.function
-    }
-
-    fn public_url(&self) -> &PublicUrl {
-        &self.public_url
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &SystemClock
-    }
-
-    fn response_mode(&self) -> ResponseMode {
-        self.response_mode
-    }
-
     fn handle(
         &self,
         request: Request,
         log: RequestLog,
     ) -> impl Future<Output = Result<Response<C>, Problem>> {
-        (self.handler)(request, log)
+        (self.0)(request, log)
     }
 }
 
@@ -80,9 +59,15 @@ where
     (whole(outgoing), serde_json::from_str(&line).unwrap())
 }
 
-fn stub<H>(function: Function, handler: H) -> Stub<H> {
-    let (public_url, response_mode) = (LOCAL.parse().unwrap(), ResponseMode::Buffered);
-    Stub { function, public_url, response_mode, handler }
+fn stub<H>(function: Function, handler: H) -> Server<Stub<H>> {
+    Server {
+        handler: Stub(handler),
+        function,
+        public_url: LOCAL.parse().unwrap(),
+        clock: Arc::new(SystemClock),
+        audit: None,
+        response_mode: ResponseMode::Buffered,
+    }
 }
 
 fn whole(outgoing: Outgoing) -> GatewayResponse {
@@ -378,7 +363,7 @@ async fn a_problem_can_clear_a_cookie_and_a_redirect_stays_one() {
 #[tokio::test]
 async fn an_https_service_requires_https_from_browsers() {
     let https = "https://connect.mycompany.example".parse().unwrap();
-    let stub = Stub { public_url: https, ..stub(Function::Manage, nothing) };
+    let stub = Server { public_url: https, ..stub(Function::Manage, nothing) };
     let health = event("GET", "/health", &json!({}));
     let (secure, _) = super::answer(&stub, health, Context::default()).await;
     assert!(whole(secure).headers.contains_key("strict-transport-security"));
@@ -397,7 +382,8 @@ async fn a_streamed_answer_is_a_prelude_and_a_body() {
         ))))
     };
     let event = || event("GET", "/proxy/conn_1/dev.azure.com/x", &json!({}));
-    let streamed = Stub { response_mode: ResponseMode::Streamed, ..stub(Function::Proxy, chunked) };
+    let streamed =
+        Server { response_mode: ResponseMode::Streamed, ..stub(Function::Proxy, chunked) };
     let (outgoing, entry) = super::answer(&streamed, event(), Context::default()).await;
     let Outgoing::Streamed { metadata_prelude, chunks, .. } = outgoing else {
         panic!("a whole answer")
@@ -416,7 +402,8 @@ async fn a_streamed_answer_is_a_prelude_and_a_body() {
     let refuses = |_: Request, _: RequestLog| async {
         Err::<Response<Body>, _>(Problem::new(Code::UnknownHost))
     };
-    let streamed = Stub { response_mode: ResponseMode::Streamed, ..stub(Function::Proxy, refuses) };
+    let streamed =
+        Server { response_mode: ResponseMode::Streamed, ..stub(Function::Proxy, refuses) };
     let (outgoing, _) = super::answer(&streamed, event(), Context::default()).await;
     let Outgoing::Streamed { metadata_prelude, .. } = outgoing else { panic!("a whole answer") };
     assert_eq!(metadata_prelude.status_code, Code::UnknownHost.status());
