@@ -11,7 +11,7 @@ use aws_sdk_sts::config::{IdentityCache, SharedCredentialsProvider};
 use ground::clock::Clock;
 use ground::transport::Transport;
 
-use crate::aws_http::AwsHttp;
+use crate::aws_http;
 use crate::direct_read::DirectReads;
 
 /// An assumed role's session is renewed this long before it ends. The SDK shortens this by up to half, at random.
@@ -59,7 +59,7 @@ impl Clients {
     /// Clients for the environment's region, credentials and endpoints, through this HTTP client.
     pub async fn from_environment(http: Transport) -> Self {
         let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(AwsHttp::from(http))
+            .http_client(aws_http::client(http))
             .retry_config(retries())
             .timeout_config(timeouts())
             .load()

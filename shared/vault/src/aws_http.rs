@@ -2,11 +2,10 @@
 //! are read once. Reading them is most of the work of a cold start.
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use ground::transport::Transport;
 use http::Request;
@@ -14,16 +13,15 @@ use http::Request;
 /// The most bytes of an answer: those of DynamoDB's largest one.
 const LARGEST: usize = 16 * 1024 * 1024;
 
-/// Sends the requests of SDK clients. Retries and the time of an attempt are the SDK's own; the time to connect is that of
-/// the HTTP client.
-#[derive(Debug, Clone)]
-pub struct AwsHttp(Transport);
-
-impl From<Transport> for AwsHttp {
-    fn from(transport: Transport) -> Self {
-        Self(transport)
-    }
+/// Returns an HTTP client for the SDK that sends by this transport. Retries and the time of an attempt are the SDK's own;
+/// the time to connect is that of the transport.
+pub(crate) fn client(transport: Transport) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(AwsHttp(transport));
+    http_client_fn(move |_, _| connector.clone())
 }
+
+#[derive(Debug, Clone)]
+struct AwsHttp(Transport);
 
 impl AwsHttp {
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -40,15 +38,5 @@ impl AwsHttp {
 impl HttpConnector for AwsHttp {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::new(self.clone().send(request))
-    }
-}
-
-impl HttpClient for AwsHttp {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
     }
 }
