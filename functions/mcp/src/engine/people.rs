@@ -5,25 +5,35 @@ use devops::organization::OrganizationName;
 use ground::remembered::AskError;
 use http::Method;
 use jiff::SignedDuration;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::arguments::Arguments;
 use super::failure::Failure;
+use super::fill::Template;
 use super::session::{Outgoing, Session};
 use super::show::{Projection, items};
 use crate::tools::parameter::Kind;
-use crate::tools::tool::Tool;
+use crate::tools::tool::{Call, Paging, Tool, Verb};
 
 /// The word for the calling user.
 const ME: &str = "me";
 /// The time for which the id of a user is remembered. It never changes within an organization.
 pub(crate) const KNOWN_FOR: SignedDuration = SignedDuration::from_mins(10);
-/// What a match of a search is known by.
-const SHOWN: &str = "id name:providerDisplayName mail:properties.Mail.$value group:isContainer";
 /// The most matches that a refusal names.
 const MOST_NAMED: usize = 10;
+
+/// The search for people and groups by the argument `text`.
+pub(crate) const SEARCH: Call = Call {
+    host: Family::Vssps,
+    method: Verb::Get,
+    path: "/_apis/identities",
+    query: &[("searchFilter", "=General"), ("filterValue", "text")],
+    body: &[],
+    items: "",
+    paging: Paging::None,
+    show: "id name:providerDisplayName mail:properties.Mail.$value group:isContainer",
+};
 
 /// Asks an organization for the calling user.
 ///
@@ -106,18 +116,20 @@ async fn id(
     if person == ME {
         return my_id(organization, session).await;
     }
-    let person_encoded = utf8_percent_encode(person, NON_ALPHANUMERIC);
+    let mut search = Arguments::default();
+    search.replace("text", person.into());
+    let filled = Template::parse(&SEARCH).map_err(Failure::broken_row)?.fill(&search, None)?;
     let outgoing = Outgoing {
         organization,
-        host: Family::Vssps,
-        method: Method::GET,
-        path: "/_apis/identities",
-        query: &format!("searchFilter=General&filterValue={person_encoded}&api-version=7.1"),
-        body: None,
+        host: SEARCH.host,
+        method: SEARCH.method.into(),
+        path: &filled.path,
+        query: &filled.query(),
+        body: filled.body.as_ref(),
     };
     let answer = session.call(&outgoing).await?;
-    let projection = Projection::parse(SHOWN).map_err(Failure::broken_row)?;
-    let matches = items(&answer.body, "").unwrap_or_default();
+    let projection = Projection::parse(SEARCH.show).map_err(Failure::broken_row)?;
+    let matches = items(&answer.body, SEARCH.items).unwrap_or_default();
     let matches: Vec<Value> = matches.iter().filter_map(|found| projection.of(found)).collect();
     picked(&matches, person).map_err(|fault| Failure::argument(argument, fault))
 }

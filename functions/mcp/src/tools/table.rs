@@ -1,11 +1,11 @@
 //! Every tool. To add one, add a row; a tool that is more than one call has its steps in `crafted`.
 
-use devops::host::Family;
 use vault::integrations::Toolset::Core;
 
 use super::parameter::{Kind, LIMIT, NEXT, PROJECT, Parameter, TEXT};
 use super::tool::{Paging, Tool};
 use crate::crafted;
+use crate::engine::people;
 
 const MINE: Parameter = Parameter::new("mine", Kind::Boolean);
 
@@ -31,10 +31,7 @@ pub static TOOLS: &[Tool] = &[
         .shows("name id description"),
     Tool::new("find_people", Core, "People and groups by name or e-mail.")
         .takes(&[TEXT.required()])
-        .at(Family::Vssps)
-        .get("/_apis/identities")
-        .query(&[("searchFilter", "=General"), ("filterValue", "text")])
-        .shows("id name:providerDisplayName mail:properties.Mail.$value group:isContainer"),
+        .makes(people::SEARCH),
 ];
 
 #[cfg(test)]

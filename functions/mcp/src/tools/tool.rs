@@ -25,6 +25,7 @@ use crate::engine::failure::Failure;
 use crate::engine::session::{Organizations, Session};
 
 /// A tool.
+#[derive(Clone, Copy)]
 pub struct Tool {
     /// Its name.
     pub name: &'static str,
@@ -175,6 +176,12 @@ impl Tool {
         Self { does: Does::Steps(steps), ..self }
     }
 
+    /// Sets the whole call.
+    #[must_use]
+    pub const fn makes(self, call: Call) -> Self {
+        Self { does: Does::Call(call), ..self }
+    }
+
     /// Sets a `GET` of this path.
     #[must_use]
     pub const fn get(self, path: &'static str) -> Self {
@@ -184,50 +191,43 @@ impl Tool {
     /// Sets method and path.
     #[must_use]
     pub const fn call(self, method: Verb, path: &'static str) -> Self {
-        let call = Call { method, path, ..self.as_call() };
-        Self { does: Does::Call(call), ..self }
+        self.makes(Call { method, path, ..self.as_call() })
     }
 
     /// Sets the host.
     #[must_use]
     pub const fn at(self, host: Family) -> Self {
-        let call = Call { host, ..self.as_call() };
-        Self { does: Does::Call(call), ..self }
+        self.makes(Call { host, ..self.as_call() })
     }
 
     /// Sets the query.
     #[must_use]
     pub const fn query(self, query: &'static [(&'static str, &'static str)]) -> Self {
-        let call = Call { query, ..self.as_call() };
-        Self { does: Does::Call(call), ..self }
+        self.makes(Call { query, ..self.as_call() })
     }
 
     /// Sets the body.
     #[must_use]
     pub const fn body(self, body: &'static [(&'static str, &'static str)]) -> Self {
-        let call = Call { body, ..self.as_call() };
-        Self { does: Does::Call(call), ..self }
+        self.makes(Call { body, ..self.as_call() })
     }
 
     /// Sets where the list is.
     #[must_use]
     pub const fn items(self, items: &'static str) -> Self {
-        let call = Call { items, ..self.as_call() };
-        Self { does: Does::Call(call), ..self }
+        self.makes(Call { items, ..self.as_call() })
     }
 
     /// Sets how the list goes on.
     #[must_use]
     pub const fn pages(self, paging: Paging) -> Self {
-        let call = Call { paging, ..self.as_call() };
-        Self { does: Does::Call(call), ..self }
+        self.makes(Call { paging, ..self.as_call() })
     }
 
     /// Sets what is shown.
     #[must_use]
     pub const fn shows(self, show: &'static str) -> Self {
-        let call = Call { show, ..self.as_call() };
-        Self { does: Does::Call(call), ..self }
+        self.makes(Call { show, ..self.as_call() })
     }
 
     const fn as_call(&self) -> Call {
