@@ -5,19 +5,19 @@ use serde_json::{Value, json};
 /// The largest answer, in bytes.
 pub const LARGEST: usize = 40_000;
 
-/// Texts are not made shorter than this, in bytes.
+/// The length below which texts are not cut, in bytes.
 const SHORTEST: usize = 32;
-/// Objects keep so many members at least.
+/// The number of members that an object keeps at least.
 const FEWEST_MEMBERS: usize = 32;
 /// The longest name of a member in a shortened answer, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// Returns a value that fits the budget: as it is, or with shorter texts and lists, each with a remark of what is left out.
+/// Returns a value that fits the budget. Texts and lists that are too long are cut, each with a remark on what is left out.
 pub(crate) fn fitted(value: Value) -> Value {
     fitted_to(value, LARGEST)
 }
 
-/// As [`fitted`], with another budget in bytes.
+/// Returns a value that fits this budget in bytes, see [`fitted`].
 pub(crate) fn fitted_to(value: Value, largest: usize) -> Value {
     if size(&value) <= largest {
         return value;
@@ -38,7 +38,7 @@ pub(crate) fn size(value: &Value) -> usize {
     value.to_string().len()
 }
 
-/// Returns at most so many bytes of a text, and a remark if it is longer.
+/// Returns a text of at most `longest` bytes. A longer one is cut there, and a remark follows on what is left out.
 pub(crate) fn shortened(text: &str, longest: usize) -> String {
     if text.len() <= longest {
         return text.to_owned();

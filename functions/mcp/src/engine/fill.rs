@@ -25,8 +25,8 @@
 //! | `vote` | the number of a vote |
 //! | `me_or_nobody` | the id of the calling user if `true`, or else that of nobody |
 //!
-//! The members of a body are paths with points: `queries.0.items` makes a list, `\.` is a point of a name, and the empty
-//! path is the whole body. A list in a query is joined by commas.
+//! A member of a body is named by a dotted path: `queries.0.items` makes a list, `\.` is a dot of a name, and the empty path
+//! is the whole body. A list in a query is joined by commas.
 
 use std::fmt::Write as _;
 

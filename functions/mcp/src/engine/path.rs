@@ -1,4 +1,4 @@
-//! Paths into JSON: points between names, a number for an index, `*` for every entry, and `\.` for a point of a name.
+//! Dotted paths into JSON: a number is an index, `*` is every entry, and `\.` is a dot of a name.
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Key {
     Every,
 }
 
-/// Splits a path at its points.
+/// Splits a path at its dots.
 pub(super) fn keys(path: &str) -> Vec<Key> {
     if path.is_empty() {
         return Vec::new();

@@ -9,7 +9,7 @@
 //!  └ a member of this name
 //! ```
 //!
-//! A path has points between names; a number is an index, `*` is every entry, `\.` is a point of a name.
+//! A path is dotted; a number is an index, `*` is every entry, and `\.` is a dot of a name.
 //!
 //! | filter | shows |
 //! | --- | --- |

@@ -22,7 +22,7 @@ pub enum Kind {
     Text,
     /// A text of at most [`LONGEST_CONTENT`] bytes.
     Content,
-    /// `me`, an e-mail address, a name or an id; the engine replaces it by the id.
+    /// A person: `me`, an e-mail address, a name or an id. The engine puts the id in its place.
     Person,
     /// A whole number that is not negative.
     Integer {
