@@ -64,8 +64,10 @@ async fn all_events_are_under_way_in_one_process_and_each_has_its_own_user_s_ans
         async move { (process.who(connection).await, *account) }
     });
     let all_arrive = async {
-        held.arrived(u32::try_from(AT_A_TIME).unwrap()).await;
+        let arrived = held.arrived(u32::try_from(AT_A_TIME).unwrap());
+        let arrived = tokio::time::timeout(PATIENCE, arrived).await;
         held.release();
+        arrived.expect("all events are under way at a time");
     };
     let (answers, ()) = tokio::join!(join_all(calls), all_arrive);
     assert_eq!(world.devops().peak("connection_data"), AT_A_TIME as u64);
