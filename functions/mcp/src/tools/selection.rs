@@ -13,7 +13,7 @@ use edge::problem::{Code, Problem};
 use http::HeaderMap;
 use vault::integrations::{McpAccess, McpSettings, Toolset};
 
-use super::table::TOOLS;
+use super::table::tools;
 use super::tool::Tool;
 use crate::engine::session::Offer;
 
@@ -98,7 +98,7 @@ impl Selection {
 
     /// The tools, in the order of the table.
     pub(crate) fn tools(&self) -> impl Iterator<Item = &'static Tool> {
-        TOOLS.iter().filter(|tool| self.has(tool))
+        tools().filter(|tool| self.has(tool))
     }
 
     /// What the caller may do with them.
