@@ -12,7 +12,6 @@
 mod tenant;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use edge::claims_cookie::{self, SignIn};
 use edge::config::PublicUrl;
@@ -24,7 +23,7 @@ use edge::prefetch;
 use edge::problem::{Code, Problem};
 use edge::respond;
 use edge::serve::HttpFunction;
-use entra::authorization::{AuthorizationRequest, Nonce, PkceVerifier, State};
+use edge::sign_in::SignInRequest;
 use entra::metadata::MetadataCache;
 use ground::clock::Clock;
 use ground::random::Random;
@@ -37,8 +36,7 @@ use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
 use vault::service::Service;
 use vault::sessions::{
-    AuthorizationFlow, Binding, ConnectSession, FlowSecrets, REQUEST_LIFETIME, SessionKey,
-    SessionToken, Sessions, Start,
+    AuthorizationFlow, ConnectSession, Purpose, SessionKey, SessionToken, Sessions, Start,
 };
 
 /// Everything that the function needs, created once per process.
@@ -119,38 +117,22 @@ impl Authorize {
         let metadata = self.metadata.get(&tenant).await;
         let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
 
-        let rng = &mut self.random.clone();
-        let (state, binding) = (State::mint(rng), Binding::mint(rng));
-        let (verifier, nonce) = (PkceVerifier::mint(rng), Nonce::mint(rng));
         let known = self.connections.find(&session.integration, &session.user).await?;
         let sign_in = SignIn { integration: integration.id.clone(), tenant: tenant.clone() };
         // The browser's own are newer than those of an existing connection.
         let claims = claims_cookie::kept(headers, &sign_in).or_else(|| known?.claims_challenge);
-        let location = AuthorizationRequest {
-            client_id: &integration.settings.client_id,
-            redirect_uri: &self.public_url.redirect_uri(),
-            scopes: &devops::scopes::request(&session.scopes),
-            state: &state,
-            nonce: &nonce,
-            code_challenge: &verifier.challenge(),
-            login_hint: session.login_hint.as_deref(),
-            claims: claims.as_deref(),
-        }
-        .url(&metadata);
-
+        let login_hint = session.login_hint.clone();
         let flow = AuthorizationFlow {
-            session_key,
-            session,
+            purpose: Purpose::Connect { session_key, session },
             client_id: integration.settings.client_id.clone(),
             tenant,
         };
-        let secrets = FlowSecrets { code_verifier: verifier.into_secret(), nonce };
-        self.sessions.open_flow(flow, &state, &binding, &secrets, now).await?;
-
-        let mut response = respond::found(&location)?;
-        let lifetime = Duration::try_from(REQUEST_LIFETIME).unwrap_or_default();
-        let cookie = edge::cookies::binding(&state).set(binding.secret(), lifetime)?;
-        response.headers_mut().append(SET_COOKIE, cookie);
+        let (login_hint, claims) = (login_hint.as_deref(), claims.as_deref());
+        let begun = SignInRequest { flow, login_hint, claims }
+            .begin(&self.sessions, &self.public_url, &metadata, now, &self.random)
+            .await?;
+        let mut response = respond::found(&begun.location)?;
+        response.headers_mut().append(SET_COOKIE, begun.cookie);
         Ok(response)
     }
 

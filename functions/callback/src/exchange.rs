@@ -21,7 +21,7 @@ pub(crate) struct Redeemed {
 
 /// The sign-ins to which the claims of a refused one belong.
 pub(crate) fn sign_in(flow: &AuthorizationFlow) -> SignIn {
-    SignIn { integration: flow.session.integration.clone(), tenant: flow.tenant.clone() }
+    SignIn { integration: flow.integration().clone(), tenant: flow.tenant.clone() }
 }
 
 impl Callback {
@@ -45,7 +45,7 @@ impl Callback {
             return Err(Problem::new(Code::IssuerMismatch));
         }
         let redirect_uri = self.public_url.redirect_uri();
-        let scopes = devops::scopes::request(&flow.session.scopes);
+        let scopes = devops::scopes::request(flow.scopes());
         let (metadata, redirect_uri, scopes) = (&metadata, &redirect_uri, &scopes);
         let asked = self
             .credentials

@@ -4,20 +4,24 @@
 //!  state + cookie ─take, once─> code ─redeem─> ID token ─validate─> organization ─check─> stored, pending
 //!                                                                                             │
 //!        303 to the application with connection_id and confirmation, or with error  <─────────┘
+//!        303 to the MCP client with a code, or with error
 //! ```
 //!
-//! An error before the state is matched to this browser is shown here; a later one goes back to the application with
-//! the browser.
+//! An error before the state is matched to this browser is shown here; a later one goes back with the browser to the
+//! application or the MCP client.
 
 mod admin_consent;
+mod client;
 mod exchange;
 mod membership;
 mod outcome;
 mod refusal;
+mod way_back;
 
 use std::sync::Arc;
 
 use devops::client::DevopsClient;
+use devops::organization::OrganizationName;
 use edge::claims_cookie;
 use edge::config::PublicUrl;
 use edge::deployment::Deployment;
@@ -33,30 +37,39 @@ use entra::cloud::Authority;
 use entra::identifiers::TenantId;
 use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
-use entra::token::TokenClient;
+use entra::token::{TokenClient, TokenResponse};
 use ground::clock::Clock;
 use ground::random::Random;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Response};
 use secrecy::SecretString;
-use url::Url;
 use vault::audit::{Audit, AuditEvent, What};
 use vault::client_credentials::ClientCredentials;
-use vault::connections::{Account, Completed, Completion, Connections};
+use vault::connections::{Account, Completed, Completion, Connections, Origin};
 use vault::events::{ConnectionDetail, Event, Events};
-use vault::ids::IntegrationId;
+use vault::ids::{IntegrationId, UserId};
 use vault::integrations::{Integration, Integrations, Status};
 use vault::schedule::Lifetime;
 use vault::service::Service;
-use vault::sessions::{AuthorizationFlow, Binding, FlowSecrets, Sessions, TakenFlow};
+use vault::sessions::{AuthorizationFlow, Binding, FlowSecrets, Purpose, Sessions, TakenFlow};
 use vault::tokens::{TokenPair, TokenStore};
 
+use crate::exchange::Redeemed;
 use crate::outcome::Outcome;
+use crate::way_back::WayBack;
 
 /// The parameters of an authorization response that must decode and may come only once. Of others, such as
 /// `error_description`, the first counts.
 const ANSWER: &[&str] =
     &["code", "state", "iss", "error", "suberror", "error_subcode", "admin_consent"];
+
+/// A person who has signed in and may use the integration's organizations.
+struct SignedIn {
+    tokens: TokenResponse,
+    account: Account,
+    organization: Option<OrganizationName>,
+    user: UserId,
+}
 
 /// Everything that the function needs, created once per process.
 pub struct Callback {
@@ -128,21 +141,22 @@ impl HttpFunction for Callback {
                 return Err(self.shown(Problem::new(Code::BrowserMismatch), &integration).await);
             }
         };
-        log.integration(&flow.session.integration);
-        let integration = self.integrations.get(&flow.session.integration).await;
-        let return_to = self.return_to(&flow, integration.as_ref().ok().and_then(Option::as_ref));
-        let finished = self.finish(&flow, &secrets, &query, integration, return_to).await;
+        log.integration(flow.integration());
+        let integration = self.integrations.get(flow.integration()).await;
+        let known = integration.as_ref().ok().and_then(Option::as_ref);
+        let way_back = WayBack::of(&flow, known, &self.public_url);
+        let finished = self.finish(&flow, &secrets, &query, integration, &way_back).await;
         let outcome = finished.unwrap_or_else(Outcome::Refused);
-        if let Outcome::Pending { connection, .. } | Outcome::Active { connection, .. } = &outcome {
+        if let Some(connection) = outcome.connection() {
             log.connection(connection);
-            let (what, integration) = (What::ConnectionConnected, &flow.session.integration);
-            let event = AuditEvent::of_connection(what, connection, integration);
+            let what = What::ConnectionConnected;
+            let event = AuditEvent::of_connection(what, connection, flow.integration());
             self.audit.record(&log.actor(), &event).await;
         }
         // The cookie is used up, whether the flow succeeded or failed.
         let cleared = cookie.clear();
         let claims = claims_cookies(&outcome, &flow, request.headers());
-        match outcome.response(return_to, &log) {
+        match outcome.response(&way_back, &log) {
             Ok(mut response) => {
                 for cookie in claims.into_iter().chain([cleared]) {
                     response.headers_mut().append(SET_COOKIE, cookie);
@@ -150,7 +164,7 @@ impl HttpFunction for Callback {
                 Ok(response)
             }
             Err(problem) => {
-                let problem = self.shown(problem, &flow.session.integration).await;
+                let problem = self.shown(problem, flow.integration()).await;
                 Err(problem.header(SET_COOKIE, cleared))
             }
         }
@@ -186,46 +200,67 @@ impl Callback {
         secrets: &FlowSecrets,
         query: &Query,
         integration: Result<Option<Integration>, vault::Error>,
-        return_to: Option<&Url>,
+        way_back: &WayBack<'_>,
     ) -> Result<Outcome, Problem> {
         if let Some(error) = query.get("error") {
             return Err(refusal::of(error, query));
         }
         let code = SecretString::from(query.required("code")?);
         let integration = same_integration(flow, integration?)?;
-        if flow.session.return_to.as_ref() != return_to {
-            return Err(Problem::new(Code::ReturnToNotAllowed));
-        }
+        way_back.require_still_allowed(flow, &integration)?;
         let redeemed = self.redeem(&integration, flow, secrets, &code, query).await?;
         self.tenant_accepted(&integration, &redeemed.identity.tenant_id).await;
         let organization = self
-            .check_membership(&integration, &flow.session, &redeemed.tokens.access_token)
+            .check_membership(&integration, flow.organization(), &redeemed.tokens.access_token)
             .await?;
+        let Redeemed { tokens, identity } = redeemed;
         let account = Account {
-            tenant_id: redeemed.identity.tenant_id,
-            object_id: redeemed.identity.object_id,
-            name: redeemed.identity.name,
-            username: redeemed.identity.username,
+            tenant_id: identity.tenant_id,
+            object_id: identity.object_id,
+            name: identity.name,
+            username: identity.username,
         };
+        let user = match &flow.purpose {
+            Purpose::Connect { session, .. } => session.user.clone(),
+            Purpose::Client(_) => UserId::of_account(&account.tenant_id, &account.object_id),
+        };
+        if let Purpose::Client(request) = &flow.purpose
+            && let Some(again) = self.sign_in_again(flow, request, &user).await?
+        {
+            return Ok(Outcome::Again(again));
+        }
+        let signed_in = SignedIn { tokens, account, organization, user };
+        self.store(flow, &integration, signed_in).await
+    }
+
+    async fn store(
+        &self,
+        flow: &AuthorizationFlow,
+        integration: &Integration,
+        SignedIn { tokens, account, organization, user }: SignedIn,
+    ) -> Result<Outcome, Problem> {
         let connected = Connected {
             name: account.name.clone(),
             username: account.username.clone(),
             organization: organization.as_ref().map(ToString::to_string),
             branding: integration.settings.branding.clone(),
         };
-        let tokens = &redeemed.tokens;
-        let lifetime = Lifetime::of(tokens);
+        let lifetime = Lifetime::of(&tokens);
         let refresh = tokens.refresh_token.as_ref().ok_or_else(|| {
             Problem::new(Code::EntraMisconfigured).cause("Entra sent no refresh token")
         })?;
         let granted = devops::scopes::granted(&tokens.scopes);
         let completion = Completion {
-            session_key: &flow.session_key,
-            session: &flow.session,
-            integration: &integration,
+            origin: match &flow.purpose {
+                Purpose::Connect { session_key, .. } => Origin::Session(session_key),
+                Purpose::Client(request) => Origin::Client(&request.pass),
+            },
+            user: &user,
+            requested: flow.scopes(),
+            integration,
             account,
             organization,
-            scopes: granted.unwrap_or_else(|| flow.session.scopes.clone()),
+            scopes: granted.unwrap_or_else(|| flow.scopes().to_vec()),
             tokens: TokenPair {
                 access: &tokens.access_token,
                 access_expires_at: lifetime.expires_at,
@@ -238,24 +273,22 @@ impl Callback {
             .connections
             .complete(&completion, &self.tokens, now, &mut self.random.clone())
             .await?;
-        match completed {
+        let outcome = match completed {
             Completed::Pending { connection, confirmation } => {
-                Ok(Outcome::Pending { connection, confirmation })
+                return Ok(Outcome::Pending { connection, confirmation });
             }
-            Completed::Active { connection } => {
-                let detail = ConnectionDetail {
-                    connection: &connection,
-                    integration: &flow.session.integration,
-                    user: &flow.session.user,
-                    reason: None,
-                };
-                self.events.send(&Event::ConnectionCreated(detail)).await;
-                Ok(Outcome::Active { connection, connected })
-            }
-            Completed::DifferentAccount => Err(Problem::new(Code::DifferentAccount)),
-            Completed::IntegrationGone => Err(Problem::new(Code::IntegrationNotReady)),
-            Completed::SessionGone => Err(Problem::new(Code::SessionUnknown)),
+            Completed::Active { connection } => Outcome::Active { connection, connected },
+            Completed::Admitted { connection, code } => Outcome::Admitted { connection, code },
+            Completed::DifferentAccount => return Err(Problem::new(Code::DifferentAccount)),
+            Completed::IntegrationGone => return Err(Problem::new(Code::IntegrationNotReady)),
+            Completed::SessionGone => return Err(Problem::new(Code::SessionUnknown)),
+        };
+        if let Some(connection) = outcome.connection() {
+            let integration = flow.integration();
+            let detail = ConnectionDetail { connection, integration, user: &user, reason: None };
+            self.events.send(&Event::ConnectionCreated(detail)).await;
         }
+        Ok(outcome)
     }
 
     /// A sign-in shows that its tenant lets the app in, so the connections of the tenant need not wait any longer.
@@ -263,19 +296,6 @@ impl Callback {
         if let Err(error) = self.integrations.accept_tenant(integration, tenant).await {
             tracing::warn!(integration = %integration.id, "the tenant stays marked as refusing: {error}");
         }
-    }
-
-    /// Returns the application's address to which the browser may be sent now (S-09): the origins may have been narrowed
-    /// since the session was created. Pages of the portal are always allowed.
-    fn return_to<'a>(
-        &self,
-        flow: &'a AuthorizationFlow,
-        integration: Option<&Integration>,
-    ) -> Option<&'a Url> {
-        let return_to = flow.session.return_to.as_ref()?;
-        let is_ours = return_to.origin() == self.public_url.to_url().origin();
-        let allowed = |integration: &Integration| integration.settings.allows_return_to(return_to);
-        (is_ours || integration.is_some_and(allowed)).then_some(return_to)
     }
 }
 

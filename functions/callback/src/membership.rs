@@ -8,7 +8,6 @@ use edge::problem::{Code, Problem};
 use futures_util::stream::{self, StreamExt as _};
 use ground::bearer_token::BearerToken;
 use vault::integrations::Integration;
-use vault::sessions::ConnectSession;
 
 use crate::Callback;
 
@@ -18,16 +17,16 @@ const ASKED_AT_A_TIME: usize = 20;
 const DEADLINE: Duration = Duration::from_secs(12);
 
 impl Callback {
-    /// Checks access. Returns the organization to pin the connection to: the session's or the only one, or `None` if
-    /// the integration names several.
+    /// Checks access to `organization`, or to one of those that the integration names. Returns the organization to pin the
+    /// connection to: the given or the only one, or `None` if the integration names several.
     pub(crate) async fn check_membership(
         &self,
         integration: &Integration,
-        session: &ConnectSession,
+        organization: Option<&OrganizationName>,
         access_token: &BearerToken,
     ) -> Result<Option<OrganizationName>, Problem> {
         let now = self.clock.now();
-        let reachable = integration.settings.organizations.reachable(session.organization.as_ref());
+        let reachable = integration.settings.organizations.reachable(organization);
         let admitted = tokio::time::timeout(DEADLINE, async {
             let mut refusal = Problem::new(Code::OrganizationAccessDenied);
             let questions: Vec<_> = reachable
@@ -48,7 +47,7 @@ impl Callback {
         admitted
             .await
             .unwrap_or_else(|late| Err(Problem::new(Code::DevopsUnavailable).cause(late)))?;
-        Ok(session.organization.clone().or_else(|| only(&reachable)))
+        Ok(organization.cloned().or_else(|| only(&reachable)))
     }
 }
 

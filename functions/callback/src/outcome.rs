@@ -1,14 +1,18 @@
-//! The way back to the application, or a page if the connect session has no `return_to`.
+//! The end of a sign-in, as an answer to the browser.
 
 use edge::gateway::Body;
 use edge::log::RequestLog;
 use edge::page::{Connected, Page};
 use edge::problem::{Code, Problem};
 use edge::respond;
+use edge::sign_in::Begun;
+use http::header::SET_COOKIE;
 use http::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use vault::ids::ConnectionId;
+
+use crate::way_back::{self, WayBack};
 
 pub(crate) enum Outcome {
     /// Stored; the application must confirm it.
@@ -21,16 +25,63 @@ pub(crate) enum Outcome {
         connection: ConnectionId,
         connected: Connected,
     },
+    /// Stored and usable, with a code for the MCP client.
+    Admitted {
+        connection: ConnectionId,
+        code: SecretString,
+    },
+    /// Not stored: the browser has to sign in at Entra once more.
+    Again(Begun),
     Refused(Problem),
 }
 
 impl Outcome {
+    /// Returns the connection that was stored.
+    pub(crate) fn connection(&self) -> Option<&ConnectionId> {
+        match self {
+            Self::Pending { connection, .. }
+            | Self::Active { connection, .. }
+            | Self::Admitted { connection, .. } => Some(connection),
+            Self::Again(_) | Self::Refused(_) => None,
+        }
+    }
+
+    /// Returns 303 to the application or the MCP client with the result in its query, or a page if an application's
+    /// session has no `return_to`.
+    ///
+    /// # Errors
+    /// As [`Self::for_application`].
+    pub(crate) fn response(
+        self,
+        way_back: &WayBack<'_>,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
+        match way_back {
+            WayBack::Application(return_to) => self.for_application(*return_to, log),
+            WayBack::Client { request, issuer } => match self {
+                Self::Admitted { code, .. } => {
+                    respond::see_other(&way_back::with_code(request, issuer, &code)?)
+                }
+                Self::Again(begun) => {
+                    let mut response = respond::see_other(&begun.location)?;
+                    response.headers_mut().append(SET_COOKIE, begun.cookie);
+                    Ok(response)
+                }
+                Self::Refused(problem) => {
+                    log.problem(&problem);
+                    respond::see_other(&way_back::with_error(request, issuer, &problem)?)
+                }
+                Self::Pending { .. } | Self::Active { .. } => Err(not_for_this_flow()),
+            },
+        }
+    }
+
     /// Returns 303 to `return_to` with the result in its query, or a page if there is no `return_to`.
     ///
     /// # Errors
     /// The refusal itself if there is no `return_to`. [`Code::IntegrationNotReady`] if the integration came to require
     /// confirmation after a link without `return_to` was made: the confirmation code has nowhere to go.
-    pub(crate) fn response(
+    fn for_application(
         self,
         return_to: Option<&Url>,
         log: &RequestLog,
@@ -43,6 +94,7 @@ impl Outcome {
                 }
                 Self::Pending { .. } => Err(Problem::new(Code::IntegrationNotReady)
                     .cause("confirmation is required and there is no return_to")),
+                Self::Admitted { .. } | Self::Again(_) => Err(not_for_this_flow()),
             };
         };
         let mut url = return_to.clone();
@@ -59,9 +111,14 @@ impl Outcome {
                 log.problem(problem);
                 url.query_pairs_mut().append_pair("error", problem.code().as_str());
             }
+            Self::Admitted { .. } | Self::Again(_) => return Err(not_for_this_flow()),
         }
         respond::see_other(&url)
     }
+}
+
+fn not_for_this_flow() -> Problem {
+    Problem::new(Code::InternalError).cause("the outcome of another kind of flow")
 }
 
 #[cfg(test)]
@@ -99,7 +156,8 @@ mod tests {
     /// The query of the address that the browser is sent to, after the status and the rest of the address are checked.
     fn sent_back(outcome: Outcome) -> HashMap<String, String> {
         let return_to = RETURN_TO.parse().unwrap();
-        let response = outcome.response(Some(&return_to), &RequestLog::new("request")).unwrap();
+        let response =
+            outcome.for_application(Some(&return_to), &RequestLog::new("request")).unwrap();
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
         let location = response.headers()[LOCATION].to_str().unwrap();
         assert!(location.starts_with("https://app.mycompany.example/connected?"), "{location}");
@@ -132,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_connection_without_return_to_ends_on_a_page_that_names_the_user() {
-        let response = active(&id()).response(None, &RequestLog::new("request")).unwrap();
+        let response = active(&id()).for_application(None, &RequestLog::new("request")).unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         let page = String::from_utf8(response.body().to_vec()).unwrap();
         assert!(page.contains("Ada") && page.contains("mycompany"), "{page}");
@@ -141,13 +199,14 @@ mod tests {
     #[test]
     fn a_refusal_without_return_to_stays_the_problem_that_it_is() {
         let refused = Outcome::Refused(Problem::new(Code::PersonalAccount));
-        let problem = refused.response(None, &RequestLog::new("request")).unwrap_err();
+        let problem = refused.for_application(None, &RequestLog::new("request")).unwrap_err();
         assert_eq!(problem.code(), Code::PersonalAccount);
     }
 
     #[test]
     fn a_confirmation_code_is_shown_to_nobody_where_there_is_no_return_to() {
-        let problem = pending(&id()).response(None, &RequestLog::new("request")).unwrap_err();
+        let problem =
+            pending(&id()).for_application(None, &RequestLog::new("request")).unwrap_err();
         assert_eq!(problem.code(), Code::IntegrationNotReady);
         assert!(!format!("{problem:?}").contains("the-code"));
     }

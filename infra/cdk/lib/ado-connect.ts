@@ -40,7 +40,7 @@ export class AdoConnect extends Construct {
   /** The bus that events are put on. */
   readonly eventBus: IEventBus;
   /** The tables, for monitoring and backups. Only the functions should write to them. */
-  readonly tables: Readonly<Record<'integrations' | 'sessions' | 'connections' | 'tokens' | 'audit', ITable>>;
+  readonly tables: Readonly<Record<'integrations' | 'sessions' | 'connections' | 'tokens' | 'audit' | 'passes', ITable>>;
   /** The functions, for monitoring. Grants to them have no effect, because their roles are complete. */
   readonly functions: Readonly<{ [N in keyof Identities]: LambdaFunction }>;
   /** The subject of the federated credential in the Entra app, if there is one. */
@@ -89,6 +89,7 @@ export class AdoConnect extends Construct {
       CONNECTIONS_TABLE: data.connections.ref,
       TOKENS_TABLE: data.tokens.ref,
       AUDIT_TABLE: data.audit.ref,
+      PASSES_TABLE: data.passes.ref,
       AUDIT_DAYS: String(props.auditDays ?? 400),
       TOKENS_KEY_ID: key.attrArn,
       FORMER_TOKENS_KEY_ID: props.formerTokensKeyArn ?? '',
@@ -160,6 +161,7 @@ export class AdoConnect extends Construct {
       connections: table('ConnectionsReference', data.connections.attrArn),
       tokens: table('TokensReference', data.tokens.attrArn),
       audit: table('AuditReference', data.audit.attrArn),
+      passes: table('PassesReference', data.passes.attrArn),
     };
     this.output({
       GatewayUrl: ["The API's address.", this.gatewayUrl],
@@ -195,6 +197,10 @@ export class AdoConnect extends Construct {
       ConnectionsTableName: ['The table of connections. It remains when the stack is deleted.', data.connections.ref],
       TokensTableName: ['The table of sealed tokens. It remains when the stack is deleted.', data.tokens.ref],
       AuditTableName: ['The table of the audit trail. It remains when the stack is deleted.', data.audit.ref],
+      PassesTableName: [
+        'The table of the passes of MCP clients. It remains when the stack is deleted.',
+        data.passes.ref,
+      ],
       TokensKeyId: [
         'The KMS key without which no token can be opened. It remains when the stack is deleted.',
         key.ref,

@@ -10,6 +10,7 @@ export interface Data {
   readonly connections: CfnTable;
   readonly tokens: CfnTable;
   readonly audit: CfnTable;
+  readonly passes: CfnTable;
   readonly operatorKey: CfnSecret;
 }
 
@@ -62,7 +63,20 @@ export function makeData(scope: Construct, name: string, deletionProtectionEnabl
     attributeDefinitions: [pk, { attributeName: 'sk', attributeType: 'S' }],
     keySchema: [...common.keySchema, { attributeName: 'sk', keyType: 'RANGE' }],
   });
-  for (const table of [integrations, connections, tokens, audit]) {
+  const passes = new CfnTable(scope, 'PassesTable', {
+    ...common,
+    ...kept,
+    ...expiring,
+    attributeDefinitions: [pk, { attributeName: 'connection', attributeType: 'S' }],
+    globalSecondaryIndexes: [
+      {
+        indexName: 'by_connection',
+        keySchema: [{ attributeName: 'connection', keyType: 'HASH' }],
+        projection: { projectionType: 'ALL' },
+      },
+    ],
+  });
+  for (const table of [integrations, connections, tokens, audit, passes]) {
     retain(table);
   }
   // Neither kept nor restored: its items live for minutes, operators' sessions for half a day, hourly counts for nine
@@ -74,7 +88,7 @@ export function makeData(scope: Construct, name: string, deletionProtectionEnabl
     description: 'The first operator key of ado-connect; the value is the key.',
     generateSecretString: { passwordLength: 48, excludePunctuation: true },
   });
-  return { integrations, sessions, connections, tokens, audit, operatorKey };
+  return { integrations, sessions, connections, tokens, audit, passes, operatorKey };
 }
 
 /** Keeps a resource that the stack deletes or replaces. */

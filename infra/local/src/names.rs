@@ -17,6 +17,8 @@ pub const CONNECTIONS: &str = "ado-connect-connections";
 pub const TOKENS: &str = "ado-connect-tokens";
 /// The table of the audit trail.
 pub const AUDIT: &str = "ado-connect-audit";
+/// The table of the passes of MCP clients.
+pub const PASSES: &str = "ado-connect-passes";
 /// The KMS key's alias.
 pub const KEY: &str = "alias/ado-connect";
 /// The prefix of secrets' names.
@@ -43,6 +45,7 @@ pub fn tables() -> TableNames {
         connections: CONNECTIONS.to_owned(),
         tokens: TOKENS.to_owned(),
         audit: AUDIT.to_owned(),
+        passes: PASSES.to_owned(),
     }
 }
 

@@ -116,6 +116,7 @@ fn local_arn(resource: &str) -> String {
         ("ConnectionsTable.Arn", table_arn(names::CONNECTIONS)),
         ("TokensTable.Arn", table_arn(names::TOKENS)),
         ("AuditTable.Arn", table_arn(names::AUDIT)),
+        ("PassesTable.Arn", table_arn(names::PASSES)),
         ("RefreshQueue.Arn", names::QUEUE_ARN.to_owned()),
         ("RefreshDeadLetters.Arn", names::DEAD_LETTERS_ARN.to_owned()),
         ("TokensKey.Arn", "arn:aws:kms:us-east-1:000000000000:key/tokens".to_owned()),

@@ -335,6 +335,7 @@ fn own_variables(public_url: &str, streaming_url: &str, queue_url: &str) -> Vec<
         ("CONNECTIONS_TABLE", names::CONNECTIONS),
         ("TOKENS_TABLE", names::TOKENS),
         ("AUDIT_TABLE", names::AUDIT),
+        ("PASSES_TABLE", names::PASSES),
         ("TOKENS_KEY_ID", names::KEY),
         ("SECRETS_PREFIX", names::SECRETS),
         ("OPERATOR_KEY_SECRET", names::OPERATOR_KEY),

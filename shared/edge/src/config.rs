@@ -23,7 +23,7 @@ use crate::cors_origins::CorsOrigins;
 pub struct Config {
     /// `PUBLIC_URL`: the address of the gateway.
     pub public_url: PublicUrl,
-    /// `INTEGRATIONS_TABLE`, `SESSIONS_TABLE`, `CONNECTIONS_TABLE`, `TOKENS_TABLE`, `AUDIT_TABLE`.
+    /// `INTEGRATIONS_TABLE`, `SESSIONS_TABLE`, `CONNECTIONS_TABLE`, `TOKENS_TABLE`, `AUDIT_TABLE`, `PASSES_TABLE`.
     pub tables: TableNames,
     /// `AUDIT_DAYS`: how long the audit trail is kept; 400 unless set.
     pub audit_days: NonZeroU32,
@@ -181,6 +181,7 @@ impl FromVariables for Config {
         let connections = reader.required("CONNECTIONS_TABLE");
         let tokens = reader.required("TOKENS_TABLE");
         let audit = reader.required("AUDIT_TABLE");
+        let passes = reader.required("PASSES_TABLE");
         let audit_days = reader.optional("AUDIT_DAYS").unwrap_or(DEFAULT_AUDIT_DAYS);
         let tokens_key_id = reader.required("TOKENS_KEY_ID");
         let former_tokens_key_id = reader.optional("FORMER_TOKENS_KEY_ID");
@@ -211,6 +212,7 @@ impl FromVariables for Config {
                 connections: connections?,
                 tokens: tokens?,
                 audit: audit?,
+                passes: passes?,
             },
             audit_days,
             tokens_key_id: tokens_key_id?,

@@ -22,6 +22,7 @@ use vault::federation::Federation;
 use vault::integrations::Integrations;
 use vault::limits::LimitLedger;
 use vault::operator_key::OperatorKey;
+use vault::passes::Passes;
 use vault::refresh::{Parts, Refresher};
 use vault::sealing::Sealer;
 use vault::service::Service;
@@ -139,6 +140,11 @@ impl Deployment {
         let sealer = Sealer::new(self.aws.kms(), key_id, Arc::clone(&self.clock))
             .also_opening(self.config.former_tokens_key_id.clone());
         TokenStore::new(self.aws.dynamodb.clone(), self.config.tables.tokens.clone(), sealer)
+    }
+
+    /// The passes of MCP clients.
+    pub fn passes(&self) -> Passes {
+        Passes::new(self.aws.dynamodb.clone(), self.config.tables.passes.clone())
     }
 
     /// Client credentials.

@@ -15,6 +15,7 @@
 //!        ├── site         requests that pages of other sites make browsers send
 //!        ├── parameters   query and JSON body, strictly
 //!        ├── cookies      the browser binding
+//!        ├── sign_in      the beginning of a sign-in at Entra
 //!        ├── respond      JSON, redirects, passed-through answers
 //!        ├── streaming    answers that begin before they are complete
 //!        ├── page         HTML for people
@@ -47,6 +48,7 @@ pub mod respond;
 mod role;
 pub mod routes;
 pub mod serve;
+pub mod sign_in;
 pub mod site;
 pub mod streaming;
 pub mod wire;

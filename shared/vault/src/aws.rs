@@ -30,6 +30,8 @@ pub struct TableNames {
     pub tokens: String,
     /// The audit trail.
     pub audit: String,
+    /// The passes of MCP clients.
+    pub passes: String,
 }
 
 /// Up to three attempts for each call.

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra::identifiers::{ObjectId, TenantId};
 use jiff::Timestamp;
 use rand::CryptoRng;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -152,6 +153,16 @@ impl UserId {
         Err(InvalidId { expected: "an issuer is an address without `|`" })
     }
 
+    /// The user whom an Entra account names by itself, when an MCP client signs in.
+    pub fn of_account(tenant: &TenantId, object: &ObjectId) -> Self {
+        Self(format!("{ACCOUNT}{tenant}.{object}"))
+    }
+
+    /// Whether an Entra account names this user. No application may name one.
+    pub fn is_account(&self) -> bool {
+        self.0.starts_with(ACCOUNT)
+    }
+
     /// The identity provider whose tokens name this user; `None` for a user whom an application names.
     pub fn issuer(&self) -> Option<&str> {
         issuer_and_name(&self.0).map(|(issuer, _)| issuer)
@@ -162,6 +173,9 @@ impl UserId {
         issuer_and_name(&self.0).map_or(&self.0, |(_, name)| name)
     }
 }
+
+/// Begins the users whom an Entra account names.
+const ACCOUNT: &str = "entra:";
 
 /// Splits `issuer|name`. An issuer is an address without `|`; Auth0's `provider|id` begins with none, so it is a plain name.
 fn issuer_and_name(user: &str) -> Option<(&str, &str)> {

@@ -9,12 +9,13 @@
 //!   │  sessions, limits, tallies        table `sessions`     │
 //!   │  connections ── schedule          table `connections`  │
 //!   │  tokens ─────── sealing           table `tokens`, KMS  │
+//!   │  passes                           table `passes`       │
 //!   │  client_credentials, operator_key   Secrets Manager    │
 //!   │  refresh    the refresh protocol over all of these     │
 //!   │  events                             EventBridge        │
 //!   │  audit                            table `audit`        │
 //!   └───────┬───────────────────────────────────┬────────────┘
-//!         entra                               devops
+//!       entra, oauth                          devops
 //! ```
 //!
 //! The functions call it; it calls AWS, and Entra only through [`refresh`]. It never sees an HTTP
@@ -43,6 +44,7 @@ pub mod ids;
 pub mod integrations;
 pub mod limits;
 pub mod operator_key;
+pub mod passes;
 pub mod refresh;
 pub mod schedule;
 pub mod sealing;

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use vault::api_keys::{ApiKeyRequest, ApiKeys, Role};
 use vault::client_credentials::{ClientCredentials, NewCredential};
-use vault::connections::{Account, Completed, Completion, Connections};
+use vault::connections::{Account, Completed, Completion, Connections, Origin};
 use vault::ids::ConnectionId;
 use vault::integrations::{
     CredentialDescription, CredentialKind, Integration, Integrations, Status,
@@ -119,8 +119,9 @@ impl Seed {
         let organization: OrganizationName = parsed("mycompany")?;
         let tenant = &self.tenants[usize::try_from(user).unwrap_or_default() % self.tenants.len()];
         let completion = Completion {
-            session_key: &key,
-            session: &session,
+            origin: Origin::Session(&key),
+            user: &session.user,
+            requested: &session.scopes,
             integration: &self.integration,
             account: Account {
                 tenant_id: parsed(tenant)?,

@@ -17,7 +17,7 @@ use serde_json::json;
 use vault::audit::Audit;
 use vault::aws::Clients;
 use vault::client_credentials::{ClientCredentials, NewCredential};
-use vault::connections::{Account, Completed, Completion, Connections};
+use vault::connections::{Account, Completed, Completion, Connections, Origin};
 use vault::events::Events;
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 use vault::integrations::{
@@ -209,8 +209,9 @@ impl Process {
         let refresh = SecretString::from(refresh);
         let expires_at = now + lifetime;
         let completion = Completion {
-            session_key: &key,
-            session: &session,
+            origin: Origin::Session(&key),
+            user: &session.user,
+            requested: &session.scopes,
             integration,
             account: Account {
                 tenant_id: tenant.clone(),

@@ -153,6 +153,9 @@ pub(crate) fn require_naming(
     user: &UserId,
     integration: &Integration,
 ) -> Result<(), Problem> {
+    if user.is_account() {
+        return Err(Problem::field("user", "`entra:` begins the users of MCP clients only"));
+    }
     let of_issuer = user.issuer().is_some();
     match (&caller.kind, integration.settings.users) {
         (Kind::User { .. }, Users::Application) | (Kind::Application { .. }, Users::Jwt) => {

@@ -23,7 +23,7 @@ use vault::api_keys::ApiKeys;
 use vault::audit::{Actor, Audit};
 use vault::call_items::CallItemReader;
 use vault::client_credentials::{ClientCredentials, NewCredential};
-use vault::connections::{Account, Completed, Completion, Connections};
+use vault::connections::{Account, Completed, Completion, Connections, Origin};
 use vault::events::Events;
 use vault::ids::ConnectionId;
 use vault::integrations::{Integration, Integrations};
@@ -192,8 +192,9 @@ async fn connect(
     let (access, refresh) = (secret("access_token").try_into().unwrap(), secret("refresh_token"));
     let expires_at = now + SignedDuration::from_hours(1);
     let completion = Completion {
-        session_key: &key,
-        session: &session,
+        origin: Origin::Session(&key),
+        user: &session.user,
+        requested: &session.scopes,
         integration,
         account: Account {
             tenant_id: emulators::entra::TENANT_A.to_string().parse().unwrap(),

@@ -10,6 +10,7 @@ const COMPLETE: &[(&str, &str)] = &[
     ("CONNECTIONS_TABLE", "connections"),
     ("TOKENS_TABLE", "tokens"),
     ("AUDIT_TABLE", "audit"),
+    ("PASSES_TABLE", "passes"),
     ("TOKENS_KEY_ID", "alias/ado-connect"),
     ("SECRETS_PREFIX", "ado-connect/"),
     ("OPERATOR_KEY_SECRET", "ado-connect/operator-key"),

@@ -1,4 +1,5 @@
-//! Stores a completed authorization as a connection, in one transaction that also consumes the session.
+//! Stores a completed authorization as a connection, in one transaction that also consumes the session, or makes the pass
+//! of an MCP client.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use devops::organization::OrganizationName;
@@ -9,27 +10,30 @@ use secrecy::SecretString;
 use super::history::{Happening, HistoryEntry, OwnerItem};
 use super::{Account, CONFIRMATION_LIFETIME, Connection, Connections, Pending, Status, WHAT};
 use crate::Error;
-use crate::ids::{ConnectionId, GrantId, owner_key};
+use crate::ids::{ConnectionId, GrantId, UserId, owner_key};
 use crate::integrations::{self, Confirmation, Integration};
+use crate::passes::{self, NewPass};
 use crate::schedule::{self, Lifetime, Warmth};
 use crate::secret_token::{self, SecretHash};
-use crate::sessions::{ConnectSession, SessionKey};
+use crate::sessions::SessionKey;
 use crate::table::{Condition, Transaction, Write, n, s, to_item, to_value, transact};
 use crate::tokens::{self, TokenPair, TokenStore};
 
 /// Attempts of a transaction while concurrent changes interfere.
 pub(super) const TRIES: u32 = 4;
 
-/// The positions of the session and the integration among the writes of the transaction.
-const SESSION: usize = 0;
+/// The positions of the origin and the integration among the writes of the transaction.
+const ORIGIN: usize = 0;
 const INTEGRATION: usize = 1;
 
 /// A completed authorization.
 pub struct Completion<'a> {
-    /// The session to consume.
-    pub session_key: &'a SessionKey,
-    /// Its content.
-    pub session: &'a ConnectSession,
+    /// What began it.
+    pub origin: Origin<'a>,
+    /// The user of the connection.
+    pub user: &'a UserId,
+    /// The scopes that were requested, without the resource's prefix.
+    pub requested: &'a [String],
     /// The integration as it is now.
     pub integration: &'a Integration,
     /// Who signed in.
@@ -44,9 +48,26 @@ pub struct Completion<'a> {
     pub lifetime: Lifetime,
 }
 
+/// What began an authorization, and so the first write of its transaction.
+#[derive(Clone, Copy)]
+pub enum Origin<'a> {
+    /// An application's connect session, to be consumed.
+    Session(&'a SessionKey),
+    /// An MCP client, for which a pass is made. The browser that approved it is the one that signed in, so that the
+    /// connection needs no confirmation.
+    Client(&'a NewPass),
+}
+
 impl Completion<'_> {
     fn missing_scopes(&self) -> Vec<String> {
-        devops::scopes::missing(&self.session.scopes, &self.scopes)
+        devops::scopes::missing(self.requested, &self.scopes)
+    }
+
+    fn needs_confirmation(&self) -> bool {
+        match self.origin {
+            Origin::Session(_) => self.integration.settings.confirmation == Confirmation::Required,
+            Origin::Client(_) => false,
+        }
     }
 }
 
@@ -64,6 +85,13 @@ pub enum Completed {
     Active {
         /// The connection.
         connection: ConnectionId,
+    },
+    /// Stored and usable, with a pass for the MCP client.
+    Admitted {
+        /// The connection.
+        connection: ConnectionId,
+        /// The code of the pass.
+        code: SecretString,
     },
     /// The user is connected with another Entra account; nothing was changed.
     DifferentAccount,
@@ -86,8 +114,7 @@ impl Connections {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Completed, Error> {
         for _ in 0..TRIES {
-            let session = completion.session;
-            let existing = self.find(&session.integration, &session.user).await?;
+            let existing = self.find(&completion.integration.id, completion.user).await?;
             if let Some(existing) = &existing
                 && existing.grant.is_some()
                 && !existing.account.is_same_user_as(&completion.account)
@@ -103,7 +130,7 @@ impl Connections {
                     }
                     return Ok(completed);
                 }
-                Transaction::Refused { failed } if failed.contains(&SESSION) => {
+                Transaction::Refused { failed } if failed.contains(&ORIGIN) => {
                     return Ok(Completed::SessionGone);
                 }
                 Transaction::Refused { failed } if failed.contains(&INTEGRATION) => {
@@ -123,16 +150,20 @@ impl Connections {
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<(Vec<TransactWriteItem>, Completed), Error> {
-        let session = completion.session;
+        let integration = &completion.integration.id;
         let id = existing.map_or_else(|| ConnectionId::mint(now, rng), |known| known.id.clone());
         let grant = GrantId::mint(now, rng);
-        let confirmation = match completion.integration.settings.confirmation {
-            Confirmation::Required => Some(secret_token::mint(rng)),
-            Confirmation::None => None,
-        };
+        let confirmation = completion.needs_confirmation().then(|| secret_token::mint(rng));
         let unconfirmed_until = confirmation.as_ref().map(|_| now + CONFIRMATION_LIFETIME);
-        let owner =
-            tokens::Owner { integration: &session.integration, connection: &id, grant: &grant };
+        let (first_write, code) = match completion.origin {
+            Origin::Session(key) => (self.consume_session(key, now)?, None),
+            Origin::Client(pass) => {
+                let (code, put) =
+                    passes::create(&self.passes_table, pass, (&id, integration), now, rng)?;
+                (put, Some(code))
+            }
+        };
+        let owner = tokens::Owner { integration, connection: &id, grant: &grant };
         let tokens_item =
             tokens.new_item(owner, &completion.tokens, unconfirmed_until, rng).await?;
 
@@ -153,13 +184,13 @@ impl Connections {
             next.grant = Some(grant);
             next.pending = None;
             self.become_active(&mut next, completion.lifetime, now, rng);
-            Completed::Active { connection: id }
+            match code {
+                Some(code) => Completed::Admitted { connection: id, code },
+                None => Completed::Active { connection: id },
+            }
         };
 
-        let mut writes = vec![
-            self.consume_session(completion.session_key, now)?,
-            self.require_same(completion.integration)?,
-        ];
+        let mut writes = vec![first_write, self.require_same(completion.integration)?];
         writes.extend(self.put_connection(existing, &next, Happening::of(&completed))?);
         writes.push(Write::put(&tokens.table, tokens_item).in_transaction()?);
         for old in existing.iter().flat_map(|known| known.grants()) {
@@ -299,7 +330,7 @@ impl Connections {
 impl Happening {
     fn of(completed: &Completed) -> Self {
         match completed {
-            Completed::Active { .. } => Self::Connected,
+            Completed::Active { .. } | Completed::Admitted { .. } => Self::Connected,
             _ => Self::SignedIn,
         }
     }
@@ -315,8 +346,8 @@ impl Connection {
 fn first(completion: &Completion<'_>, id: ConnectionId, now: Timestamp) -> Connection {
     Connection {
         id,
-        integration: completion.session.integration.clone(),
-        user: completion.session.user.clone(),
+        integration: completion.integration.id.clone(),
+        user: completion.user.clone(),
         organization: completion.organization.clone(),
         status: Status::Pending,
         paused_at: None,

@@ -24,7 +24,7 @@ mod sweep;
 mod usage;
 
 pub use changes::Confirmed;
-pub use completion::{Completed, Completion};
+pub use completion::{Completed, Completion, Origin};
 pub use due::{Due, DueCursor, DuePage};
 pub use history::{Happening, HistoryEntry};
 pub use lease::{Acquired, Lease, Release};
@@ -53,6 +53,7 @@ pub struct Connections {
     tokens_table: String,
     integrations_table: String,
     sessions_table: String,
+    passes_table: String,
     shards: u32,
 }
 
@@ -65,6 +66,7 @@ impl Connections {
             tokens_table: names.tokens.clone(),
             integrations_table: names.integrations.clone(),
             sessions_table: names.sessions.clone(),
+            passes_table: names.passes.clone(),
             shards,
         }
     }

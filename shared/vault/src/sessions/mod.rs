@@ -12,7 +12,7 @@ mod authorization_flows;
 mod flow_secrets;
 mod portal;
 
-pub use authorization_flows::{AuthorizationFlow, TakenFlow};
+pub use authorization_flows::{AuthorizationFlow, ClientRequest, Purpose, TakenFlow};
 pub use flow_secrets::FlowSecrets;
 pub use portal::{Draft, PORTAL_IDLE, PORTAL_LIFETIME, PortalKey, PortalSession};
 

@@ -5,5 +5,6 @@ mod api_keys;
 mod call_items;
 mod client_credentials;
 mod confirmation;
+mod passes;
 mod sealing;
 mod world;

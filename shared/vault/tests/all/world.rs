@@ -9,9 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use local::{Aws, names};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use vault::connections::{Account, Completed, Completion, Confirmed, Connection, Connections};
-use vault::ids::{ConnectionId, GrantId};
+use vault::connections::{
+    Account, Completed, Completion, Confirmed, Connection, Connections, Origin,
+};
+use vault::ids::{ConnectionId, GrantId, UserId};
 use vault::integrations::{Integration, Integrations};
+use vault::passes::NewPass;
 use vault::schedule::Lifetime;
 use vault::sealing::Sealer;
 use vault::sessions::{ConnectSession, SessionKey, Sessions, Start};
@@ -83,7 +86,7 @@ pub struct World {
     pub integration: Integration,
     sessions: Sessions,
     tokens: TokenStore,
-    aws: Aws,
+    pub aws: Aws,
 }
 
 impl World {
@@ -134,12 +137,28 @@ impl World {
         sign_in: &SignIn,
         now: Timestamp,
     ) -> Completed {
+        self.store(Origin::Session(key), &session.user, sign_in, now).await
+    }
+
+    /// Stores the sign-in of a user who lets a client in.
+    pub async fn admit(&self, pass: &NewPass, sign_in: &SignIn, now: Timestamp) -> Completed {
+        self.store(Origin::Client(pass), &sign_in.user.parse().unwrap(), sign_in, now).await
+    }
+
+    async fn store(
+        &self,
+        origin: Origin<'_>,
+        user: &UserId,
+        sign_in: &SignIn,
+        now: Timestamp,
+    ) -> Completed {
         let expires_at = now + SignedDuration::from_hours(1);
         let access = SecretString::from(sign_in.access).try_into().unwrap();
         let refresh = SecretString::from("refresh token");
         let completion = Completion {
-            session_key: key,
-            session,
+            origin,
+            user,
+            requested: self.integration.settings.scopes.names(),
             integration: &self.integration,
             account: Account { name: Some(sign_in.name.to_owned()), ..sign_in.person.account() },
             organization: Some(sign_in.organization.parse().unwrap()),

@@ -14,7 +14,7 @@ pub async fn fail_and_start_again(account: &Account) {
     let template = stack::changed_template("failing.json", |template| {
         template["Resources"]["Failing"] = json!({
             "Type": "AWS::SSM::Parameter",
-            "DependsOn": ["IntegrationsTable", "ConnectionsTable", "TokensTable", "AuditTable"],
+            "DependsOn": ["IntegrationsTable", "ConnectionsTable", "TokensTable", "AuditTable", "PassesTable"],
             "Properties": {"Type": "String", "Value": "{{resolve:secretsmanager:there-is-no-such-secret}}"},
         });
     });
@@ -25,7 +25,7 @@ pub async fn fail_and_start_again(account: &Account) {
     let [list, delete_stack, delete_table] = readme_commands();
     let tables = run(account, &list).await;
     let tables: Vec<&str> = tables.split_whitespace().collect();
-    assert_eq!(tables.len(), 4, "the tables that the README's command lists: {tables:?}");
+    assert_eq!(tables.len(), 5, "the tables that the README's command lists: {tables:?}");
     run(account, &format!("{delete_stack} --no-prompts")).await;
     for table in tables {
         run(account, &delete_table.replace("NAME", table)).await;
