@@ -189,7 +189,7 @@ mod tests {
         assert!(Credential::parse_pass(&access).is_none());
         let (pass, secret) = ("0".repeat(32), "A".repeat(43));
         for bad in [
-            "".to_owned(),
+            String::new(),
             "adop_".to_owned(),
             format!("adop_{pass}"),
             format!("adop_{pass}_"),

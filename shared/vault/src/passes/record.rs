@@ -166,13 +166,12 @@ impl Record {
             return if self.is_expired(now) { Standing::Unknown } else { Standing::Current };
         }
         let is_previous = self.previous.as_ref().is_some_and(|previous| previous.is(presented));
-        match (is_previous, self.is_code_previous) {
-            (false, _) => Standing::Unknown,
-            // A code has no grace (RFC 6749 section 4.1.2).
-            (true, true) => Standing::Copied,
-            (true, false) if self.has_just_turned(now) => Standing::Repeated,
-            (true, false) => Standing::Copied,
+        if !is_previous {
+            return Standing::Unknown;
         }
+        // A code has no grace (RFC 6749 section 4.1.2).
+        let is_graced = !self.is_code_previous && self.has_just_turned(now);
+        if is_graced { Standing::Repeated } else { Standing::Copied }
     }
 
     pub(super) fn takes_access(&self, presented: &SecretHash, now: Timestamp) -> bool {
