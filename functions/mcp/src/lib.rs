@@ -32,6 +32,7 @@ use edge::routes::matched;
 use edge::serve::HttpFunction;
 use edge::site;
 use ground::clock::Clock;
+use ground::random::Random;
 use http::{Method, Response};
 use lambda_runtime::Context;
 use vault::audit::Audit;
@@ -51,6 +52,7 @@ pub struct Mcp {
     audit: Audit,
     calls: Calls,
     known_ids: KnownIds,
+    random: Random,
 }
 
 impl Mcp {
@@ -64,6 +66,7 @@ impl Mcp {
             known_ids: KnownIds::new(Arc::clone(&deployment.clock), people::KNOWN_FOR),
             cors_origins: deployment.config.cors_origins,
             public_url: deployment.config.public_url,
+            random: deployment.random,
             clock: deployment.clock,
             audit: deployment.audit,
         }
@@ -93,6 +96,7 @@ impl HttpFunction for Mcp {
             calls: &self.calls,
             known_ids: &self.known_ids,
             public_url: &self.public_url,
+            random: &self.random,
         };
         let session = Session::new(process, found, selection.offer(), deadlines, &log);
         let (parts, body) = request.into_parts();

@@ -2,4 +2,28 @@
 
 mod who_am_i;
 
-pub(crate) use who_am_i::who_am_i;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::engine::arguments::Arguments;
+use crate::engine::blocks::Blocks;
+use crate::engine::failure::Failure;
+use crate::engine::session::Session;
+
+/// Makes functions of steps out of asynchronous functions of the same names, which return JSON or blocks.
+macro_rules! steps {
+    ($($module:ident::$name:ident,)*) => {
+        $(
+            pub(crate) fn $name<'a>(
+                session: &'a Session<'_>,
+                arguments: &'a Arguments,
+            ) -> BoxFuture<'a, Result<Blocks, Failure>> {
+                async move { Ok($module::$name(session, arguments).await?.into()) }.boxed()
+            }
+        )*
+    };
+}
+
+steps! {
+    who_am_i::who_am_i,
+}

@@ -1,7 +1,5 @@
 //! `who_am_i`: the user, the organizations, and the rules.
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::engine::arguments::Arguments;
@@ -13,14 +11,10 @@ use crate::engine::show::Projection;
 const USER: &str = "id name:providerDisplayName mail:properties.Account.$value";
 
 /// Names the user as an organization knows it; where several are in reach, as it signed in.
-pub(crate) fn who_am_i<'a>(
-    session: &'a Session<'_>,
-    arguments: &'a Arguments,
-) -> BoxFuture<'a, Result<Value, Failure>> {
-    steps(session, arguments).boxed()
-}
-
-async fn steps(session: &Session<'_>, arguments: &Arguments) -> Result<Value, Failure> {
+pub(super) async fn who_am_i(
+    session: &Session<'_>,
+    arguments: &Arguments,
+) -> Result<Value, Failure> {
     let account = &session.connection().account;
     let user = if session.choice_of_organizations() == Organizations::Several {
         json!({"name": account.name, "mail": account.username})

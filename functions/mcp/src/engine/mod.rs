@@ -9,6 +9,7 @@
 //! ```
 
 pub mod arguments;
+pub mod blocks;
 pub mod budget;
 mod explain;
 pub mod failure;
@@ -23,6 +24,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use self::arguments::Arguments;
+use self::blocks::Blocks;
 use self::failure::Failure;
 use self::fill::Template;
 use self::pages::{Page, Position};
@@ -34,10 +36,7 @@ use crate::tools::tool::{Call, Does, Tool};
 pub(crate) async fn run(tool: &Tool, sent: Option<&RawValue>, session: &Session<'_>) -> Value {
     // Boxed, because it is large with everything that it awaits.
     match Box::pin(answered(tool, sent, session)).await {
-        Ok(answer) => {
-            let text = budget::fitted(answer).to_string();
-            json!({"content": [{"type": "text", "text": text}]})
-        }
+        Ok(blocks) => json!({"content": blocks.content(session.random())}),
         Err(failure) => {
             if let Failure::Problem(problem) = &failure {
                 session.log.problem(problem);
@@ -52,36 +51,44 @@ async fn answered(
     tool: &Tool,
     sent: Option<&RawValue>,
     session: &Session<'_>,
-) -> Result<Value, Failure> {
+) -> Result<Blocks, Failure> {
     let parameters = tool.all_parameters(session.choice_of_organizations());
     let arguments = match Arguments::read(sent, &parameters) {
         Ok(arguments) => arguments,
         Err(failure) => return Err(explain::faulty_arguments(failure, session).await),
     };
+    match done(tool, &arguments, session).await {
+        Err(failure) => Err(explain::refused(failure, &arguments, session).await),
+        blocks => blocks,
+    }
+}
+
+async fn done(
+    tool: &Tool,
+    arguments: &Arguments,
+    session: &Session<'_>,
+) -> Result<Blocks, Failure> {
+    let position = Position::of(tool, arguments)?;
+    let arguments = &people::resolved(tool, arguments, session).await?;
     match &tool.does {
-        Does::Steps(steps) => steps(session, &arguments).await,
-        Does::Call(call) => match called(tool, call, &arguments, session).await {
-            Err(failure) => Err(explain::refused(failure, &arguments, session).await),
-            answer => answer,
-        },
+        Does::Steps(steps) => steps(session, arguments).await,
+        Does::Call(call) => Ok(called(call, &position, arguments, session).await?.into()),
     }
 }
 
 async fn called(
-    tool: &Tool,
     call: &Call,
+    position: &Position,
     arguments: &Arguments,
     session: &Session<'_>,
 ) -> Result<Value, Failure> {
     let organization = session.organization(arguments)?;
-    let position = Position::of(tool, arguments)?;
     let template = Template::parse(call).map_err(Failure::broken_row)?;
     let projection = Projection::parse(call.show).map_err(Failure::broken_row)?;
-    let arguments = people::resolved(tool, arguments, organization, session).await?;
     let me =
         if template.needs_me() { Some(people::my_id(organization, session).await?) } else { None };
-    let mut filled = template.fill(&arguments, me.as_deref())?;
-    position.ask(call, &arguments, &mut filled);
+    let mut filled = template.fill(arguments, me.as_deref())?;
+    position.ask(call, arguments, &mut filled);
     let outgoing = Outgoing {
         organization,
         host: call.host,
@@ -96,5 +103,5 @@ async fn called(
         return Ok(projection.of(&answer.body).unwrap_or_else(|| json!({})));
     };
     let page = Page { items, headers: &answer.headers, body: &answer.body };
-    Ok(position.shown(call, &page, &projection, &arguments))
+    Ok(position.shown(call, &page, &projection, arguments))
 }

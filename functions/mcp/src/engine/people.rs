@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::arguments::Arguments;
 use super::failure::Failure;
 use super::fill::Template;
-use super::session::{Outgoing, Session};
+use super::session::{Organizations, Outgoing, Session};
 use super::show::{Projection, items};
 use crate::tools::parameter::Kind;
 use crate::tools::tool::{Call, Paging, Tool, Verb};
@@ -80,10 +80,13 @@ pub(crate) async fn my_id(
 pub(crate) async fn resolved(
     tool: &Tool,
     arguments: &Arguments,
-    organization: &OrganizationName,
     session: &Session<'_>,
 ) -> Result<Arguments, Failure> {
     let mut resolved = arguments.clone();
+    if tool.about_organizations == Organizations::Several {
+        return Ok(resolved);
+    }
+    let organization = session.organization(arguments)?;
     for parameter in tool.parameters {
         let name = parameter.name;
         match (&parameter.kind, arguments.get(name)) {

@@ -10,6 +10,7 @@ use devops::organization::OrganizationName;
 use edge::config::PublicUrl;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
+use ground::random::Random;
 use ground::remembered::Remembered;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
@@ -55,6 +56,7 @@ pub(crate) struct Process<'a> {
     pub(crate) calls: &'a Calls,
     pub(crate) known_ids: &'a KnownIds,
     pub(crate) public_url: &'a PublicUrl,
+    pub(crate) random: &'a Random,
 }
 
 /// One request of a client.
@@ -121,6 +123,11 @@ impl<'a> Session<'a> {
     /// The ids of users that this process has asked for.
     pub(crate) fn known_ids(&self) -> &'a KnownIds {
         self.process.known_ids
+    }
+
+    /// The source of randomness.
+    pub(crate) fn random(&self) -> &'a Random {
+        self.process.random
     }
 
     /// The name of the application, or of its integration.

@@ -21,6 +21,7 @@ use vault::integrations::Toolset;
 
 use super::parameter::{ORGANIZATION, Parameter, object};
 use crate::engine::arguments::Arguments;
+use crate::engine::blocks::Blocks;
 use crate::engine::failure::Failure;
 use crate::engine::session::{Organizations, Session};
 
@@ -67,7 +68,7 @@ pub enum Does {
 
 /// The function of a tool that is more than one call.
 pub type Steps =
-    for<'a> fn(&'a Session<'_>, &'a Arguments) -> BoxFuture<'a, Result<Value, Failure>>;
+    for<'a> fn(&'a Session<'_>, &'a Arguments) -> BoxFuture<'a, Result<Blocks, Failure>>;
 
 /// A call of Azure DevOps, and what is shown of its answer.
 #[derive(Debug, Clone, Copy)]
