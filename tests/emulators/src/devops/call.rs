@@ -58,6 +58,12 @@ impl Call<'_> {
         &self.received.body
     }
 
+    /// Refuses a call of a released version, for resources that have none.
+    pub fn require_preview(&self) -> Result<(), Failure> {
+        let version = super::headers::api_version(self.received, &self.query).unwrap_or_default();
+        if version.contains("-preview") { Ok(()) } else { Err(Failure::preview(&version)) }
+    }
+
     /// Parses the JSON body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(self.body())

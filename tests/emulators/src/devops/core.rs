@@ -93,8 +93,18 @@ impl Project {
         })
     }
 
+    fn team_id(&self) -> Uuid {
+        derived_id(&format!("team {}", self.id))
+    }
+
+    /// Returns whether this is the name, in any case, or the id of the project's team.
+    pub fn has_team(&self, team: &str) -> bool {
+        team.eq_ignore_ascii_case(&format!("{} Team", self.name))
+            || Uuid::parse_str(team).is_ok_and(|id| id == self.team_id())
+    }
+
     fn team(&self, base: &str) -> Value {
-        let id = derived_id(&format!("team {}", self.id));
+        let id = self.team_id();
         json!({
             "id": id,
             "name": format!("{} Team", self.name),

@@ -206,6 +206,136 @@ impl Failure {
         )
     }
 
+    /// A value of a field that its rules do not allow.
+    pub fn not_in_list(field: &str) -> Self {
+        Self::new(
+            400,
+            TRACKING,
+            "RuleValidationException",
+            format!(
+                "TF401320: Rule Error for field {field}. Error code: Required, HasValues, LimitedToValues, \
+                 AllowsOldValue, InvalidNotOldValue."
+            ),
+        )
+    }
+
+    /// A name or e-mail address that no member has.
+    pub fn unknown_identity(name: &str, field: &str) -> Self {
+        Self::new(
+            400,
+            TRACKING,
+            "RuleValidationException",
+            format!("The identity value '{name}' for field '{field}' is an unknown identity."),
+        )
+    }
+
+    /// A field that the organization does not have.
+    pub fn field(name: &str) -> Self {
+        Self::new(
+            400,
+            TRACKING,
+            "WorkItemTrackingFieldDefinitionNotFoundException",
+            format!("TF51535: Cannot find field {name}."),
+        )
+    }
+
+    /// More matches than a query answers with.
+    pub fn too_many_work_items(most: usize) -> Self {
+        Self::new(
+            400,
+            TRACKING,
+            "WorkItemTrackingQueryResultSizeLimitExceededException",
+            format!(
+                "VS402337: The number of work items returned exceeds the size limit of {most}. Change the query to \
+                 return fewer items."
+            ),
+        )
+    }
+
+    pub fn query(name: &str) -> Self {
+        Self::new(
+            404,
+            TRACKING,
+            "QueryItemNotFoundException",
+            format!(
+                "TF401243: The query {name} does not exist, or you do not have permission to read it."
+            ),
+        )
+    }
+
+    /// A path of areas or iterations that does not exist.
+    pub fn tree_path(path: &str, field: &str) -> Self {
+        Self::new(
+            400,
+            TRACKING,
+            "WorkItemTrackingTreeNodeNotFoundException",
+            format!("TF401347: Invalid tree name given for work item, field '{field}': {path}."),
+        )
+    }
+
+    pub fn classification_node(path: &str) -> Self {
+        Self::new(
+            404,
+            TRACKING,
+            "ClassificationNodeNotFoundException",
+            format!("VS402485: The area or iteration path {path} is not found."),
+        )
+    }
+
+    /// A name that is taken. That the status is 409 is not certain.
+    pub fn classification_node_exists(name: &str) -> Self {
+        Self::new(
+            409,
+            TRACKING,
+            "ClassificationNodeDuplicateNameException",
+            format!(
+                "VS402371: Classification node name {name} is already in use by a different child of the same parent."
+            ),
+        )
+    }
+
+    /// An iteration that the team does not have.
+    pub fn iteration(id: &str) -> Self {
+        Self::new(
+            404,
+            "Microsoft.TeamFoundation.Work.WebApi.Exceptions",
+            "InvalidTeamSettingsIterationException",
+            format!("The iteration with id '{id}' does not exist in the team settings."),
+        )
+    }
+
+    pub fn team(name: &str) -> Self {
+        Self::new(
+            404,
+            "Microsoft.TeamFoundation.Core.WebApi",
+            "TeamNotFoundException",
+            format!("The team with id '{name}' does not exist."),
+        )
+    }
+
+    /// A link that exists already, or that leads nowhere.
+    pub fn link(reason: &str) -> Self {
+        Self::new(
+            400,
+            TRACKING,
+            "WorkItemLinkInvalidException",
+            format!("TF201035: You cannot add this link: {reason}"),
+        )
+    }
+
+    /// A resource that is only there in preview versions.
+    pub fn preview(version: &str) -> Self {
+        Self::new(
+            400,
+            "Microsoft.VisualStudio.Services.Common",
+            "VssInvalidPreviewVersionException",
+            format!(
+                "The requested version \"{version}\" of the resource is under preview. The -preview flag must be \
+                 supplied in the api-version for such requests. For example: \"{version}-preview\""
+            ),
+        )
+    }
+
     pub fn wiql(reason: &str) -> Self {
         Self::new(
             400,

@@ -15,6 +15,8 @@ mod auth;
 mod batch;
 mod builds;
 mod call;
+mod classification;
+mod comments;
 mod control;
 mod core;
 mod credentials;
@@ -30,6 +32,7 @@ mod large;
 mod locations;
 mod organizations;
 mod pipelines;
+mod queries;
 mod ranges;
 mod routes;
 mod seed;
@@ -38,6 +41,8 @@ mod throttling;
 mod trees;
 mod wiki;
 mod wiql;
+mod work;
+mod work_item_fields;
 mod work_items;
 
 #[cfg(test)]
@@ -272,6 +277,11 @@ impl State {
             }
             None => None,
         };
+        if let (Some(team), Some(project)) = (&target.team, project)
+            && !organization.projects[project].has_team(team)
+        {
+            return Err(Failure::team(team));
+        }
         if route.writes() && access == Access::Reader {
             return Err(Failure::needs_permission());
         }

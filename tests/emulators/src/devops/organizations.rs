@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 use super::builds::{Build, Definition};
+use super::classification::Node;
 use super::core::Operation;
 use super::failure::Failure;
 use super::git::Repository;
@@ -17,6 +18,7 @@ use super::identity::Identity;
 use super::large::Gate;
 use super::settings::AzureDevOpsSettings;
 use super::wiki::Page;
+use super::work::Boards;
 use super::work_items::WorkItem;
 use crate::entra::Bearer;
 
@@ -50,6 +52,8 @@ pub(crate) struct Organization {
     pub definitions: Vec<Definition>,
     pub builds: Vec<Build>,
     pub operations: HashMap<Uuid, Operation>,
+    pub nodes: Vec<Node>,
+    pub boards: Boards,
     last_id: u64,
 }
 
@@ -118,6 +122,8 @@ impl Organization {
             definitions: Vec::new(),
             builds: Vec::new(),
             operations: HashMap::new(),
+            nodes: Vec::new(),
+            boards: Boards::default(),
             last_id: 100,
         }
     }

@@ -6,8 +6,8 @@ use super::call::Call;
 use super::failure::Answer;
 use super::hosts::Site;
 use super::{
-    artifacts, attachments, builds, core, credentials, git, identity, locations, pipelines, trees,
-    wiki, work_items,
+    artifacts, attachments, builds, classification, comments, core, credentials, git, identity,
+    locations, pipelines, queries, trees, wiki, work, work_item_fields, work_items,
 };
 use crate::request::Received;
 
@@ -63,6 +63,11 @@ fn tables(family: &str) -> Vec<&'static [Route]> {
             core::ROUTES,
             git::ROUTES,
             work_items::ROUTES,
+            work_item_fields::ROUTES,
+            comments::ROUTES,
+            queries::ROUTES,
+            classification::ROUTES,
+            work::ROUTES,
             attachments::ROUTES,
             builds::ROUTES,
             artifacts::ROUTES,
@@ -92,6 +97,7 @@ pub(crate) struct Target {
     /// Absent at deployment level.
     pub organization: Option<String>,
     pub project: Option<String>,
+    pub team: Option<String>,
     /// Decoded segments after `_apis`; `None`: the path has no `_apis`.
     pub rest: Option<Vec<String>>,
     /// Decoded path after the organization.
@@ -116,14 +122,8 @@ impl Target {
         }
         let at = segments.iter().position(|segment| is_apis(segment));
         let rest = at.map(|at| segments.split_off(at).split_off(1));
-        Some(Self {
-            site,
-            organization,
-            // A second segment before `_apis` is the team, which our answers ignore.
-            project: segments.into_iter().next().filter(|_| rest.is_some()),
-            rest,
-            path,
-        })
+        let mut before = segments.into_iter().filter(|_| rest.is_some());
+        Some(Self { site, organization, project: before.next(), team: before.next(), rest, path })
     }
 
     /// Returns the route and the values of its `{…}` segments, or `None`.

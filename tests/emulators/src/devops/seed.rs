@@ -1,8 +1,10 @@
 //! The organizations at the start, and their content.
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::builds::{Build, Definition};
+use super::classification::Group;
 use super::git::pull_requests::PullRequest;
 use super::git::{Author, Repository};
 use super::organizations::{Access, Organization, seed_time};
@@ -45,6 +47,7 @@ fn mycompany() -> Organization {
             .work_items
             .insert(id, WorkItem::seeded(id, website, "Website", kind, title, state));
     }
+    plan(&mut organization, website);
     organization.wiki_pages.push(Page::new(1, website, "/Home", "# Welcome\n"));
     let guide = Page::new(2, website, "/Home/Onboarding guide", "# Onboarding\n");
     organization.wiki_pages.push(guide);
@@ -54,6 +57,19 @@ fn mycompany() -> Organization {
         organization.builds.push(Build::seeded(id, website, 12));
     }
     organization
+}
+
+/// Adds areas and iterations. One iteration is long, so that it stays the current one.
+fn plan(organization: &mut Organization, project: Uuid) {
+    organization.add_node(project, Group::Areas, "Front end", None);
+    for (name, start, finish) in [
+        ("Sprint 1", "2025-12-01T00:00:00Z", "2025-12-31T00:00:00Z"),
+        ("Sprint 2", "2026-01-01T00:00:00Z", "2039-12-31T00:00:00Z"),
+        ("Sprint 3", "2040-01-01T00:00:00Z", "2040-01-31T00:00:00Z"),
+    ] {
+        let node = organization.add_node(project, Group::Iterations, name, Some((start, finish)));
+        organization.boards.iterations.push(node.id());
+    }
 }
 
 fn write_website(repository: &mut Repository, author: &Author) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, ok, time};
 use super::failure::{Answer, Failure};
+use super::queries;
 use super::work_items::WorkItem;
 
 #[derive(Deserialize)]
@@ -14,10 +15,31 @@ struct Query {
     query: String,
 }
 
+/// The most work items that a query without `$top` finds.
+const MOST_FOUND: usize = 20_000;
+
 /// `POST …/wit/wiql`
 pub(crate) fn query(call: &mut Call<'_>) -> Answer {
     let Query { query } = call.json()?;
-    let tokens = tokens(&query)?;
+    answer(call, &query)
+}
+
+/// `GET …/wit/wiql/{query}`, by id only.
+pub(crate) fn saved(call: &mut Call<'_>) -> Answer {
+    let query = queries::statement(call.parameter("query"))?;
+    answer(call, query)
+}
+
+fn answer(call: &mut Call<'_>, query: &str) -> Answer {
+    let is_precise = call
+        .query
+        .get_any_case("timePrecision")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let tokens = tokens(query)?;
+    let has_time = |token: &Token| matches!(token, Token::Text(text) if text.contains('T') && text.ends_with('Z'));
+    if !is_precise && tokens.iter().any(has_time) {
+        return Err(Failure::wiql("you cannot supply a time with the date when running a query."));
+    }
     let statement =
         Parser { tokens, at: 0 }.statement().map_err(|reason| Failure::wiql(&reason))?;
     let scope = Scope {
@@ -40,8 +62,11 @@ pub(crate) fn query(call: &mut Call<'_>) -> Answer {
             if *descending { order.reverse() } else { order }
         });
     }
-    let top = call.query.get_any_case("$top").and_then(|top| top.parse().ok()).unwrap_or(20_000);
-    found.truncate(top);
+    let top = call.query.get_any_case("$top").and_then(|top| top.parse().ok());
+    if top.is_none() && found.len() > MOST_FOUND {
+        return Err(Failure::too_many_work_items(MOST_FOUND));
+    }
+    found.truncate(top.unwrap_or(MOST_FOUND));
     let base = call.base();
     let columns: Vec<Value> = statement
         .fields
@@ -179,7 +204,17 @@ impl Condition {
                     })
                     .collect();
                 let first = values.first().map(String::as_str).unwrap_or_default();
-                let order = compare(&actual, first);
+                let order = match item.field(field) {
+                    // An identity is equal to its e-mail address, too.
+                    Some(identity)
+                        if identity["uniqueName"]
+                            .as_str()
+                            .is_some_and(|name| name.eq_ignore_ascii_case(first)) =>
+                    {
+                        Ordering::Equal
+                    }
+                    _ => compare(&actual, first),
+                };
                 match operator.as_str() {
                     "=" => order == Ordering::Equal,
                     "<>" => order != Ordering::Equal,
