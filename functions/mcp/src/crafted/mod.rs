@@ -1,6 +1,8 @@
 //! The steps of tools that are more than one call.
 
+mod iterations;
 mod who_am_i;
+mod work_items;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -26,4 +28,15 @@ macro_rules! steps {
 
 steps! {
     who_am_i::who_am_i,
+    work_items::query_work_items,
+    work_items::get_work_item,
+    work_items::get_work_items,
+    work_items::get_work_item_type,
+    work_items::create_work_item,
+    work_items::update_work_item,
+    work_items::update_work_items,
+    work_items::comment_on_work_item,
+    work_items::link_work_item,
+    work_items::get_attachment,
+    work_items::add_attachment,
 }

@@ -62,6 +62,30 @@ impl Arguments {
         self.get(name)?.as_u64()
     }
 
+    /// Returns a list of texts; empty if the argument is absent.
+    pub fn texts(&self, name: &str) -> Vec<&str> {
+        let entries = self.get(name).and_then(Value::as_array).into_iter().flatten();
+        entries.filter_map(Value::as_str).collect()
+    }
+
+    /// Returns whether an argument is `true`.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.get(name) == Some(&Value::Bool(true))
+    }
+
+    /// Returns the arguments with another value of one of them.
+    #[must_use]
+    pub(crate) fn with(&self, name: &str, value: impl Into<Value>) -> Self {
+        let mut arguments = self.clone();
+        arguments.replace(name, value.into());
+        arguments
+    }
+
+    /// Returns the names of the arguments that are there.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
     /// Replaces an argument.
     pub(crate) fn replace(&mut self, name: &str, value: Value) {
         self.0.insert(name.to_owned(), value);

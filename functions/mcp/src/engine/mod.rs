@@ -11,14 +11,18 @@
 pub mod arguments;
 pub mod blocks;
 pub mod budget;
+pub(crate) mod changes;
 mod explain;
 pub mod failure;
 pub mod fill;
+pub(crate) mod links;
+pub(crate) mod markdown;
 pub mod pages;
 pub mod path;
 pub mod people;
 pub mod session;
 pub mod show;
+pub(crate) mod steps;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

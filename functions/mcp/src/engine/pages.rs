@@ -63,7 +63,15 @@ impl Position {
     /// # Errors
     /// [`Failure::Arguments`] for a `next` that is none, or that belongs to other arguments.
     pub fn of(tool: &Tool, arguments: &Arguments) -> Result<Self, Failure> {
-        let digest = digest_of(tool.name, arguments);
+        Self::named(tool.name, arguments)
+    }
+
+    /// The same for a tool of this name.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(crate) fn named(tool: &str, arguments: &Arguments) -> Result<Self, Failure> {
+        let digest = digest_of(tool, arguments);
         let Some(next) = arguments.text("next") else {
             return Ok(Self { digest, ..Self::default() });
         };
@@ -141,6 +149,32 @@ impl Position {
         answer
     }
 
+    /// Returns the number of entries before the page.
+    pub(crate) fn skipped(&self) -> usize {
+        usize::try_from(self.skip).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the answer with entries that steps have made from this place on: as many as fit, and `next` if some are left
+    /// or there `are_more` behind them.
+    pub(crate) fn listed(&self, entries: Vec<Value>, are_more: bool) -> Value {
+        let (mut items, mut used, count) = (Vec::new(), FRAME, entries.len());
+        for entry in entries {
+            let entry = budget::fitted_to(entry, budget::LARGEST.saturating_sub(FRAME + 1));
+            used += budget::size(&entry) + 1;
+            if used > budget::LARGEST && !items.is_empty() {
+                break;
+            }
+            items.push(entry);
+        }
+        let taken = items.len();
+        let mut answer = json!({"items": items});
+        if taken < count || are_more {
+            let next = Self { skip: self.skip + taken as u64, ..self.clone() };
+            answer["next"] = next.encoded().into();
+        }
+        answer
+    }
+
     /// Returns the place after the entries that were shown, or `None` at the end.
     fn after(
         &self,
@@ -180,7 +214,7 @@ impl Page<'_> {
     }
 }
 
-fn limit(arguments: &Arguments) -> u64 {
+pub(crate) fn limit(arguments: &Arguments) -> u64 {
     arguments.integer("limit").unwrap_or(PAGE)
 }
 

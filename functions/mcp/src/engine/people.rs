@@ -17,7 +17,7 @@ use crate::tools::parameter::Kind;
 use crate::tools::tool::{Call, Paging, Tool, Verb};
 
 /// The word for the calling user.
-const ME: &str = "me";
+pub(crate) const ME: &str = "me";
 /// The time for which the id of a user is remembered. It never changes within an organization.
 pub(crate) const KNOWN_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// The most matches that a refusal names.

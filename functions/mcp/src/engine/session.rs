@@ -95,6 +95,25 @@ pub struct Answer {
     pub body: Value,
 }
 
+impl Answer {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// [`Failure::Other`] if it is not JSON.
+    pub(crate) fn read(raw: Raw) -> Result<Self, Failure> {
+        Ok(Self { body: json(&raw.body)?, headers: raw.headers })
+    }
+}
+
+/// An answer of Azure DevOps with a status of success, as it came.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    /// Its headers.
+    pub(crate) headers: HeaderMap,
+    /// Its body.
+    pub(crate) body: Bytes,
+}
+
 impl<'a> Session<'a> {
     /// A request of a caller, who has these tools.
     pub(crate) fn new(
@@ -176,6 +195,28 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Failure::Problem`] for every refusal of ours, and [`Failure::Refused`] for one of Azure DevOps.
     pub async fn call(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Failure> {
+        let mut headers = HeaderMap::from_iter([(ACCEPT, JSON)]);
+        let body = match outgoing.body {
+            Some(body) => {
+                headers.insert(CONTENT_TYPE, JSON);
+                Bytes::from(body.to_string())
+            }
+            None => Bytes::new(),
+        };
+        let raw = self.exchange(outgoing, headers, body).await?;
+        Answer::read(raw)
+    }
+
+    /// Calls Azure DevOps with these headers and this body in place of JSON. Returns the answer as it came.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) async fn exchange(
+        &self,
+        outgoing: &Outgoing<'_>,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Raw, Failure> {
         let path = format!("/{}{}", outgoing.organization, outgoing.path);
         let connection = self.connection().id.to_string();
         let destination = Destination {
@@ -187,14 +228,6 @@ impl<'a> Session<'a> {
         };
         let calls = self.process.calls;
         let target = calls.target(self.found.admitted.clone(), &destination, self.log).await?;
-        let mut headers = HeaderMap::from_iter([(ACCEPT, JSON)]);
-        let body = match outgoing.body {
-            Some(body) => {
-                headers.insert(CONTENT_TYPE, JSON);
-                Bytes::from(body.to_string())
-            }
-            None => Bytes::new(),
-        };
         let call = Call { headers, body, deadlines: self.deadlines, reading: Reading::Whole };
         let upstream = calls.send(&target, &call, self.log).await?;
         let body = match upstream.body {
@@ -202,7 +235,7 @@ impl<'a> Session<'a> {
             Body::Chunks(..) => Bytes::new(),
         };
         if upstream.status.is_success() {
-            Ok(Answer { headers: upstream.headers, body: json(&body)? })
+            Ok(Raw { headers: upstream.headers, body })
         } else {
             Err(refused(upstream.status, &upstream.headers, &body))
         }

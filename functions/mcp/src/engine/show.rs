@@ -19,11 +19,16 @@
 //! | `vote` | the name of a vote; none without a vote |
 //! | `count` | the number of entries |
 //! | `disabled` | whether it is `disabled` |
+//! | `md` | HTML as Markdown; `md:format` leaves a text whose thing has the `format` Markdown as it is |
+//! | `changes` | changed fields of a work item as differences |
+//! | `links` | links of a work item by their kinds |
+//! | `highlights` | the places of a search that were hit, without markup |
 
 use serde_json::{Map, Value};
 
 use super::fill::VOTES;
 use super::path::{Key, keys};
+use super::{changes, links, markdown};
 
 /// The digits of a hash that are shown.
 const HASH: usize = 12;
@@ -38,7 +43,7 @@ enum Field {
     Named { name: String, path: Vec<Key>, filter: Option<Filter>, below: Option<Projection> },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Filter {
     Branch,
     Time,
@@ -46,6 +51,11 @@ enum Filter {
     Vote,
     Count,
     Disabled,
+    /// With the path of the format beside the text, if the thing has one.
+    Markdown(Option<Vec<Key>>),
+    Changes,
+    Links,
+    Highlights,
 }
 
 impl Projection {
@@ -73,7 +83,7 @@ impl Projection {
                     let Some(found) = find(thing, path) else { continue };
                     let found = match (filter, below) {
                         (_, Some(below)) => below.of(&found),
-                        (Some(filter), None) => filter.apply(found).and_then(shown),
+                        (Some(filter), None) => filter.apply(found, thing).and_then(shown),
                         (None, None) => shown(stripped(&found)),
                     };
                     if let Some(found) = found {
@@ -149,11 +159,18 @@ impl Filter {
             "vote" => Self::Vote,
             "count" => Self::Count,
             "disabled" => Self::Disabled,
-            _ => return Err(format!("there is no filter {text}")),
+            "md" => Self::Markdown(None),
+            "changes" => Self::Changes,
+            "links" => Self::Links,
+            "highlights" => Self::Highlights,
+            _ => match text.strip_prefix("md:") {
+                Some(format) => Self::Markdown(Some(keys(format))),
+                None => return Err(format!("there is no filter {text}")),
+            },
         })
     }
 
-    fn apply(self, value: Value) -> Option<Value> {
+    fn apply(&self, value: Value, thing: &Value) -> Option<Value> {
         Some(match (self, value) {
             (Self::Branch, Value::String(name)) => {
                 name.strip_prefix("refs/heads/").unwrap_or(&name).into()
@@ -167,13 +184,30 @@ impl Filter {
             }
             (Self::Count, Value::Array(entries)) => entries.len().into(),
             (Self::Disabled, value) => (value == "disabled").into(),
+            (Self::Markdown(format), Value::String(text)) => {
+                let format = format.as_deref().and_then(|format| find(thing, format));
+                markdown::of_text(&text, format.as_ref().and_then(Value::as_str)).into()
+            }
+            (Self::Changes, value) => stripped(&changes::of(&value)),
+            (Self::Links, value) => links::all(&value),
+            (Self::Highlights, value) => highlights(&value).into(),
             (_, value) => value,
         })
     }
 }
 
+/// Returns the texts of highlights, whose hits are between elements of their own.
+fn highlights(hits: &Value) -> Vec<String> {
+    let text = |hit: &Value| {
+        let texts = hit.get("highlights").and_then(Value::as_array).into_iter().flatten();
+        let texts: Vec<_> = texts.filter_map(Value::as_str).collect();
+        texts.join(" … ").replace("<highlighthit>", "").replace("</highlighthit>", "")
+    };
+    hits.as_array().into_iter().flatten().map(text).filter(|text| !text.is_empty()).collect()
+}
+
 /// Returns a time without the fraction of its seconds.
-fn whole_seconds(time: &str) -> String {
+pub(crate) fn whole_seconds(time: &str) -> String {
     let Some((seconds, fraction)) = time.split_once('.') else { return time.to_owned() };
     format!("{seconds}{}", fraction.trim_start_matches(|digit: char| digit.is_ascii_digit()))
 }
@@ -227,7 +261,7 @@ fn shown(value: Value) -> Option<Value> {
 }
 
 /// Returns the list of an answer: at a path, or in `value`. `None` if the answer is one thing.
-pub(super) fn items(body: &Value, path: &str) -> Option<Vec<Value>> {
+pub(crate) fn items(body: &Value, path: &str) -> Option<Vec<Value>> {
     let path = if path.is_empty() { vec![Key::Member("value".to_owned())] } else { keys(path) };
     match find(body, &path)? {
         Value::Array(items) => Some(items),

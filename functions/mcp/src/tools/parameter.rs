@@ -60,6 +60,32 @@ pub const LIMIT: Parameter =
 pub const NEXT: Parameter = Parameter::new("next", Kind::Text).about("From the answer before");
 /// A project.
 pub const PROJECT: Parameter = Parameter::new("project", Kind::Text);
+/// An area of work items.
+pub const AREA: Parameter = Parameter::new("area", Kind::Text);
+/// A long text.
+pub const CONTENT: Parameter = Parameter::new("content", Kind::Content).about("Markdown");
+/// The long text of a thing.
+pub const DESCRIPTION: Parameter = Parameter::new("description", Kind::Content).about("Markdown");
+/// Values of fields.
+pub const FIELDS: Parameter =
+    Parameter::new("fields", Kind::Object).about("By name; long texts as Markdown");
+/// The number of a thing.
+pub const ID: Parameter = Parameter::new("id", Kind::Integer { most: None });
+/// The numbers of things.
+pub const IDS: Parameter =
+    Parameter::new("ids", Kind::List { of: &Kind::Integer { most: None }, most: MOST_ENTRIES });
+/// An iteration.
+pub const ITERATION: Parameter =
+    Parameter::new("iteration", Kind::Text).about("Path, id or `current`");
+/// The name of a thing.
+pub const NAME: Parameter = Parameter::new("name", Kind::Text);
+/// A path.
+pub const PATH: Parameter = Parameter::new("path", Kind::Text);
+/// The fields that are shown.
+pub const SHOW_FIELDS: Parameter =
+    Parameter::new("show_fields", Kind::List { of: &Kind::Text, most: 50 });
+/// A title.
+pub const TITLE: Parameter = Parameter::new("title", Kind::Text);
 /// A text to search for.
 pub const TEXT: Parameter = Parameter::new("text", Kind::Text);
 /// The organization, where a connection reaches several.

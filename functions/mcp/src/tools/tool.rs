@@ -128,20 +128,28 @@ impl From<Verb> for Method {
     }
 }
 
-impl Tool {
-    /// A tool that only reads and has no parameters. Complete with [`Self::steps`], or with a method and [`Self::shows`].
+impl Call {
+    /// A call of `dev.azure.com` with neither a query nor a body, of whose answer nothing is shown.
     #[must_use]
-    pub const fn new(name: &'static str, toolset: Toolset, about: &'static str) -> Self {
-        let does = Does::Call(Call {
+    pub const fn new(method: Verb, path: &'static str) -> Self {
+        Self {
             host: Family::Core,
-            method: Verb::Get,
-            path: "",
+            method,
+            path,
             query: &[],
             body: &[],
             items: "",
             paging: Paging::None,
             show: "",
-        });
+        }
+    }
+}
+
+impl Tool {
+    /// A tool that only reads and has no parameters. Complete with [`Self::steps`], or with a method and [`Self::shows`].
+    #[must_use]
+    pub const fn new(name: &'static str, toolset: Toolset, about: &'static str) -> Self {
+        let does = Does::Call(Call::new(Verb::Get, ""));
         Self {
             name,
             toolset,

@@ -54,21 +54,24 @@ pub enum McpAccess {
 pub enum Toolset {
     /// The user, projects, teams and people.
     Core,
+    /// Work items.
+    Wit,
 }
 
 /// Text that names no set of tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a set of tools: core")]
+#[error("a set of tools: core, wit")]
 pub struct InvalidToolset;
 
 impl Toolset {
     /// Every set, in the order of the documentation.
-    pub const ALL: &[Self] = &[Self::Core];
+    pub const ALL: &[Self] = &[Self::Core, Self::Wit];
 
     /// Returns the name, as in settings, addresses and headers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Core => "core",
+            Self::Wit => "wit",
         }
     }
 

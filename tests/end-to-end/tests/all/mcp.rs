@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 mod rules;
 mod transport;
+mod work_items;
 
 /// The integration whose users name themselves.
 const PEOPLE: &str = "people";
@@ -89,12 +90,23 @@ impl<'a> Client<'a> {
         text
     }
 
-    async fn called(&self, tool: &str, arguments: Value) -> (String, bool) {
+    /// Calls a tool, which succeeds. Returns the blocks of its answer.
+    async fn content(&self, tool: &str, arguments: Value) -> Vec<Value> {
+        let result = self.result(tool, arguments).await;
+        assert!(result.get("isError").is_none(), "{result}");
+        result["content"].as_array().unwrap().clone()
+    }
+
+    async fn result(&self, tool: &str, arguments: Value) -> Value {
         let params = json!({"name": tool, "arguments": arguments});
-        let answer = self.modern("tools/call", params).await.expect(200).json();
-        let result = &answer["result"];
-        assert_eq!(result["resultType"], "complete", "{answer}");
-        assert_eq!(result["content"].as_array().unwrap().len(), 1, "{answer}");
+        let mut answer = self.modern("tools/call", params).await.expect(200).json();
+        assert_eq!(answer["result"]["resultType"], "complete", "{answer}");
+        answer["result"].take()
+    }
+
+    async fn called(&self, tool: &str, arguments: Value) -> (String, bool) {
+        let result = self.result(tool, arguments).await;
+        assert_eq!(result["content"].as_array().unwrap().len(), 1, "{result}");
         let text = result["content"][0]["text"].as_str().unwrap().to_owned();
         (text, result["isError"] == true)
     }
@@ -107,11 +119,23 @@ async fn world() -> World {
     world
 }
 
+/// The scopes that all tools together need.
+const ALL_SCOPES: [&str; 5] =
+    ["vso.project", "vso.identity", "vso.work_write", "vso.code", "vso.wiki"];
+
+/// A world whose integration offers all tools.
+async fn world_of_all_tools() -> World {
+    let world = World::start().await;
+    let changes = json!({"scopes": ALL_SCOPES, "mcp": {"access": "write"}});
+    world.put_integration(INTEGRATION, changes).await.expect(200);
+    world
+}
+
 /// Gives the integration an endpoint, and these changes.
 async fn offer(world: &World, mut changes: Value) {
     changes["scopes"] = json!(["vso.project", "vso.identity"]);
     if changes.get("mcp").is_none() {
-        changes["mcp"] = json!({"access": "write"});
+        changes["mcp"] = json!({"access": "write", "toolsets": ["core"]});
     }
     world.put_integration(INTEGRATION, changes).await.expect(200);
 }
@@ -151,7 +175,7 @@ async fn an_application_s_agent_uses_every_core_tool_with_the_user_s_rights() {
 async fn a_user_with_a_token_has_its_own_connection_at_either_address() {
     let provider = IdentityProvider::start().await;
     let world = World::with_variables(&provider.variables()).await;
-    let people = json!({"users": "jwt", "mcp": {"access": "read"}});
+    let people = json!({"users": "jwt", "mcp": {"access": "read", "toolsets": ["core"]}});
     world.put_integration(PEOPLE, people).await.expect(201);
     let (ada, grace) = (provider.user("ada"), provider.user("grace"));
     let connection = world.connect_as(&ada, PEOPLE, "ada").await;
@@ -236,9 +260,9 @@ async fn a_connection_of_several_organizations_has_each_tool_ask_for_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_lists_every_tool_with_its_parameters() {
-    let world = world().await;
+    let world = world_of_all_tools().await;
     let connection = world.connect("ada", "ada").await;
-    let client = Client::new(&world, &Caller::Application, &connection);
+    let client = Client::new(&world, &Caller::Application, &format!("{connection}/x/all"));
     let listed = client.modern("tools/list", json!({})).await.expect(200).json();
     let rows = listed["result"]["tools"].as_array().unwrap().iter().map(|tool| {
         let schema = &tool["inputSchema"];

@@ -12,7 +12,8 @@ async fn an_endpoint_is_off_unless_the_integration_offers_it() {
         answer.expect_problem(403, "mcp_disabled");
     }
     for access in ["read", "write"] {
-        offer(&world, json!({"mcp": {"access": access}})).await;
+        let mcp = json!({"access": access, "toolsets": ["core"]});
+        offer(&world, json!({"mcp": mcp})).await;
         assert_eq!(client.tools().await, TOOLS);
     }
     offer(&world, json!({"mcp": {"access": "off", "toolsets": ["core"]}})).await;
