@@ -1,6 +1,7 @@
 //! The parts of a deployment, as the configuration names them. Each function takes the parts that it needs, all on
 //! one clock, one HTTP client and one set of AWS clients.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use devops::client::DevopsClient;
@@ -9,7 +10,9 @@ use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
 use ground::clock::{Clock, SystemClock};
+use ground::http::{ClientError, client_trusting};
 use ground::random::Random;
+use ground::tls::{Authorities, AuthoritiesError};
 use url::Url;
 use vault::api_keys::ApiKeys;
 use vault::audit::Audit;
@@ -35,6 +38,40 @@ use crate::caller::jwt::JwtVerifier;
 use crate::config::Config;
 use crate::metrics;
 
+/// The reasons why a deployment's clients cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    /// There is no such file, or it cannot be read.
+    #[error("SSL_CERT_FILE: {} cannot be read: {reason}", file.display())]
+    AuthoritiesUnreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system answered.
+        reason: std::io::Error,
+    },
+    /// The file has no certificate authorities.
+    #[error("SSL_CERT_FILE: {} {reason}", file.display())]
+    Authorities {
+        /// The file.
+        file: PathBuf,
+        /// The file's fault.
+        reason: AuthoritiesError,
+    },
+    /// The HTTP client cannot be made.
+    #[error(transparent)]
+    Http(#[from] ClientError),
+}
+
+fn authorities(file: Option<&Path>) -> Result<Authorities, DeploymentError> {
+    let Some(file) = file else { return Ok(Authorities::default()) };
+    let text = std::fs::read(file).map_err(|reason| DeploymentError::AuthoritiesUnreadable {
+        file: file.to_owned(),
+        reason,
+    })?;
+    Authorities::from_pem(&text)
+        .map_err(|reason| DeploymentError::Authorities { file: file.to_owned(), reason })
+}
+
 /// The parts of a deployment.
 pub struct Deployment {
     /// The function's configuration.
@@ -54,13 +91,13 @@ impl Deployment {
     /// Makes the clients for a configuration, without any call.
     ///
     /// # Errors
-    /// When the TLS back end cannot be set up.
-    pub async fn new(config: Config) -> Result<Self, reqwest::Error> {
+    /// If the certificate authorities cannot be read, or the TLS back end cannot be set up.
+    pub async fn new(config: Config) -> Result<Self, DeploymentError> {
         if let Some(namespace) = &config.metrics_namespace {
             metrics::use_namespace(namespace);
         }
         let (clock, random) = (Arc::new(SystemClock), Random::System);
-        let http = ground::http::client()?;
+        let http = client_trusting(authorities(config.authorities_file.as_deref())?)?;
         let aws = Clients::from_environment(http.clone().into()).await;
         let (table, days) = (config.tables.audit.clone(), config.audit_days.get());
         let audit =

@@ -5,22 +5,45 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use url::{Host, Url};
 
-/// Creates the one HTTP client of a process, for Entra and Azure DevOps alike: rustls, HTTP/1.1 (Azure DevOps refuses
+use crate::tls::Authorities;
+
+/// The reasons why there is no HTTP client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// TLS lacks what it needs.
+    #[error("no TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The rest of the client cannot be set up.
+    #[error("no HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// Creates an HTTP client that trusts the built-in certificate authorities.
+///
+/// # Errors
+/// As [`client_trusting`].
+pub fn client() -> Result<reqwest::Client, ClientError> {
+    client_trusting(Authorities::default())
+}
+
+/// Creates the one HTTP client of a process, for Entra, Azure DevOps and AWS alike: rustls, HTTP/1.1 (Azure DevOps refuses
 /// large uploads over HTTP/2), no redirects, 1 s to connect. Idle sockets are closed after 50 s, before they break in a
 /// frozen environment.
 ///
 /// # Errors
 /// If the TLS back end cannot be set up.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes an HTTP client")]
-pub fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+pub fn client_trusting(authorities: Authorities) -> Result<reqwest::Client, ClientError> {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(authorities.into_client_config()?)
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(1))
         .pool_idle_timeout(Duration::from_secs(50))
         .no_proxy()
         .user_agent(concat!("ado-connect/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .build()?;
+    Ok(client)
 }
 
 /// The reasons why a body was not read.

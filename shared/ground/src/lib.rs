@@ -7,6 +7,7 @@
 //!   minted       secrets of 256 random bits, each kind a type
 //!   random       the source of minted and jittered values, as a parameter
 //!   http         the one HTTP client, bounded bodies, the addresses that may receive a secret
+//!   tls          the certificate authorities that the process trusts
 //!   media_type   the type of a body, without its parameters
 //!   bearer_token an access token that is valid in a header
 //!   transport    one request and its whole response, as a function that a simulation can replace
@@ -31,4 +32,5 @@ pub mod random;
 pub mod remembered;
 pub mod retry_after;
 pub mod seconds;
+pub mod tls;
 pub mod transport;
