@@ -20,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use vault::audit::{Actor, ActorRole};
 use vault::ids::{ApiKeyId, ConnectionId, IntegrationId};
 
-use crate::metrics::{Metrics, Unit};
+use crate::metrics::{Fields, Metrics, Unit};
 use crate::problem::Problem;
 use crate::role::Role;
 
@@ -58,7 +58,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 /// Writes the metrics of an invocation that answers no HTTP request.
 pub fn write_metrics(metrics: &Metrics, now: Timestamp) {
-    write_line(serde_json::Value::Object(metrics.fields(now)).to_string());
+    write_line(json(&metrics.at(now)));
 }
 
 /// Writes one line to standard output, which Lambda collects.
@@ -258,17 +258,17 @@ struct Line<'a> {
     method: &'a str,
     status: u16,
     #[serde(flatten)]
-    noted: Noted,
+    noted: &'a Noted,
     #[serde(flatten)]
     stream: Option<Streamed>,
     #[serde(flatten)]
-    metrics: serde_json::Map<String, serde_json::Value>,
+    metrics: Fields<'a>,
 }
 
 impl RequestLog {
     /// The request's one line, with its metrics.
     pub(crate) fn line(&self, answered: &Answered) -> String {
-        let noted = self.noted().clone();
+        let noted = self.noted();
         let failed = answered.status >= 500 && !answered.passed_through;
         let mut metrics = Metrics::new(answered.function);
         metrics.request(&answered.route, failed, milliseconds(answered.duration));
@@ -283,13 +283,17 @@ impl RequestLog {
             trace_id: answered.trace_id.as_deref(),
             method: answered.method.get(..16).unwrap_or(&answered.method),
             status: answered.status,
-            noted,
+            noted: &noted,
             stream: answered.stream,
-            metrics: metrics.fields(answered.now),
+            metrics: metrics.at(answered.now),
         };
-        // A line of texts and numbers always serialises.
-        serde_json::to_string(&line).unwrap_or_default()
+        json(&line)
     }
+}
+
+fn json(line: &impl Serialize) -> String {
+    // A line of texts and numbers always serialises.
+    serde_json::to_string(line).unwrap_or_default()
 }
 
 /// The line of a request that is written when its answer has left.

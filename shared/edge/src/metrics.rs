@@ -5,7 +5,8 @@
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
 
 /// The namespace of our metrics, unless the deployment has one of its own.
 pub const NAMESPACE: &str = "ado-connect";
@@ -29,7 +30,7 @@ pub const LATENCY: &str = "LatencyMs";
 pub const AUDIT_LOST: &str = "AuditLost";
 
 /// The unit of a metric's numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Unit {
     /// Things.
     Count,
@@ -37,16 +38,6 @@ pub enum Unit {
     Milliseconds,
     /// Seconds.
     Seconds,
-}
-
-impl Unit {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::Milliseconds => "Milliseconds",
-            Self::Seconds => "Seconds",
-        }
-    }
 }
 
 /// The metrics of one invocation: per function, and those of a request per route, too.
@@ -58,27 +49,22 @@ pub struct Metrics {
     of_function: Vec<Metric>,
 }
 
-#[derive(Debug, Clone)]
+/// Its number is a field of the line; the rest is its description.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
 struct Metric {
     name: &'static str,
     unit: Unit,
+    #[serde(skip)]
     value: Measured,
 }
 
 /// One number, or a number for each of several things.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
 enum Measured {
     One(u64),
     Each(Vec<u64>),
-}
-
-impl Measured {
-    fn to_json(&self) -> Value {
-        match self {
-            Self::One(value) => (*value).into(),
-            Self::Each(values) => values.as_slice().into(),
-        }
-    }
 }
 
 /// The most numbers of one metric that the embedded metric format takes.
@@ -127,49 +113,86 @@ impl Metrics {
     }
 
     /// The fields of a log line that CloudWatch reads metrics from.
-    pub(crate) fn fields(&self, now: Timestamp) -> Map<String, Value> {
-        let mut directives = Vec::new();
-        if !self.of_request.is_empty() {
-            directives
-                .push(directive(&json!([["function", "route"], ["function"]]), &self.of_request));
-        }
-        let (of_service, of_function): (Vec<_>, Vec<_>) =
-            self.of_function.iter().partition(|metric| metric.name == AUDIT_LOST);
-        if !of_function.is_empty() {
-            directives.push(directive(&json!([["function"]]), of_function));
-        }
-        if !of_service.is_empty() {
-            directives.push(directive(&json!([[]]), of_service));
-        }
-        let mut fields = Map::new();
-        fields.insert("function".to_owned(), self.function.into());
-        if let Some(route) = &self.route {
-            fields.insert("route".to_owned(), route.as_str().into());
-        }
-        for metric in self.of_request.iter().chain(&self.of_function) {
-            fields.insert(metric.name.to_owned(), metric.value.to_json());
-        }
-        if !directives.is_empty() {
-            let aws = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives });
-            fields.insert("_aws".to_owned(), aws);
-        }
-        fields
+    pub(crate) fn at(&self, now: Timestamp) -> Fields<'_> {
+        Fields { metrics: self, now }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Metric> {
+        self.of_request.iter().chain(&self.of_function)
     }
 }
 
-fn directive<'a>(dimensions: &Value, metrics: impl IntoIterator<Item = &'a Metric>) -> Value {
-    let metrics: Vec<_> = metrics
-        .into_iter()
-        .map(|metric| json!({ "Name": metric.name, "Unit": metric.unit.as_str() }))
-        .collect();
-    let namespace = OWN_NAMESPACE.get().map_or(NAMESPACE, String::as_str);
-    json!({ "Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics })
+/// The fields of a log line with metrics, which are written without a tree of values in between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    metrics: &'a Metrics,
+    now: Timestamp,
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { metrics, now } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("function", metrics.function)?;
+        if let Some(route) = &metrics.route {
+            map.serialize_entry("route", route)?;
+        }
+        for metric in metrics.all() {
+            map.serialize_entry(metric.name, &metric.value)?;
+        }
+        if metrics.all().next().is_some() {
+            map.serialize_entry("_aws", &Aws::new(metrics, *now))?;
+        }
+        map.end()
+    }
+}
+
+/// The member `_aws` of the embedded metric format.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Aws<'a> {
+    timestamp: i64,
+    cloud_watch_metrics: Vec<Directive<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'a str,
+    dimensions: &'static [&'static [&'static str]],
+    metrics: Vec<&'a Metric>,
+}
+
+impl<'a> Aws<'a> {
+    fn new(metrics: &'a Metrics, now: Timestamp) -> Self {
+        let (of_service, of_function): (Vec<_>, Vec<_>) =
+            metrics.of_function.iter().partition(|metric| metric.name == AUDIT_LOST);
+        let of_request = metrics.of_request.iter().collect();
+        let directives: [(&[&[&str]], Vec<_>); 3] = [
+            (&[&["function", "route"], &["function"]], of_request),
+            (&[&["function"]], of_function),
+            (&[&[]], of_service),
+        ];
+        let namespace = OWN_NAMESPACE.get().map_or(NAMESPACE, String::as_str);
+        let cloud_watch_metrics = directives
+            .into_iter()
+            .filter(|(_, metrics)| !metrics.is_empty())
+            .map(|(dimensions, metrics)| Directive { namespace, dimensions, metrics })
+            .collect();
+        Self { timestamp: now.as_millisecond(), cloud_watch_metrics }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn fields(metrics: &Metrics, now: Timestamp) -> Value {
+        serde_json::to_value(metrics.at(now)).unwrap()
+    }
 
     #[test]
     fn counters_add_up_under_the_function_alone() {
@@ -178,7 +201,7 @@ mod tests {
         metrics.add("TokensRenewed", Unit::Count, 3);
         let now = Timestamp::from_second(1_767_225_600).unwrap();
         assert_eq!(
-            Value::Object(metrics.fields(now)),
+            fields(&metrics, now),
             json!({
                 "function": "refresh",
                 "TokensRenewed": 5,
@@ -199,11 +222,11 @@ mod tests {
         let mut metrics = Metrics::new("refresh");
         metrics.add_each("OverdueSeconds", Unit::Seconds, (0..=10_000).rev().collect());
         metrics.add_each("NothingSeconds", Unit::Seconds, Vec::new());
-        let fields = metrics.fields(Timestamp::UNIX_EPOCH);
+        let fields = fields(&metrics, Timestamp::UNIX_EPOCH);
         let values: Vec<u64> = serde_json::from_value(fields["OverdueSeconds"].clone()).unwrap();
         assert_eq!((values.len(), values[0], values[99]), (100, 0, 10_000));
         assert!((4900..5100).contains(&values[49]), "{}", values[49]);
-        assert!(!fields.contains_key("NothingSeconds"));
+        assert!(fields.get("NothingSeconds").is_none());
     }
 
     #[test]
@@ -211,7 +234,7 @@ mod tests {
         let mut metrics = Metrics::new("proxy");
         metrics.request("ANY /proxy/{proxy+}", true, 12);
         metrics.add("UpstreamThrottled", Unit::Count, 1);
-        let fields = metrics.fields(Timestamp::UNIX_EPOCH);
+        let fields = fields(&metrics, Timestamp::UNIX_EPOCH);
         for directive in fields["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
             for set in directive["Dimensions"].as_array().unwrap() {
                 for name in set.as_array().unwrap() {
