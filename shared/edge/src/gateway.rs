@@ -10,7 +10,7 @@
 
 mod rest;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use base64::Engine as _;
@@ -48,7 +48,7 @@ pub struct Event {
     /// The cookies, one `name=value` each.
     pub cookies: Vec<String>,
     /// Header names in lower case; repeated headers joined by commas.
-    pub headers: HashMap<String, String>,
+    pub headers: Vec<(String, String)>,
     /// Id, stage and method.
     pub request_context: EventContext,
     /// The body, if there is one.
@@ -181,10 +181,7 @@ fn has_replaced_bytes(text: &str, headers: &HeaderMap) -> bool {
     sent.is_some_and(|sent: usize| sent != text.len()) && text.contains(char::REPLACEMENT_CHARACTER)
 }
 
-fn headers(
-    received: &HashMap<String, String>,
-    cookies: &[String],
-) -> Result<HeaderMap, UnusableEvent> {
+fn headers(received: &[(String, String)], cookies: &[String]) -> Result<HeaderMap, UnusableEvent> {
     let value =
         |text: &str| HeaderValue::from_bytes(text.as_bytes()).map_err(|_| UnusableEvent::Header);
     let mut headers = HeaderMap::with_capacity(received.len() + 1);
@@ -230,12 +227,15 @@ pub(crate) fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
     let joined = names.map(|name| {
         // JSON is text: a value that is not UTF-8 cannot be sent at all.
         let values = headers.get_all(name).iter();
-        let texts: Vec<_> =
-            values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).collect();
-        (name.as_str().to_owned(), texts)
+        let mut texts = values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+        let mut text = texts.next()?.to_owned();
+        for further in texts {
+            text.push_str(", ");
+            text.push_str(further);
+        }
+        Some((name.as_str().to_owned(), text))
     });
-    let answerable = joined.filter(|(_, texts)| !texts.is_empty());
-    answerable.map(|(name, texts)| (name, texts.join(", "))).collect()
+    joined.flatten().collect()
 }
 
 /// The values of `set-cookie`, the one header that must not be joined.
@@ -346,7 +346,7 @@ mod tests {
         no_method.request_context.http.method = "GE T".to_owned();
         assert_eq!(no_method.into_request().unwrap_err(), UnusableEvent::Method);
         let mut injected = event("/", "");
-        injected.headers.insert("x-name".to_owned(), "a\r\nset-cookie: b".to_owned());
+        injected.headers.push(("x-name".to_owned(), "a\r\nset-cookie: b".to_owned()));
         assert_eq!(injected.into_request().unwrap_err(), UnusableEvent::Header);
         let mut no_base64 = event("/", "");
         no_base64.body = Some("%".to_owned());
@@ -363,7 +363,7 @@ mod tests {
         let sent = |bytes: &[u8]| {
             let mut event = event("/", "");
             event.is_base64_encoded = false;
-            event.headers.insert("content-length".to_owned(), bytes.len().to_string());
+            event.headers.push(("content-length".to_owned(), bytes.len().to_string()));
             event.body = Some(String::from_utf8_lossy(bytes).into_owned());
             event.into_request().map(|request| request.into_body().to_vec())
         };
@@ -406,7 +406,7 @@ mod tests {
         #[test]
         fn no_event_panics(path in any::<String>(), query in any::<String>(), name in any::<String>(), value in any::<String>()) {
             let mut event = event(&path, &query);
-            event.headers.insert(name, value);
+            event.headers.push((name, value));
             let _ = event.into_request();
         }
 

@@ -3,10 +3,12 @@
 //! A REST API decodes the query and drops the order of different names. The query is encoded again: it has the same
 //! meaning to Azure DevOps, but is not byte for byte the one that the client sent.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::{Event, EventContext, EventHttp};
 
@@ -22,7 +24,7 @@ pub(super) struct AnyEvent {
     raw_path: Option<String>,
     raw_query_string: Option<String>,
     cookies: Option<Vec<String>>,
-    headers: Option<HashMap<String, String>>,
+    headers: Option<Pairs>,
     request_context: AnyContext,
     body: Option<String>,
     is_base64_encoded: bool,
@@ -34,12 +36,42 @@ pub(super) struct AnyEvent {
     multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
 }
 
-/// The context of an event in either format.
+/// The members of an object, in their order. A map of them would be made only to be read once.
+#[derive(Debug, Default)]
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Pairs, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = object.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Pairs(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// The context of an event in either format. Its members are those of [`EventContext`] and one more; `flatten` would keep
+/// all that API Gateway sends, to look for them afterwards.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct AnyContext {
-    #[serde(flatten)]
-    context: EventContext,
+    request_id: String,
+    stage: String,
+    http: EventHttp,
     /// Format 1.0.
     identity: Option<Identity>,
 }
@@ -57,8 +89,12 @@ impl From<AnyEvent> for Event {
                 raw_path,
                 raw_query_string: event.raw_query_string.unwrap_or_default(),
                 cookies: event.cookies.unwrap_or_default(),
-                headers: event.headers.unwrap_or_default(),
-                request_context: event.request_context.context,
+                headers: event.headers.unwrap_or_default().0,
+                request_context: EventContext {
+                    request_id: event.request_context.request_id,
+                    stage: event.request_context.stage,
+                    http: event.request_context.http,
+                },
                 body: event.body,
                 is_base64_encoded: event.is_base64_encoded,
             };
@@ -73,7 +109,7 @@ impl From<AnyEvent> for Event {
             cookies: Vec::new(),
             headers: headers(event.multi_value_headers, event.headers),
             request_context: EventContext {
-                request_id: event.request_context.context.request_id,
+                request_id: event.request_context.request_id,
                 stage: String::new(),
                 http: EventHttp {
                     method: event.http_method,
@@ -101,10 +137,10 @@ fn query(
 
 fn headers(
     all: Option<BTreeMap<String, Vec<String>>>,
-    last: Option<HashMap<String, String>>,
-) -> HashMap<String, String> {
-    let Some(all) = all else { return last.unwrap_or_default() };
-    let mut joined: HashMap<String, String> = HashMap::with_capacity(all.len());
+    last: Option<Pairs>,
+) -> Vec<(String, String)> {
+    let Some(all) = all else { return last.unwrap_or_default().0 };
+    let mut joined: BTreeMap<String, String> = BTreeMap::new();
     for (name, values) in all {
         // Names are as sent, so one can occur in two spellings.
         let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { "," };
@@ -117,7 +153,7 @@ fn headers(
             })
             .or_insert(text);
     }
-    joined
+    joined.into_iter().collect()
 }
 
 #[cfg(test)]
