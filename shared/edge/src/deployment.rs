@@ -256,3 +256,19 @@ impl Deployment {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_file_without_authorities_is_named_with_its_fault() {
+        let fault = |file: &str| authorities(Some(Path::new(file))).unwrap_err().to_string();
+        let missing = fault("/no/such/authorities.pem");
+        assert!(missing.starts_with("SSL_CERT_FILE: /no/such/authorities.pem cannot be read"));
+        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert_eq!(fault(own), format!("SSL_CERT_FILE: {own} has no certificate of an authority"));
+        assert!(authorities(None).is_ok());
+    }
+}
