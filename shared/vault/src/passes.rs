@@ -10,11 +10,13 @@
 
 mod record;
 
-pub use record::{NewPass, Pass, StoredPass};
+pub use record::{
+    ACCESS_LIFETIME, CODE_LIFETIME, GRACE, NewPass, Pass, REFRESH_LIFETIME, StoredPass,
+};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use oauth::pass::{Credential, Pair, PassId, TurnSalt};
 use rand::CryptoRng;
 use secrecy::SecretString;
@@ -23,17 +25,7 @@ use crate::Error;
 use crate::ids::{ConnectionId, IntegrationId};
 use crate::secret_token::{self, SecretHash};
 use crate::table::{Condition, Updated, Write, from_item, read, s, to_item};
-use record::Record;
-
-/// The lifetime of a code.
-pub const CODE_LIFETIME: SignedDuration = SignedDuration::from_secs(60);
-/// The lifetime of an access token.
-pub const ACCESS_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
-/// The lifetime of a refresh token.
-pub const REFRESH_LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
-/// The time for which the last refresh token yields its pair again, and the last access token stays valid: an answer was
-/// lost, or two processes of a client were equally fast.
-pub const GRACE: SignedDuration = SignedDuration::from_secs(60);
+use record::{Record, Standing, pk};
 
 const WHAT: &str = "pass";
 const BY_CONNECTION: &str = "by_connection";
@@ -47,19 +39,6 @@ pub enum Turned {
     Invalid,
     /// It was used before, so somebody has a copy of it. The pass is deleted.
     Reused,
-}
-
-/// A credential in the light of its pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// It turns the pass.
-    Current,
-    /// It has just turned the pass.
-    Repeated,
-    /// It has turned the pass, and only a copy is presented again.
-    Copied,
-    /// It says nothing.
-    Unknown,
 }
 
 /// The passes, in the table `passes`.
@@ -215,10 +194,6 @@ pub(crate) fn create(
     let record = Record::new(&code, new, connection, now);
     let put = Write::put(table, to_item(WHAT, &record)?).when("pk", Condition::Absent);
     Ok((code.turning(), put.in_transaction()?))
-}
-
-fn pk(id: &PassId) -> String {
-    format!("pass#{id}")
 }
 
 fn after(presented: &Credential, salt: &TurnSalt) -> Result<Pair, Error> {

@@ -1,14 +1,36 @@
 //! A pass as it is stored, and how a presented credential relates to it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oauth::pass::{Credential, Pair, PassId, TurnSalt};
 use oauth::pkce::CodeChallenge;
 use oauth::scope::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{ACCESS_LIFETIME, CODE_LIFETIME, GRACE, REFRESH_LIFETIME, Standing, pk};
 use crate::ids::{ConnectionId, IntegrationId};
 use crate::secret_token::SecretHash;
+
+/// The lifetime of a code.
+pub const CODE_LIFETIME: SignedDuration = SignedDuration::from_secs(60);
+/// The lifetime of an access token.
+pub const ACCESS_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+/// The lifetime of a refresh token.
+pub const REFRESH_LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// The time for which the last refresh token yields its pair again, and the last access token stays valid: an answer was
+/// lost, or two processes of a client were equally fast.
+pub const GRACE: SignedDuration = SignedDuration::from_secs(60);
+
+/// A credential in the light of its pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It turns the pass.
+    Current,
+    /// It has just turned the pass.
+    Repeated,
+    /// It has turned the pass, and only a copy is presented again.
+    Copied,
+    /// It says nothing.
+    Unknown,
+}
 
 /// A pass without its credentials.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -185,4 +207,8 @@ impl Record {
         let since = self.pass.turned_at.map(|at| now.duration_since(at).abs());
         since.is_some_and(|since| since < GRACE)
     }
+}
+
+pub(super) fn pk(id: &PassId) -> String {
+    format!("pass#{id}")
 }
