@@ -26,6 +26,7 @@ pub mod jwks;
 pub mod jwt;
 mod provider;
 pub mod query;
+pub mod redirect_uri;
 pub mod return_address;
 pub mod sealed;
 pub mod token_answer;
@@ -41,7 +42,7 @@ pub const SEPARATOR: char = '\u{1e}';
 pub type Judge = fn(&[u8]) -> bool;
 
 /// Every oracle by the name of its fuzz target.
-pub const ORACLES: [(&str, Judge); 11] = [
+pub const ORACLES: [(&str, Judge); 12] = [
     ("address", address::judge),
     ("batch", batch::judge),
     ("certificate", certificate::judge),
@@ -50,6 +51,7 @@ pub const ORACLES: [(&str, Judge); 11] = [
     ("jwks", jwks::judge),
     ("jwt", jwt::judge),
     ("query", query::judge),
+    ("redirect_uri", redirect_uri::judge),
     ("return_address", return_address::judge),
     ("sealed", sealed::judge),
     ("token_answer", token_answer::judge),

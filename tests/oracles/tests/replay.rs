@@ -75,6 +75,11 @@ fn a_query_and_a_cookie_have_one_meaning() {
 }
 
 #[test]
+fn a_code_goes_nowhere_but_to_the_address_that_its_client_has_registered() {
+    replay("redirect_uri", 5);
+}
+
+#[test]
 fn a_browser_is_sent_back_to_an_allowed_origin_only() {
     replay("return_address", 5);
 }
