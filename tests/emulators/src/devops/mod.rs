@@ -7,6 +7,7 @@
     reason = "handlers share one signature, also those that cannot fail"
 )]
 
+mod advsec;
 mod answering;
 mod areas;
 mod artifacts;
@@ -35,8 +36,10 @@ mod pipelines;
 mod queries;
 mod ranges;
 mod routes;
+mod search;
 mod seed;
 mod settings;
+mod test_plans;
 mod throttling;
 mod trees;
 mod wiki;

@@ -17,6 +17,7 @@ use super::git::pull_requests::PullRequest;
 use super::identity::Identity;
 use super::large::Gate;
 use super::settings::AzureDevOpsSettings;
+use super::test_plans::Plan;
 use super::wiki::Page;
 use super::work::Boards;
 use super::work_items::WorkItem;
@@ -54,6 +55,7 @@ pub(crate) struct Organization {
     pub operations: HashMap<Uuid, Operation>,
     pub nodes: Vec<Node>,
     pub boards: Boards,
+    pub test_plans: Vec<Plan>,
     last_id: u64,
 }
 
@@ -124,6 +126,7 @@ impl Organization {
             operations: HashMap::new(),
             nodes: Vec::new(),
             boards: Boards::default(),
+            test_plans: Vec::new(),
             last_id: 100,
         }
     }

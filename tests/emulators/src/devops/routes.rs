@@ -6,8 +6,9 @@ use super::call::Call;
 use super::failure::Answer;
 use super::hosts::Site;
 use super::{
-    artifacts, attachments, builds, classification, comments, core, credentials, git, identity,
-    locations, pipelines, queries, trees, wiki, work, work_item_fields, work_items,
+    advsec, artifacts, attachments, builds, classification, comments, core, credentials, git,
+    identity, locations, pipelines, queries, search, test_plans, trees, wiki, work,
+    work_item_fields, work_items,
 };
 use crate::request::Received;
 
@@ -68,6 +69,7 @@ fn tables(family: &str) -> Vec<&'static [Route]> {
             queries::ROUTES,
             classification::ROUTES,
             work::ROUTES,
+            test_plans::ROUTES,
             attachments::ROUTES,
             builds::ROUTES,
             artifacts::ROUTES,
@@ -83,6 +85,8 @@ fn tables(family: &str) -> Vec<&'static [Route]> {
             credentials::TOKEN_ROUTES,
             credentials::SESSION_ROUTES,
         ]),
+        "almsearch" => tables.push(search::ROUTES),
+        "advsec" => tables.push(advsec::ROUTES),
         "vstoken" => tables.push(credentials::SESSION_ROUTES),
         "vssh" => tables.push(credentials::HOOK_ROUTES),
         "vsaex" => tables.push(identity::ENTITLEMENT_ROUTES),

@@ -50,7 +50,7 @@ pub(crate) const ROUTES: &[Route] = &[
 /// A page of the wiki of a project.
 pub(crate) struct Page {
     id: u64,
-    project: Uuid,
+    pub project: Uuid,
     /// Begins with a slash.
     path: String,
     content: String,
@@ -72,6 +72,18 @@ impl Page {
         format!("\"{}\"", blob_id(format!("{}\n{}", self.revision, self.content).as_bytes()))
     }
 
+    fn parent(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(parent, _)| parent)
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+
     fn change(&mut self, content: String) {
         self.content = content;
         self.revision += 1;
@@ -83,11 +95,11 @@ struct Content {
     content: String,
 }
 
-fn id_of(project: &Project) -> Uuid {
+pub(crate) fn id_of(project: &Project) -> Uuid {
     derived_id(&format!("wiki {}", project.id))
 }
 
-fn name_of(project: &Project) -> String {
+pub(crate) fn name_of(project: &Project) -> String {
     format!("{}.wiki", project.name.replace(' ', "-"))
 }
 
@@ -173,6 +185,7 @@ fn page(call: &mut Call<'_>) -> Answer {
         );
     }
     let mut body = page_json(call, project, page);
+    body["subPages"] = below(call, project, &page.path, depth(call)).into();
     let is = |value: &str| value.eq_ignore_ascii_case("true");
     if call.query.get_any_case("includeContent").is_some_and(is) {
         body["content"] = page.content.as_str().into();
@@ -182,11 +195,9 @@ fn page(call: &mut Call<'_>) -> Answer {
 
 fn root(call: &Call<'_>, project: &Project) -> Value {
     let pages = call.organization.wiki_pages.iter();
-    let pages: Vec<Value> = pages
-        .filter(|page| page.project == project.id)
-        .map(|page| page_json(call, project, page))
-        .collect();
-    json!({"path": "/", "order": 0, "isParentPage": true, "gitItemPath": "/", "subPages": pages})
+    let is_parent = pages.clone().any(|page| page.project == project.id);
+    let below = below(call, project, "", depth(call));
+    json!({"path": "/", "order": 0, "isParentPage": is_parent, "gitItemPath": "/", "subPages": below})
 }
 
 fn page_json(call: &Call<'_>, project: &Project, page: &Page) -> Value {
@@ -196,13 +207,42 @@ fn page_json(call: &Call<'_>, project: &Project, page: &Page) -> Value {
     json!({
         "path": page.path,
         "order": 0,
-        "isParentPage": false,
+        "isParentPage": call.organization.wiki_pages.iter().any(|other| other.parent() == page.path),
         "gitItemPath": format!("{}.md", page.path.replace(' ', "-")),
         "subPages": [],
         "url": format!("{base}/{}/_apis/wiki/wikis/{wiki}/pages/{encoded}", project.id),
         "remoteUrl": format!("{base}/{}/_wiki/wikis/{wiki}?pagePath={encoded}", project.id),
         "id": page.id,
     })
+}
+
+/// Returns the levels below a page that the request wants; `recursionLevel` is in any case.
+fn depth(call: &Call<'_>) -> usize {
+    match call
+        .query
+        .get_any_case("recursionLevel")
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .as_str()
+    {
+        "onelevel" => 1,
+        "full" => usize::MAX,
+        _ => 0,
+    }
+}
+
+fn below(call: &Call<'_>, project: &Project, path: &str, depth: usize) -> Vec<Value> {
+    if depth == 0 {
+        return Vec::new();
+    }
+    let pages = call.organization.wiki_pages.iter();
+    let pages = pages.filter(|page| page.project == project.id && page.parent() == path);
+    let shown = pages.map(|page| {
+        let mut shown = page_json(call, project, page);
+        shown["subPages"] = below(call, project, &page.path, depth - 1).into();
+        shown
+    });
+    shown.collect()
 }
 
 /// `PUT …/pages?path=/x`: creates the page; with `If-Match`, changes it.

@@ -56,7 +56,7 @@ async fn wikis_are_listed_and_their_pages_read_and_deleted() {
     assert_eq!(world.get("Payments%20Service/_apis/wiki/wikis").await.count(), 1);
     let wiki = world.get("_apis/wiki/wikis/payments-service.wiki").await.json();
     assert_eq!(wiki["type"], "projectWiki");
-    let root = world.call("GET", &format!("{PAGES}?path=/")).await.json();
+    let root = world.call("GET", &format!("{PAGES}?path=/&recursionLevel=OneLevel")).await.json();
     assert_eq!(root["subPages"][0]["path"], "/Home");
     let text = world.request("GET", &format!("{PAGES}?path=/Home")).header("accept", "text/plain");
     assert_eq!(send(text).await.text(), "# Welcome\n");
