@@ -1,7 +1,12 @@
 //! The steps of tools that are more than one call.
 
+mod addresses;
+mod anything;
+mod boards;
 mod iterations;
+mod tests_of_plans;
 mod who_am_i;
+mod wiki;
 mod work_items;
 
 use futures_util::FutureExt as _;
@@ -39,4 +44,18 @@ steps! {
     work_items::link_work_item,
     work_items::get_attachment,
     work_items::add_attachment,
+    wiki::list_wiki_pages,
+    wiki::get_wiki_page,
+    wiki::write_wiki_page,
+    iterations::list_iterations,
+    iterations::create_iteration,
+    boards::list_backlog_items,
+    boards::get_team_settings,
+    boards::get_capacity,
+    boards::set_capacity,
+    boards::reorder_backlog,
+    tests_of_plans::list_test_results,
+    tests_of_plans::write_test_case,
+    anything::get_anything,
+    anything::send_anything,
 }

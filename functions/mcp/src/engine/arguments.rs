@@ -117,6 +117,8 @@ fn checked(value: Value, kind: &Kind) -> Result<Value, Fault> {
                 None => expected(&format!("a whole number from 1 to {most}")),
             }
         }
+        Kind::Number if value.as_f64().is_some_and(|number| number >= 0.0) => Ok(value),
+        Kind::Number => expected("a number that is not negative"),
         Kind::Boolean if value.is_boolean() => Ok(value),
         Kind::Boolean => expected("true or false"),
         Kind::OneOf(words) if value.as_str().is_some_and(|text| words.contains(&text)) => Ok(value),
@@ -141,6 +143,7 @@ fn checked(value: Value, kind: &Kind) -> Result<Value, Fault> {
         },
         Kind::Object if value.is_object() => Ok(value),
         Kind::Object => expected("an object"),
+        Kind::Any => Ok(value),
     }
 }
 

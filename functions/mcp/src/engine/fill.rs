@@ -9,7 +9,7 @@
 //!
 //! | in a query or a body | is |
 //! | --- | --- |
-//! | `=General` | this text |
+//! | `=General` | this text; `=true` is no text in a body |
 //! | `=me` | the id of the calling user |
 //! | `text` | the argument; without it, the member is left out |
 //! | `recursive?Full:OneLevel` | the first text if the argument is `true`, or else the second |
@@ -241,6 +241,7 @@ impl Source {
 
     fn value(&self, arguments: &Arguments, me: Option<&str>) -> Option<Value> {
         match self {
+            Self::Constant("true") => Some(true.into()),
             Self::Constant(text) => Some((*text).into()),
             Self::Me => me.map(Value::from),
             Self::Either { name, yes, no } => {

@@ -23,6 +23,7 @@ pub mod people;
 pub mod session;
 pub mod show;
 pub(crate) mod steps;
+pub(crate) mod test_steps;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -154,6 +154,11 @@ impl Position {
         usize::try_from(self.skip).unwrap_or(usize::MAX)
     }
 
+    /// Returns the token of the page, or `None` at the beginning.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.continuation.as_deref()
+    }
+
     /// Returns the answer with entries that steps have made from this place on: as many as fit, and `next` if some are left
     /// or there `are_more` behind them.
     pub(crate) fn listed(&self, entries: Vec<Value>, are_more: bool) -> Value {

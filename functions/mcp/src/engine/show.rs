@@ -22,13 +22,14 @@
 //! | `md` | HTML as Markdown; `md:format` leaves a text whose thing has the `format` Markdown as it is |
 //! | `changes` | changed fields of a work item as differences |
 //! | `links` | links of a work item by their kinds |
+//! | `steps` | the steps of a test case, of its fields |
 //! | `highlights` | the places of a search that were hit, without markup |
 
 use serde_json::{Map, Value};
 
 use super::fill::VOTES;
 use super::path::{Key, keys};
-use super::{changes, links, markdown};
+use super::{changes, links, markdown, test_steps};
 
 /// The digits of a hash that are shown.
 const HASH: usize = 12;
@@ -56,6 +57,7 @@ enum Filter {
     Changes,
     Links,
     Highlights,
+    Steps,
 }
 
 impl Projection {
@@ -163,6 +165,7 @@ impl Filter {
             "changes" => Self::Changes,
             "links" => Self::Links,
             "highlights" => Self::Highlights,
+            "steps" => Self::Steps,
             _ => match text.strip_prefix("md:") {
                 Some(format) => Self::Markdown(Some(keys(format))),
                 None => return Err(format!("there is no filter {text}")),
@@ -190,6 +193,7 @@ impl Filter {
             }
             (Self::Changes, value) => stripped(&changes::of(&value)),
             (Self::Links, value) => links::all(&value),
+            (Self::Steps, value) => test_steps::shown(&value),
             (Self::Highlights, value) => highlights(&value).into(),
             (_, value) => value,
         })

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_MATCH};
 use serde_json::Value;
 
 use super::arguments::Arguments;
@@ -25,6 +25,8 @@ pub(crate) enum Content<'a> {
     Json(&'a Value),
     /// A JSON Patch document (RFC 6902).
     Patch(&'a Value),
+    /// JSON, if the thing still has this `ETag`.
+    JsonIfMatch(&'a Value, &'a str),
     /// Bytes.
     Bytes(Vec<u8>),
 }
@@ -72,6 +74,12 @@ impl Session<'_> {
         let body = match content {
             Content::OfCall => filled.body.as_ref().map(|body| json(body, &mut headers)),
             Content::Json(body) => Some(json(body, &mut headers)),
+            Content::JsonIfMatch(body, etag) => {
+                let etag = HeaderValue::from_str(&format!("\"{etag}\""));
+                let fault = |_| Failure::argument("version", "is none of get_wiki_page");
+                headers.insert(IF_MATCH, etag.map_err(fault)?);
+                Some(json(body, &mut headers))
+            }
             Content::Patch(body) => {
                 headers.insert(CONTENT_TYPE, JSON_PATCH);
                 Some(Bytes::from(body.to_string()))

@@ -29,6 +29,8 @@ pub enum Kind {
         /// The largest, if there is one.
         most: Option<u64>,
     },
+    /// A number that is not negative.
+    Number,
     /// `true` or `false`.
     Boolean,
     /// One of these texts.
@@ -44,6 +46,8 @@ pub enum Kind {
     Record(&'static [Parameter]),
     /// An object with any members.
     Object,
+    /// Any JSON.
+    Any,
 }
 
 /// The longest text, in bytes.
@@ -86,6 +90,22 @@ pub const SHOW_FIELDS: Parameter =
     Parameter::new("show_fields", Kind::List { of: &Kind::Text, most: 50 });
 /// A title.
 pub const TITLE: Parameter = Parameter::new("title", Kind::Text);
+/// A branch.
+pub const BRANCH: Parameter = Parameter::new("branch", Kind::Text);
+/// The number of a build.
+pub const BUILD: Parameter = Parameter::new("build", Kind::Integer { most: None });
+/// A repository.
+pub const REPOSITORY: Parameter = Parameter::new("repository", Kind::Text);
+/// The begin of a time.
+pub const SINCE: Parameter = Parameter::new("since", Kind::Text).about("Date or time");
+/// A team.
+pub const TEAM: Parameter = Parameter::new("team", Kind::Text);
+/// The end of a time.
+pub const UNTIL: Parameter = Parameter::new("until", Kind::Text);
+/// An address.
+pub const URL: Parameter = Parameter::new("url", Kind::Text);
+/// A wiki.
+pub const WIKI: Parameter = Parameter::new("wiki", Kind::Text);
 /// A text to search for.
 pub const TEXT: Parameter = Parameter::new("text", Kind::Text);
 /// The organization, where a connection reaches several.
@@ -129,6 +149,7 @@ impl Kind {
             Self::Text | Self::Content | Self::Person => json!({"type": "string"}),
             Self::Integer { most: None } => json!({"type": "integer"}),
             Self::Integer { most: Some(most) } => json!({"type": "integer", "maximum": most}),
+            Self::Number => json!({"type": "number"}),
             Self::Boolean => json!({"type": "boolean"}),
             Self::OneOf(words) => json!({"enum": words}),
             Self::List { of, most } => {
@@ -136,6 +157,7 @@ impl Kind {
             }
             Self::Record(members) => object(*members),
             Self::Object => json!({"type": "object"}),
+            Self::Any => json!({}),
         }
     }
 }

@@ -56,22 +56,49 @@ pub enum Toolset {
     Core,
     /// Work items.
     Wit,
+    /// Full-text search.
+    Search,
+    /// Wikis.
+    Wiki,
+    /// Iterations, backlogs and capacities of teams.
+    Work,
+    /// Test plans, cases and results.
+    Testplan,
+    /// Alerts of Advanced Security.
+    Advsec,
+    /// Every other call.
+    Any,
 }
 
 /// Text that names no set of tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a set of tools: core, wit")]
+#[error("a set of tools: core, wit, search, wiki, work, testplan, advsec, any")]
 pub struct InvalidToolset;
 
 impl Toolset {
     /// Every set, in the order of the documentation.
-    pub const ALL: &[Self] = &[Self::Core, Self::Wit];
+    pub const ALL: &[Self] = &[
+        Self::Core,
+        Self::Wit,
+        Self::Search,
+        Self::Wiki,
+        Self::Work,
+        Self::Testplan,
+        Self::Advsec,
+        Self::Any,
+    ];
 
     /// Returns the name, as in settings, addresses and headers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::Wit => "wit",
+            Self::Search => "search",
+            Self::Wiki => "wiki",
+            Self::Work => "work",
+            Self::Testplan => "testplan",
+            Self::Advsec => "advsec",
+            Self::Any => "any",
         }
     }
 

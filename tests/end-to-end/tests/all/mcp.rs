@@ -5,7 +5,10 @@ use end_to_end::{Answer, Caller, INTEGRATION, IdentityProvider, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+mod effects;
+mod other_toolsets;
 mod rules;
+mod sizes;
 mod transport;
 mod work_items;
 
@@ -120,8 +123,15 @@ async fn world() -> World {
 }
 
 /// The scopes that all tools together need.
-const ALL_SCOPES: [&str; 5] =
-    ["vso.project", "vso.identity", "vso.work_write", "vso.code", "vso.wiki"];
+const ALL_SCOPES: [&str; 7] = [
+    "vso.project",
+    "vso.identity",
+    "vso.work_write",
+    "vso.code",
+    "vso.wiki_write",
+    "vso.test_write",
+    "vso.advsec",
+];
 
 /// A world whose integration offers all tools.
 async fn world_of_all_tools() -> World {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::attachments::segments;
+use crate::crafted::addresses::segments;
 use crate::engine::arguments::Arguments;
 use crate::engine::failure::Failure;
 use crate::engine::session::Session;

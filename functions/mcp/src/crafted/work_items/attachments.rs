@@ -3,12 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
-use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use url::Url;
 use uuid::Uuid;
 
 use super::writing::{UPDATE, written};
+use crate::crafted::addresses::segments;
 use crate::engine::arguments::Arguments;
 use crate::engine::blocks::{Blocks, Kind as FileKind, LARGEST_IMAGE};
 use crate::engine::failure::Failure;
@@ -82,21 +81,6 @@ fn at(url: &str, organization: &str, arguments: &Arguments) -> Option<(&'static 
         }
         _ => None,
     }
-}
-
-/// Returns the decoded segments of an address of the organization, below it.
-pub(super) fn segments(address: &str, organization: &str) -> Option<Vec<String>> {
-    let url = Url::parse(address).ok()?;
-    let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
-    let mut segments: Vec<String> = url.path_segments()?.map(decoded).collect();
-    match url.host_str()? {
-        "dev.azure.com" if segments.first()?.eq_ignore_ascii_case(organization) => {
-            segments.remove(0);
-        }
-        host if host.eq_ignore_ascii_case(&format!("{organization}.visualstudio.com")) => {}
-        _ => return None,
-    }
-    Some(segments)
 }
 
 /// Uploads a file and links it to a work item.

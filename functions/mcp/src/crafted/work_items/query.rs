@@ -129,11 +129,23 @@ pub(super) async fn read(
     let items = crate::engine::show::items(&answer.body, "").unwrap_or_default();
     let is = |item: &&Value, id: u64| item.get("id").and_then(Value::as_u64) == Some(id);
     let ordered = ids.iter().filter_map(|id| items.iter().find(|item| is(item, *id)));
-    Ok(ordered.map(listed).collect())
+    Ok(ordered.map(short).collect())
+}
+
+/// Reads what lists show of work items, in this order.
+///
+/// # Errors
+/// As [`Session::step`].
+pub(in crate::crafted) async fn listed(
+    session: &Session<'_>,
+    arguments: &Arguments,
+    ids: &[u64],
+) -> Result<Vec<Value>, Failure> {
+    if ids.is_empty() { Ok(Vec::new()) } else { read(session, arguments, ids, &LISTED).await }
 }
 
 /// Returns what is shown of a work item in a list.
-fn listed(item: &Value) -> Value {
+fn short(item: &Value) -> Value {
     let mut shown = shown(item);
     if let Some(shown) = shown.as_object_mut() {
         shown.remove("rev");

@@ -135,6 +135,48 @@ pub(in crate::crafted) async fn comment_on_work_item(
     Ok(projection.of(&answer.body).unwrap_or_else(|| json!({})))
 }
 
+/// A work item that operations are for.
+pub(in crate::crafted) enum Target {
+    /// A new one of this type.
+    New(&'static str),
+    /// The one whose id is an argument.
+    Existing,
+}
+
+/// Returns the operations that set fields to these values.
+///
+/// # Errors
+/// As [`Fields::operations`].
+pub(in crate::crafted) async fn operations(
+    session: &Session<'_>,
+    arguments: &Arguments,
+    values: &Map<String, Value>,
+) -> Result<Vec<Value>, Failure> {
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fields = Fields::known(session, arguments).await?;
+    fields.operations("fields", values, session, arguments).await
+}
+
+/// Creates or changes a work item by these operations.
+///
+/// # Errors
+/// As [`Session::step`].
+pub(in crate::crafted) async fn patched(
+    session: &Session<'_>,
+    arguments: &Arguments,
+    target: Target,
+    operations: Vec<Value>,
+) -> Result<Value, Failure> {
+    let (call, named) = match target {
+        Target::New(kind) => (&CREATE, arguments.with("type", kind)),
+        Target::Existing => (&UPDATE, arguments.clone()),
+    };
+    let patch = Value::Array(operations);
+    Ok(written(&session.step_with(call, &named, Content::Patch(&patch)).await?.body))
+}
+
 /// Returns the operation that links to another work item.
 ///
 /// # Errors

@@ -1,12 +1,27 @@
 //! Every tool, a file for each toolset. To add one, add a row; a tool that is more than one call has its steps in
 //! `crafted`.
 
+mod advsec;
+mod any;
 mod core;
+mod search;
+mod testplan;
+mod wiki;
 mod wit;
+mod work;
 
 use super::tool::Tool;
 
-const TOOLSETS: &[&[Tool]] = &[core::TOOLS, wit::TOOLS];
+const TOOLSETS: &[&[Tool]] = &[
+    core::TOOLS,
+    wit::TOOLS,
+    search::TOOLS,
+    wiki::TOOLS,
+    work::TOOLS,
+    testplan::TOOLS,
+    advsec::TOOLS,
+    any::TOOLS,
+];
 
 /// The tools, in the order of the lists that clients get.
 pub fn tools() -> impl Iterator<Item = &'static Tool> {
