@@ -114,4 +114,16 @@ async fn an_answer_ends_at_its_budget_and_is_whole() {
         let first: Value = serde_json::from_str(content[0]["text"].as_str().unwrap()).unwrap();
         assert!(first.is_object(), "{tool}");
     }
+    // What does not fit is on the next pages.
+    let mut arguments = json!({"project": "Website", "show_fields": ["Description"]});
+    let mut ids = std::collections::BTreeSet::new();
+    loop {
+        let page = client.call("query_work_items", arguments.clone()).await;
+        ids.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].as_u64()));
+        match page.get("next") {
+            Some(next) => arguments["next"] = next.clone(),
+            None => break,
+        }
+    }
+    assert_eq!(ids.len(), 5);
 }
