@@ -1,4 +1,5 @@
-//! `GET /authorize?session=…`: a connect link becomes an authorization request at Entra.
+//! `GET /authorize?session=…`: a connect link becomes an authorization request at Entra. `/oauth/…` and `/.well-known/…`: the
+//! authorization server for MCP clients, see [`oauth`].
 //!
 //! ```text
 //!  browser ──session──> count the start ──> find the tenant ──> state, nonce, PKCE, binding cookie
@@ -6,13 +7,15 @@
 //!          <──302 to Entra, Set-Cookie: __Host-…─────── stored, hashed ─┘
 //! ```
 //!
-//! It can read sessions, integrations and a connection's stored claims challenge. It has no access to tokens, client
-//! credentials or the sealing key.
+//! It can read sessions, integrations, connections and passes. It has no access to tokens, client credentials or the sealing
+//! key.
 
+mod oauth;
 mod tenant;
 
 use std::sync::Arc;
 
+use crate::oauth::ClientDocuments;
 use edge::claims_cookie::{self, SignIn};
 use edge::config::PublicUrl;
 use edge::deployment::Deployment;
@@ -22,6 +25,7 @@ use edge::parameters::Query;
 use edge::prefetch;
 use edge::problem::{Code, Problem};
 use edge::respond;
+use edge::routes::{Operation, matched};
 use edge::serve::HttpFunction;
 use edge::sign_in::SignInRequest;
 use entra::metadata::MetadataCache;
@@ -31,9 +35,11 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, Response};
 use jiff::Timestamp;
 use tenant::OrganizationTenants;
+use vault::audit::Audit;
 use vault::connections::Connections;
 use vault::ids::IntegrationId;
 use vault::integrations::{Integration, Integrations, Status};
+use vault::passes::Passes;
 use vault::service::Service;
 use vault::sessions::{
     AuthorizationFlow, ConnectSession, Purpose, SessionKey, SessionToken, Sessions, Start,
@@ -50,6 +56,9 @@ pub struct Authorize {
     metadata: MetadataCache,
     tenants: OrganizationTenants,
     service: Service,
+    passes: Passes,
+    audit: Audit,
+    client_documents: ClientDocuments,
 }
 
 impl Authorize {
@@ -57,6 +66,12 @@ impl Authorize {
     pub fn new(deployment: Deployment) -> Self {
         let clock = Arc::clone(&deployment.clock);
         Self {
+            passes: deployment.passes(),
+            audit: deployment.audit.clone(),
+            client_documents: ClientDocuments::new(
+                deployment.config.clients_url.clone().map(|url| (deployment.http.clone(), url)),
+                Arc::clone(&clock),
+            ),
             sessions: deployment.sessions(),
             integrations: deployment.integrations(),
             connections: deployment.connections(),
@@ -74,8 +89,20 @@ impl HttpFunction for Authorize {
     type Content = Body;
 
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
+        match matched(&request) {
+            Some(matched) if matched.route.operation != Operation::Authorize => {
+                return self.serve_client(matched, &request, &log).await;
+            }
+            _ => self.start(&request, &log).await,
+        }
+    }
+}
+
+impl Authorize {
+    /// Starts the sign-in of a connect link.
+    async fn start(&self, request: &Request, log: &RequestLog) -> Result<Response<Body>, Problem> {
         prefetch::refuse(request.headers())?;
-        let query = Query::of(&request)?;
+        let query = Query::of(request)?;
         self.service.require_running().await?;
         let token = SessionToken::from(query.required("session")?);
         let now = self.clock.now();
@@ -95,9 +122,7 @@ impl HttpFunction for Authorize {
             .await
             .map_err(|problem| problem.branding(&integration.settings.branding))
     }
-}
 
-impl Authorize {
     async fn redirect_to_entra(
         &self,
         headers: &HeaderMap,

@@ -149,9 +149,12 @@ impl HttpFunction for Callback {
         let outcome = finished.unwrap_or_else(Outcome::Refused);
         if let Some(connection) = outcome.connection() {
             log.connection(connection);
-            let what = What::ConnectionConnected;
-            let event = AuditEvent::of_connection(what, connection, flow.integration());
-            self.audit.record(&log.actor(), &event).await;
+            let is_admitted = matches!(outcome, Outcome::Admitted { .. });
+            let pass = is_admitted.then_some(What::PassCreated);
+            for what in [What::ConnectionConnected].into_iter().chain(pass) {
+                let event = AuditEvent::of_connection(what, connection, flow.integration());
+                self.audit.record(&log.actor(), &event).await;
+            }
         }
         // The cookie is used up, whether the flow succeeded or failed.
         let cleared = cookie.clear();

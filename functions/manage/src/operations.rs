@@ -55,6 +55,7 @@ impl Operations {
         let service = deployment.service();
         let connections = ConnectionOperations {
             connections: deployment.connections(),
+            passes: deployment.passes(),
             integrations: deployment.integrations(),
             known_integrations: connections::known_integrations(clock()),
             events: deployment.events(),

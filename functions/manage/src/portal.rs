@@ -16,7 +16,6 @@ mod calls;
 mod chart;
 mod connect;
 mod connections;
-mod csrf;
 mod draft;
 mod form;
 mod frame;
@@ -33,6 +32,7 @@ mod visit;
 
 use std::pin::Pin;
 
+use edge::csrf;
 use edge::gateway::Request;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};

@@ -28,7 +28,7 @@ use edge::deployment::Deployment;
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
-use edge::routes::matched;
+use edge::routes::{Matched, matched};
 use edge::serve::HttpFunction;
 use edge::site;
 use ground::clock::Clock;
@@ -37,7 +37,9 @@ use http::{Method, Response};
 use lambda_runtime::Context;
 use vault::audit::Audit;
 use vault::connections::Connections;
+use vault::passes::Passes;
 
+use crate::caller::challenged;
 use crate::engine::people;
 use crate::engine::session::{KnownIds, Process, Session};
 use crate::tools::selection::{Narrowing, Selection};
@@ -49,6 +51,7 @@ pub struct Mcp {
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
     connections: Connections,
+    passes: Passes,
     audit: Audit,
     calls: Calls,
     known_ids: KnownIds,
@@ -63,6 +66,7 @@ impl Mcp {
             authenticator: deployment.authenticator(),
             calls: Calls::of(&deployment, refresher),
             connections: deployment.connections(),
+            passes: deployment.passes(),
             known_ids: KnownIds::new(Arc::clone(&deployment.clock), people::KNOWN_FOR),
             cors_origins: deployment.config.cors_origins,
             public_url: deployment.config.public_url,
@@ -80,15 +84,31 @@ impl HttpFunction for Mcp {
         let Some(matched) = matched(&request).cloned() else {
             return Err(Problem::new(Code::NotFound));
         };
+        let answered = self.answer(&matched, request, &log).await;
+        answered.map_err(|problem| challenged(problem, &self.public_url, &matched))
+    }
+}
+
+impl Mcp {
+    async fn answer(
+        &self,
+        matched: &Matched,
+        request: Request,
+        log: &RequestLog,
+    ) -> Result<Response<Body>, Problem> {
         let end = request.extensions().get().map(Context::deadline);
         let left = end.and_then(|end| self.clock.left_until(end));
         let deadlines = Deadlines::new(ResponseMode::Buffered, left);
         site::require_origin(request.headers(), &self.public_url, &self.cors_origins)?;
         let target = matched.parameter("connection").unwrap_or_default();
-        let found = self.find(target, matched.route.callers, &request, &log).await?;
+        let found = self.find(target, matched.route.callers, &request, log).await?;
         let suffixes = matched.parameter("narrowing").unwrap_or_default();
         let narrowing = Narrowing::new(suffixes, request.headers())?;
-        let selection = Selection::new(&found.integration.settings.mcp, narrowing);
+        let selection = Selection::new(
+            &found.integration.settings.mcp,
+            found.pass.as_ref().map(|pass| pass.scope),
+            narrowing,
+        );
         if request.method() != Method::POST {
             return Err(Problem::new(Code::MethodNotAllowed).allow("POST"));
         }
@@ -98,7 +118,7 @@ impl HttpFunction for Mcp {
             public_url: &self.public_url,
             random: &self.random,
         };
-        let session = Session::new(process, found, selection.offer(), deadlines, &log);
+        let session = Session::new(process, found, selection.offer(), deadlines, log);
         let (parts, body) = request.into_parts();
         protocol::answer(&parts.headers, &body, &selection, &session).await
     }

@@ -15,6 +15,13 @@ import type { Construct } from 'constructs';
 export const ROUTES = {
   AuthorizeRoute: ['GET /authorize', 'Authorize'],
   IntegrationCallbackRoute: ['GET /integration-callback', 'Callback'],
+  ProtectedResourceRoute: ['GET /.well-known/oauth-protected-resource/{resource+}', 'Authorize'],
+  AuthorizationServerRoute: ['GET /.well-known/oauth-authorization-server/{issuer+}', 'Authorize'],
+  AskConsentRoute: ['GET /oauth/{integration}/authorize', 'Authorize'],
+  GiveConsentRoute: ['POST /oauth/{integration}/authorize', 'Authorize'],
+  RegisterClientRoute: ['POST /oauth/{integration}/register', 'Authorize'],
+  TurnPassRoute: ['POST /oauth/{integration}/token', 'Authorize'],
+  RevokePassRoute: ['POST /oauth/{integration}/revoke', 'Authorize'],
   RefreshConnectionRoute: ['POST /connections/{connection}/refresh', 'Proxy'],
   HandOutTokenRoute: ['POST /connections/{connection}/token', 'Proxy'],
   McpRoute: ['ANY /mcp/{mcp+}', 'Mcp'],

@@ -33,7 +33,7 @@ export interface Reach {
 
 /** One role for each function, which allows exactly what the function does. */
 export function makeIdentities(scope: Construct, reach: Reach) {
-  const { integrations, sessions, connections, tokens, audit, operatorKey } = reach.data;
+  const { integrations, sessions, connections, tokens, audit, passes, operatorKey } = reach.data;
   const secrets = `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:secret:${reach.name}/integrations/*`;
   const readsCredentials = allow('secretsmanager:GetSecretValue', secrets);
   const readsOperatorKey = allow('secretsmanager:GetSecretValue', operatorKey.ref);
@@ -73,6 +73,8 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       allow(dynamodb('GetItem'), connections.attrArn),
       allow(dynamodb('PutItem'), sessions.attrArn, kinds('state#*')),
       allow(dynamodb('UpdateItem'), sessions.attrArn, kinds('session#*')),
+      allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem'), passes.attrArn),
+      recordsAudit,
     ]),
     Callback: make('Callback', [
       allow(dynamodb('GetItem'), integrations.attrArn, kinds('integration#*', 'service', 'tenants#*')),
@@ -80,6 +82,9 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       updatesTenants,
       checksIntegration,
       allow(dynamodb('DeleteItem'), sessions.attrArn, kinds('session#*', 'state#*')),
+      // A sign-in for an MCP client can have to be begun once more.
+      allow(dynamodb('PutItem'), sessions.attrArn, kinds('state#*')),
+      allow(dynamodb('PutItem'), passes.attrArn),
       allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), connections.attrArn),
       // This function reads no tokens, so a write must not return those that it replaces.
       allow(dynamodb('PutItem', 'DeleteItem'), tokens.attrArn, RETURNS_NOTHING),
@@ -103,6 +108,8 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       // Confirming takes the expiry off a tokens item, deleting deletes it; nothing here reads one.
       allow('dynamodb:UpdateItem', tokens.attrArn, every(attributes('pk', 'expires_at'), RETURNS_NOTHING)),
       allow('dynamodb:DeleteItem', tokens.attrArn, RETURNS_NOTHING),
+      allow(dynamodb('DeleteItem'), passes.attrArn),
+      allow(dynamodb('Query'), `${passes.attrArn}/index/by_connection`),
       allow(
         ['CreateSecret', 'PutSecretValue', 'GetSecretValue', 'DeleteSecret'].map((one) => `secretsmanager:${one}`),
         secrets,
@@ -111,7 +118,7 @@ export function makeIdentities(scope: Construct, reach: Reach) {
       sendsEvents,
       allow(dynamodb('PutItem', 'Query'), audit.attrArn),
     ]),
-    Mcp: make('Mcp', calls),
+    Mcp: make('Mcp', [...calls, allow(dynamodb('GetItem'), passes.attrArn)]),
     Proxy: make('Proxy', proxy),
     ...(reach.streams ? { StreamingProxy: make('StreamingProxy', proxy) } : {}),
     Refresh: make('Refresh', [

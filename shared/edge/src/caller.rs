@@ -22,14 +22,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ground::clock::Clock;
 use jiff::Timestamp;
+use oauth::pass::Credential;
 use secrecy::SecretString;
 use vault::api_keys::{self, ApiKeys, StoredKey};
 use vault::audit::Audit;
 use vault::connections::Connection;
-use vault::ids::{ApiKeyId, IntegrationId, UserId};
+use vault::ids::{ApiKeyId, ConnectionId, IntegrationId, UserId};
 use vault::integrations::{Integration, Users};
 use vault::limits::{LimitLedger, Source};
 use vault::operator_key::OperatorKey;
+use vault::passes::Pass;
 
 use crate::cors_origins::CorsOrigins;
 use crate::gateway::Request;
@@ -45,7 +47,7 @@ use jwt::{JwtVerifier, Refusal};
 /// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Names the caller in logs: `operator`, `key:<id>`, or `user:<digest>`, because the user's
+    /// Names the caller in logs: `operator`, `key:<id>`, `pass:<id>`, or `user:<digest>`, because the user's
     /// own name may be personal data.
     pub id: String,
     /// The kind of caller.
@@ -78,6 +80,13 @@ pub enum Kind {
         /// The user, with the issuer of its token.
         user: UserId,
     },
+    /// An MCP client that a user has let in.
+    Client {
+        /// The integration at whose endpoint it works.
+        integration: IntegrationId,
+        /// The user's connection.
+        connection: ConnectionId,
+    },
 }
 
 /// The integration that a key is bound to. A later integration with the same id is a different one.
@@ -102,7 +111,7 @@ impl Caller {
         match self.kind {
             Kind::Operator => Role::Operator,
             Kind::Application { .. } => Role::Application,
-            Kind::User { .. } => Role::User,
+            Kind::User { .. } | Kind::Client { .. } => Role::User,
         }
     }
 
@@ -139,22 +148,33 @@ impl Caller {
             Kind::Operator | Kind::Application { integration: None } => true,
             Kind::Application { integration: Some(only) } => only.is(integration),
             Kind::User { .. } => integration.settings.users == Users::Jwt,
+            Kind::Client { integration: own, .. } => *own == integration.id,
         }
     }
 
     /// Whether the caller can see this connection of this integration.
     pub fn sees_connection(&self, connection: &Connection, integration: &Integration) -> bool {
-        connection.integration == integration.id
-            && self.sees_integration(integration)
-            && self.user().is_none_or(|own| *own == connection.user)
+        let is_own = match &self.kind {
+            Kind::Operator | Kind::Application { .. } => true,
+            Kind::User { user } => *user == connection.user,
+            Kind::Client { connection: own, .. } => *own == connection.id,
+        };
+        connection.integration == integration.id && self.sees_integration(integration) && is_own
     }
 
     /// The user, if the caller is one. Resources of others do not exist for it.
     pub fn user(&self) -> Option<&UserId> {
         match &self.kind {
             Kind::User { user } => Some(user),
-            Kind::Operator | Kind::Application { .. } => None,
+            Kind::Operator | Kind::Application { .. } | Kind::Client { .. } => None,
         }
+    }
+
+    /// The caller with an access token of this pass.
+    pub fn of_pass(pass: &Pass) -> Self {
+        let (integration, connection) = (pass.integration.clone(), pass.connection.clone());
+        let kind = Kind::Client { integration, connection };
+        Self { id: format!("pass:{}", pass.id), kind, api_key: None }
     }
 
     /// The caller that presents the stack's own operator key.
@@ -284,6 +304,11 @@ impl Authenticator {
         if *scheme == Scheme::Basic {
             return Err(no_basic());
         }
+        if Credential::looks_like_one(secret) {
+            return Err(refused(
+                "a credential of an MCP client, which counts at its endpoint only",
+            ));
+        }
         match &self.jwt {
             Some(jwt) if jwt::looks_like_one(secret) => user(jwt, secret).await,
             _ => match self.operator_key.version_of(secret, credentials.source).await? {
@@ -309,6 +334,12 @@ impl Credentials {
     /// The API key that they name. Nothing else is read for such credentials.
     pub fn api_key(&self) -> Option<&ApiKeyId> {
         self.api_key.as_ref().map(|key| &key.id)
+    }
+
+    /// The access token of an MCP client, if they are one.
+    pub fn access_token(&self) -> Option<Credential> {
+        let bears = self.presented.scheme == Scheme::Bearer;
+        bears.then(|| Credential::parse_access(&self.presented.secret)).flatten()
     }
 
     /// Refuses Basic authentication where it does not count.

@@ -37,6 +37,12 @@ pub fn claims() -> HostCookie {
     HostCookie { name: "__Host-ado-connect-claims".to_owned() }
 }
 
+/// The cookie of the page on which a user lets an MCP client in.
+#[must_use]
+pub fn consent() -> HostCookie {
+    HostCookie { name: "__Host-ado-connect-consent".to_owned() }
+}
+
 /// The cookie of an operator's session in the portal.
 #[must_use]
 pub fn portal() -> HostCookie {

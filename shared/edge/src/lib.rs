@@ -15,6 +15,7 @@
 //!        ├── site         requests that pages of other sites make browsers send
 //!        ├── parameters   query and JSON body, strictly
 //!        ├── cookies      the browser binding
+//!        ├── csrf         tokens of forms
 //!        ├── sign_in      the beginning of a sign-in at Entra
 //!        ├── respond      JSON, redirects, passed-through answers
 //!        ├── streaming    answers that begin before they are complete
@@ -35,6 +36,7 @@ pub mod claims_cookie;
 pub mod config;
 pub mod cookies;
 pub mod cors_origins;
+pub mod csrf;
 pub mod deployment;
 pub mod gateway;
 pub mod log;

@@ -16,9 +16,11 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 use url::Url;
 
+mod consent;
 mod person;
 mod texts;
 
+pub use consent::{ClientOf, ConsentPage};
 pub(crate) use person::is_of_the_web;
 pub use person::{Connected, Link, Page, PassOn};
 
@@ -46,6 +48,8 @@ pub enum Forms {
     None,
     /// This service.
     Own,
+    /// This service, which may lead on to any other.
+    Anywhere,
 }
 
 /// One of our pages as an answer. Its policy (CSP) lets it load and run what `allowed` lists, by hash or address; it
@@ -81,10 +85,11 @@ impl Allowed<'_> {
             let _ = write!(policy, "; img-src {origin}{path}");
         }
         let forms = match self.forms {
-            Forms::None => "'none'",
-            Forms::Own => "'self'",
+            Forms::None => "; form-action 'none'",
+            Forms::Own => "; form-action 'self'",
+            Forms::Anywhere => "",
         };
-        let _ = write!(policy, "; base-uri 'none'; form-action {forms}; frame-ancestors 'none'");
+        let _ = write!(policy, "; base-uri 'none'{forms}; frame-ancestors 'none'");
         // Hashes and addresses are visible ASCII, so this cannot fail; without them the page would lose its style only.
         HeaderValue::from_str(&policy)
             .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))

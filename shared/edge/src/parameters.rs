@@ -207,5 +207,11 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
+impl oauth::Parameters for Query {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.get(name)
+    }
+}
+
 #[cfg(test)]
 mod tests;

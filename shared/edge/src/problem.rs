@@ -164,6 +164,15 @@ impl Problem {
         self
     }
 
+    /// Sets a challenge in place of the one for every caller.
+    #[must_use]
+    pub fn challenge(self, challenge: &str) -> Self {
+        match HeaderValue::from_str(challenge) {
+            Ok(value) => self.header(WWW_AUTHENTICATE, value),
+            Err(_) => self,
+        }
+    }
+
     /// Sets the `Allow` header, such as `GET, DELETE`.
     #[must_use]
     pub fn allow(self, methods: &str) -> Self {
@@ -233,6 +242,7 @@ impl Problem {
     pub fn headers(&self) -> HeaderMap {
         let mut headers = self.0.headers.clone();
         match self.0.code {
+            _ if headers.contains_key(WWW_AUTHENTICATE) => {}
             Code::MissingCredentials | Code::InvalidCredentials if self.0.offers_basic => {
                 headers.insert(WWW_AUTHENTICATE, BASIC_CHALLENGE);
             }

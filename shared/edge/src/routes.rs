@@ -254,13 +254,20 @@ mod tests {
     }
 
     #[test]
-    fn only_the_browser_flow_and_the_public_documents_need_no_caller() {
+    fn only_sign_ins_their_tokens_and_public_documents_need_no_caller() {
         let open: Vec<_> = ROUTES.iter().filter(|r| r.callers.is_empty()).map(Route::key).collect();
         assert_eq!(
             open,
             [
                 "GET /authorize",
                 "GET /integration-callback",
+                "GET /.well-known/oauth-protected-resource/{resource+}",
+                "GET /.well-known/oauth-authorization-server/{issuer+}",
+                "GET /oauth/{integration}/authorize",
+                "POST /oauth/{integration}/authorize",
+                "POST /oauth/{integration}/register",
+                "POST /oauth/{integration}/token",
+                "POST /oauth/{integration}/revoke",
                 "GET /health",
                 "GET /openapi.json",
                 "GET /",

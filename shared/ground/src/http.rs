@@ -1,10 +1,12 @@
 //! HTTP to other services: the one client of a process, bounded bodies, and the addresses that may receive a secret.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use url::{Host, Url};
 
+use crate::public_addresses::PublicAddresses;
 use crate::tls::Authorities;
 
 /// The reasons why there is no HTTP client.
@@ -32,9 +34,27 @@ pub fn client() -> Result<reqwest::Client, ClientError> {
 ///
 /// # Errors
 /// If the TLS back end cannot be set up.
-#[expect(clippy::disallowed_methods, reason = "the one place that makes an HTTP client")]
 pub fn client_trusting(authorities: Authorities) -> Result<reqwest::Client, ClientError> {
-    let client = reqwest::Client::builder()
+    Ok(builder(authorities)?.build()?)
+}
+
+/// Creates a client for addresses that strangers choose: as [`client`], over TLS, to public addresses, and with 3 s for
+/// a whole request.
+///
+/// # Errors
+/// As [`client_trusting`].
+pub fn client_for_strangers(resolver: PublicAddresses) -> Result<reqwest::Client, ClientError> {
+    let client = builder(Authorities::default())?
+        .https_only(true)
+        .timeout(Duration::from_secs(3))
+        .dns_resolver(Arc::new(resolver))
+        .build()?;
+    Ok(client)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that makes HTTP clients")]
+fn builder(authorities: Authorities) -> Result<reqwest::ClientBuilder, ClientError> {
+    let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(authorities.into_client_config()?)
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
@@ -42,8 +62,8 @@ pub fn client_trusting(authorities: Authorities) -> Result<reqwest::Client, Clie
         .pool_idle_timeout(Duration::from_secs(50))
         .no_proxy()
         .user_agent(concat!("ado-connect/", env!("CARGO_PKG_VERSION")))
-        .build()?;
-    Ok(client)
+        ;
+    Ok(builder)
 }
 
 /// The reasons why a body was not read.

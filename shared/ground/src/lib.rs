@@ -6,6 +6,7 @@
 //!   clock        the current time, as a parameter
 //!   minted       secrets of 256 random bits, each kind a type
 //!   random       the source of minted and jittered values, as a parameter
+//!   public_addresses   what a name that strangers choose may resolve to
 //!   http         the one HTTP client, bounded bodies, the addresses that may receive a secret
 //!   tls          the certificate authorities that the process trusts
 //!   media_type   the type of a body, without its parameters
@@ -28,6 +29,7 @@ pub mod fields;
 pub mod http;
 pub mod media_type;
 pub mod minted;
+pub mod public_addresses;
 pub mod random;
 pub mod remembered;
 pub mod retry_after;

@@ -11,7 +11,7 @@
 mod record;
 
 pub use record::{
-    ACCESS_LIFETIME, CODE_LIFETIME, GRACE, NewPass, Pass, REFRESH_LIFETIME, StoredPass,
+    ACCESS_LIFETIME, CODE_LIFETIME, GRACE, Known, NewPass, Pass, REFRESH_LIFETIME, StoredPass,
 };
 
 use aws_sdk_dynamodb::Client;
@@ -73,8 +73,7 @@ impl Passes {
         now: Timestamp,
     ) -> Result<Option<Pass>, Error> {
         let stored = self.get(&presented.pass).await?;
-        let hash = SecretHash::of(&presented.secret);
-        Ok(stored.filter(|pass| pass.0.takes_access(&hash, now)).map(|pass| pass.0.pass))
+        Ok(stored.filter(|pass| pass.takes_access(presented, now)).map(|pass| pass.0.pass))
     }
 
     /// Turns a pass with its code or refresh token. `read` is the pass as [`Self::get`] has returned it for this

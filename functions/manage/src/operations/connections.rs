@@ -19,6 +19,7 @@ use vault::cursor;
 use vault::events::{ConnectionDetail, Event, Events};
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 use vault::integrations::{Integration, Integrations};
+use vault::passes::Passes;
 
 use super::connect_sessions::{acting_user, require_naming};
 use super::visible::visible_integration;
@@ -36,6 +37,7 @@ const COUNTED_DUE: i32 = 1000;
 #[derive(Clone)]
 pub(crate) struct ConnectionOperations {
     pub(crate) connections: Connections,
+    pub(crate) passes: Passes,
     pub(crate) integrations: Integrations,
     pub(crate) known_integrations: KnownIntegrations,
     pub(crate) events: Events,
@@ -346,6 +348,10 @@ impl ConnectionOperations {
     /// Deletes a connection, if it still exists, and sends the event.
     pub(crate) async fn delete(&self, id: &ConnectionId, by: &RequestLog) -> Result<(), Problem> {
         if let Some(deleted) = self.connections.delete(id).await? {
+            // A pass without a connection is worth nothing. So a failure is no reason to keep the answer back.
+            if let Err(error) = self.passes.delete_of(id).await {
+                tracing::warn!(connection = %id, "its passes are left to expire: {error}");
+            }
             self.events.send(&Event::ConnectionDeleted(detail(&deleted))).await;
             self.record(What::ConnectionDisconnected, &deleted, by).await;
         }

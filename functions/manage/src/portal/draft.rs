@@ -8,10 +8,10 @@
 //!
 //! Nothing is stored before the sign-in.
 
+use edge::csrf;
 use secrecy::SecretString;
 use vault::sessions::Draft;
 
-use super::csrf;
 use super::form::Form;
 use super::visit::Visit;
 
@@ -26,7 +26,7 @@ impl KeptFields {
     /// Takes the fields of a form sent to `path`. Only of a form rendered in `session` (expired, but the browser still
     /// has its cookie), so that nobody else can prefill it.
     pub(super) fn of(form: &Form, path: &str, session: Option<&SecretString>) -> Self {
-        let is_ours = session.is_some_and(|session| csrf::is_of_session(form, session));
+        let is_ours = session.is_some_and(|session| csrf::is_token_of(form.text("csrf"), session));
         if !is_ours || !is_of_long_form(path) {
             return Self::default();
         }

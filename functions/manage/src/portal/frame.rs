@@ -1,6 +1,7 @@
 //! The frame of every page of the portal, and the responses that pages become.
 
 use askama::Template;
+use edge::csrf;
 use edge::gateway::{Body, Request};
 use edge::page::{self, Allowed, Forms};
 use edge::problem::{Code, Problem};
@@ -8,7 +9,6 @@ use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::csrf;
 use super::visit::Visit;
 use crate::HttpResult;
 use crate::operations::{from_word, to_word};

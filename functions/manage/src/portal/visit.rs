@@ -1,6 +1,7 @@
 //! A request of an operator who is signed in.
 
 use edge::caller::Caller;
+use edge::csrf;
 use edge::gateway::Request;
 use edge::log::RequestLog;
 use edge::problem::{Code, Problem};
@@ -11,7 +12,6 @@ use vault::connections::Connection;
 use vault::integrations::Integration;
 use vault::sessions::{Draft, Sessions};
 
-use super::csrf;
 use super::form::Form;
 use crate::operations::Operations;
 
@@ -30,7 +30,7 @@ impl Operator {
     /// # Errors
     /// [`Code::FormRefused`].
     pub(super) fn require_own_form(&self, form: &Form) -> Result<(), Problem> {
-        if csrf::is_of_session(form, &self.session) {
+        if csrf::is_token_of(form.text("csrf"), &self.session) {
             return Ok(());
         }
         Err(Problem::new(Code::FormRefused).cause("another token, or none"))

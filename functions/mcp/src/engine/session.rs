@@ -1,6 +1,7 @@
 //! One request of a client: its connection, its tools, and its calls of Azure DevOps.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use calls::deadlines::Deadlines;
@@ -65,6 +66,8 @@ pub struct Session<'a> {
     found: Found,
     organizations: Vec<OrganizationName>,
     deadlines: Deadlines,
+    /// Whether a call was refused because the connection needs its user.
+    needs_user: AtomicBool,
     pub(crate) offer: Offer,
     pub(crate) log: &'a RequestLog,
 }
@@ -126,7 +129,8 @@ impl<'a> Session<'a> {
         let settings = &found.integration.settings;
         let organizations =
             settings.organizations.reachable(found.connection.organization.as_ref());
-        Self { process, found, organizations, deadlines, offer, log }
+        let needs_user = AtomicBool::new(false);
+        Self { process, found, organizations, deadlines, needs_user, offer, log }
     }
 
     /// The caller's connection.
@@ -227,9 +231,11 @@ impl<'a> Session<'a> {
             query: (!outgoing.query.is_empty()).then_some(outgoing.query),
         };
         let calls = self.process.calls;
-        let target = calls.target(self.found.admitted.clone(), &destination, self.log).await?;
+        let target = calls.target(self.found.admitted.clone(), &destination, self.log).await;
+        let target = target.map_err(|problem| self.heeded(problem))?;
         let call = Call { headers, body, deadlines: self.deadlines, reading: Reading::Whole };
-        let upstream = calls.send(&target, &call, self.log).await?;
+        let upstream = calls.send(&target, &call, self.log).await;
+        let upstream = upstream.map_err(|problem| self.heeded(problem))?;
         let body = match upstream.body {
             Body::Whole(body) => body,
             Body::Chunks(..) => Bytes::new(),
@@ -239,6 +245,18 @@ impl<'a> Session<'a> {
         } else {
             Err(refused(upstream.status, &upstream.headers, &body))
         }
+    }
+
+    fn heeded(&self, problem: Problem) -> Problem {
+        if problem.code() == Code::ConnectionReauthorizationRequired {
+            self.needs_user.store(true, Ordering::Relaxed);
+        }
+        problem
+    }
+
+    /// Whether the caller is a client that can let the user sign in, and the connection needs that.
+    pub(crate) fn needs_sign_in(&self) -> bool {
+        self.found.pass.is_some() && self.needs_user.load(Ordering::Relaxed)
     }
 
     /// Returns the sentences of a failure: what happened, and what to do.

@@ -7,6 +7,7 @@
 //! | `initialize`, `ping` of the versions before 2026-07-28 | 200, the result |
 //! | another method | -32601, with 404 from 2026-07-28 on |
 //! | a tool that this caller does not have | 200, -32602 |
+//! | a tool that writes, of a client that may only read | 403 with the scope that is lacking |
 //! | arguments that a tool does not take, a call that is refused | 200, a result with `isError` |
 
 mod era;
@@ -14,7 +15,7 @@ mod error;
 mod message;
 
 use edge::gateway::Body;
-use edge::problem::Problem;
+use edge::problem::{Code, Problem};
 use edge::respond;
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
@@ -55,7 +56,22 @@ pub(crate) async fn answer(
             let message = json!({"jsonrpc": "2.0", "id": request.id, "result": result});
             respond::json(StatusCode::OK, &message)
         }
-        Err(error) => respond::json(error.status, &error.message(&request.id)),
+        Err(Refusal::Protocol(error)) => respond::json(error.status, &error.message(&request.id)),
+        Err(Refusal::Problem(problem)) => Err(problem),
+    }
+}
+
+/// The reason why a request has no result.
+enum Refusal {
+    /// In the words of the protocol.
+    Protocol(ProtocolError),
+    /// In those of HTTP, so that the client lets the user sign in.
+    Problem(Problem),
+}
+
+impl From<ProtocolError> for Refusal {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
     }
 }
 
@@ -64,7 +80,7 @@ async fn result(
     request: &Request<'_>,
     selection: &Selection,
     session: &Session<'_>,
-) -> Result<Value, ProtocolError> {
+) -> Result<Value, Refusal> {
     let params = request.params()?;
     let era = Era::of(headers, &request.method, &params)?;
     if let Some(name) = era::client_name(&params) {
@@ -78,11 +94,16 @@ async fn result(
         ("tools/call", _) => {
             let tool = called(&params, selection)?;
             session.log.tool(tool.name);
-            engine::run(tool, params.arguments, session).await
+            let result = engine::run(tool, params.arguments, session).await;
+            if session.needs_sign_in() {
+                let problem = Problem::new(Code::ConnectionReauthorizationRequired);
+                return Err(Refusal::Problem(problem));
+            }
+            result
         }
         _ => {
             let error = ProtocolError::new(ErrorCode::MethodNotFound, "There is no such method.");
-            return Err(error.with_status(era.status_of_unknown_method()));
+            return Err(error.with_status(era.status_of_unknown_method()).into());
         }
     };
     if era == Era::Modern {
@@ -138,11 +159,14 @@ fn listed(selection: &Selection, session: &Session<'_>, era: Era) -> Value {
     }
 }
 
-fn called(params: &Params<'_>, selection: &Selection) -> Result<&'static Tool, ProtocolError> {
+fn called(params: &Params<'_>, selection: &Selection) -> Result<&'static Tool, Refusal> {
     let name = params.name.as_deref().unwrap_or_default();
+    if selection.lacks_scope_for(name) && !selection.tools().any(|tool| tool.name == name) {
+        return Err(Refusal::Problem(Problem::new(Code::WriteNotGranted)));
+    }
     selection.tools().find(|tool| tool.name == name).ok_or_else(|| {
         let message = "There is no such tool here; tools/list has those that this address offers.";
-        ProtocolError::new(ErrorCode::InvalidParams, message).with_status(StatusCode::OK)
+        ProtocolError::new(ErrorCode::InvalidParams, message).with_status(StatusCode::OK).into()
     })
 }
 

@@ -11,6 +11,7 @@
 
 use edge::problem::{Code, Problem};
 use http::HeaderMap;
+use oauth::scope::Scope;
 use vault::integrations::{McpAccess, McpSettings, Toolset};
 
 use super::table::tools;
@@ -84,16 +85,22 @@ impl Narrowing {
 /// The tools of one caller.
 pub(crate) struct Selection {
     access: McpAccess,
+    /// What the user has let the client do, if the caller is one.
+    granted: Option<Scope>,
     toolsets: Vec<Toolset>,
     narrowing: Narrowing,
 }
 
 impl Selection {
-    /// The tools that an integration offers, and that the narrowing leaves.
-    pub(crate) fn new(settings: &McpSettings, narrowing: Narrowing) -> Self {
+    /// The tools that an integration offers, that the user has granted, and that the narrowing leaves.
+    pub(crate) fn new(
+        settings: &McpSettings,
+        granted: Option<Scope>,
+        narrowing: Narrowing,
+    ) -> Self {
         let sets = Toolset::ALL.iter().copied();
         let toolsets = sets.filter(|toolset| settings.allows(*toolset)).collect();
-        Self { access: settings.access, toolsets, narrowing }
+        Self { access: settings.access, granted, toolsets, narrowing }
     }
 
     /// The tools, in the order of the table.
@@ -104,12 +111,28 @@ impl Selection {
     /// What the caller may do with them.
     pub(crate) fn offer(&self) -> Offer {
         Offer {
-            may_write: self.access == McpAccess::Write && !self.narrowing.is_read_only,
+            may_write: self.access == McpAccess::Write
+                && self.grants_writing()
+                && !self.narrowing.is_read_only,
             toolsets: self.tools().map(|tool| tool.toolset.as_str()).collect(),
         }
     }
 
+    /// Whether only the user's grant keeps a tool of this name away.
+    pub(crate) fn lacks_scope_for(&self, name: &str) -> bool {
+        !self.grants_writing() && tools().any(|tool| tool.name == name && self.is_offered(tool))
+    }
+
+    fn grants_writing(&self) -> bool {
+        self.granted.is_none_or(|scope| scope == Scope::Write)
+    }
+
     fn has(&self, tool: &Tool) -> bool {
+        (tool.only_reads() || self.grants_writing()) && self.is_offered(tool)
+    }
+
+    /// Whether the integration and the address offer a tool, to a client that may write.
+    fn is_offered(&self, tool: &Tool) -> bool {
         let is_offered = match self.access {
             McpAccess::Off => false,
             McpAccess::Read => tool.only_reads(),
@@ -157,8 +180,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()))
             .collect();
-        let settings = McpSettings { access, toolsets: Vec::new() };
-        Selection::new(&settings, Narrowing::new(suffixes, &headers).unwrap())
+        let settings = McpSettings { access, ..McpSettings::default() };
+        Selection::new(&settings, None, Narrowing::new(suffixes, &headers).unwrap())
     }
 
     #[test]
@@ -181,6 +204,22 @@ mod tests {
             }
         }
         assert!(!selection(McpAccess::Off, "", &[]).has(&READS));
+    }
+
+    #[test]
+    fn a_client_that_may_only_read_has_no_tool_that_writes() {
+        let settings = McpSettings { access: McpAccess::Write, ..McpSettings::default() };
+        let of = |granted| Selection::new(&settings, granted, Narrowing::default());
+        for (granted, has_writes) in
+            [(None, true), (Some(Scope::Write), true), (Some(Scope::Read), false)]
+        {
+            let selection = of(granted);
+            assert!(selection.has(&READS));
+            assert_eq!(selection.offer().may_write, has_writes);
+            for tool in &WRITES {
+                assert_eq!(selection.has(tool), has_writes, "{}", tool.name);
+            }
+        }
     }
 
     #[test]

@@ -197,7 +197,7 @@ pub(crate) fn is_of_the_web(url: &Url) -> bool {
 
 /// The accent colour where it does not harm legibility: a stripe, and buttons with a text of enough contrast. Links and
 /// outlines keep their own colours, which fit light and dark.
-fn accent_style(accent: AccentColor) -> String {
+pub(super) fn accent_style(accent: AccentColor) -> String {
     let text = match accent.text_color() {
         TextColor::Black => "#000",
         TextColor::White => "#fff",

@@ -55,6 +55,63 @@ pub(crate) const CONSENTED: Text = Text {
     advice: "Its users can connect Azure DevOps now. Let them start again in {application}.",
 };
 
+/// A client without a name.
+pub(crate) const SOME_PROGRAM: &str = "a program";
+/// Above what a client may do.
+pub(crate) const IT_MAY: &str = "It may";
+/// The box that is always ticked.
+pub(crate) const READ: &str = "See what you can see";
+/// Beside it.
+pub(crate) const READ_HINT: &str =
+    "Projects, code, pull requests, builds and work items that you have access to.";
+/// The box for changes.
+pub(crate) const WRITE: &str = "Change things in your name";
+/// Beside it.
+pub(crate) const WRITE_HINT: &str = "For example commit code, comment, complete pull requests and edit work items. Others see your name.";
+/// On the button.
+pub(crate) const ALLOW: &str = "Allow and sign in";
+/// On the link beside it.
+pub(crate) const REFUSE: &str = "Do not allow";
+/// The destination on the user's own computer.
+pub(crate) const ON_THIS_COMPUTER: &str = "a program on this computer";
+/// About a program on the user's own computer, which anybody may have asked the user to let in.
+pub(crate) const JUST_NOW: &str =
+    "Go on only if you have started this yourself, just now, in a program on this computer.";
+
+/// The heading of the page that asks whether a client may be let in.
+pub(crate) fn let_in(client: &str) -> String {
+    format!("Let {client} work in Azure DevOps as you?")
+}
+
+/// The introduction of a client that a host vouches for.
+pub(crate) fn asked_by(client: &str, host: &str, application: &str) -> String {
+    format!(
+        "{client}, a program of {host}, asks to work in Azure DevOps with your account, through {application}. \
+         You sign in at Microsoft next."
+    )
+}
+
+/// The introduction of a client that nobody vouches for.
+pub(crate) fn asked_by_itself(client: &str, application: &str) -> String {
+    format!(
+        "A program that calls itself {client} asks to work in Azure DevOps with your account, through {application}. \
+         Nobody has checked its name. You sign in at Microsoft next."
+    )
+}
+
+/// The introduction of a client without a name.
+pub(crate) fn asked_by_nobody(application: &str) -> String {
+    format!(
+        "A program without a name asks to work in Azure DevOps with your account, through {application}. \
+         You sign in at Microsoft next."
+    )
+}
+
+/// The destination that a private scheme leads to.
+pub(crate) fn by_scheme(scheme: &str) -> String {
+    format!("the program on this computer that opens {scheme}: addresses")
+}
+
 /// The account that has signed in.
 pub(crate) fn signed_in(account: &str) -> String {
     format!("You signed in as {account}.")
@@ -104,6 +161,16 @@ pub(crate) fn of(code: Code) -> Text {
             "This sign-in is already over",
             "It was finished before, or it was never started here.",
             "Go back to {application}. If you are not connected there, start again.",
+        ),
+        Code::ClientUnknown => (
+            "This program could not be identified",
+            "It has sent you here to sign in, and what it says about itself cannot be read or does not fit.",
+            "Start again in the program. If that does not help, update it, or ask the people who make it.",
+        ),
+        Code::RedirectUriNotAllowed => (
+            "This program wants you to go to an unknown address",
+            "The address to which you would return is not one that the program has named before.",
+            "Start again in the program, and do not use links from messages.",
         ),
         Code::BrowserMismatch => (
             "This sign-in was started in another browser",
@@ -269,6 +336,7 @@ pub(crate) fn of(code: Code) -> Text {
         | Code::CallNotAllowed
         | Code::InsufficientScope
         | Code::McpDisabled
+        | Code::WriteNotGranted
         | Code::ConnectionAmbiguous
         | Code::RateLimited
         | Code::ConcurrencyLimited

@@ -152,6 +152,14 @@ codes! {
         "This page was fetched before anybody visited it",
         "Open the address in a browser; nothing was started or used up.";
 
+    // MCP clients
+    ClientUnknown = "client_unknown", BAD_REQUEST,
+        "The client is not known",
+        "Send a client_id that is the https address of the client's metadata document, or that the registration endpoint has answered with.";
+    RedirectUriNotAllowed = "redirect_uri_not_allowed", BAD_REQUEST,
+        "The redirect URI is not one of the client's",
+        "Send a redirect_uri exactly as the client's metadata have it; on localhost the port may differ.";
+
     // coming back from Entra
     StateUnknown = "state_unknown", BAD_REQUEST,
         "This sign-in is not known or was already finished",
@@ -280,6 +288,9 @@ codes! {
     McpDisabled = "mcp_disabled", FORBIDDEN,
         "The integration has no MCP endpoint",
         "Ask the operator to set mcp.access of the integration to read or write.";
+    WriteNotGranted = "write_not_granted", FORBIDDEN,
+        "The user has let this client only read",
+        "Let the user sign in again, and ask for the scope `read write`.";
     ConnectionAmbiguous = "connection_ambiguous", CONFLICT,
         "More than one of your connections reaches this address",
         "Name one integration in the header x-ado-connect-integration, or a connection in place of `me`.";

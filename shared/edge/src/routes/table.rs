@@ -75,6 +75,25 @@ routes! {
         ];
     IntegrationCallback = GET "/integration-callback", ANYONE, Browser, Callback,
         "Complete an authorization request and go back to the application", [; CALLBACK];
+    ProtectedResource = GET "/.well-known/oauth-protected-resource/{resource+}", ANYONE, Api, Authorize,
+        "The metadata of an MCP endpoint (RFC 9728)", [];
+    AuthorizationServer = GET "/.well-known/oauth-authorization-server/{issuer+}", ANYONE, Api, Authorize,
+        "The metadata of an integration's authorization server (RFC 8414)", [];
+    AskConsent = GET "/oauth/{integration}/authorize", ANYONE, Browser, Authorize,
+        "Ask a user whether an MCP client may work with the user's account", [TooEarly; CONSENT];
+    GiveConsent = POST "/oauth/{integration}/authorize", ANYONE, Browser, Authorize,
+        "Let an MCP client in, and go on to Microsoft Entra ID",
+        [
+            FormRefused, OrganizationNotBackedByEntra, EntraUnavailable, TenantRefused,
+            EntraMisconfigured; CONSENT
+        ];
+    RegisterClient = POST "/oauth/{integration}/register", ANYONE, Api, Authorize,
+        "Register an MCP client (RFC 7591); nothing is stored", [];
+    TurnPass = POST "/oauth/{integration}/token", ANYONE, Api, Authorize,
+        "Exchange an MCP client's code or refresh token for the next tokens (RFC 6749)",
+        [RequestTooLarge, IntegrationNotReady, ServicePaused];
+    RevokePass = POST "/oauth/{integration}/revoke", ANYONE, Api, Authorize,
+        "End an MCP client's access (RFC 7009)", [RequestTooLarge];
     ConfirmConnection = POST "/connections/{connection}/confirm" Json, APPLICATION_OR_USER, Api, Manage,
         "Confirm that the user who finished in the browser is the user it started for",
         [
@@ -95,7 +114,9 @@ routes! {
         "Call Azure DevOps with the user's token", [; CALL, TOKEN];
     Mcp = ANY "/mcp/{connection}/{narrowing+}", APPLICATION_OR_USER, Api, Mcp,
         "The MCP endpoint of a connection, or of the calling user's own connection under an integration",
-        [McpDisabled, ConnectionNotFound, ServicePaused];
+        [
+            McpDisabled, WriteNotGranted, ConnectionNotFound, ConnectionReauthorizationRequired, ServicePaused
+        ];
     PauseConnection = POST "/connections/{connection}/pause", OPERATOR, Api, Manage,
         "Stop one connection: nothing is called with it and no token handed out until it is resumed; renewals go on",
         [ConnectionNotFound];
@@ -138,6 +159,16 @@ const FORM: &[Code] = &[
     Code::FormRefused,
     Code::UnsupportedMediaType,
     Code::RequestTooLarge,
+];
+
+/// Problems of the page on which a user lets an MCP client in.
+const CONSENT: &[Code] = &[
+    Code::DuplicateParameter,
+    Code::RequestTooLarge,
+    Code::ClientUnknown,
+    Code::RedirectUriNotAllowed,
+    Code::IntegrationNotReady,
+    Code::ServicePaused,
 ];
 
 /// Problems of a sign-in on its way back.

@@ -34,6 +34,12 @@ pub enum What {
     },
     /// An access token was handed out.
     TokenHandedOut,
+    /// A user let an MCP client work with the connection.
+    PassCreated,
+    /// A code or refresh token of an MCP client was used twice, so its pass was deleted.
+    PassReused,
+    /// A pass was deleted.
+    PassDeleted,
     /// A call reached an area that is closed by default.
     ClosedAreaCalled {
         /// The setting that opens it.

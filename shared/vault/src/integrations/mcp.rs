@@ -18,6 +18,10 @@ pub struct McpSettings {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub toolsets: Vec<Toolset>,
+    /// The clients that users may let in; empty: all. The host of a client's metadata document; of a registered client the
+    /// host to which its codes go, `loopback`, or its private scheme.
+    #[serde(default)]
+    pub clients: Vec<String>,
 }
 
 impl McpSettings {
@@ -26,7 +30,14 @@ impl McpSettings {
         Some(Self {
             access: fields.or_default("access"),
             toolsets: without_repetitions(fields.texts("toolsets", MOST_ENTRIES)),
+            clients: without_repetitions(fields.texts("clients", MOST_ENTRIES)),
         })
+    }
+
+    /// Returns whether users may let in the client that this place answers for.
+    pub fn allows_client(&self, place: &str) -> bool {
+        self.clients.is_empty()
+            || self.clients.iter().any(|client| client.eq_ignore_ascii_case(place))
     }
 
     /// Returns whether clients may have the tools of a set.

@@ -82,16 +82,33 @@ impl StoredPass {
         &self.0.pass
     }
 
-    /// The challenge of its code, until that is used.
-    pub fn challenge(&self) -> Option<&CodeChallenge> {
-        self.0.challenge.as_ref()
+    /// Returns the kind of a code or refresh token of this pass: the newest one, or the last one before it. Others are
+    /// forgotten.
+    pub fn knows(&self, presented: &Credential) -> Option<Known<'_>> {
+        let (hash, record) = (SecretHash::of(&presented.secret), &self.0);
+        if record.current.is(&hash) {
+            return Some(record.challenge.as_ref().map_or(Known::RefreshToken, Known::Code));
+        }
+        let is_last = record.previous.as_ref().is_some_and(|last| last.is(&hash));
+        let last = if record.is_code_previous { Known::UsedCode } else { Known::RefreshToken };
+        is_last.then_some(last)
     }
 
-    /// Whether a code or refresh token is the newest one, or the last one before it.
-    pub fn knows(&self, presented: &Credential) -> bool {
-        let hash = SecretHash::of(&presented.secret);
-        self.0.current.is(&hash) || self.0.previous.as_ref().is_some_and(|last| last.is(&hash))
+    /// Whether an access token of this pass is valid.
+    pub fn takes_access(&self, presented: &Credential, now: Timestamp) -> bool {
+        self.0.takes_access(&SecretHash::of(&presented.secret), now)
     }
+}
+
+/// The kinds of credentials that turn a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known<'a> {
+    /// The code, with the challenge that its verifier must meet.
+    Code(&'a CodeChallenge),
+    /// The code, which was used already.
+    UsedCode,
+    /// A refresh token.
+    RefreshToken,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

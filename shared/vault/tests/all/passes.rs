@@ -12,7 +12,7 @@ use oauth::scope::Scope;
 use secrecy::{ExposeSecret, SecretString};
 use vault::connections::{Completed, Status};
 use vault::ids::ConnectionId;
-use vault::passes::{NewPass, Passes, Turned};
+use vault::passes::{Known, NewPass, Passes, Turned};
 
 use crate::world::{ADA, SignIn, World, after};
 
@@ -99,7 +99,7 @@ async fn a_code_becomes_a_pair_and_each_refresh_token_the_next() {
     }
     let stored = client.passes.get(&client.code.pass).await.unwrap().unwrap();
     assert_eq!(stored.pass().connection, client.connection);
-    assert!(stored.challenge().is_none());
+    assert_eq!(stored.knows(&presented), Some(Known::RefreshToken));
 }
 
 #[tokio::test]

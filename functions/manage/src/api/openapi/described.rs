@@ -118,6 +118,25 @@ pub(super) fn describe(operation: Operation) -> Described {
             ..other_answer("200", "A page that says so, where the session has no return_to")
                 .and("303", "Back to the application")
         },
+        Operation::ProtectedResource | Operation::AuthorizationServer => {
+            json_answer("200", "The metadata", any_object)
+        }
+        Operation::AskConsent => Described {
+            query: CONSENT_QUERY,
+            ..other_answer("200", "A page that names the client and what it may do")
+                .and("303", "Back to the client, with an error")
+        },
+        Operation::GiveConsent => Described {
+            query: CONSENT_QUERY,
+            ..other_answer("303", "On to Microsoft Entra ID, or back to the client with an error")
+        },
+        Operation::RegisterClient => {
+            json_answer("201", "The client", any_object).and("400", "An error of RFC 7591")
+        }
+        Operation::TurnPass => {
+            json_answer("200", "The tokens", any_object).and("400", "An error of RFC 6749")
+        }
+        Operation::RevokePass => other_answer("200", "Ended, or there was no such token"),
         Operation::Proxy => Described {
             headers: &[
                 ("x-ado-connect-dry", "`1`: describe the call and the limits, and call nothing"),
@@ -146,6 +165,18 @@ pub(super) fn describe(operation: Operation) -> Described {
         }
     }
 }
+
+/// The parameters of an authorization request of an MCP client (RFC 6749, RFC 7636, RFC 8707).
+const CONSENT_QUERY: &[(&str, bool, Schema)] = &[
+    ("client_id", true, text),
+    ("redirect_uri", true, text),
+    ("response_type", false, text),
+    ("code_challenge", false, text),
+    ("code_challenge_method", false, text),
+    ("scope", false, text),
+    ("state", false, text),
+    ("resource", false, text),
+];
 
 /// The MCP endpoint.
 fn mcp_endpoint() -> Described {

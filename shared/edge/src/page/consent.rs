@@ -1,0 +1,169 @@
+//! The page on which a user lets an MCP client in, before the sign-in at Microsoft.
+
+use askama::Template;
+use devops::organization::OrganizationName;
+use http::{Response, StatusCode};
+use oauth::redirect_uri::Destination;
+use url::Url;
+use vault::integrations::{BrandName, Branding};
+
+use super::person::{accent_style, is_of_the_web};
+use super::texts;
+use super::{Allowed, Forms, STYLE, response};
+use crate::gateway::Body;
+
+/// A client, by what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub enum ClientOf<'a> {
+    /// A host vouches for it.
+    Host {
+        /// Its name.
+        name: &'a str,
+        /// The host.
+        host: &'a str,
+    },
+    /// Nobody does: it has registered itself.
+    Nobody {
+        /// The name that it gives itself; empty if it gives none.
+        name: &'a str,
+    },
+}
+
+/// The page on which a user lets a client in, or not.
+#[derive(Debug)]
+pub struct ConsentPage<'a> {
+    /// The client.
+    pub client: ClientOf<'a>,
+    /// Where the browser goes afterwards, with a code.
+    pub destination: Destination,
+    /// The organizations that are in reach.
+    pub organizations: Vec<OrganizationName>,
+    /// Whether the integration has tools that change something.
+    pub may_write: bool,
+    /// Whether the client asks for them.
+    pub asks_to_write: bool,
+    /// The token of the form.
+    pub csrf: String,
+    /// The address for a user who refuses.
+    pub deny: Url,
+    /// The application.
+    pub branding: &'a Branding,
+}
+
+impl ConsentPage<'_> {
+    /// The page as an answer, see [`response`]. The browser applies `form-action` along redirects, and the sign-in leads
+    /// through hosts of the user's organization that nobody can list: the form may go anywhere.
+    #[must_use]
+    pub fn response(&self, status: StatusCode) -> Response<Body> {
+        let accent = self.branding.accent_color.map(accent_style);
+        let logo = self.branding.logo_url.as_ref().filter(|url| is_of_the_web(url));
+        let name = self.branding.name.as_ref().map(BrandName::as_str);
+        let application = texts::about(name, "{application}");
+        let (introduction, client) = match self.client {
+            ClientOf::Host { name, host } => (texts::asked_by(name, host, &application), name),
+            ClientOf::Nobody { name: "" } => {
+                (texts::asked_by_nobody(&application), texts::SOME_PROGRAM)
+            }
+            ClientOf::Nobody { name } => (texts::asked_by_itself(name, &application), name),
+        };
+        let template = Rendered {
+            page: self,
+            style: STYLE,
+            accent: accent.as_deref(),
+            logo,
+            name: name.unwrap_or_default(),
+            heading: texts::let_in(client),
+            introduction,
+            organizations: self
+                .organizations
+                .iter()
+                .map(OrganizationName::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
+            afterwards: match &self.destination {
+                Destination::Host(host) => host.clone(),
+                Destination::Loopback => texts::ON_THIS_COMPUTER.to_owned(),
+                Destination::Scheme(scheme) => texts::by_scheme(scheme),
+            },
+            warning: match self.destination {
+                Destination::Host(_) => "",
+                Destination::Loopback | Destination::Scheme(_) => texts::JUST_NOW,
+            },
+        };
+        // Writing texts to a String cannot fail.
+        let html = template.render().unwrap_or_default();
+        let (style, image) = (accent.as_deref(), logo);
+        let allowed = Allowed { style, image, forms: Forms::Anywhere, ..Allowed::default() };
+        response(status, html, &allowed)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct Rendered<'a> {
+    page: &'a ConsentPage<'a>,
+    style: &'static str,
+    accent: Option<&'a str>,
+    logo: Option<&'a Url>,
+    /// Empty where there is none.
+    name: &'a str,
+    heading: String,
+    introduction: String,
+    organizations: String,
+    afterwards: String,
+    /// Empty where there is none.
+    warning: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use http::header::CONTENT_SECURITY_POLICY;
+
+    use super::*;
+
+    fn page(client: ClientOf<'_>, destination: Destination, asks_to_write: bool) -> String {
+        let branding = Branding::default();
+        let response = ConsentPage {
+            client,
+            destination,
+            organizations: vec!["mycompany".parse().unwrap()],
+            may_write: true,
+            asks_to_write,
+            csrf: "token".to_owned(),
+            deny: "https://app.example/cb?error=access_denied".parse().unwrap(),
+            branding: &branding,
+        }
+        .response(StatusCode::OK);
+        let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("form-action"));
+        assert!(!policy.contains("script-src"));
+        String::from_utf8(response.body().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_page_names_client_host_destination_and_organization() {
+        let client = ClientOf::Host { name: "Agent <b>", host: "client.example" };
+        let page = page(client, Destination::Host("app.example".to_owned()), true);
+        for text in ["Agent &#60;b&#62;", "client.example", "app.example", "mycompany"] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+        assert!(!page.contains("<b>") && !page.contains(texts::JUST_NOW));
+    }
+
+    #[test]
+    fn a_program_on_the_own_computer_that_nobody_vouches_for_is_said_to_be_one() {
+        let page = page(ClientOf::Nobody { name: "Agent" }, Destination::Loopback, false);
+        assert!(page.contains("calls itself") && page.contains(texts::JUST_NOW));
+    }
+
+    #[test]
+    fn changing_things_is_ticked_only_if_the_client_asks_for_it() {
+        let ticked = |asks| {
+            let page = page(ClientOf::Nobody { name: "" }, Destination::Loopback, asks);
+            let (_, input) = page.split_once("name=\"write\"").unwrap();
+            input.split_once('>').unwrap().0.contains("checked")
+        };
+        assert!(ticked(true) && !ticked(false));
+    }
+}
