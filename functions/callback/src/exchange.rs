@@ -19,6 +19,19 @@ pub(crate) struct Redeemed {
     pub(crate) identity: Identity,
 }
 
+/// The reason why a code was not redeemed.
+pub(crate) struct Unredeemed {
+    pub(crate) problem: Problem,
+    /// The claims challenge with which Entra would redeem the next one, JSON.
+    pub(crate) claims: Option<String>,
+}
+
+impl From<Problem> for Unredeemed {
+    fn from(problem: Problem) -> Self {
+        Self { problem, claims: None }
+    }
+}
+
 /// The sign-ins to which the claims of a refused one belong.
 pub(crate) fn sign_in(flow: &AuthorizationFlow) -> SignIn {
     SignIn { integration: flow.integration().clone(), tenant: flow.tenant.clone() }
@@ -32,7 +45,7 @@ impl Callback {
         secrets: &FlowSecrets,
         code: &SecretString,
         query: &Query,
-    ) -> Result<Redeemed, Problem> {
+    ) -> Result<Redeemed, Unredeemed> {
         let metadata = self.metadata.get(&flow.tenant).await;
         let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
         // RFC 9207: an answer comes from elsewhere if its `iss` is another's, or is absent although the server promises
@@ -42,7 +55,7 @@ impl Callback {
             None => metadata.iss_parameter_supported,
         };
         if is_from_elsewhere {
-            return Err(Problem::new(Code::IssuerMismatch));
+            return Err(Problem::new(Code::IssuerMismatch).into());
         }
         let redirect_uri = self.public_url.redirect_uri();
         let scopes = devops::scopes::request(flow.scopes());
@@ -66,22 +79,23 @@ impl Callback {
             Err(
                 CredentialUseError::Missing
                 | CredentialUseError::Vault(vault::Error::NotFederated { .. }),
-            ) => return Err(Problem::new(Code::IntegrationNotReady)),
-            Err(CredentialUseError::Vault(error)) => return Err(error.into()),
+            ) => return Err(Problem::new(Code::IntegrationNotReady).into()),
+            Err(CredentialUseError::Vault(error)) => return Err(Problem::from(error).into()),
             Err(CredentialUseError::Entra(error)) => {
                 let problem = self.exchange_refused(integration, &error).await;
                 let keep = |claims: &str| claims_cookie::keep(&sign_in(flow), claims);
                 let cookie = error.claims.as_deref().and_then(keep);
-                return Err(match cookie {
+                let problem = match cookie {
                     Some(cookie) => problem.header(SET_COOKIE, cookie),
                     None => problem,
-                });
+                };
+                return Err(Unredeemed { problem, claims: error.claims });
             }
         };
         let identity = self.identify(integration, flow, secrets, metadata, &tokens).await?;
         // Where tenants share an address, the answer's `iss` depends on the user's tenant.
         if query.get("iss").is_some_and(|iss| iss != identity.issuer) {
-            return Err(Problem::new(Code::IssuerMismatch));
+            return Err(Problem::new(Code::IssuerMismatch).into());
         }
         Ok(Redeemed { tokens, identity })
     }

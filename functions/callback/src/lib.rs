@@ -54,7 +54,7 @@ use vault::service::Service;
 use vault::sessions::{AuthorizationFlow, Binding, FlowSecrets, Purpose, Sessions, TakenFlow};
 use vault::tokens::{TokenPair, TokenStore};
 
-use crate::exchange::Redeemed;
+use crate::exchange::{Redeemed, Unredeemed};
 use crate::outcome::Outcome;
 use crate::way_back::WayBack;
 
@@ -211,7 +211,13 @@ impl Callback {
         let code = SecretString::from(query.required("code")?);
         let integration = same_integration(flow, integration?)?;
         way_back.require_still_allowed(flow, &integration)?;
-        let redeemed = self.redeem(&integration, flow, secrets, &code, query).await?;
+        let redeemed = match self.redeem(&integration, flow, secrets, &code, query).await {
+            Ok(redeemed) => redeemed,
+            Err(Unredeemed { problem, claims }) => {
+                let again = self.sign_in_again(flow, claims.as_deref()).await?;
+                return again.map(Outcome::Again).ok_or(problem);
+            }
+        };
         self.tenant_accepted(&integration, &redeemed.identity.tenant_id).await;
         let organization = self
             .check_membership(&integration, flow.organization(), &redeemed.tokens.access_token)
@@ -228,7 +234,9 @@ impl Callback {
             Purpose::Client(_) => UserId::of_account(&account.tenant_id, &account.object_id),
         };
         if let Purpose::Client(request) = &flow.purpose
-            && let Some(again) = self.sign_in_again(flow, request, &user).await?
+            && let known = self.connections.find(&request.integration, &user).await?
+            && let claims = known.and_then(|known| known.claims_challenge)
+            && let Some(again) = self.sign_in_again(flow, claims.as_deref()).await?
         {
             return Ok(Outcome::Again(again));
         }

@@ -103,6 +103,8 @@ pub(crate) async fn answer(call: &Call<'_>) -> HttpResult {
         Operation::ConfirmConnection => connections::confirm(call).await,
         Operation::PauseConnection => connections::pause(call).await,
         Operation::ResumeConnection => connections::resume(call).await,
+        Operation::ListPasses => connections::list_passes(call).await,
+        Operation::DeletePass => connections::delete_pass(call).await,
         Operation::CreateApiKey => api_keys::create(call).await,
         Operation::ListApiKeys => api_keys::list(call).await,
         Operation::DeleteApiKey => api_keys::delete(call).await,

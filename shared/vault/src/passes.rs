@@ -169,6 +169,17 @@ impl Passes {
         Write::delete(&self.table, pk(id)).attempt(&self.client).await
     }
 
+    /// Deletes a pass of this connection, with immediate effect. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when DynamoDB is.
+    pub async fn delete_from(&self, connection: &ConnectionId, id: &PassId) -> Result<bool, Error> {
+        Write::delete(&self.table, pk(id))
+            .when("connection", Condition::Is(s(connection.as_str())))
+            .attempt(&self.client)
+            .await
+    }
+
     /// Deletes every pass of a connection.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use http::StatusCode;
 use vault::connections::{Connection, Status};
 use vault::ids::{ConnectionId, UserId};
 
-use super::wire::{ConfirmConnection, ConnectionView, List};
+use super::wire::{ConfirmConnection, ConnectionView, List, PassView};
 use super::{Call, limit};
 use crate::HttpResult;
 use crate::operations::connect_sessions::is_named;
@@ -55,6 +55,21 @@ pub(super) async fn resume(call: &Call<'_>) -> HttpResult {
 pub(super) async fn delete(call: &Call<'_>) -> HttpResult {
     let id = call.connection().await?.id;
     call.operations.connections.delete(&id, call.log).await?;
+    Ok(respond::no_content())
+}
+
+/// `GET /connections/{connection}/passes`: the MCP clients that the user has let in.
+pub(super) async fn list_passes(call: &Call<'_>) -> HttpResult {
+    let connection = call.connection().await?;
+    let passes = call.operations.connections.passes(&connection).await?;
+    let items = passes.into_iter().map(PassView::from).collect();
+    respond::json(StatusCode::OK, &List { items, next_cursor: None })
+}
+
+pub(super) async fn delete_pass(call: &Call<'_>) -> HttpResult {
+    let connection = call.connection().await?;
+    let pass = call.parameter("pass");
+    call.operations.connections.delete_pass(&connection, pass, call.log).await?;
     Ok(respond::no_content())
 }
 

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use vault::api_keys::{ApiKey, ApiKeyRequest, NewApiKey, Role};
 use vault::ids::{ApiKeyId, IntegrationId, UserId};
+use vault::passes::Pass;
 use vault::service::Status;
 
 use crate::operations::connect_sessions::ConnectLink;
@@ -103,6 +104,38 @@ impl From<ApiKey> for ApiKeyView {
             integration: key.integration,
             created_at: rfc3339(key.created_at),
             expires_at: key.expires_at.map(rfc3339),
+        }
+    }
+}
+
+/// What an MCP client may do with a connection.
+#[derive(Serialize, JsonSchema)]
+pub struct PassView {
+    id: String,
+    /// The client's own name for itself, which nobody has checked.
+    client_name: String,
+    /// The address of the client's metadata document, or its registration.
+    client_id: String,
+    /// The address to which its code went.
+    redirect_uri: String,
+    /// `read`, or `read write`.
+    scope: &'static str,
+    created_at: String,
+    /// When it was last renewed, about hourly while it is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed_at: Option<String>,
+}
+
+impl From<Pass> for PassView {
+    fn from(pass: Pass) -> Self {
+        Self {
+            id: pass.id.to_string(),
+            client_name: pass.client_name,
+            client_id: pass.client_id,
+            redirect_uri: pass.redirect_uri,
+            scope: pass.scope.as_str(),
+            created_at: rfc3339(pass.created_at),
+            renewed_at: pass.turned_at.map(rfc3339),
         }
     }
 }

@@ -10,6 +10,7 @@ use ground::clock::Clock;
 use ground::random::Random;
 use ground::remembered::{AskError, Remembered};
 use jiff::{SignedDuration, Timestamp};
+use oauth::pass::PassId;
 use secrecy::SecretString;
 use vault::audit::{Audit, AuditEvent, What};
 use vault::connections::{
@@ -19,7 +20,7 @@ use vault::cursor;
 use vault::events::{ConnectionDetail, Event, Events};
 use vault::ids::{ConnectionId, IntegrationId, UserId};
 use vault::integrations::{Integration, Integrations};
-use vault::passes::Passes;
+use vault::passes::{Pass, Passes};
 
 use super::connect_sessions::{acting_user, require_naming};
 use super::visible::visible_integration;
@@ -355,6 +356,30 @@ impl ConnectionOperations {
             self.events.send(&Event::ConnectionDeleted(detail(&deleted))).await;
             self.record(What::ConnectionDisconnected, &deleted, by).await;
         }
+        Ok(())
+    }
+
+    /// Returns the passes of MCP clients for a connection, oldest first.
+    pub(crate) async fn passes(&self, connection: &Connection) -> Result<Vec<Pass>, Problem> {
+        Ok(self.passes.of_connection(&connection.id, self.clock.now()).await?)
+    }
+
+    /// Ends the access of an MCP client, at once.
+    ///
+    /// # Errors
+    /// [`Code::PassNotFound`] if the connection has no such pass.
+    pub(crate) async fn delete_pass(
+        &self,
+        connection: &Connection,
+        pass: &str,
+        by: &RequestLog,
+    ) -> Result<(), Problem> {
+        let none = || Problem::new(Code::PassNotFound);
+        let pass: PassId = pass.parse().map_err(|_| none())?;
+        if !self.passes.delete_from(&connection.id, &pass).await? {
+            return Err(none());
+        }
+        self.record(What::PassDeleted, connection, by).await;
         Ok(())
     }
 

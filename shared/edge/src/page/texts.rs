@@ -337,6 +337,7 @@ pub(crate) fn of(code: Code) -> Text {
         | Code::InsufficientScope
         | Code::McpDisabled
         | Code::WriteNotGranted
+        | Code::PassNotFound
         | Code::ConnectionAmbiguous
         | Code::RateLimited
         | Code::ConcurrencyLimited

@@ -252,6 +252,9 @@ codes! {
     ConnectionReauthorizationRequired = "connection_reauthorization_required", UNAUTHORIZED,
         "The user has to sign in again",
         "Create a new connect session for the user and send the browser to its address.";
+    PassNotFound = "pass_not_found", NOT_FOUND,
+        "This connection has no such pass",
+        "Check the pass's id; the passes of a connection are under /connections/{connection}/passes.";
     RefreshInProgress = "refresh_in_progress", SERVICE_UNAVAILABLE retry 2,
         "The connection's token is being renewed",
         "Try again after the time in the Retry-After header.";

@@ -106,6 +106,10 @@ routes! {
         "Read a connection: status, account, scopes, expiry, last use", [ConnectionNotFound];
     DeleteConnection = DELETE "/connections/{connection}", APPLICATION_OR_USER, Api, Manage,
         "Delete a connection and forget its tokens at once", [ConnectionNotFound];
+    ListPasses = GET "/connections/{connection}/passes", APPLICATION_OR_USER, Api, Manage,
+        "List the MCP clients that work with a connection", [ConnectionNotFound];
+    DeletePass = DELETE "/connections/{connection}/passes/{pass}", APPLICATION_OR_USER, Api, Manage,
+        "End the access of an MCP client at once", [ConnectionNotFound, PassNotFound];
     RefreshConnection = POST "/connections/{connection}/refresh", APPLICATION, Api, Proxy,
         "Renew a connection's tokens now; at most once a minute", [RenewedRecently; TOKEN];
     HandOutToken = POST "/connections/{connection}/token", APPLICATION, Api, Proxy,

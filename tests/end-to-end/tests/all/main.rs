@@ -30,6 +30,7 @@ mod lists;
 mod management;
 mod mcp;
 mod narrowed;
+mod oauth;
 mod operations;
 mod outages;
 mod pages;

@@ -101,9 +101,13 @@ pub(super) fn describe(operation: Operation) -> Described {
         Operation::ListApiKeys => {
             json_answer("200", "All of them", schema::<wire::List<wire::ApiKeyView>>)
         }
-        Operation::DeleteIntegration | Operation::DeleteConnection | Operation::DeleteApiKey => {
-            other_answer("204", "Deleted")
+        Operation::ListPasses => {
+            json_answer("200", "All of them", schema::<wire::List<wire::PassView>>)
         }
+        Operation::DeleteIntegration
+        | Operation::DeleteConnection
+        | Operation::DeletePass
+        | Operation::DeleteApiKey => other_answer("204", "Deleted"),
         Operation::Authorize => Described {
             query: &[("session", true, text)],
             ..other_answer("302", "On to Microsoft Entra ID")
