@@ -10,12 +10,14 @@
 //! It can read sessions, integrations, connections and passes. It has no access to tokens, client credentials or the sealing
 //! key.
 
+mod config;
 mod oauth;
 mod tenant;
 
 use std::sync::Arc;
 
 use crate::oauth::ClientDocuments;
+pub use config::AuthorizeConfig;
 use edge::claims_cookie::{self, SignIn};
 use edge::config::PublicUrl;
 use edge::deployment::Deployment;
@@ -63,13 +65,13 @@ pub struct Authorize {
 
 impl Authorize {
     /// Makes the clients for a deployment.
-    pub fn new(deployment: Deployment) -> Self {
+    pub fn new(deployment: Deployment, config: AuthorizeConfig) -> Self {
         let clock = Arc::clone(&deployment.clock);
         Self {
             passes: deployment.passes(),
             audit: deployment.audit.clone(),
             client_documents: ClientDocuments::new(
-                deployment.config.clients_url.clone().map(|url| (deployment.http.clone(), url)),
+                config.clients_url.map(|url| (deployment.http.clone(), url)),
                 Arc::clone(&clock),
             ),
             sessions: deployment.sessions(),

@@ -1,9 +1,11 @@
 //! The Lambda function `authorize`.
 
-use authorize::Authorize;
+use authorize::{Authorize, AuthorizeConfig};
+use edge::config::FromVariables as _;
 use edge::routes::Function;
 
 fn main() -> Result<(), lambda_runtime::Error> {
     edge::log::initialize(env!("CARGO_PKG_NAME"));
-    edge::serve::run(Function::Authorize, async |deployment| Authorize::new(deployment))
+    let config = AuthorizeConfig::from_environment()?;
+    edge::serve::run(Function::Authorize, async |deployment| Authorize::new(deployment, config))
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use entra::cloud::{Authority, Cloud};
 use ground::fields::{Fault, Fields, Variables};
-use ground::http::{is_loopback, is_trustworthy};
+use ground::http::is_trustworthy;
 use url::Url;
 use vault::aws::TableNames;
 use vault::ids::UserId;
@@ -54,8 +54,6 @@ pub struct Config {
     pub portal: Portal,
     /// `DEVOPS_URL`: takes the place of every Azure DevOps host.
     pub devops_url: Option<Url>,
-    /// `CLIENTS_URL`: takes the place of every host of a metadata document of an MCP client; on this machine.
-    pub clients_url: Option<Url>,
     /// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_USER_CLAIM`: the application's own identity provider.
     pub jwt: Option<JwtConfig>,
     /// `CORS_ORIGINS`: the origins whose pages may call the API; none unless set.
@@ -201,7 +199,6 @@ impl FromVariables for Config {
         let federation_role_arn = reader.optional("FEDERATION_ROLE_ARN");
         let portal = reader.optional("PORTAL").unwrap_or_default();
         let devops_url = reader.optional::<UpstreamUrl>("DEVOPS_URL").map(|url| url.0);
-        let clients_url = reader.optional::<LoopbackUrl>("CLIENTS_URL").map(|url| url.0);
         let jwt = jwt(reader);
         let cors_origins = reader.optional("CORS_ORIGINS").unwrap_or_default();
         let response_mode = reader.optional("RESPONSE_MODE").unwrap_or_default();
@@ -235,7 +232,6 @@ impl FromVariables for Config {
             federation_role_arn,
             portal,
             devops_url,
-            clients_url,
             jwt,
             cors_origins,
             response_mode,
@@ -392,18 +388,6 @@ impl FromStr for UpstreamUrl {
             return Err(InvalidValue("must have neither credentials nor a fragment"));
         }
         Ok(Self(url))
-    }
-}
-
-/// A URL on this machine. Anywhere else it would let one server speak for every client.
-struct LoopbackUrl(Url);
-
-impl FromStr for LoopbackUrl {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let UpstreamUrl(url) = text.parse()?;
-        if is_loopback(&url) { Ok(Self(url)) } else { Err(InvalidValue("must be on this machine")) }
     }
 }
 

@@ -78,7 +78,11 @@ fn cargo_lambda_watch_has_exactly_the_routes_of_the_template() {
         .iter()
         .map(|route| {
             let path = route.key.split_once(' ').map_or("/{*default}", |(_, path)| path);
-            let path = path.replace("{proxy+}", "{*proxy}").replace("{mcp+}", "{*mcp}");
+            // A capture of the rest is `{name+}` there, and `{*name}` here.
+            let path = match path.strip_suffix("+}").and_then(|path| path.rsplit_once('{')) {
+                Some((before, name)) => format!("{before}{{*{name}}}"),
+                None => path.to_owned(),
+            };
             (path, route.function.clone())
         })
         .collect();

@@ -131,10 +131,19 @@ impl<'w> Client<'w> {
 
     /// Goes all the way. Returns the answer that leads back to the client.
     async fn signed_in(&self, browser: &Browser<'_>, account: &str) -> Answer {
-        let entra = self.approve(browser).await;
+        let mut entra = self.approve(browser).await;
         let decision = [("account", account), ("action", "approve")];
-        let callback = browser.decide(&entra, &decision).await;
-        browser.open(callback.as_str()).await.expect(303)
+        loop {
+            let callback = browser.decide(&entra, &decision).await;
+            let answer = browser.open(callback.as_str()).await.expect(303);
+            let next = answer.location();
+            if !next.as_str().starts_with(self.world.entra().base_url()) {
+                return answer;
+            }
+            // Once more, with what Entra or the connection has asked for.
+            assert!(!entra.as_str().contains("acrs") && next.as_str().contains("acrs"), "{next}");
+            entra = next;
+        }
     }
 
     /// Goes all the way. Returns the code.
@@ -240,4 +249,10 @@ fn writes(requests: &[String]) -> Vec<&String> {
 
 async fn passes(world: &World) -> usize {
     world.items(local::names::PASSES).await.len()
+}
+
+/// The connection of the only pass.
+async fn connection_of(world: &World) -> String {
+    let item = world.items(local::names::PASSES).await.remove(0);
+    item["connection"].as_s().unwrap().clone()
 }

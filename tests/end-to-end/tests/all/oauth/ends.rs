@@ -45,11 +45,6 @@ async fn a_pass_is_valid_at_its_integration_s_endpoint_and_nowhere_else() {
     world.post(&entra, &path, list.clone()).await.expect_problem(401, "invalid_credentials");
 }
 
-async fn connection_of(world: &World) -> String {
-    let item = world.items(local::names::PASSES).await.remove(0);
-    item["connection"].as_s().unwrap().clone()
-}
-
 /// Ends a client's access in one way. Returns the status of the next call.
 async fn after(end: impl AsyncFnOnce(&World, &Client<'_>, &Tokens)) -> u16 {
     let world = world().await;

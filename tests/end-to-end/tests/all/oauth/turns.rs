@@ -44,6 +44,7 @@ async fn a_refresh_token_that_comes_again_after_a_minute_ends_the_pass() {
     let client = Client::registered(&world).await;
     let first = client.tokens("ada").await;
     let second = client.redeemed(&client.refresh(&first.refresh).await);
+    let connection = connection_of(&world).await;
     let_pass(&world, 58).await;
     assert_eq!(client.redeemed(&client.refresh(&first.refresh).await), second);
     let_pass(&world, 3).await;
@@ -52,7 +53,8 @@ async fn a_refresh_token_that_comes_again_after_a_minute_ends_the_pass() {
     assert_eq!(passes(&world).await, 0);
     client.list_tools(&second.access).await.expect(401);
     assert_eq!(error_of(&client.refresh(&second.refresh).await), "invalid_grant");
-    let trail = world.get(&Caller::Operator, "/audit").await.text();
+    let path = format!("/audit?connection={connection}");
+    let trail = world.get(&Caller::Operator, &path).await.expect(200).text();
     assert!(trail.contains("pass_created") && trail.contains("pass_reused"), "{trail}");
 }
 

@@ -97,7 +97,10 @@ async fn the_consent_page_names_the_client_and_lets_the_user_leave_writing_out()
     assert_eq!(redeemed.json()["scope"], "read");
     let tokens = client.redeemed(&redeemed);
     let me = client.call(&tokens.access, "who_am_i").await.expect(200).json();
-    assert!(me["result"]["content"][0]["text"].as_str().unwrap().contains("read only"), "{me}");
+    assert!(
+        me["result"]["content"][0]["text"].as_str().unwrap().contains("\"access\":\"read\""),
+        "{me}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +111,7 @@ async fn a_refused_sign_in_leads_back_to_the_client_with_an_error() {
     let page = browser.open_page(&client.authorize_url(&[])).await.expect(200).text();
     assert!(page.contains("error=access_denied") && page.contains("state=client-state"), "{page}");
     let entra = client.approve(&browser).await;
-    let callback = browser.decide(&entra, &[("account", "ada"), ("action", "deny")]).await;
+    let callback = browser.decide(&entra, &[("account", "ada"), ("action", "cancel")]).await;
     let back = browser.open(callback.as_str()).await.expect(303);
     assert_eq!(back.location_parameter("error").as_deref(), Some("access_denied"));
     assert_eq!(back.location_parameter("state").as_deref(), Some("client-state"));
