@@ -61,8 +61,7 @@ fn builder(authorities: Authorities) -> Result<reqwest::ClientBuilder, ClientErr
         .connect_timeout(Duration::from_secs(1))
         .pool_idle_timeout(Duration::from_secs(50))
         .no_proxy()
-        .user_agent(concat!("ado-connect/", env!("CARGO_PKG_VERSION")))
-        ;
+        .user_agent(concat!("ado-connect/", env!("CARGO_PKG_VERSION")));
     Ok(builder)
 }
 

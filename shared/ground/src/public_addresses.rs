@@ -45,7 +45,7 @@ const SPECIAL_V4: &[([u8; 4], u32)] = &[
     ([224, 0, 0, 0], 3),
 ];
 
-/// The same of IPv6 within 2000::/3, outside of which nothing is public: protocols (Teredo, ORCHID), documentation, 6to4.
+/// The same of IPv6 within `2000::/3`, outside of which nothing is public: protocols (Teredo, ORCHID), documentation, 6to4.
 const SPECIAL_V6: &[([u16; 2], u32)] = &[
     ([0x2001, 0], 23),
     ([0x2001, 0x0db8], 32),

@@ -135,8 +135,8 @@ impl ClientDocuments {
 
 /// Returns how long an answer is believed (RFC 9111 section 5.2.2.1).
 fn lifetime(cache_control: Option<&str>) -> SignedDuration {
-    let directives = cache_control.unwrap_or_default().split(',').map(str::trim);
-    let max_age = directives.filter_map(|one| one.strip_prefix("max-age=")?.parse().ok()).next();
+    let mut directives = cache_control.unwrap_or_default().split(',').map(str::trim);
+    let max_age = directives.find_map(|one| one.strip_prefix("max-age=")?.parse().ok());
     let max_age = SignedDuration::from_secs(max_age.unwrap_or(0));
     max_age.clamp(BELIEVED_AT_LEAST, BELIEVED_AT_MOST)
 }

@@ -15,7 +15,7 @@ use crate::operations::from_word;
 use crate::operations::integration_fields::Checked;
 
 /// How the inputs of [`Settings`] become JSON, but for `organizations`, `scopes`, `confirmation` and `users`.
-const INPUTS: [(&str, Input); 22] = [
+const INPUTS: [(&str, Input); 23] = [
     ("client_id", Input::Text),
     ("tenant", Input::Text),
     ("allowed_tenants", Input::Entries),
@@ -34,6 +34,7 @@ const INPUTS: [(&str, Input); 22] = [
     ("proxy_limits.integration.concurrent", Input::Number),
     ("mcp.access", Input::Text),
     ("mcp.toolsets", Input::Entries),
+    ("mcp.clients", Input::Entries),
     ("reconnect_url", Input::Text),
     ("branding.name", Input::Text),
     ("branding.logo_url", Input::Text),
@@ -319,7 +320,7 @@ mod tests {
             "always_warm": true,
             "allowed_calls": [{"methods": ["GET", "POST"], "paths": ["/*/_apis/git"]}, {"methods": [], "paths": ["/*/_git"]}],
             "proxy_limits": {"connection": limit, "integration": limit},
-            "mcp": {"access": "write", "toolsets": ["core"]},
+            "mcp": {"access": "write", "toolsets": ["core"], "clients": ["claude.ai"]},
             "reconnect_url": "https://app.mycompany.example/settings?a=1",
             "branding": {"name": "Ada's tools", "logo_url": "https://app.mycompany.example/logo.svg", "accent_color": "#0b5cad"},
         });

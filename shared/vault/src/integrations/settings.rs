@@ -303,7 +303,7 @@ mod tests {
                 "connection": {"requests": 10, "per_seconds": 60},
                 "integration": {"requests": 1, "per_seconds": 1, "concurrent": 5},
             },
-            "mcp": {"access": "write", "toolsets": ["core"]},
+            "mcp": {"access": "write", "toolsets": ["core"], "clients": ["claude.ai"]},
             "reconnect_url": "https://app.mycompany.example/settings?a=1",
             "branding": {"name": "Ada's", "logo_url": "https://app.mycompany.example/logo.svg", "accent_color": "#0b5cad"},
         })
@@ -367,7 +367,7 @@ mod tests {
             "always_warm": "yes",
             "allowed_calls": [{"methods": ["get"], "paths": ["_apis"]}, {"verbs": []}],
             "proxy_limits": {"connection": {"requests": 0, "per_seconds": 86_401}, "integration": {}},
-            "mcp": {"access": "all", "toolsets": ["core", "everything"], "clients": []},
+            "mcp": {"access": "all", "toolsets": ["core", "everything"], "hosts": []},
             "reconnect_url": "https://evil.example/",
             "branding": {"name": "", "logo_url": "/logo.svg", "accent_color": "red", "font": "serif"},
             "token_handout": true,
@@ -393,7 +393,7 @@ mod tests {
             "proxy_limits.integration",
             "mcp.access",
             "mcp.toolsets",
-            "mcp.clients",
+            "mcp.hosts",
             "token_handout",
         ];
         assert_eq!(read(&faulty).unwrap_err(), expected);

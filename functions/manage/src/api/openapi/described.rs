@@ -108,39 +108,15 @@ pub(super) fn describe(operation: Operation) -> Described {
         | Operation::DeleteConnection
         | Operation::DeletePass
         | Operation::DeleteApiKey => other_answer("204", "Deleted"),
-        Operation::Authorize => Described {
-            query: &[("session", true, text)],
-            ..other_answer("302", "On to Microsoft Entra ID")
-        },
-        Operation::IntegrationCallback => Described {
-            query: &[
-                ("state", true, text),
-                ("code", false, text),
-                ("error", false, text),
-                ("iss", false, text),
-            ],
-            ..other_answer("200", "A page that says so, where the session has no return_to")
-                .and("303", "Back to the application")
-        },
-        Operation::ProtectedResource | Operation::AuthorizationServer => {
-            json_answer("200", "The metadata", any_object)
-        }
-        Operation::AskConsent => Described {
-            query: CONSENT_QUERY,
-            ..other_answer("200", "A page that names the client and what it may do")
-                .and("303", "Back to the client, with an error")
-        },
-        Operation::GiveConsent => Described {
-            query: CONSENT_QUERY,
-            ..other_answer("303", "On to Microsoft Entra ID, or back to the client with an error")
-        },
-        Operation::RegisterClient => {
-            json_answer("201", "The client", any_object).and("400", "An error of RFC 7591")
-        }
-        Operation::TurnPass => {
-            json_answer("200", "The tokens", any_object).and("400", "An error of RFC 6749")
-        }
-        Operation::RevokePass => other_answer("200", "Ended, or there was no such token"),
+        Operation::Authorize
+        | Operation::IntegrationCallback
+        | Operation::ProtectedResource
+        | Operation::AuthorizationServer
+        | Operation::AskConsent
+        | Operation::GiveConsent
+        | Operation::RegisterClient
+        | Operation::TurnPass
+        | Operation::RevokePass => of_sign_in(operation),
         Operation::Proxy => Described {
             headers: &[
                 ("x-ado-connect-dry", "`1`: describe the call and the limits, and call nothing"),
@@ -167,6 +143,44 @@ pub(super) fn describe(operation: Operation) -> Described {
                 .and("303", "Done; on to a page that says so")
                 .and("401", "The sign-in page")
         }
+    }
+}
+
+/// The routes of sign-ins, and of the authorization server for MCP clients.
+fn of_sign_in(operation: Operation) -> Described {
+    match operation {
+        Operation::Authorize => Described {
+            query: &[("session", true, text)],
+            ..other_answer("302", "On to Microsoft Entra ID")
+        },
+        Operation::IntegrationCallback => Described {
+            query: &[
+                ("state", true, text),
+                ("code", false, text),
+                ("error", false, text),
+                ("iss", false, text),
+            ],
+            ..other_answer("200", "A page that says so, where the session has no return_to")
+                .and("303", "Back to the application")
+        },
+        Operation::AskConsent => Described {
+            query: CONSENT_QUERY,
+            ..other_answer("200", "A page that names the client and what it may do")
+                .and("303", "Back to the client, with an error")
+        },
+        Operation::GiveConsent => Described {
+            query: CONSENT_QUERY,
+            ..other_answer("303", "On to Microsoft Entra ID, or back to the client with an error")
+        },
+        Operation::RegisterClient => {
+            json_answer("201", "The client", any_object).and("400", "An error of RFC 7591")
+        }
+        Operation::TurnPass => {
+            json_answer("200", "The tokens", any_object).and("400", "An error of RFC 6749")
+        }
+        Operation::RevokePass => other_answer("200", "Ended, or there was no such token"),
+        // The metadata of both kinds.
+        _ => json_answer("200", "The metadata", any_object),
     }
 }
 

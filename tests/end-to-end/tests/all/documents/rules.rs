@@ -95,7 +95,7 @@ fn tried() -> Vec<Tried> {
 
 /// The numbers of all rules.
 fn all() -> Vec<String> {
-    (1..=52).map(|number| format!("S-{number:02}")).collect()
+    (1..=56).map(|number| format!("S-{number:02}")).collect()
 }
 
 /// Returns the rules that stand after `begin` in lines of the page, in their order.

@@ -107,7 +107,7 @@ async fn a_paused_integration_lets_no_call_through() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_is_turned_off_ends_the_access() {
     let off = async |world: &World, _: &Client<'_>, _: &Tokens| {
-        offer(world, json!({"access": "off"})).await
+        offer(world, json!({"access": "off"})).await;
     };
     assert_eq!(after(off).await, 403);
 }
