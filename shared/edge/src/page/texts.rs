@@ -292,6 +292,16 @@ pub(crate) fn of(code: Code) -> Text {
             "This is not your fault, and nothing was connected.",
             "Try again. If it happens again, send the details below to the people who run {application}.",
         ),
+        Code::FormRefused => (
+            "Please open this page again",
+            "For your safety a form counts only in the browser and on the page in which you opened it, and for ten minutes.",
+            "Start again in the program that sent you here.",
+        ),
+        Code::RequestTooLarge => (
+            "This address is too long",
+            "It contains more than this page takes.",
+            "Start again in the program that sent you here.",
+        ),
         Code::NotFound | Code::MethodNotAllowed => (
             "There is nothing here",
             "This address leads nowhere.",
@@ -312,8 +322,6 @@ pub(crate) fn of(code: Code) -> Text {
         | Code::RenewedRecently
         | Code::MalformedJson
         | Code::UnsupportedMediaType
-        | Code::FormRefused
-        | Code::RequestTooLarge
         | Code::RequestRefused
         | Code::HeaderTooLarge
         | Code::IntegrationNotFound
@@ -368,9 +376,10 @@ mod tests {
 
     #[test]
     fn every_problem_of_a_sign_in_has_words_for_users() {
-        use crate::routes::{Function, ROUTES};
+        use crate::routes::{Audience, Function, ROUTES};
         for route in ROUTES {
-            if matches!(route.function, Function::Authorize | Function::Callback) {
+            let is_of_sign_in = matches!(route.function, Function::Authorize | Function::Callback);
+            if is_of_sign_in && route.audience == Audience::Browser {
                 for code in route.problems() {
                     assert!(!of(code).happened.is_empty(), "{code:?}");
                 }
