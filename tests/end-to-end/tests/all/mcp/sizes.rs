@@ -119,6 +119,8 @@ async fn an_answer_ends_at_its_budget_and_is_whole() {
     let mut ids = std::collections::BTreeSet::new();
     loop {
         let page = client.call("query_work_items", arguments.clone()).await;
+        let text = page["items"][0]["description"].as_str().unwrap();
+        assert!(text.len() > 10_000, "an entry has its room on the page: {}", text.len());
         ids.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].as_u64()));
         match page.get("next") {
             Some(next) => arguments["next"] = next.clone(),
