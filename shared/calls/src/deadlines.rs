@@ -43,7 +43,7 @@ impl Deadlines {
     }
 
     /// Returns whether time is left for a call after a pause.
-    pub(crate) fn leave_room_after(&self, pause: Duration) -> bool {
+    pub fn leave_room_after(&self, pause: Duration) -> bool {
         Instant::now() + pause + FOR_THE_CALL < self.answer
     }
 

@@ -3,7 +3,15 @@
 mod addresses;
 mod anything;
 mod boards;
+mod builds;
+mod changed_file;
+mod diffs;
+mod files;
 mod iterations;
+mod lines;
+mod pipelines;
+mod pull_requests;
+mod review;
 mod tests_of_plans;
 mod who_am_i;
 mod wiki;
@@ -32,6 +40,21 @@ macro_rules! steps {
 }
 
 steps! {
+    builds::change_build,
+    builds::get_build,
+    builds::get_build_log,
+    diffs::get_diff,
+    diffs::get_pull_request_diff,
+    files::create_branch,
+    files::get_file,
+    files::push_files,
+    pipelines::create_pipeline,
+    pipelines::rename_pipeline,
+    pull_requests::get_pull_request,
+    pull_requests::list_pull_request_threads,
+    review::change_pull_request_reviewers,
+    review::comment_on_pull_request,
+    review::update_pull_request_thread,
     who_am_i::who_am_i,
     work_items::query_work_items,
     work_items::get_work_item,

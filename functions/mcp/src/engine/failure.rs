@@ -32,6 +32,27 @@ impl Failure {
         Self::Arguments(vec![Fault::new(name, fault)])
     }
 
+    /// Returns whether the operator's limits had no place for the call, which was then not sent.
+    pub(crate) fn is_lack_of_places(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code() == Code::ConcurrencyLimited)
+    }
+
+    /// Returns whether the operator's limits refused the call, which was then not sent.
+    pub(crate) fn is_of_limits(&self) -> bool {
+        self.is_lack_of_places()
+            || matches!(self, Self::Problem(problem) if problem.code() == Code::RateLimited)
+    }
+
+    /// Returns whether the answer was larger than what is read.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code() == Code::ResponseTooLarge)
+    }
+
+    /// Returns whether Azure DevOps knows no such thing.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, .. })
+    }
+
     /// A row of the table that cannot be read, which a test rules out.
     pub(crate) fn broken_row(fault: impl std::fmt::Display) -> Self {
         Self::Problem(Problem::new(Code::InternalError).cause(fault))

@@ -5,6 +5,7 @@
 //! | `{project}` | the argument, percent-encoded; it must not have a slash |
 //! | `{path\|segments}` | the argument, whose slashes stay |
 //! | `{repository?}` | the argument; without it, the slash before it is left out, too |
+//! | `{repositories/repository?}` | the argument behind this text; without it, all of that is left out |
 //! | `{=me}` | the id of the calling user |
 //!
 //! | in a query or a body | is |
@@ -18,7 +19,10 @@
 //! | filter | makes of an argument |
 //! | --- | --- |
 //! | `ref` | `refs/heads/…` of the name of a branch |
+//! | `version` | the name of a branch, a tag or a commit, without `tags/` |
+//! | `version_type` | `commit`, `tag` or `branch` |
 //! | `contains` | `*…*` |
+//! | `texts` | of each entry of a list its text |
 //! | `list` | a list of one |
 //! | `as:id` | of each entry of a list an object with this member; `as:workItem.id` nests |
 //! | `values` | of each member `{"value": …}` |
@@ -40,6 +44,8 @@ use crate::tools::tool::Call;
 
 /// The version of the REST API, unless the path of a row names another.
 const API_VERSION: &str = "7.1";
+/// The digits of a commit's id.
+const COMMIT_ID: usize = 40;
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 /// Every character that has no meaning in an address (RFC 3986 section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -59,7 +65,7 @@ pub struct Template {
 #[derive(Debug)]
 enum Part {
     Literal(&'static str),
-    Filled { source: Source, may_lack: bool, has_segments: bool },
+    Filled { before: &'static str, source: Source, may_lack: bool, has_segments: bool },
 }
 
 #[derive(Debug)]
@@ -73,8 +79,11 @@ enum Source {
 #[derive(Debug)]
 enum Filter {
     Ref,
+    Version,
+    VersionType,
     Contains,
     List,
+    Texts,
     As(Vec<Key>),
     Values,
     Vote,
@@ -192,12 +201,14 @@ impl Part {
         me: Option<&str>,
         path: &mut String,
     ) -> Result<(), Failure> {
-        let (source, may_lack, has_segments) = match self {
+        let (before, source, may_lack, has_segments) = match self {
             Self::Literal(text) => {
                 path.push_str(text);
                 return Ok(());
             }
-            Self::Filled { source, may_lack, has_segments } => (source, *may_lack, *has_segments),
+            Self::Filled { before, source, may_lack, has_segments } => {
+                (before, source, *may_lack, *has_segments)
+            }
         };
         let Some(value) = source.value(arguments, me) else {
             if may_lack && path.ends_with('/') {
@@ -205,6 +216,7 @@ impl Part {
             }
             return Ok(());
         };
+        path.push_str(before);
         let text = plain(&value);
         if has_segments {
             let segments: Vec<_> = text.trim_matches('/').split('/').map(encoded).collect();
@@ -260,6 +272,9 @@ impl Filter {
     fn parse(text: &str) -> Result<Self, String> {
         Ok(match text {
             "ref" => Self::Ref,
+            "version" => Self::Version,
+            "version_type" => Self::VersionType,
+            "texts" => Self::Texts,
             "contains" => Self::Contains,
             "list" => Self::List,
             "values" => Self::Values,
@@ -277,6 +292,9 @@ impl Filter {
             (Self::Ref, Value::String(name)) if !name.starts_with("refs/") => {
                 format!("refs/heads/{name}").into()
             }
+            (Self::Version, Value::String(name)) => Version::of(&name).name.into(),
+            (Self::VersionType, Value::String(name)) => Version::of(&name).kind.into(),
+            (Self::Texts, Value::Array(entries)) => entries.iter().map(plain).collect(),
             (Self::Contains, Value::String(text)) => format!("*{text}*").into(),
             (Self::List, value) => json!([value]),
             (Self::As(path), Value::Array(entries)) => {
@@ -296,6 +314,27 @@ impl Filter {
             }
             (Self::MeOrNobody, Value::Bool(is_me)) => me.filter(|_| is_me).unwrap_or(NOBODY).into(),
             (_, value) => value,
+        }
+    }
+}
+
+/// A version of a repository, as Azure DevOps wants it.
+pub(crate) struct Version<'a> {
+    /// `commit`, `tag` or `branch`.
+    pub(crate) kind: &'static str,
+    pub(crate) name: &'a str,
+}
+
+impl<'a> Version<'a> {
+    /// Reads a branch, a tag as `tags/…`, or a whole commit id.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let short = text.strip_prefix("refs/").unwrap_or(text);
+        if text.len() == COMMIT_ID && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Self { kind: "commit", name: text }
+        } else if let Some(name) = short.strip_prefix("tags/") {
+            Self { kind: "tag", name }
+        } else {
+            Self { kind: "branch", name: short.strip_prefix("heads/").unwrap_or(short) }
         }
     }
 }
@@ -328,7 +367,9 @@ fn parts(path: &'static str) -> Result<Vec<Part>, String> {
             Some(name) => (name, true),
             None => (name, false),
         };
-        parts.push(Part::Filled { source: Source::parse(name)?, may_lack, has_segments });
+        let name_begins = name.rfind('/').map_or(0, |slash| slash + 1);
+        let (before, name) = name.split_at(name_begins);
+        parts.push(Part::Filled { before, source: Source::parse(name)?, may_lack, has_segments });
         rest = after;
     }
     if !rest.is_empty() {

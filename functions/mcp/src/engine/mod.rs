@@ -12,6 +12,7 @@ pub mod arguments;
 pub mod blocks;
 pub mod budget;
 pub(crate) mod changes;
+pub mod diff;
 mod explain;
 pub mod failure;
 pub mod fill;

@@ -180,6 +180,22 @@ impl Position {
         answer
     }
 
+    /// Returns the number of parts of the first entry that were shown.
+    pub(crate) fn shown_parts(&self) -> usize {
+        self.cut
+    }
+
+    /// Returns the word that steps gave the place.
+    pub(crate) fn word(&self) -> Option<&str> {
+        self.continuation.as_deref()
+    }
+
+    /// Returns the `next` of steps: after so many entries, and so many parts of the one that follows; with a word of theirs.
+    pub(crate) fn next_of_steps(&self, skip: usize, shown_parts: usize, word: &str) -> Value {
+        let (skip, continuation) = (skip as u64, Some(word.to_owned()));
+        Self { continuation, skip, cut: shown_parts, ..self.clone() }.encoded().into()
+    }
+
     /// Returns the place after the entries that were shown, or `None` at the end.
     fn after(
         &self,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use calls::deadlines::Deadlines;
@@ -26,6 +27,8 @@ use super::failure::Failure;
 use crate::caller::Found;
 use crate::tools::parameter::ORGANIZATION;
 
+/// The time that is kept for the end of steps.
+const KEPT: Duration = Duration::from_secs(10);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The longest message of Azure DevOps in a failure, in bytes.
 const LONGEST_MESSAGE: usize = 1_000;
@@ -151,6 +154,11 @@ impl<'a> Session<'a> {
     /// The source of randomness.
     pub(crate) fn random(&self) -> &'a Random {
         self.process.random
+    }
+
+    /// Returns whether steps have time for more calls: half of the request's time, so that an answer surely leaves.
+    pub(crate) fn has_time(&self) -> bool {
+        self.deadlines.leave_room_after(KEPT)
     }
 
     /// The name of the application, or of its integration.

@@ -1,9 +1,13 @@
 //! The calls that the steps of a tool make. A step is a [`Call`] as in a row, filled with the tool's arguments and those
 //! that the step adds.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_MATCH};
+use rand::RngCore as _;
 use serde_json::Value;
 
 use super::arguments::Arguments;
@@ -13,6 +17,12 @@ use super::people;
 use super::session::{Answer, Outgoing, Raw, Session};
 use crate::tools::tool::Call;
 
+/// The most calls of one tool at a time.
+const MOST_AT_ONCE: usize = 8;
+/// The wait for a place under the operator's limits, as their refusal asks for it.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The most that the wait is longer, so that two agents do not meet again, in milliseconds.
+const JITTER_MS: u32 = 250;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -97,7 +107,25 @@ impl Session<'_> {
             query: &filled.query(),
             body: None,
         };
-        self.exchange(&outgoing, headers, body.unwrap_or_default()).await
+        let body = body.unwrap_or_default();
+        loop {
+            let answer = self.exchange(&outgoing, headers.clone(), body.clone()).await;
+            if !answer.as_ref().is_err_and(Failure::is_lack_of_places) || !self.has_time() {
+                return answer;
+            }
+            // Nothing was sent, so the call is harmless once more.
+            let jitter = self.random().clone().next_u32() % JITTER_MS;
+            tokio::time::sleep(PAUSE + Duration::from_millis(jitter.into())).await;
+        }
+    }
+
+    /// Returns the number of calls that a tool makes at a time: as many as the operator's limits let through.
+    pub(crate) fn at_once(&self) -> usize {
+        let limits = &self.integration().settings.proxy_limits;
+        let limits = [limits.connection, limits.integration].into_iter().flatten();
+        let least = limits.filter_map(|limit| limit.concurrent).map(NonZeroU32::get).min();
+        let least = least.and_then(|least| usize::try_from(least).ok());
+        least.unwrap_or(MOST_AT_ONCE).min(MOST_AT_ONCE)
     }
 }
 

@@ -24,7 +24,8 @@ const ONLY: &str = "x-mcp-tools";
 const EXCLUDED: &str = "x-mcp-exclude-tools";
 
 /// The sets of a client that names none.
-pub(super) const DEFAULT: &[Toolset] = &[Toolset::Core, Toolset::Wit, Toolset::Search];
+pub(super) const DEFAULT: &[Toolset] =
+    &[Toolset::Core, Toolset::Repos, Toolset::Pipelines, Toolset::Wit, Toolset::Search];
 
 /// What a client asks to have less of.
 #[derive(Debug, Default, PartialEq, Eq)]

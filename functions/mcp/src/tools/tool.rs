@@ -115,6 +115,8 @@ pub enum Verb {
     Put,
     /// Changes.
     Patch,
+    /// Deletes.
+    Delete,
 }
 
 impl From<Verb> for Method {
@@ -124,6 +126,7 @@ impl From<Verb> for Method {
             Verb::Post => Self::POST,
             Verb::Put => Self::PUT,
             Verb::Patch => Self::PATCH,
+            Verb::Delete => Self::DELETE,
         }
     }
 }

@@ -65,6 +65,10 @@ pub enum McpAccess {
 pub enum Toolset {
     /// The user, projects, teams and people.
     Core,
+    /// Git repositories and pull requests.
+    Repos,
+    /// Pipelines and their builds.
+    Pipelines,
     /// Work items.
     Wit,
     /// Full-text search.
@@ -83,13 +87,15 @@ pub enum Toolset {
 
 /// Text that names no set of tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a set of tools: core, wit, search, wiki, work, testplan, advsec, any")]
+#[error("a set of tools: core, repos, pipelines, wit, search, wiki, work, testplan, advsec, any")]
 pub struct InvalidToolset;
 
 impl Toolset {
     /// Every set, in the order of the documentation.
     pub const ALL: &[Self] = &[
         Self::Core,
+        Self::Repos,
+        Self::Pipelines,
         Self::Wit,
         Self::Search,
         Self::Wiki,
@@ -103,6 +109,8 @@ impl Toolset {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Core => "core",
+            Self::Repos => "repos",
+            Self::Pipelines => "pipelines",
             Self::Wit => "wit",
             Self::Search => "search",
             Self::Wiki => "wiki",

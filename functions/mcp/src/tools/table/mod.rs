@@ -4,6 +4,8 @@
 mod advsec;
 mod any;
 mod core;
+mod pipelines;
+mod repos;
 mod search;
 mod testplan;
 mod wiki;
@@ -14,6 +16,8 @@ use super::tool::Tool;
 
 const TOOLSETS: &[&[Tool]] = &[
     core::TOOLS,
+    repos::TOOLS,
+    pipelines::TOOLS,
     wit::TOOLS,
     search::TOOLS,
     wiki::TOOLS,
