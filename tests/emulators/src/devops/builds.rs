@@ -5,13 +5,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::call::{Call, list, ok, time};
+use super::call::{Call, ok, time};
 use super::enumerations::{BUILD_RESULT, BUILD_STATUS};
 use super::failure::{Answer, Failure};
 use super::identity::Identity;
 use super::organizations::{derived_id, seed_time};
 use super::routes::{Level, Route};
-use crate::reply::Reply;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::new("build.builds.list", "GET", "build/builds", Level::Project, &["vso.build"], builds),
@@ -40,22 +39,6 @@ pub(crate) const ROUTES: &[Route] = &[
         update,
     ),
     Route::new(
-        "build.logs.list",
-        "GET",
-        "build/builds/{build}/logs",
-        Level::Project,
-        &["vso.build"],
-        logs,
-    ),
-    Route::new(
-        "build.logs.get",
-        "GET",
-        "build/builds/{build}/logs/{log}",
-        Level::Project,
-        &["vso.build"],
-        log,
-    ),
-    Route::new(
         "build.definitions.list",
         "GET",
         "build/definitions",
@@ -71,6 +54,14 @@ pub(crate) const ROUTES: &[Route] = &[
         &["vso.build"],
         definition,
     ),
+    Route::new(
+        "build.definitions.update",
+        "PUT",
+        "build/definitions/{definition}",
+        Level::Project,
+        &["vso.build_execute"],
+        update_definition,
+    ),
 ];
 
 /// A build definition, which is also a pipeline.
@@ -79,6 +70,8 @@ pub(crate) struct Definition {
     pub id: u64,
     pub project: Uuid,
     pub name: String,
+    pub path: String,
+    pub revision: u64,
 }
 
 /// A build, which is also a run of a pipeline.
@@ -97,11 +90,14 @@ pub(crate) struct Build {
 
 impl Definition {
     pub fn new(id: u64, project: Uuid, name: &str) -> Self {
-        Self { id, project, name: name.to_owned() }
+        Self { id, project, name: name.to_owned(), path: "\\".to_owned(), revision: 3 }
     }
 
     fn url(&self, base: &str) -> String {
-        format!("{base}/{}/_apis/build/Definitions/{}?revision=3", self.project, self.id)
+        format!(
+            "{base}/{}/_apis/build/Definitions/{}?revision={}",
+            self.project, self.id, self.revision
+        )
     }
 
     fn reference(&self, call: &Call<'_>) -> Value {
@@ -112,10 +108,10 @@ impl Definition {
             "name": self.name,
             "url": self.url(&base),
             "uri": format!("vstfs:///Build/Definition/{}", self.id),
-            "path": "\\",
+            "path": self.path,
             "type": "build",
             "queueStatus": "enabled",
-            "revision": 3,
+            "revision": self.revision,
             "project": call.organization.project_by_id(self.project).map(|project| project.reference(&base)),
         })
     }
@@ -131,6 +127,12 @@ impl Definition {
         });
         body["quality"] = "definition".into();
         body["createdDate"] = time(seed_time()).into();
+        let is_wanted = call.query.get_any_case("includeLatestBuilds") == Some("true");
+        let builds = call.organization.builds.iter().rev();
+        let mut builds = builds.filter(|build| build.definition == self.id);
+        if let Some(latest) = builds.next().filter(|_| is_wanted) {
+            body["latestBuild"] = latest.to_json(call);
+        }
         body
     }
 }
@@ -149,6 +151,18 @@ impl Build {
             branch: "refs/heads/main".into(),
             requested_by: None,
         }
+    }
+
+    /// Ends the build.
+    pub fn cancel(&mut self) {
+        self.status = "completed".into();
+        self.result = Some("canceled".into());
+    }
+
+    /// Begins the build again.
+    pub fn retry(&mut self) {
+        self.status = "inProgress".into();
+        self.result = None;
     }
 
     /// A new build, requested by the caller, waiting for an agent.
@@ -204,6 +218,11 @@ impl Build {
             "project": call.organization.project_by_id(self.project).map(|project| project.reference(&base)),
             "uri": format!("vstfs:///Build/Build/{}", self.id),
             "sourceBranch": self.branch,
+            "sourceVersion": call
+                .organization
+                .repositories
+                .iter()
+                .find_map(|repository| repository.refs.get(&self.branch)),
             "queue": {"id": 72, "name": "Azure Pipelines", "pool": {"id": 9, "name": "Azure Pipelines", "isHosted": true}},
             "priority": "normal",
             "reason": "manual",
@@ -234,6 +253,9 @@ fn builds(call: &mut Call<'_>) -> Answer {
         .map(|list| list.split(',').filter_map(|id| id.parse().ok()).collect());
     let status = call.query.get_any_case("statusFilter").map(|status| BUILD_STATUS.name(status));
     let result = call.query.get_any_case("resultFilter").map(|result| BUILD_RESULT.name(result));
+    let query = |name: &str| call.query.get_any_case(name);
+    let (branch, requested_for) = (query("branchName"), query("requestedFor"));
+    let since = query("minTime").and_then(|time| time.parse::<Timestamp>().ok());
     let found: Vec<Value> = call
         .organization
         .builds
@@ -246,6 +268,12 @@ fn builds(call: &mut Call<'_>) -> Answer {
                     status == "all" || build.status.eq_ignore_ascii_case(status)
                 })
                 && result.as_deref().is_none_or(|result| build.result.as_deref() == Some(result))
+                && branch.is_none_or(|branch| build.branch == branch)
+                && since.is_none_or(|since| build.queued_at >= since)
+                && requested_for.is_none_or(|who| {
+                    let known = build.requested_by.as_ref();
+                    known.is_some_and(|known| known.name == who || known.username == who)
+                })
         })
         .map(|build| build.to_json(call))
         .collect();
@@ -307,42 +335,25 @@ fn update(call: &mut Call<'_>) -> Answer {
     let position = find(call)?;
     let build = &mut call.organization.builds[position];
     if BUILD_STATUS.name_in(&update.status) == "cancelling" {
-        build.status = "completed".into();
-        build.result = Some("canceled".into());
+        build.cancel();
+    }
+    if call.query.get_any_case("retry") == Some("true") {
+        build.retry();
     }
     ok(&call.organization.builds[position].to_json(call))
 }
 
-fn logs(call: &mut Call<'_>) -> Answer {
-    let build = &call.organization.builds[find(call)?];
-    let url = format!("{}/{}/_apis/build/builds/{}/logs/1", call.base(), build.project, build.id);
-    let at = time(build.queued_at);
-    Ok(list(&[
-        json!({"lineCount": 2, "createdOn": at, "lastChangedOn": at, "id": 1, "type": "Container", "url": url}),
-    ]))
-}
-
-fn log(call: &mut Call<'_>) -> Answer {
-    let build = &call.organization.builds[find(call)?];
-    let at = time(build.queued_at);
-    let lines =
-        [format!("{at} Starting: {}", build.number), format!("{at} Finishing: {}", build.number)];
-    if call.received.header("accept").unwrap_or_default().contains("application/json") {
-        return Ok(list(&lines.map(Value::from)));
-    }
-    Ok(Reply::bytes(200, "text/plain", lines.join("\r\n")))
-}
-
 fn definitions(call: &mut Call<'_>) -> Answer {
     let project = project(call);
-    let name = call.query.get_any_case("name");
+    let (name, path) = (call.query.get_any_case("name"), call.query.get_any_case("path"));
     let found: Vec<Value> = call
         .organization
         .definitions
         .iter()
         .filter(|definition| {
             definition.project == project
-                && name.is_none_or(|name| name.eq_ignore_ascii_case(&definition.name))
+                && name.is_none_or(|name| has_name(definition, name))
+                && path.is_none_or(|path| path == definition.path)
         })
         .map(|definition| definition.to_json(call))
         .collect();
@@ -359,4 +370,36 @@ fn definition(call: &mut Call<'_>) -> Answer {
         .find(|known| Some(known.id) == id && known.project == project)
         .ok_or_else(|| Failure::definition(call.parameter("definition")))?;
     ok(&found.to_json(call))
+}
+
+/// Returns whether a definition has this name, which may begin and end with `*`.
+fn has_name(definition: &Definition, wanted: &str) -> bool {
+    let (name, wanted) = (definition.name.to_lowercase(), wanted.to_lowercase());
+    match (wanted.strip_prefix('*'), wanted.strip_suffix('*')) {
+        (Some(_), Some(_)) => name.contains(wanted.trim_matches('*')),
+        (Some(end), None) => name.ends_with(end),
+        (None, Some(begin)) => name.starts_with(begin),
+        (None, None) => name == wanted,
+    }
+}
+
+/// `PUT …/definitions/{definition}`: the whole definition, at the revision that was read.
+fn update_definition(call: &mut Call<'_>) -> Answer {
+    let new: Value = call.json()?;
+    let (id, project) = (call.number("definition"), project(call));
+    let mut known = call.organization.definitions.iter();
+    let position = known.position(|known| Some(known.id) == id && known.project == project);
+    let position = position.ok_or_else(|| Failure::definition(call.parameter("definition")))?;
+    let definition = &mut call.organization.definitions[position];
+    let (Some(name), Some(path)) = (new["name"].as_str(), new["path"].as_str()) else {
+        return Err(Failure::argument("A definition needs a name and a path."));
+    };
+    if new["revision"].as_u64() != Some(definition.revision) {
+        return Err(Failure::definition_changed(definition.id));
+    }
+    name.clone_into(&mut definition.name);
+    path.clone_into(&mut definition.path);
+    definition.revision += 1;
+    let changed = definition.clone();
+    ok(&changed.to_json(call))
 }

@@ -148,6 +148,25 @@ impl Failure {
         )
     }
 
+    pub fn git_object(id: &str) -> Self {
+        Self::new(
+            404,
+            GIT,
+            "GitObjectDoesNotExistException",
+            format!("TF401035: The object '{id}' does not exist."),
+        )
+    }
+
+    /// The source of a pull request has moved since it was read. (The key and the sentence are uncertain.)
+    pub fn pull_request_stale() -> Self {
+        Self::new(
+            409,
+            GIT,
+            "GitPullRequestStaleException",
+            "TF401192: The pull request's source branch has been updated since it was read.",
+        )
+    }
+
     pub fn stale_ref(name: &str) -> Self {
         Self::new(
             409,
@@ -404,6 +423,16 @@ impl Failure {
             "Microsoft.TeamFoundation.Build.WebApi",
             "DefinitionNotFoundException",
             format!("The build definition {id} was not found."),
+        )
+    }
+
+    /// The definition is not at the revision of the change.
+    pub fn definition_changed(id: u64) -> Self {
+        Self::new(
+            409,
+            "Microsoft.TeamFoundation.Build.WebApi",
+            "DefinitionRevisionMismatchException",
+            format!("The build definition {id} has been changed since it was read."),
         )
     }
 

@@ -41,6 +41,7 @@ mod seed;
 mod settings;
 mod test_plans;
 mod throttling;
+mod timeline;
 mod trees;
 mod wiki;
 mod wiql;

@@ -34,6 +34,14 @@ pub(crate) const ROUTES: &[Route] = &[
         run,
     ),
     Route::new(
+        "pipelines.create",
+        "POST",
+        "pipelines",
+        Level::Project,
+        &["vso.build_execute"],
+        create,
+    ),
+    Route::new(
         "pipelines.runs.get",
         "GET",
         "pipelines/{pipeline}/runs/{run}",
@@ -57,11 +65,11 @@ fn find(call: &Call<'_>) -> Result<Definition, Failure> {
 fn reference(call: &Call<'_>, definition: &Definition) -> Value {
     let base = call.base();
     json!({
-        "url": format!("{base}/{}/_apis/pipelines/{}?revision=3", definition.project, definition.id),
+        "url": format!("{base}/{}/_apis/pipelines/{}?revision={}", definition.project, definition.id, definition.revision),
         "id": definition.id,
-        "revision": 3,
+        "revision": definition.revision,
         "name": definition.name,
-        "folder": "\\",
+        "folder": definition.path,
     })
 }
 
@@ -151,8 +159,44 @@ fn run(call: &mut Call<'_>) -> Answer {
         .and_then(Value::as_str)
         .unwrap_or("refs/heads/main")
         .to_owned();
+    if request["previewRun"] == true {
+        let yaml =
+            format!("# {branch}\nsteps:\n- script: echo {}\n", request["templateParameters"]);
+        return ok(&json!({
+            "_links": {}, "pipeline": reference(call, &definition), "state": "unknown", "id": -1, "finalYaml": yaml,
+        }));
+    }
     let build = Build::queue(call, definition.project, definition.id, branch);
     ok(&run_json(call, &definition, &build))
+}
+
+/// `POST …/pipelines`: from a YAML file of a repository, by the repository's id.
+fn create(call: &mut Call<'_>) -> Answer {
+    let new: Value = call.json()?;
+    let wanted = new.pointer("/configuration/repository/id").and_then(Value::as_str);
+    let mut repositories = call.organization.repositories.iter();
+    let is_known = repositories.any(|known| Some(known.id.to_string().as_str()) == wanted);
+    let (Some(name), true) = (new["name"].as_str().map(str::to_owned), is_known) else {
+        return Err(Failure::argument("A pipeline needs a name and a repository."));
+    };
+    let project = project(call);
+    let mut known = call.organization.definitions.iter();
+    if known.any(|known| known.name == name && known.project == project) {
+        let mut failure = Failure::argument(format!("A pipeline named {name} already exists."));
+        failure.status = 409;
+        return Err(failure);
+    }
+    let mut definition = Definition::new(call.organization.next_id(), project, &name);
+    definition.revision = 1;
+    if let Some(folder) = new["folder"].as_str() {
+        folder.clone_into(&mut definition.path);
+    }
+    let mut body = reference(call, &definition);
+    body["_links"] =
+        json!({"self": {"href": body["url"]}, "web": {"href": web(call, &definition)}});
+    body["configuration"] = new["configuration"].clone();
+    call.organization.definitions.push(definition);
+    ok(&body)
 }
 
 fn get_run(call: &mut Call<'_>) -> Answer {

@@ -7,7 +7,7 @@ use super::failure::Answer;
 use super::hosts::Site;
 use super::{
     advsec, artifacts, attachments, builds, classification, comments, core, credentials, git,
-    identity, locations, pipelines, queries, search, test_plans, trees, wiki, work,
+    identity, locations, pipelines, queries, search, test_plans, timeline, trees, wiki, work,
     work_item_fields, work_items,
 };
 use crate::request::Received;
@@ -74,6 +74,7 @@ fn tables(family: &str) -> Vec<&'static [Route]> {
             builds::ROUTES,
             artifacts::ROUTES,
             pipelines::ROUTES,
+            timeline::ROUTES,
             trees::ROUTES,
             wiki::ROUTES,
             credentials::SESSION_ROUTES,

@@ -1,8 +1,11 @@
 //! Commits and pushes.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,21 +43,35 @@ pub(crate) fn list(call: &mut Call<'_>) -> Answer {
             .get_any_case(&format!("searchCriteria.{name}"))
             .or_else(|| call.query.get_any_case(name))
     };
-    let branch = criteria("itemVersion.version").map_or_else(
-        || repository.default_branch().map(str::to_owned),
-        |name| Some(format!("refs/heads/{name}")),
-    );
-    let start = match branch {
-        Some(branch) => {
-            repository.refs.get(&branch).ok_or_else(|| Failure::version(&branch))?.clone()
-        }
-        None => NO_OBJECT.to_owned(),
+    let kind = criteria("itemVersion.versionType");
+    let start = match (criteria("itemVersion.version"), repository.default_branch()) {
+        (None, None) => NO_OBJECT.to_owned(),
+        (version, _) => repository.version(version, kind)?.id.clone(),
+    };
+    let time = |name: &str| criteria(name).and_then(|time| time.parse::<Timestamp>().ok());
+    let (from, to, author) = (time("fromDate"), time("toDate"), criteria("author"));
+    let is_wanted = |commit: &&Commit| {
+        let touches = |path: &str| {
+            let parent = commit.parents.first().map(|id| repository.files(id)).unwrap_or_default();
+            let content = |files: &BTreeMap<String, Bytes>| -> Vec<(String, Bytes)> {
+                let below = files.iter().filter(|(file, _)| file.starts_with(path));
+                below.map(|(file, content)| (file.clone(), content.clone())).collect()
+            };
+            content(&parent) != content(&commit.files)
+        };
+        from.is_none_or(|from| commit.at >= from)
+            && to.is_none_or(|to| commit.at <= to)
+            && author.is_none_or(|author| {
+                commit.author.name.contains(author) || commit.author.email.contains(author)
+            })
+            && criteria("itemPath").is_none_or(touches)
     };
     let url = repository.url(&call.base());
     let number = |name: &str| criteria(name).and_then(|value| value.parse().ok());
     let history: Vec<Value> = std::iter::successors(repository.commits.get(&start), |commit| {
         repository.commits.get(commit.parents.first()?)
     })
+    .filter(is_wanted)
     .skip(number("$skip").unwrap_or(0))
     .take(number("$top").unwrap_or(100))
     .map(|commit| commit.to_json(&url))
@@ -194,7 +211,7 @@ fn changes(
     head: Option<&str>,
     changes: &[Change],
 ) -> Result<Vec<(String, Option<Bytes>)>, Failure> {
-    let empty = std::collections::BTreeMap::new();
+    let empty = BTreeMap::new();
     let files =
         head.and_then(|head| repository.commits.get(head)).map_or(&empty, |commit| &commit.files);
     let mut result = Vec::new();
@@ -212,12 +229,17 @@ fn changes(
             }
             "add" | "edit" => result.push((path, Some(content(change)?))),
             "delete" => result.push((path, None)),
-            "rename" => {
+            // A file that is moved and edited is uncertain: the reference has no sample of one.
+            "rename" | "edit, rename" => {
                 let old = change.source_server_item.clone().unwrap_or_default();
                 let moved = files
                     .get(&old)
                     .ok_or_else(|| Failure::git_item(&old, head.unwrap_or(NO_OBJECT)))?;
-                result.push((path, Some(moved.clone())));
+                let moved = match &change.new_content {
+                    Some(_) => content(change)?,
+                    None => moved.clone(),
+                };
+                result.push((path, Some(moved)));
                 result.push((old, None));
             }
             other => {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Commit, Repository, archive, blob_id, position};
 use crate::devops::call::{self, Call, ok};
-use crate::devops::enumerations::{RECURSION, VERSION_TYPE};
+use crate::devops::enumerations::RECURSION;
 use crate::devops::failure::{Answer, Failure};
 use crate::reply::Reply;
 
@@ -85,18 +85,8 @@ fn zipped(repository: &Repository, commit: &Commit, path: &str) -> Answer {
 fn resolve<'a>(repository: &'a Repository, call: &Call<'_>) -> Result<&'a Commit, Failure> {
     let parameter = |names: [&str; 2]| names.iter().find_map(|name| call.query.get_any_case(name));
     let version = parameter(["versionDescriptor.version", "version"]);
-    let kind = parameter(["versionDescriptor.versionType", "versionType"]).unwrap_or("branch");
-    let kind = VERSION_TYPE.name(kind);
-    let id = match (version, kind.as_str()) {
-        (None, _) => repository.default_branch().and_then(|branch| repository.refs.get(branch)),
-        (Some(version), "commit") => {
-            return repository.commits.get(version).ok_or_else(|| Failure::version(version));
-        }
-        (Some(version), "tag") => repository.refs.get(&format!("refs/tags/{version}")),
-        (Some(version), _) => repository.refs.get(&format!("refs/heads/{version}")),
-    };
-    id.and_then(|id| repository.commits.get(id))
-        .ok_or_else(|| Failure::version(version.unwrap_or("default branch")))
+    let kind = parameter(["versionDescriptor.versionType", "versionType"]);
+    repository.version(version, kind)
 }
 
 fn file(call: &Call<'_>, commit: &Commit, url: &str, path: &str, content: &bytes::Bytes) -> Answer {

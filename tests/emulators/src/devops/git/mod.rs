@@ -2,13 +2,16 @@
 
 pub(crate) mod archive;
 mod backend;
+mod changes;
 mod commits;
 pub(crate) mod folders;
 pub(crate) mod http;
 mod items;
+mod iterations;
 pub(crate) mod pull_requests;
 mod refs;
 mod repository;
+mod review;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -164,7 +167,7 @@ pub(crate) const ROUTES: &[Route] = &[
         "git/repositories/{repository}/pullRequests/{pull_request}/threads",
         Level::Either,
         &["vso.code"],
-        pull_requests::threads,
+        review::threads,
     ),
     Route::new(
         "git.threads.create",
@@ -172,7 +175,135 @@ pub(crate) const ROUTES: &[Route] = &[
         "git/repositories/{repository}/pullRequests/{pull_request}/threads",
         Level::Either,
         &["vso.code_write", "vso.threads_full"],
-        pull_requests::create_thread,
+        review::create_thread,
+    ),
+    Route::new(
+        "git.commits.changes",
+        "GET",
+        "git/repositories/{repository}/commits/{commit}/changes",
+        Level::Either,
+        &["vso.code"],
+        changes::of_commit,
+    ),
+    Route::new(
+        "git.diffs.get",
+        "GET",
+        "git/repositories/{repository}/diffs/commits",
+        Level::Either,
+        &["vso.code"],
+        changes::of_versions,
+    ),
+    Route::new(
+        "git.blobs.get",
+        "GET",
+        "git/repositories/{repository}/blobs/{blob}",
+        Level::Either,
+        &["vso.code"],
+        changes::blob,
+    ),
+    Route::new(
+        "git.pullrequestquery",
+        "POST",
+        "git/repositories/{repository}/pullrequestquery",
+        Level::Either,
+        &["vso.code"],
+        review::query,
+    ),
+    Route::new(
+        "git.iterations.list",
+        "GET",
+        "git/repositories/{repository}/pullRequests/{pull_request}/iterations",
+        Level::Either,
+        &["vso.code"],
+        iterations::list,
+    ),
+    Route::new(
+        "git.iterations.changes",
+        "GET",
+        "git/repositories/{repository}/pullRequests/{pull_request}/iterations/{iteration}/changes",
+        Level::Either,
+        &["vso.code"],
+        iterations::changes,
+    ),
+    Route::new(
+        "git.labels.list",
+        "GET",
+        "git/repositories/{repository}/pullRequests/{pull_request}/labels",
+        Level::Either,
+        &["vso.code"],
+        iterations::labels,
+    ),
+    Route::new(
+        "git.workitems.list",
+        "GET",
+        "git/repositories/{repository}/pullRequests/{pull_request}/workitems",
+        Level::Either,
+        &["vso.code"],
+        iterations::work_items,
+    ),
+    Route::new(
+        "git.statuses.list",
+        "GET",
+        "git/repositories/{repository}/pullRequests/{pull_request}/statuses",
+        Level::Either,
+        &["vso.code"],
+        iterations::statuses,
+    ),
+    Route::new(
+        "git.reviewers.add",
+        "POST",
+        "git/repositories/{repository}/pullRequests/{pull_request}/reviewers",
+        Level::Either,
+        &["vso.code_write"],
+        review::add,
+    ),
+    Route::new(
+        "git.reviewers.set",
+        "PUT",
+        "git/repositories/{repository}/pullRequests/{pull_request}/reviewers/{reviewer}",
+        Level::Either,
+        &["vso.code_write"],
+        review::set,
+    ),
+    Route::new(
+        "git.reviewers.remove",
+        "DELETE",
+        "git/repositories/{repository}/pullRequests/{pull_request}/reviewers/{reviewer}",
+        Level::Either,
+        &["vso.code_write"],
+        review::remove,
+    ),
+    Route::new(
+        "git.threads.update",
+        "PATCH",
+        "git/repositories/{repository}/pullRequests/{pull_request}/threads/{thread}",
+        Level::Either,
+        &["vso.code_write", "vso.threads_full"],
+        review::update_thread,
+    ),
+    Route::new(
+        "git.comments.create",
+        "POST",
+        "git/repositories/{repository}/pullRequests/{pull_request}/threads/{thread}/comments",
+        Level::Either,
+        &["vso.code_write", "vso.threads_full"],
+        review::reply,
+    ),
+    Route::new(
+        "git.comments.update",
+        "PATCH",
+        "git/repositories/{repository}/pullRequests/{pull_request}/threads/{thread}/comments/{comment}",
+        Level::Either,
+        &["vso.code_write", "vso.threads_full"],
+        review::update_comment,
+    ),
+    Route::new(
+        "policy.evaluations.list",
+        "GET",
+        "policy/evaluations",
+        Level::Project,
+        &["vso.code"],
+        iterations::evaluations,
     ),
 ];
 

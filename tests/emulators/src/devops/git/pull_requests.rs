@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::review::reviewer;
 use super::{Author, Repository, position};
-use crate::devops::call::{self, Call, created, ok, time};
+use crate::devops::call::{Call, created, ok, time};
 use crate::devops::enumerations::PULL_REQUEST_STATUS;
 use crate::devops::failure::{Answer, Failure};
 use crate::devops::identity::Identity;
@@ -18,22 +19,27 @@ const LISTED_DESCRIPTION: usize = 400;
 /// A pull request.
 #[derive(Clone, Debug)]
 pub(crate) struct PullRequest {
-    id: u64,
-    repository: Uuid,
-    title: String,
-    description: String,
-    source: String,
-    target: String,
-    status: String,
-    draft: bool,
-    created_by: Option<Identity>,
-    created_at: Timestamp,
-    closed_at: Option<Timestamp>,
-    source_commit: String,
-    target_commit: String,
-    merge_commit: Option<String>,
-    reviewers: Vec<Value>,
-    threads: Vec<Value>,
+    pub(super) id: u64,
+    pub(super) repository: Uuid,
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) source: String,
+    pub(super) target: String,
+    pub(super) status: String,
+    pub(super) draft: bool,
+    pub(super) created_by: Option<Identity>,
+    pub(super) created_at: Timestamp,
+    pub(super) closed_at: Option<Timestamp>,
+    pub(super) source_commit: String,
+    pub(super) target_commit: String,
+    pub(super) merge_commit: Option<String>,
+    pub(super) reviewers: Vec<Value>,
+    pub(super) threads: Vec<Value>,
+    pub(super) labels: Vec<String>,
+    pub(super) work_items: Vec<String>,
+    pub(super) auto_complete: Option<Identity>,
+    /// The source's last commit of each iteration.
+    pub(super) iterations: Vec<String>,
 }
 
 impl PullRequest {
@@ -46,6 +52,7 @@ impl PullRequest {
             repository: repository.id,
             title: "Add a sign-in page".into(),
             description: "So that people can sign in.".into(),
+            iterations: vec![commit(&source)],
             source_commit: commit(&source),
             target_commit: commit(&target),
             source,
@@ -58,10 +65,13 @@ impl PullRequest {
             merge_commit: None,
             reviewers: Vec::new(),
             threads: Vec::new(),
+            labels: Vec::new(),
+            work_items: Vec::new(),
+            auto_complete: None,
         }
     }
 
-    fn to_json(&self, call: &Call<'_>, listed: bool) -> Value {
+    pub(super) fn to_json(&self, call: &Call<'_>, listed: bool) -> Value {
         let repository =
             call.organization.repositories.iter().find(|known| known.id == self.repository);
         let base = call.base();
@@ -115,8 +125,11 @@ impl PullRequest {
         if let Some(closed) = self.closed_at {
             body["closedDate"] = time(closed).into();
         }
+        if let Some(who) = &self.auto_complete {
+            body["autoCompleteSetBy"] = who.reference(call);
+        }
         if !listed {
-            body["labels"] = json!([]);
+            body["labels"] = self.labels.iter().map(|name| label(name)).collect();
             body["_links"] = json!({
                 "self": {"href": url},
                 "repository": {"href": repository_url},
@@ -129,6 +142,11 @@ impl PullRequest {
         }
         body
     }
+}
+
+/// Returns a label of a pull request.
+pub(super) fn label(name: &str) -> Value {
+    json!({"id": derived_id(&format!("label {name}")), "name": name, "active": true})
 }
 
 /// `GET …/pullRequests?searchCriteria.…`, of a repository, a project or the organization.
@@ -162,27 +180,50 @@ pub(crate) fn list(call: &mut Call<'_>) -> Answer {
                     || status.eq_ignore_ascii_case(&pull_request.status))
                 && criteria("sourceRefName").is_none_or(|name| name == pull_request.source)
                 && criteria("targetRefName").is_none_or(|name| name == pull_request.target)
+                && criteria("creatorId").is_none_or(|id| {
+                    pull_request.created_by.as_ref().is_some_and(|who| who.id.to_string() == id)
+                })
+                && criteria("reviewerId").is_none_or(|id| {
+                    pull_request.reviewers.iter().any(|reviewer| reviewer["id"] == id)
+                })
         })
         .map(|pull_request| pull_request.to_json(call, true))
         .collect();
     call.page(&found)
 }
 
-fn find(call: &Call<'_>) -> Result<usize, Failure> {
+pub(super) fn find(call: &mut Call<'_>) -> Result<usize, Failure> {
     let of_repository = if call.parameter("repository").is_empty() {
         None
     } else {
         Some(call.organization.repositories[position(call)?].id)
     };
     let id = call.number("pull_request");
-    call.organization
+    let position = call
+        .organization
         .pull_requests
         .iter()
         .position(|pull_request| {
             Some(pull_request.id) == id
                 && of_repository.is_none_or(|repository| repository == pull_request.repository)
         })
-        .ok_or_else(Failure::pull_request)
+        .ok_or_else(Failure::pull_request)?;
+    follow(call, position);
+    Ok(position)
+}
+
+/// Adds an iteration to an active pull request whose source has moved.
+fn follow(call: &mut Call<'_>, position: usize) {
+    let pull_request = &mut call.organization.pull_requests[position];
+    let repositories = &call.organization.repositories;
+    let repository = repositories.iter().find(|known| known.id == pull_request.repository);
+    let tip = repository.and_then(|repository| repository.refs.get(&pull_request.source));
+    if let Some(tip) =
+        tip.filter(|tip| pull_request.status == "active" && **tip != pull_request.source_commit)
+    {
+        pull_request.source_commit.clone_from(tip);
+        pull_request.iterations.push(tip.clone());
+    }
 }
 
 /// `GET …/pullRequests/{id}`
@@ -203,6 +244,21 @@ struct NewPullRequest {
     is_draft: bool,
     #[serde(default)]
     reviewers: Vec<Value>,
+    #[serde(default)]
+    work_item_refs: Vec<WorkItemReference>,
+    #[serde(default)]
+    labels: Vec<Label>,
+}
+
+/// The id is a text; a number is refused.
+#[derive(Deserialize)]
+struct WorkItemReference {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    name: String,
 }
 
 /// `POST …/pullRequests`
@@ -224,14 +280,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Answer {
     if exists {
         return Err(Failure::pull_request_exists());
     }
-    let reviewers = new
-        .reviewers
-        .into_iter()
-        .map(|mut reviewer| {
-            reviewer["vote"] = 0.into();
-            reviewer
-        })
-        .collect();
+    let reviewers = new.reviewers.iter().map(|wanted| reviewer(call, wanted)).collect();
     let pull_request = PullRequest {
         id: call.organization.next_id(),
         repository: repository_id,
@@ -244,11 +293,15 @@ pub(crate) fn create(call: &mut Call<'_>) -> Answer {
         created_by: Some(call.caller.clone()),
         created_at: call.now,
         closed_at: None,
+        iterations: vec![source_commit.clone()],
         source_commit,
         target_commit,
         merge_commit: None,
         reviewers,
         threads: Vec::new(),
+        labels: new.labels.into_iter().map(|label| label.name).collect(),
+        work_items: new.work_item_refs.into_iter().map(|item| item.id).collect(),
+        auto_complete: None,
     };
     let body = pull_request.to_json(call, false);
     call.organization.pull_requests.push(pull_request);
@@ -266,6 +319,29 @@ struct Update {
     description: Option<String>,
     #[serde(default)]
     is_draft: Option<bool>,
+    #[serde(default)]
+    target_ref_name: Option<String>,
+    #[serde(default)]
+    auto_complete_set_by: Option<Value>,
+    #[serde(default)]
+    last_merge_source_commit: Option<CommitReference>,
+    #[serde(default)]
+    completion_options: CompletionOptions,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommitReference {
+    commit_id: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CompletionOptions {
+    #[serde(default)]
+    delete_source_branch: bool,
+    #[serde(default)]
+    merge_commit_message: Option<String>,
 }
 
 /// `PATCH …/pullRequests/{id}`: title, description, draft, and `status` (`active`, `abandoned`, `completed`).
@@ -282,6 +358,12 @@ pub(crate) fn update(call: &mut Call<'_>) -> Answer {
         pull_request.description = description;
     }
     pull_request.draft = update.is_draft.unwrap_or(pull_request.draft);
+    pull_request.target = update.target_ref_name.unwrap_or_else(|| pull_request.target.clone());
+    if let Some(who) = update.auto_complete_set_by {
+        // The id of nobody takes it back.
+        let caller = Some(&call.caller).filter(|caller| who["id"] == caller.id.to_string());
+        pull_request.auto_complete = caller.cloned();
+    }
     let status = update.status.map(|status| PULL_REQUEST_STATUS.name_in(&status));
     match status.as_deref() {
         None => {}
@@ -300,11 +382,20 @@ pub(crate) fn update(call: &mut Call<'_>) -> Answer {
                 .iter_mut()
                 .find(|repository| repository.id == pull_request.repository)
                 .ok_or_else(|| Failure::repository("of the pull request"))?;
-            let comment = format!("Merged PR {}: {}", pull_request.id, pull_request.title);
+            let reviewed = update.last_merge_source_commit.map(|commit| commit.commit_id);
+            if reviewed.is_some_and(|commit| commit != pull_request.source_commit) {
+                return Err(Failure::pull_request_stale());
+            }
+            let comment = update.completion_options.merge_commit_message.unwrap_or_else(|| {
+                format!("Merged PR {}: {}", pull_request.id, pull_request.title)
+            });
             let target = repository.refs.get(&pull_request.target).cloned().unwrap_or_default();
             let merged =
                 repository.merge(&target, &pull_request.source_commit, &comment, &author, now);
             repository.refs.insert(pull_request.target.clone(), merged.clone());
+            if update.completion_options.delete_source_branch {
+                repository.refs.remove(&pull_request.source);
+            }
             pull_request.merge_commit = Some(merged);
             pull_request.status = "completed".into();
             pull_request.closed_at = Some(now);
@@ -314,32 +405,4 @@ pub(crate) fn update(call: &mut Call<'_>) -> Answer {
         }
     }
     ok(&call.organization.pull_requests[position].to_json(call, false))
-}
-
-/// `GET …/pullRequests/{id}/threads`
-pub(crate) fn threads(call: &mut Call<'_>) -> Answer {
-    let position = find(call)?;
-    Ok(call::list(&call.organization.pull_requests[position].threads))
-}
-
-/// `POST …/pullRequests/{id}/threads`
-pub(crate) fn create_thread(call: &mut Call<'_>) -> Answer {
-    let mut thread: Value = call.json()?;
-    let position = find(call)?;
-    let author = call.caller.reference(call);
-    let now = time(call.now);
-    let id = call.organization.next_id();
-    thread["id"] = id.into();
-    thread["publishedDate"] = now.as_str().into();
-    thread["lastUpdatedDate"] = now.as_str().into();
-    thread["isDeleted"] = false.into();
-    if let Some(comments) = thread["comments"].as_array_mut() {
-        for (index, comment) in comments.iter_mut().enumerate() {
-            comment["id"] = (index + 1).into();
-            comment["author"] = author.clone();
-            comment["publishedDate"] = now.as_str().into();
-        }
-    }
-    call.organization.pull_requests[position].threads.push(thread.clone());
-    ok(&thread)
 }
