@@ -5,16 +5,18 @@ use std::ops::Range;
 
 use imara_diff::{Algorithm, Diff, Hunk, InternedInput, Token};
 
+use super::slider::GitSlider;
+
 /// The unchanged lines around a change.
 const CONTEXT: u32 = 3;
 
-/// Returns the hunks of a unified diff, the same as those of `git diff` but for what Git writes behind a hunk's `@@`; empty
-/// without a difference.
+/// Returns the hunks of a unified diff; empty without a difference. They are those of `git diff`, but for what Git writes
+/// behind a hunk's `@@`, and for texts with several shortest differences, of which Git may choose another.
 pub fn hunks(before: &str, after: &str) -> String {
     let input = InternedInput::new(before, after);
     let mut diff = Diff::compute(Algorithm::Myers, &input);
     // Git moves changes along equal lines to where they read best.
-    diff.postprocess_lines(&input);
+    diff.postprocess_with_heuristic(&input, GitSlider(&input));
     let changes: Vec<Hunk> = diff.hunks().collect();
     let mut text = String::new();
     let is_far = |one: &Hunk, next: &Hunk| next.before.start - one.before.end > 2 * CONTEXT;

@@ -23,6 +23,7 @@ pub mod path;
 pub mod people;
 pub mod session;
 pub mod show;
+mod slider;
 pub(crate) mod steps;
 pub(crate) mod test_steps;
 

@@ -5,8 +5,12 @@ use end_to_end::{Answer, Caller, INTEGRATION, IdentityProvider, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+mod diffs;
 mod effects;
+mod microsoft;
 mod other_toolsets;
+mod pipelines;
+mod repos;
 mod rules;
 mod sizes;
 mod transport;
@@ -123,11 +127,12 @@ async fn world() -> World {
 }
 
 /// The scopes that all tools together need.
-const ALL_SCOPES: [&str; 7] = [
+const ALL_SCOPES: [&str; 8] = [
     "vso.project",
     "vso.identity",
     "vso.work_write",
-    "vso.code",
+    "vso.code_write",
+    "vso.build_execute",
     "vso.wiki_write",
     "vso.test_write",
     "vso.advsec",

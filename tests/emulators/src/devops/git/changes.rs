@@ -91,7 +91,7 @@ pub(crate) fn between(old: &Files, new: &Files) -> Vec<Change> {
 /// Returns how many percent of the lines of the larger text are in both.
 fn likeness(one: &[u8], other: &[u8]) -> usize {
     let lines = |bytes: &[u8]| -> HashSet<Vec<u8>> {
-        bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+        bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
     };
     let (one, other) = (lines(one), lines(other));
     100 * one.intersection(&other).count() / one.len().max(other.len()).max(1)
