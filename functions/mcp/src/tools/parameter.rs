@@ -66,8 +66,6 @@ pub const NEXT: Parameter = Parameter::new("next", Kind::Text).about("From the a
 pub const PROJECT: Parameter = Parameter::new("project", Kind::Text);
 /// An area of work items.
 pub const AREA: Parameter = Parameter::new("area", Kind::Text);
-/// A branch.
-pub const BRANCH: Parameter = Parameter::new("branch", Kind::Text);
 /// A long text.
 pub const CONTENT: Parameter = Parameter::new("content", Kind::Content).about("Markdown");
 /// The long text of a thing.
@@ -90,10 +88,6 @@ pub const PATH: Parameter = Parameter::new("path", Kind::Text);
 /// The fields that are shown.
 pub const SHOW_FIELDS: Parameter =
     Parameter::new("show_fields", Kind::List { of: &Kind::Text, most: 50 });
-/// A repository.
-pub const REPOSITORY: Parameter = Parameter::new("repository", Kind::Text);
-/// The earliest time of things in a list.
-pub const SINCE: Parameter = Parameter::new("since", Kind::Text).about("Date or time");
 /// A title.
 pub const TITLE: Parameter = Parameter::new("title", Kind::Text);
 /// A branch.

@@ -5,14 +5,70 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// The sets whose tools have a sample here.
-const SETS: &str = "core,wit,search,wiki,work,testplan,advsec,any";
+/// All sets.
+const SETS: &str = "all";
+
+/// The arguments of a call about the repository `Website`.
+fn website(mut more: Value) -> Value {
+    more["project"] = "Website".into();
+    more["repository"] = "Website".into();
+    more
+}
+
+/// The arguments of a call about a pull request of it.
+fn pull_request(more: Value) -> Value {
+    let mut more = website(more);
+    more["pull_request"] = 1.into();
+    more
+}
+
+/// A call of each tool of `repos` and `pipelines`.
+fn samples_of_code() -> Vec<(&'static str, Value)> {
+    vec![
+        ("list_repositories", json!({"project": "Website"})),
+        ("get_repository", website(json!({}))),
+        ("list_branches", website(json!({}))),
+        ("create_branch", website(json!({"branch": "x", "from": "main"}))),
+        ("list_files", website(json!({}))),
+        ("get_file", website(json!({"path": "/README.md"}))),
+        (
+            "push_files",
+            website(
+                json!({"branch": "docs", "message": "x", "changes": [{"path": "/x", "content": "x"}]}),
+            ),
+        ),
+        ("list_commits", website(json!({}))),
+        ("get_diff", website(json!({"head": "docs", "base": "main"}))),
+        ("list_pull_requests", website(json!({}))),
+        ("find_pull_requests_by_commit", website(json!({"commit": "x"}))),
+        ("get_pull_request", json!({"project": "Website", "pull_request": 1})),
+        ("get_pull_request_diff", json!({"project": "Website", "pull_request": 1})),
+        ("list_pull_request_threads", pull_request(json!({}))),
+        ("create_pull_request", website(json!({"source": "docs", "target": "main", "title": "x"}))),
+        ("update_pull_request", pull_request(json!({"title": "x"}))),
+        ("complete_pull_request", pull_request(json!({"commit": "x"}))),
+        ("change_pull_request_reviewers", pull_request(json!({"add": ["me"]}))),
+        ("vote_on_pull_request", pull_request(json!({"vote": "wait"}))),
+        ("comment_on_pull_request", pull_request(json!({"content": "x"}))),
+        ("update_pull_request_thread", pull_request(json!({"thread": 1, "status": "fixed"}))),
+        ("list_pipelines", json!({"project": "Website"})),
+        ("list_builds", json!({"project": "Website"})),
+        ("get_build", json!({"project": "Website", "build": 44})),
+        ("get_build_log", json!({"project": "Website", "build": 44, "log": 3})),
+        ("list_build_changes", json!({"project": "Website", "build": 44})),
+        ("list_artifacts", json!({"project": "Website", "build": 44})),
+        ("run_pipeline", json!({"project": "Website", "pipeline": 12})),
+        ("change_build", json!({"project": "Website", "build": 44, "do": "retry"})),
+        ("create_pipeline", website(json!({"name": "x", "path": "/x.yml"}))),
+        ("rename_pipeline", json!({"project": "Website", "pipeline": 13, "name": "x"})),
+    ]
+}
 
 /// A call of each tool.
 fn samples() -> Vec<(&'static str, Value)> {
     let team = "Website Team";
     let wiki = "Website.wiki";
-    vec![
+    let mut samples = vec![
         ("who_am_i", json!({})),
         ("list_projects", json!({})),
         ("list_teams", json!({"project": "Website"})),
@@ -74,7 +130,9 @@ fn samples() -> Vec<(&'static str, Value)> {
         ("get_security_alert", json!({"project": "Website", "repository": "Website", "id": 1})),
         ("get_anything", json!({"path": "/_apis/projects"})),
         ("send_anything", json!({"method": "DELETE", "path": "/_apis/wit/workitems/2"})),
-    ]
+    ];
+    samples.extend(samples_of_code());
+    samples
 }
 
 /// Returns the names of the tools with this hint, of those at an address.
@@ -94,7 +152,7 @@ async fn a_tool_that_only_reads_changes_nothing_and_the_others_do() {
     let sampled: BTreeSet<String> = samples().iter().map(|(tool, _)| (*tool).to_owned()).collect();
     assert_eq!(reads.union(&writes).cloned().collect::<BTreeSet<_>>(), sampled);
     // These have a body, and read.
-    let searches = ["wit.wiql", "wit.workitems.batch", "search."];
+    let searches = ["wit.wiql", "wit.workitems.batch", "search.", "git.pullrequestquery"];
     for (tool, arguments) in samples() {
         world.devops().reset_counts();
         client.result(tool, arguments).await;

@@ -200,32 +200,3 @@ async fn a_user_who_must_sign_in_again_is_told_where() {
     assert!(refused.contains("connection_reauthorization_required"), "{refused}");
     assert!(refused.contains(page), "{refused}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tool_that_writes_is_neither_listed_nor_called_where_only_reading_is_allowed() {
-    let world = world_of_all_tools().await;
-    let connection = world.connect("ada", "ada").await;
-    let listed = Client::new(&world, &Caller::Application, &connection);
-    let listed = listed.modern("tools/list", json!({})).await.expect(200).json();
-    let tools = listed["result"]["tools"].as_array().unwrap().iter();
-    let writes = tools.filter(|tool| tool["annotations"]["readOnlyHint"] == false);
-    let writes: Vec<String> =
-        writes.map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
-    assert!(writes.len() >= 13, "{writes:?}");
-    let at =
-        |suffix: &str| Client::new(&world, &Caller::Application, &format!("{connection}{suffix}"));
-    let is_kept_from = async |client: Client<'_>| {
-        let left = client.tools().await;
-        for tool in &writes {
-            assert!(!left.contains(tool), "{tool}");
-            let call = json!({"name": tool, "arguments": {"project": "Website"}});
-            let answer = client.modern("tools/call", call).await.expect(200).json();
-            assert_eq!(answer["error"]["code"], -32602, "{tool}: {answer}");
-        }
-    };
-    is_kept_from(at("/readonly")).await;
-    is_kept_from(at("").with("x-mcp-readonly", "true")).await;
-    let read = json!({"scopes": ALL_SCOPES, "mcp": {"access": "read"}});
-    world.put_integration(INTEGRATION, read).await.expect(200);
-    is_kept_from(at("")).await;
-}
