@@ -101,6 +101,14 @@ async fn the_consent_page_names_the_client_and_lets_the_user_leave_writing_out()
         me["result"]["content"][0]["text"].as_str().unwrap().contains("\"access\":\"read\""),
         "{me}"
     );
+    // A tool that writes is not there, and the client learns what it could ask for.
+    let refused = client.call(&tokens.access, "create_work_item").await;
+    let refused = refused.expect_problem(403, "write_not_granted");
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert!(
+        challenge.contains("error=\"insufficient_scope\"")
+            && challenge.contains("scope=\"read write\"")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
