@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -40,8 +39,6 @@ pub struct Config {
     pub event_bus: Option<String>,
     /// `METRICS_NAMESPACE`: the `CloudWatch` namespace of our metrics; `ado-connect` unless set.
     pub metrics_namespace: Option<String>,
-    /// `SSL_CERT_FILE`: a file of certificate authorities, in place of the built-in ones.
-    pub authorities_file: Option<PathBuf>,
     /// `REFRESH_SHARDS`: number of parts of the refresh schedule; 4 unless set.
     pub refresh_shards: NonZeroU32,
     /// `ENTRA_CLOUD`: Microsoft's cloud, `public` unless set.
@@ -192,7 +189,6 @@ impl FromVariables for Config {
         let operator_key_secret = reader.required("OPERATOR_KEY_SECRET");
         let event_bus = reader.optional("EVENT_BUS");
         let metrics_namespace = reader.optional("METRICS_NAMESPACE");
-        let authorities_file = reader.optional("SSL_CERT_FILE");
         let refresh_shards = reader.optional("REFRESH_SHARDS").unwrap_or(DEFAULT_REFRESH_SHARDS);
         let cloud = reader.optional("ENTRA_CLOUD").unwrap_or(Cloud::Public);
         let authority = authority(reader, cloud);
@@ -225,7 +221,6 @@ impl FromVariables for Config {
             operator_key_secret: operator_key_secret?,
             event_bus,
             metrics_namespace,
-            authorities_file,
             refresh_shards,
             cloud,
             authority: authority?,

@@ -1,7 +1,6 @@
 //! The parts of a deployment, as the configuration names them. Each function takes the parts that it needs, all on
 //! one clock, one HTTP client and one set of AWS clients.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use devops::client::DevopsClient;
@@ -10,9 +9,8 @@ use entra::jwks::KeyCache;
 use entra::metadata::MetadataCache;
 use entra::token::TokenClient;
 use ground::clock::{Clock, SystemClock};
-use ground::http::{ClientError, client_trusting};
+use ground::http::ClientError;
 use ground::random::Random;
-use ground::tls::{Authorities, AuthoritiesError};
 use url::Url;
 use vault::api_keys::ApiKeys;
 use vault::audit::Audit;
@@ -38,40 +36,6 @@ use crate::caller::jwt::JwtVerifier;
 use crate::config::Config;
 use crate::metrics;
 
-/// The reasons why a deployment's clients cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum DeploymentError {
-    /// There is no such file, or it cannot be read.
-    #[error("SSL_CERT_FILE: {} cannot be read: {reason}", file.display())]
-    AuthoritiesUnreadable {
-        /// The file.
-        file: PathBuf,
-        /// What the operating system answered.
-        reason: std::io::Error,
-    },
-    /// The file has no certificate authorities.
-    #[error("SSL_CERT_FILE: {} {reason}", file.display())]
-    Authorities {
-        /// The file.
-        file: PathBuf,
-        /// The file's fault.
-        reason: AuthoritiesError,
-    },
-    /// The HTTP client cannot be made.
-    #[error(transparent)]
-    Http(#[from] ClientError),
-}
-
-fn authorities(file: Option<&Path>) -> Result<Authorities, DeploymentError> {
-    let Some(file) = file else { return Ok(Authorities::default()) };
-    let text = std::fs::read(file).map_err(|reason| DeploymentError::AuthoritiesUnreadable {
-        file: file.to_owned(),
-        reason,
-    })?;
-    Authorities::from_pem(&text)
-        .map_err(|reason| DeploymentError::Authorities { file: file.to_owned(), reason })
-}
-
 /// The parts of a deployment.
 pub struct Deployment {
     /// The function's configuration.
@@ -91,13 +55,13 @@ impl Deployment {
     /// Makes the clients for a configuration, without any call.
     ///
     /// # Errors
-    /// If the certificate authorities cannot be read, or the TLS back end cannot be set up.
-    pub async fn new(config: Config) -> Result<Self, DeploymentError> {
+    /// If the TLS back end cannot be set up.
+    pub async fn new(config: Config) -> Result<Self, ClientError> {
         if let Some(namespace) = &config.metrics_namespace {
             metrics::use_namespace(namespace);
         }
         let (clock, random) = (Arc::new(SystemClock), Random::System);
-        let http = client_trusting(authorities(config.authorities_file.as_deref())?)?;
+        let http = ground::http::client()?;
         let aws = Clients::from_environment(http.clone().into()).await;
         let (table, days) = (config.tables.audit.clone(), config.audit_days.get());
         let audit =
@@ -254,21 +218,5 @@ impl Deployment {
             clock: Arc::clone(&self.clock),
             random: self.random.clone(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_file_without_authorities_is_named_with_its_fault() {
-        let fault = |file: &str| authorities(Some(Path::new(file))).unwrap_err().to_string();
-        let missing = fault("/no/such/authorities.pem");
-        assert!(missing.starts_with("SSL_CERT_FILE: /no/such/authorities.pem cannot be read"));
-        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        assert_eq!(fault(own), format!("SSL_CERT_FILE: {own} has no certificate of an authority"));
-        assert!(authorities(None).is_ok());
     }
 }

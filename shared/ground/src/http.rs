@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use url::{Host, Url};
 
 use crate::public_addresses::PublicAddresses;
-use crate::tls::Authorities;
+use crate::tls;
 
 /// The reasons why there is no HTTP client.
 #[derive(Debug, thiserror::Error)]
@@ -20,31 +20,23 @@ pub enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
-/// Creates an HTTP client that trusts the built-in certificate authorities.
-///
-/// # Errors
-/// As [`client_trusting`].
-pub fn client() -> Result<reqwest::Client, ClientError> {
-    client_trusting(Authorities::default())
-}
-
 /// Creates the one HTTP client of a process, for Entra, Azure DevOps and AWS alike: rustls, HTTP/1.1 (Azure DevOps refuses
 /// large uploads over HTTP/2), no redirects, 1 s to connect. Idle sockets are closed after 50 s, before they break in a
 /// frozen environment.
 ///
 /// # Errors
 /// If the TLS back end cannot be set up.
-pub fn client_trusting(authorities: Authorities) -> Result<reqwest::Client, ClientError> {
-    Ok(builder(authorities)?.build()?)
+pub fn client() -> Result<reqwest::Client, ClientError> {
+    Ok(builder()?.build()?)
 }
 
 /// Creates a client for addresses that strangers choose: as [`client`], over TLS, to public addresses, and with 3 s for
 /// a whole request.
 ///
 /// # Errors
-/// As [`client_trusting`].
+/// As [`client`].
 pub fn client_for_strangers(resolver: PublicAddresses) -> Result<reqwest::Client, ClientError> {
-    let client = builder(Authorities::default())?
+    let client = builder()?
         .https_only(true)
         .timeout(Duration::from_secs(3))
         .dns_resolver(Arc::new(resolver))
@@ -53,9 +45,9 @@ pub fn client_for_strangers(resolver: PublicAddresses) -> Result<reqwest::Client
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that makes HTTP clients")]
-fn builder(authorities: Authorities) -> Result<reqwest::ClientBuilder, ClientError> {
+fn builder() -> Result<reqwest::ClientBuilder, ClientError> {
     let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(authorities.into_client_config()?)
+        .tls_backend_preconfigured(tls::client_config()?)
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(1))

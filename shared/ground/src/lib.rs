@@ -8,7 +8,7 @@
 //!   random       the source of minted and jittered values, as a parameter
 //!   public_addresses   what a name that strangers choose may resolve to
 //!   http         the one HTTP client, bounded bodies, the addresses that may receive a secret
-//!   tls          the certificate authorities that the process trusts
+//!   tls          the certificate authorities that a process trusts
 //!   media_type   the type of a body, without its parameters
 //!   bearer_token an access token that is valid in a header
 //!   transport    one request and its whole response, as a function that a simulation can replace
@@ -34,5 +34,5 @@ pub mod random;
 pub mod remembered;
 pub mod retry_after;
 pub mod seconds;
-pub mod tls;
+mod tls;
 pub mod transport;
