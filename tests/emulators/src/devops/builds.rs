@@ -55,6 +55,14 @@ pub(crate) const ROUTES: &[Route] = &[
         definition,
     ),
     Route::new(
+        "build.definitions.revisions",
+        "GET",
+        "build/definitions/{definition}/revisions",
+        Level::Project,
+        &["vso.build"],
+        revisions,
+    ),
+    Route::new(
         "build.definitions.update",
         "PUT",
         "build/definitions/{definition}",
@@ -361,15 +369,37 @@ fn definitions(call: &mut Call<'_>) -> Answer {
 }
 
 fn definition(call: &mut Call<'_>) -> Answer {
+    let found = known_definition(call)?;
+    ok(&found.to_json(call))
+}
+
+fn known_definition(call: &Call<'_>) -> Result<Definition, Failure> {
     let id = call.number("definition");
     let project = project(call);
-    let found = call
-        .organization
-        .definitions
-        .iter()
-        .find(|known| Some(known.id) == id && known.project == project)
-        .ok_or_else(|| Failure::definition(call.parameter("definition")))?;
-    ok(&found.to_json(call))
+    let mut definitions = call.organization.definitions.iter();
+    let found = definitions.find(|known| Some(known.id) == id && known.project == project);
+    found.cloned().ok_or_else(|| Failure::definition(call.parameter("definition")))
+}
+
+/// The list of changes (REST reference, "Definitions - Get Definition Revisions").
+fn revisions(call: &mut Call<'_>) -> Answer {
+    let definition = known_definition(call)?;
+    let base = call.base();
+    let revisions: Vec<Value> = (1..=definition.revision)
+        .map(|revision| {
+            json!({
+                "revision": revision,
+                "name": definition.name,
+                "changedDate": time(seed_time()),
+                "changeType": if revision == 1 { "add" } else { "update" },
+                "definitionUrl": format!(
+                    "{base}/{}/_apis/build/Definitions/{}?revision={revision}",
+                    definition.project, definition.id
+                ),
+            })
+        })
+        .collect();
+    ok(&json!({ "count": revisions.len(), "value": revisions }))
 }
 
 /// Returns whether a definition has this name, which may begin and end with `*`.

@@ -86,7 +86,7 @@ fn write_website(repository: &mut Repository, author: &Author) {
     let main = repository.commit(None, first, "Begin the website", author, seed_time());
     let login = vec![("/src/login.html".to_owned(), Some(text("<h1>Sign in</h1>\n")))];
     let feature = repository.commit(Some(&main), login, "Add a sign-in page", author, seed_time());
-    let docs = vec![("/docs/guide.md".to_owned(), Some(text("# Guide\n")))];
+    let docs = vec![("/docs/Guide.md".to_owned(), Some(text("# Guide\n")))];
     let documented = repository.commit(Some(&main), docs, "Add a guide", author, seed_time());
     repository.refs.insert("refs/heads/main".into(), main.clone());
     repository.refs.insert("refs/heads/feature/login".into(), feature);

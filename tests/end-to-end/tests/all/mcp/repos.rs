@@ -164,7 +164,7 @@ async fn an_agent_reviews_and_completes_a_pull_request() {
         ("draft", json!(true)),
         ("labels", json!(["docs"])),
         ("work_items", json!(["3"])),
-        ("files", json!(["add /docs/guide.md"])),
+        ("files", json!(["add /docs/Guide.md"])),
         ("iteration", json!(1)),
     ] {
         assert_eq!(shown[member], expected, "{shown}");
@@ -194,7 +194,7 @@ async fn an_agent_reviews_and_completes_a_pull_request() {
     let begun = client.call(
         "comment_on_pull_request",
         about(json!({
-            "content": "A typo?", "path": "docs/guide.md", "line": 1,
+            "content": "A typo?", "path": "docs/Guide.md", "line": 1,
         })),
     );
     let thread = begun.await["thread"].clone();
@@ -207,7 +207,7 @@ async fn an_agent_reviews_and_completes_a_pull_request() {
     assert_eq!(open["items"], json!([]));
     let all = client.call("list_pull_request_threads", about(json!({"all": true}))).await;
     let [only] = all["items"].as_array().unwrap().as_slice() else { panic!("{all}") };
-    assert_eq!((&only["path"], &only["line"]), (&json!("/docs/guide.md"), &json!(1)));
+    assert_eq!((&only["path"], &only["line"]), (&json!("/docs/Guide.md"), &json!(1)));
     assert_eq!(only["comments"][1]["content"], "Indeed");
 
     let commit = shown["commit"].as_str().unwrap();
