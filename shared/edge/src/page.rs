@@ -20,7 +20,7 @@ mod consent;
 mod person;
 mod texts;
 
-pub use consent::{ClientOf, ConsentPage};
+pub use consent::{ClientOf, ConsentPage, RefusedClientPage};
 pub(crate) use person::is_of_the_web;
 pub use person::{Connected, Link, Page, PassOn};
 

@@ -6,7 +6,7 @@
 use edge::claims_cookie::{self, SignIn};
 use edge::gateway::{Body, Request};
 use edge::log::RequestLog;
-use edge::page::{ClientOf, ConsentPage};
+use edge::page::{ClientOf, ConsentPage, RefusedClientPage};
 use edge::parameters::Query;
 use edge::problem::{Code, Problem};
 use edge::sign_in::SignInRequest;
@@ -45,17 +45,14 @@ impl Authorize {
         let query = Query::of(request)?;
         let (asking, wanted) = match self.asked(server, &query, log).await? {
             Ok(asked) => asked,
-            Err(refused) => return refused,
+            Err(refused) => return Ok(refused),
         };
         let kept = cookies::consent().read(request.headers())?;
         let secret = kept.filter(|kept| !is_empty(kept));
         let secret = secret.unwrap_or_else(|| minted::mint(&mut self.random.clone()));
         let settings = &server.integration.settings;
         let page = ConsentPage {
-            client: match &asking.client.host {
-                Some(host) => ClientOf::Host { name: &asking.client.name, host },
-                None => ClientOf::Nobody { name: &asking.client.name },
-            },
+            client: asking.client_of(),
             destination: asking.redirect_uri.destination(),
             organizations: settings.organizations.reachable(None),
             may_write: server.widest == Scope::Write,
@@ -82,7 +79,7 @@ impl Authorize {
         let query = Query::of(request)?;
         let (asking, wanted) = match self.asked(server, &query, log).await? {
             Ok(asked) => asked,
-            Err(refused) => return refused,
+            Err(refused) => return Ok(refused),
         };
         let may_write = server.widest == Scope::Write && form.get("write") == Some("on");
         let pass = NewPass {
@@ -128,37 +125,30 @@ impl Authorize {
         Ok(response)
     }
 
-    /// Reads a request. Before client and redirect URI are certain, a fault is a problem, shown here; afterwards it is an
-    /// answer that leads back to the client.
+    /// Reads a request. Before client and redirect URI are certain, a fault is a problem; afterwards it is a page with a link
+    /// that leads back to the client.
     async fn asked(
         &self,
         server: &Server,
         query: &Query,
         log: &RequestLog,
-    ) -> Result<Result<(Asking, AuthorizationRequest), Result<Response<Body>, Problem>>, Problem>
-    {
+    ) -> Result<Result<(Asking, AuthorizationRequest), Response<Body>>, Problem> {
         self.service.require_running().await?;
         server.require_ready()?;
         let branded = |problem: Problem| problem.branding(&server.integration.settings.branding);
         let asking = self.asking(query).await.map_err(branded)?;
         log.client(&asking.client.name);
-        let refused = |error: OAuthError| respond::see_other(&asking.refused(server, &error));
         let place = asking.client.place(&asking.redirect_uri).to_string();
         if !server.integration.settings.mcp.allows_client(&place) {
-            let error = OAuthError::new(
-                ErrorCode::UnauthorizedClient,
-                "The operator does not allow this client: mcp.clients of the integration.",
-            );
-            return Ok(Err(refused(error)));
+            return Ok(Err(asking.refusal(server, &NOT_ALLOWED)));
         }
-        let state = match authorization::state(query) {
-            Ok(state) => state.map(str::to_owned),
-            Err(error) => return Ok(Err(refused(error))),
+        let asking = match authorization::state(query) {
+            Ok(state) => Asking { state: state.map(str::to_owned), ..asking },
+            Err(error) => return Ok(Err(asking.refusal(server, &error))),
         };
-        let asking = Asking { state, ..asking };
         Ok(match AuthorizationRequest::read(query, &server.issuer) {
             Ok(wanted) => Ok((asking, wanted)),
-            Err(error) => Err(respond::see_other(&asking.refused(server, &error))),
+            Err(error) => Err(asking.refusal(server, &error)),
         })
     }
 
@@ -174,9 +164,32 @@ impl Authorize {
     }
 }
 
+const NOT_ALLOWED: OAuthError = OAuthError::new(
+    ErrorCode::UnauthorizedClient,
+    "The operator does not allow this client: mcp.clients of the integration.",
+);
 const DENIED: OAuthError = OAuthError::new(ErrorCode::AccessDenied, "The user refused.");
 
 impl Asking {
+    fn client_of(&self) -> ClientOf<'_> {
+        let name = &self.client.name;
+        match &self.client.host {
+            Some(host) => ClientOf::Host { name, host },
+            None => ClientOf::Nobody { name },
+        }
+    }
+
+    fn refusal(&self, server: &Server, error: &OAuthError) -> Response<Body> {
+        let page = RefusedClientPage {
+            client: self.client_of(),
+            destination: self.redirect_uri.destination(),
+            fault: error.description,
+            back: self.refused(server, error),
+            branding: &server.integration.settings.branding,
+        };
+        page.response()
+    }
+
     /// Returns the client's address with an error (RFC 6749 section 4.1.2.1, RFC 9207).
     fn refused(&self, server: &Server, error: &OAuthError) -> Url {
         let issuer = server.issuer.url();

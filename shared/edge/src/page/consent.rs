@@ -59,12 +59,10 @@ impl ConsentPage<'_> {
         let logo = self.branding.logo_url.as_ref().filter(|url| is_of_the_web(url));
         let name = self.branding.name.as_ref().map(BrandName::as_str);
         let application = texts::about(name, "{application}");
-        let (introduction, client) = match self.client {
-            ClientOf::Host { name, host } => (texts::asked_by(name, host, &application), name),
-            ClientOf::Nobody { name: "" } => {
-                (texts::asked_by_nobody(&application), texts::SOME_PROGRAM)
-            }
-            ClientOf::Nobody { name } => (texts::asked_by_itself(name, &application), name),
+        let introduction = match self.client {
+            ClientOf::Host { name, host } => texts::asked_by(name, host, &application),
+            ClientOf::Nobody { name: "" } => texts::asked_by_nobody(&application),
+            ClientOf::Nobody { name } => texts::asked_by_itself(name, &application),
         };
         let template = Rendered {
             page: self,
@@ -72,7 +70,7 @@ impl ConsentPage<'_> {
             accent: accent.as_deref(),
             logo,
             name: name.unwrap_or_default(),
-            heading: texts::let_in(client),
+            heading: texts::let_in(self.client.name()),
             introduction,
             organizations: self
                 .organizations
@@ -80,11 +78,7 @@ impl ConsentPage<'_> {
                 .map(OrganizationName::as_str)
                 .collect::<Vec<_>>()
                 .join(", "),
-            afterwards: match &self.destination {
-                Destination::Host(host) => host.clone(),
-                Destination::Loopback => texts::ON_THIS_COMPUTER.to_owned(),
-                Destination::Scheme(scheme) => texts::by_scheme(scheme),
-            },
+            afterwards: shown(&self.destination),
             warning: match self.destination {
                 Destination::Host(_) => "",
                 Destination::Loopback | Destination::Scheme(_) => texts::JUST_NOW,
@@ -96,6 +90,75 @@ impl ConsentPage<'_> {
         let allowed = Allowed { style, image, forms: Forms::Anywhere, ..Allowed::default() };
         response(status, html, &allowed)
     }
+}
+
+/// The page of a request that a client has made wrongly, or may not make here. A link leads back to the client, and the
+/// browser does not go there by itself: anybody can register an address, and our own would lead to it (RFC 9700 section
+/// 4.11.2).
+#[derive(Debug)]
+pub struct RefusedClientPage<'a> {
+    /// The client.
+    pub client: ClientOf<'a>,
+    /// Where the link leads.
+    pub destination: Destination,
+    /// The fault, for the client's developers.
+    pub fault: &'a str,
+    /// The client's address, with the error.
+    pub back: Url,
+    /// The application.
+    pub branding: &'a Branding,
+}
+
+impl RefusedClientPage<'_> {
+    /// The page as an answer, see [`response`].
+    #[must_use]
+    pub fn response(&self) -> Response<Body> {
+        let accent = self.branding.accent_color.map(accent_style);
+        let logo = self.branding.logo_url.as_ref().filter(|url| is_of_the_web(url));
+        let template = RenderedRefusal {
+            page: self,
+            style: STYLE,
+            accent: accent.as_deref(),
+            logo,
+            name: self.branding.name.as_ref().map(BrandName::as_str).unwrap_or_default(),
+            heading: texts::not_let_in(self.client.name()),
+            destination: shown(&self.destination),
+        };
+        // Writing texts to a String cannot fail.
+        let html = template.render().unwrap_or_default();
+        let (style, image) = (accent.as_deref(), logo);
+        response(StatusCode::BAD_REQUEST, html, &Allowed { style, image, ..Allowed::default() })
+    }
+}
+
+impl<'a> ClientOf<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Self::Nobody { name: "" } => texts::SOME_PROGRAM,
+            Self::Host { name, .. } | Self::Nobody { name } => name,
+        }
+    }
+}
+
+fn shown(destination: &Destination) -> String {
+    match destination {
+        Destination::Host(host) => host.clone(),
+        Destination::Loopback => texts::ON_THIS_COMPUTER.to_owned(),
+        Destination::Scheme(scheme) => texts::by_scheme(scheme),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "refused_client.html")]
+struct RenderedRefusal<'a> {
+    page: &'a RefusedClientPage<'a>,
+    style: &'static str,
+    accent: Option<&'a str>,
+    logo: Option<&'a Url>,
+    /// Empty where there is none.
+    name: &'a str,
+    heading: String,
+    destination: String,
 }
 
 #[derive(Template)]
@@ -165,5 +228,24 @@ mod tests {
             input.split_once('>').unwrap().0.contains("checked")
         };
         assert!(ticked(true) && !ticked(false));
+    }
+
+    #[test]
+    fn a_refused_client_gets_a_link_and_no_form() {
+        let response = RefusedClientPage {
+            client: ClientOf::Nobody { name: "Agent <b>" },
+            destination: Destination::Host("app.example".to_owned()),
+            fault: "response_type must be code.",
+            back: "https://app.example/cb?error=invalid_request&state=s".parse().unwrap(),
+            branding: &Branding::default(),
+        }
+        .response();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert!(response.headers().get(http::header::LOCATION).is_none());
+        let page = std::str::from_utf8(response.body()).unwrap();
+        for text in ["Agent &#60;b&#62;", "response_type must be code.", "error=invalid_request"] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+        assert!(!page.contains("<form") && !page.contains("http-equiv"));
     }
 }

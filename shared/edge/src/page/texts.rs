@@ -72,6 +72,11 @@ pub(crate) const WRITE_HINT: &str = "For example commit code, comment, complete 
 pub(crate) const ALLOW: &str = "Allow and sign in";
 /// On the link beside it.
 pub(crate) const REFUSE: &str = "Do not allow";
+/// The sentence about a client that is refused.
+pub(crate) const NOT_LET_IN: &str = "Its request has a fault, or it may not ask here. Nothing was changed. Go back only \
+     if you know the program and have started this yourself.";
+/// The link to a refused client.
+pub(crate) const BACK: &str = "Go back to it";
 /// The destination on the user's own computer.
 pub(crate) const ON_THIS_COMPUTER: &str = "a program on this computer";
 /// About a program on the user's own computer, which anybody may have asked the user to let in.
@@ -81,6 +86,11 @@ pub(crate) const JUST_NOW: &str =
 /// The heading of the page that asks whether a client may be let in.
 pub(crate) fn let_in(client: &str) -> String {
     format!("Let {client} work in Azure DevOps as you?")
+}
+
+/// The heading of the page of a client that is refused.
+pub(crate) fn not_let_in(client: &str) -> String {
+    format!("{client} cannot be let in")
 }
 
 /// The introduction of a client that a host vouches for.

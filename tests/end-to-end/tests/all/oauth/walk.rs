@@ -128,7 +128,7 @@ async fn a_refused_sign_in_leads_back_to_the_client_with_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_faulty_request_leads_back_with_the_code_of_its_rfc() {
+async fn a_faulty_request_leads_back_by_a_link_with_the_code_of_its_rfc_and_never_by_itself() {
     let world = world().await;
     let client = Client::registered(&world).await;
     for (name, value, error) in [
@@ -138,13 +138,17 @@ async fn a_faulty_request_leads_back_with_the_code_of_its_rfc() {
         ("resource", "https://other.example/mcp", "invalid_target"),
     ] {
         let url = client.authorize_url(&[(name, value)]);
-        let back = world.browser().open_page(&url).await.expect(303);
-        assert!(back.location().as_str().starts_with(CALLBACK));
-        assert_eq!(back.location_parameter("error").as_deref(), Some(error), "{name}");
+        assert_refused_by_a_page(&world, &url, error).await;
     }
     offer(&world, json!({"access": "write", "clients": ["client.example"]})).await;
-    let back = world.browser().open_page(&client.authorize_url(&[])).await.expect(303);
-    assert_eq!(back.location_parameter("error").as_deref(), Some("unauthorized_client"));
+    assert_refused_by_a_page(&world, &client.authorize_url(&[]), "unauthorized_client").await;
+}
+
+async fn assert_refused_by_a_page(world: &World, url: &str, error: &str) {
+    let page = world.browser().open_page(url).await.expect(400);
+    assert_eq!(page.header("location"), None, "anybody could lead users anywhere by our address");
+    let page = page.text();
+    assert!(page.contains(&format!("href=\"{CALLBACK}?error={error}")), "{error}: {page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
