@@ -14,11 +14,10 @@ assert.match(client.getInstructions(), /list_projects/);
 await client.ping();
 
 const { tools } = await client.listTools();
-assert.deepEqual(
-  tools.map((tool) => tool.name),
-  ['who_am_i', 'list_projects', 'list_teams', 'find_people'],
-);
-assert.ok(tools.every((tool) => tool.annotations.readOnlyHint));
+const names = tools.map((tool) => tool.name);
+assert.deepEqual(names.slice(0, 4), ['who_am_i', 'list_projects', 'list_teams', 'find_people']);
+assert.ok(names.includes('get_pull_request_diff') && names.includes('query_work_items'), names.join());
+assert.ok(tools.every((tool) => tool.annotations.openWorldHint));
 
 const call = async (name, args) => client.callTool({ name, arguments: args });
 const answer = async (name, args) => {
@@ -28,16 +27,16 @@ const answer = async (name, args) => {
 };
 const me = await answer('who_am_i', {});
 assert.match(me.user.name, /Ada/);
-const names = new Set();
+const projects = new Set();
 for (let next; ; ) {
   const page = await answer('list_projects', { limit: 1, ...(next && { next }) });
-  for (const project of page.items) names.add(project.name);
+  for (const project of page.items) projects.add(project.name);
   if (!page.next) break;
   next = page.next;
 }
-assert.ok(names.has('Website') && names.size > 1, [...names].join());
+assert.ok(projects.has('Website') && projects.size > 1, [...projects].join());
 const refused = await call('list_teams', { project: 'Webiste' });
 assert.ok(refused.isError && refused.content[0].text.includes('Website'));
-await assert.rejects(() => call('push_files', {}));
+await assert.rejects(() => call('no_such_tool', {}));
 await client.close();
-console.log(`  ${me.user.name}, ${tools.length} tools, ${names.size} projects`);
+console.log(`  ${me.user.name}, ${tools.length} tools, ${projects.size} projects`);

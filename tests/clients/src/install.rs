@@ -28,7 +28,11 @@ pub(crate) fn all(sources: &Path, target: &Path) -> Clients {
 
 /// Installs the packages of the lock files in `sources`.
 pub(crate) fn mcp(sources: &Path, target: &Path) -> McpClients {
-    let node = npm(sources, target.join("mcp-node"), &["older-node.mjs", "relay.mjs", "sdk.mjs"]);
+    let node = npm(
+        sources,
+        target.join("mcp-node"),
+        &["older-node.mjs", "relay.mjs", "sdk.mjs", "sign_in.mjs"],
+    );
     let python = pip(&sources.join("requirements.txt"), &target.join("mcp-python"));
     McpClients { node, python }
 }

@@ -1,18 +1,21 @@
-//! Clients of the MCP endpoint: the conformance suite, and the official clients, with a key in a header.
+//! Clients of the MCP endpoint: the conformance suite, and the official clients, with a key in a header or with nothing but an
+//! address, at which they sign their user in.
 //!
 //! ```text
 //!   conformance suite ──> relay: adds the key ──┐
-//!   TypeScript, Python client, with the key ────┴──> gateway, mcp ──the user's token──> Azure DevOps (stand-in)
+//!   TypeScript, Python client, with the key ────┼──> gateway, mcp ──the user's token──> Azure DevOps (stand-in)
+//!   the same without a key ─────────────────────┘
+//!             └── a browser: consent, Entra (stand-in)
 //! ```
 //!
 //! A guard refuses every other connection of a client. A product has no fixtures of the suite, so a checked-in baseline
 //! lists the scenarios that need them; a scenario that fails without being there, or that is there and passes, is an error.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
-use end_to_end::{INTEGRATION, World};
+use end_to_end::{INTEGRATION, World, client_documents};
 use serde_json::json;
 
 use crate::install;
@@ -22,6 +25,9 @@ const REVISIONS: [(&str, &[&str]); 2] = [
     ("2026-07-28", &["server-stateless", "tools-list", "dns-rebinding-protection", "caching"]),
     ("2025-11-25", &["server-initialize", "ping", "tools-list", "dns-rebinding-protection"]),
 ];
+
+/// The address of the metadata document of a client.
+const DOCUMENT: &str = "https://sdk.example/metadata.json";
 
 /// Runs the suite in both eras, and the clients.
 ///
@@ -33,7 +39,12 @@ pub async fn run() {
     std::fs::create_dir_all(&target).expect("a folder below target");
     let target = target.canonicalize().unwrap();
     let installed = install::mcp(&sources, &target);
-    let world = World::start().await;
+    let metadata = json!({
+        "client_id": DOCUMENT, "client_name": "An SDK", "redirect_uris": ["http://localhost/callback"],
+        "token_endpoint_auth_method": "none",
+    });
+    let hosts = client_documents(&[(DOCUMENT, metadata)]).await;
+    let world = World::with_variables(&[("CLIENTS_URL", &hosts)]).await;
     let settings = json!({"scopes": ["vso.project", "vso.identity"], "mcp": {"access": "write"}});
     world.put_integration(INTEGRATION, settings).await.expect(200);
     let connection = world.connect("ada", "ada").await;
@@ -47,6 +58,24 @@ pub async fn run() {
     }
     clients.typescript();
     clients.python();
+
+    let endpoint = world.url(&format!("/mcp/{INTEGRATION}"));
+    let clients = Clients { endpoint, ..clients };
+    for document in [None, Some(DOCUMENT)] {
+        let mut typescript = clients.node(&authority(&clients.endpoint));
+        typescript.arg("sign_in.mjs");
+        clients.sign_in("the TypeScript client", document, &mut typescript, &world).await;
+        let mut python = clients.python_script("sign_in.py");
+        clients.sign_in("the Python client", document, &mut python, &world).await;
+    }
+}
+
+/// Goes to an authorization server, lets the client in, and signs Ada in. Returns the address at which the browser ends.
+async fn browse(world: &World, url: &str) -> String {
+    let browser = world.browser();
+    let entra = browser.let_in(url).await;
+    let callback = browser.decide(&entra, &[("account", "ada"), ("action", "approve")]).await;
+    browser.open(callback.as_str()).await.expect(303).location().into()
 }
 
 struct Clients {
@@ -102,13 +131,42 @@ impl Clients {
     }
 
     fn python(&self) {
+        self.finish("the Python client", &mut self.python_script("sdk.py"));
+    }
+
+    fn python_script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.installed.python);
         self.with_variables(&mut command, &authority(&self.endpoint));
         command
             .env("PYTHONPATH", self.sources.join("../guard"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .arg(self.sources.join("sdk.py"));
-        self.finish("the Python client", &mut command);
+            .arg(self.sources.join(name));
+        command
+    }
+
+    /// Runs a client that has no key, and is its browser.
+    async fn sign_in(
+        &self,
+        client: &str,
+        document: Option<&str>,
+        command: &mut Command,
+        world: &World,
+    ) {
+        println!("{client} signs its user in:");
+        let _ = std::fs::remove_file(self.bypass_log());
+        command.env_remove("API_KEY").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.envs(document.map(|address| ("CLIENT_DOCUMENT", address)));
+        let mut process = command.spawn().unwrap();
+        let mut input = process.stdin.take().unwrap();
+        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            match line.strip_prefix("authorize ") {
+                // A client that has seen enough reads no more.
+                Some(url) => drop(writeln!(input, "{}", browse(world, url).await)),
+                None => println!("{line}"),
+            }
+        }
+        self.ended(client, &process.wait());
     }
 
     /// Node with a guard that lets only this authority be reached.
@@ -141,8 +199,11 @@ impl Clients {
     fn finish(&self, client: &str, command: &mut Command) {
         println!("{client}:");
         let _ = std::fs::remove_file(self.bypass_log());
-        let status = command.status();
-        let succeeded = status.as_ref().is_ok_and(std::process::ExitStatus::success);
+        self.ended(client, &command.status());
+    }
+
+    fn ended(&self, client: &str, status: &std::io::Result<ExitStatus>) {
+        let succeeded = status.as_ref().is_ok_and(ExitStatus::success);
         assert!(succeeded, "{client} failed: {status:?}");
         let bypasses = std::fs::read_to_string(self.bypass_log()).unwrap_or_default();
         assert_eq!(bypasses, "", "{client} tried to reach something else");

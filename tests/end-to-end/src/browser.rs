@@ -94,6 +94,14 @@ impl<'w> Browser<'w> {
         Answer::of(request.send().await.unwrap()).await.expect(302).location()
     }
 
+    /// Lets an MCP client in that has sent the browser here, with all that it asks for. Returns the authorize URL of Entra.
+    pub async fn let_in(&self, url: &str) -> Url {
+        let page = self.open_page(url).await.expect(200).text();
+        let (_, token) = page.split_once("name=\"csrf\" value=\"").expect("a form");
+        let token = token.split_once('"').unwrap().0;
+        self.submit(url, &[("csrf", token), ("write", "on")]).await.expect(303).location()
+    }
+
     /// Goes from the connect link to Entra's redirect. Returns the URL of the callback.
     pub async fn sign_in(&self, connect_url: &str, account: &str) -> Url {
         let authorize_url = self.start(connect_url).await;

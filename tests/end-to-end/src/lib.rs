@@ -16,6 +16,7 @@
 
 mod answer;
 mod browser;
+mod client_documents;
 mod crowd;
 pub mod documents;
 mod federation;
@@ -27,6 +28,7 @@ mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
+pub use client_documents::client_documents;
 pub use crowd::crowd;
 pub use federation::trust_only;
 pub use identity_provider::{IdentityProvider, LATER};

@@ -3,14 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use end_to_end::{Answer, Browser, Caller, INTEGRATION, World};
+use end_to_end::{Answer, Browser, Caller, INTEGRATION, World, client_documents};
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
@@ -37,26 +32,6 @@ async fn world() -> World {
 async fn offer(world: &World, mcp: Value) {
     let changes = json!({"scopes": ["vso.project", "vso.identity"], "mcp": mcp});
     world.put_integration(INTEGRATION, changes).await.expect(200);
-}
-
-/// Starts the host of clients' metadata documents. Returns the address that takes the place of all hosts.
-async fn documents(documents: &[(&str, Value)]) -> String {
-    let known = documents.iter().map(|(address, document)| {
-        let path = address.strip_prefix("https://").unwrap().to_owned();
-        (path, document.to_string())
-    });
-    let known: BTreeMap<String, String> = known.collect();
-    let answer = |Path(path): Path<String>, State(known): State<BTreeMap<String, String>>| async move {
-        match known.get(&path) {
-            Some(text) => ([("content-type", "application/json")], text.clone()).into_response(),
-            None => StatusCode::NOT_FOUND.into_response(),
-        }
-    };
-    let app = Router::new().route("/{*path}", get(answer)).with_state(known);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    url
 }
 
 /// A client of the endpoint of an integration.
@@ -121,12 +96,7 @@ impl<'w> Client<'w> {
 
     /// Goes from the client's link over the consent to Entra. Returns Entra's address.
     async fn approve(&self, browser: &Browser<'_>) -> Url {
-        let url = self.authorize_url(&[]);
-        let page = browser.open_page(&url).await.expect(200);
-        let form =
-            [("csrf", csrf(&page).as_str()), ("write", "on")].map(|(a, b)| (a, b.to_owned()));
-        let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        browser.submit(&url, &form).await.expect(303).location()
+        browser.let_in(&self.authorize_url(&[])).await
     }
 
     /// Goes all the way. Returns the answer that leads back to the client.

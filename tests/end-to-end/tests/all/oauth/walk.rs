@@ -64,7 +64,7 @@ async fn a_client_with_a_metadata_document_signs_its_user_in_and_works() {
         "client_id": DOCUMENT, "client_name": "An agent", "token_endpoint_auth_method": "none",
         "redirect_uris": ["http://127.0.0.1/callback", "https://client.example/callback"],
     });
-    let clients = documents(&[(DOCUMENT, document)]).await;
+    let clients = client_documents(&[(DOCUMENT, document)]).await;
     let world = World::with_variables(&[("CLIENTS_URL", &clients)]).await;
     offer(&world, json!({"access": "write", "clients": ["client.example"]})).await;
     for redirect_uri in ["http://127.0.0.1:4321/callback", "https://client.example/callback"] {
