@@ -21,6 +21,7 @@ const provider = {
   saveClientInformation: (information) => (provider.information = information),
   tokens: () => provider.kept,
   saveTokens: (tokens) => (provider.kept = tokens),
+  invalidateCredentials: () => (provider.kept = undefined),
   codeVerifier: () => provider.verifier,
   saveCodeVerifier: (verifier) => (provider.verifier = verifier),
   redirectToAuthorization(url) {
