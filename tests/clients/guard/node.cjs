@@ -41,11 +41,12 @@ for (const resolver of [dns, dns.promises, dns.Resolver.prototype, dns.promises.
   }
 }
 
-/** The proxy's own name may be asked for. */
+/** The proxy's own name may be asked for. An address in numbers, at which a client's own server listens, is asked nowhere. */
 function watch(object, name) {
   const plain = object[name];
   object[name] = function guarded(host, ...rest) {
-    if (host === allowedHost) return plain.call(this, host, ...rest);
+    const isAddress = name === 'lookup' && net.isIP(host) !== 0;
+    if (host === allowedHost || isAddress) return plain.call(this, host, ...rest);
     const error = refusal(`${name} ${host}`);
     const callback = rest.at(-1);
     if (typeof callback !== 'function') return Promise.reject(error);

@@ -12,10 +12,11 @@
 //! lists the scenarios that need them; a scenario that fails without being there, or that is there and passes, is an error.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
-use end_to_end::{INTEGRATION, World, client_documents};
+use end_to_end::{Caller, INTEGRATION, World, client_documents};
 use serde_json::json;
 
 use crate::install;
@@ -61,12 +62,15 @@ pub async fn run() {
 
     let endpoint = world.url(&format!("/mcp/{INTEGRATION}"));
     let clients = Clients { endpoint, ..clients };
+    clients.conform_as_authorization_server(&world).await;
     for document in [None, Some(DOCUMENT)] {
         let mut typescript = clients.node(&authority(&clients.endpoint));
         typescript.arg("sign_in.mjs");
-        clients.sign_in("the TypeScript client", document, &mut typescript, &world).await;
+        clients
+            .sign_in("the TypeScript client without a key", document, &mut typescript, &world)
+            .await;
         let mut python = clients.python_script("sign_in.py");
-        clients.sign_in("the Python client", document, &mut python, &world).await;
+        clients.sign_in("the Python client without a key", document, &mut python, &world).await;
     }
 }
 
@@ -125,6 +129,40 @@ impl Clients {
         self.finish(&format!("conformance with {revision}"), &mut command);
     }
 
+    /// Runs the suite for authorization servers, and is its browser. A warning is a failure.
+    async fn conform_as_authorization_server(&self, world: &World) {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let metadata = json!({"redirect_uris": ["http://127.0.0.1/callback"]});
+        let register = format!("/oauth/{INTEGRATION}/register");
+        let registered = world.post(&Caller::Nobody, &register, metadata).await.expect(201).json();
+        let mut command = self.node(&authority(&self.endpoint));
+        command
+            .args(["--import", "./older-node.mjs"])
+            .arg("node_modules/@modelcontextprotocol/conformance/dist/index.js")
+            .args(["authorization", "--url", &self.endpoint, "--resource", &self.endpoint])
+            .args(["--client-id", registered["client_id"].as_str().unwrap()])
+            .args(["--port", &port.to_string()]);
+        let mut said = String::new();
+        let browser = async |url: &str| {
+            let back = browse(world, url).await;
+            world.http().get(back).send().await.unwrap();
+        };
+        self.run_with_browser(
+            "conformance as authorization server",
+            &mut command,
+            async |line, _| {
+                if line.starts_with("http") {
+                    browser(&line).await;
+                } else {
+                    said.push_str(&line);
+                    println!("{line}");
+                }
+            },
+        )
+        .await;
+        assert!(!said.contains("WARNING") && !said.contains("SKIPPED"), "{said}");
+    }
+
     fn typescript(&self) {
         let mut command = self.node(&authority(&self.endpoint));
         self.finish("the TypeScript client", command.arg("sdk.mjs"));
@@ -152,19 +190,31 @@ impl Clients {
         command: &mut Command,
         world: &World,
     ) {
-        println!("{client} signs its user in:");
-        let _ = std::fs::remove_file(self.bypass_log());
-        command.env_remove("API_KEY").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.env_remove("API_KEY").stdin(Stdio::piped());
         command.envs(document.map(|address| ("CLIENT_DOCUMENT", address)));
-        let mut process = command.spawn().unwrap();
-        let mut input = process.stdin.take().unwrap();
-        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
-            match line.strip_prefix("authorize ") {
+        self.run_with_browser(client, command, async |line, input| {
+            match (line.strip_prefix("authorize "), input) {
                 // A client that has seen enough reads no more.
-                Some(url) => drop(writeln!(input, "{}", browse(world, url).await)),
-                None => println!("{line}"),
+                (Some(url), Some(input)) => drop(writeln!(input, "{}", browse(world, url).await)),
+                _ => println!("{line}"),
             }
+        })
+        .await;
+    }
+
+    /// Runs a client, and gives each of its lines to `read`, with its input.
+    async fn run_with_browser(
+        &self,
+        client: &str,
+        command: &mut Command,
+        mut read: impl AsyncFnMut(String, Option<&mut ChildStdin>),
+    ) {
+        println!("{client}:");
+        let _ = std::fs::remove_file(self.bypass_log());
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut input = process.stdin.take();
+        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+            read(line.unwrap(), input.as_mut()).await;
         }
         self.ended(client, &process.wait());
     }

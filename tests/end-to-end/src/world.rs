@@ -193,7 +193,7 @@ impl World {
         self.stack.azure_devops().unwrap()
     }
 
-    pub(crate) fn http(&self) -> &reqwest::Client {
+    pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
 
