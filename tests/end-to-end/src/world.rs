@@ -193,6 +193,7 @@ impl World {
         self.stack.azure_devops().unwrap()
     }
 
+    /// Returns the HTTP client of browsers and callers.
     pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
