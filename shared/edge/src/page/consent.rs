@@ -7,7 +7,7 @@ use oauth::redirect_uri::Destination;
 use url::Url;
 use vault::integrations::{BrandName, Branding};
 
-use super::person::{accent_style, is_of_the_web};
+use super::person::{accent_style, is_of_the_web, titled};
 use super::texts;
 use super::{Allowed, Forms, STYLE, response};
 use crate::gateway::Body;
@@ -64,13 +64,15 @@ impl ConsentPage<'_> {
             ClientOf::Nobody { name: "" } => texts::asked_by_nobody(&application),
             ClientOf::Nobody { name } => texts::asked_by_itself(name, &application),
         };
+        let heading = texts::let_in(self.client.name());
         let template = Rendered {
             page: self,
             style: STYLE,
             accent: accent.as_deref(),
             logo,
             name: name.unwrap_or_default(),
-            heading: texts::let_in(self.client.name()),
+            title: titled(&heading, name.unwrap_or_default()),
+            heading,
             introduction,
             organizations: self
                 .organizations
@@ -115,13 +117,16 @@ impl RefusedClientPage<'_> {
     pub fn response(&self) -> Response<Body> {
         let accent = self.branding.accent_color.map(accent_style);
         let logo = self.branding.logo_url.as_ref().filter(|url| is_of_the_web(url));
+        let name = self.branding.name.as_ref().map(BrandName::as_str).unwrap_or_default();
+        let heading = texts::not_let_in(self.client.name());
         let template = RenderedRefusal {
             page: self,
             style: STYLE,
             accent: accent.as_deref(),
             logo,
-            name: self.branding.name.as_ref().map(BrandName::as_str).unwrap_or_default(),
-            heading: texts::not_let_in(self.client.name()),
+            name,
+            title: titled(&heading, name),
+            heading,
             destination: shown(&self.destination),
         };
         // Writing texts to a String cannot fail.
@@ -157,6 +162,7 @@ struct RenderedRefusal<'a> {
     logo: Option<&'a Url>,
     /// Empty where there is none.
     name: &'a str,
+    title: String,
     heading: String,
     destination: String,
 }
@@ -170,6 +176,7 @@ struct Rendered<'a> {
     logo: Option<&'a Url>,
     /// Empty where there is none.
     name: &'a str,
+    title: String,
     heading: String,
     introduction: String,
     organizations: String,

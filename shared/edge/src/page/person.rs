@@ -161,11 +161,7 @@ impl Page {
 
     fn render(&self, accent: Option<&str>) -> String {
         let name = self.name().unwrap_or_default();
-        let title = if name.is_empty() {
-            self.title.clone()
-        } else {
-            format!("{} \u{b7} {name}", self.title)
-        };
+        let title = titled(&self.title, name);
         let template =
             Rendered { page: self, title, style: STYLE, accent, logo: self.logo(), name };
         // Writing texts to a String cannot fail.
@@ -207,6 +203,11 @@ pub(super) fn accent_style(accent: AccentColor) -> String {
          .person .button{{background:{accent};border-color:var(--field);color:{text}}}\
          .person .button:hover{{filter:none;text-decoration:underline}}"
     )
+}
+
+/// Returns the title of a document of this application; its name may be empty.
+pub(super) fn titled(title: &str, name: &str) -> String {
+    if name.is_empty() { title.to_owned() } else { format!("{title} \u{b7} {name}") }
 }
 
 #[derive(Template)]
