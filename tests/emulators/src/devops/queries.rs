@@ -17,6 +17,8 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::new("wit.queries.get", "GET", "wit/queries/{*query}", Level::Project, READ, query),
 ];
 
+const ALL: &str = "SELECT [System.Id] FROM WorkItems";
+
 /// Path below the project, and the statement of those that are no folders.
 const QUERIES: &[(&str, Option<&str>)] = &[
     ("My Queries", None),
@@ -34,6 +36,10 @@ const QUERIES: &[(&str, Option<&str>)] = &[
             "SELECT [System.Id] FROM WorkItems WHERE [System.WorkItemType] = 'Task' ORDER BY [System.Id]",
         ),
     ),
+    // Names with characters that addresses encode.
+    ("Shared Queries/Why?", Some(ALL)),
+    ("Shared Queries/Why", Some(ALL)),
+    ("Shared Queries/100% done", Some(ALL)),
 ];
 
 /// Returns the statement of a saved query.

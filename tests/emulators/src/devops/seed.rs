@@ -61,7 +61,9 @@ fn mycompany() -> Organization {
 
 /// Adds areas and iterations. One iteration is long, so that it stays the current one.
 fn plan(organization: &mut Organization, project: Uuid) {
-    organization.add_node(project, Group::Areas, "Front end", None);
+    for path in ["Front end", "Parent", "Parent\\Child", "R&D; 50% more", "営業／開発"] {
+        organization.add_node(project, Group::Areas, path, None);
+    }
     for (name, start, finish) in [
         ("Sprint 1", "2025-12-01T00:00:00Z", "2025-12-31T00:00:00Z"),
         ("Sprint 2", "2026-01-01T00:00:00Z", "2039-12-31T00:00:00Z"),
