@@ -93,7 +93,7 @@ impl HttpFunction for Authorize {
     async fn handle(&self, request: Request, log: RequestLog) -> Result<Response<Body>, Problem> {
         match matched(&request) {
             Some(matched) if matched.route.operation != Operation::Authorize => {
-                return self.serve_client(matched, &request, &log).await;
+                self.serve_client(matched, &request, &log).await
             }
             _ => self.start(&request, &log).await,
         }
@@ -141,9 +141,6 @@ impl Authorize {
                 session.organization.as_ref(),
             )
             .await?;
-        let metadata = self.metadata.get(&tenant).await;
-        let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
-
         let known = self.connections.find(&session.integration, &session.user).await?;
         let sign_in = SignIn { integration: integration.id.clone(), tenant: tenant.clone() };
         // The browser's own are newer than those of an existing connection.
@@ -156,7 +153,7 @@ impl Authorize {
         };
         let (login_hint, claims) = (login_hint.as_deref(), claims.as_deref());
         let begun = SignInRequest { flow, login_hint, claims }
-            .begin(&self.sessions, &self.public_url, &metadata, now, &self.random)
+            .begin(&self.sessions, &self.public_url, &self.metadata, now, &self.random)
             .await?;
         let mut response = respond::found(&begun.location)?;
         response.headers_mut().append(SET_COOKIE, begun.cookie);

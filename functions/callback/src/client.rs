@@ -8,7 +8,7 @@ use crate::Callback;
 
 impl Callback {
     /// Begins the sign-in of an MCP client once more, with claims such as a second factor, which only the first sign-in could
-    /// lead to. Returns `None` if nothing is asked for, the flow is another's, or it is the second sign-in already.
+    /// lead to. Returns `None` without claims, in the flow of an application, and in the second sign-in.
     pub(crate) async fn sign_in_again(
         &self,
         flow: &AuthorizationFlow,
@@ -20,11 +20,10 @@ impl Callback {
         }
         let repeated = ClientRequest { is_repeated: true, ..request.clone() };
         let flow = AuthorizationFlow { purpose: Purpose::Client(repeated), ..flow.clone() };
-        let metadata = self.metadata.get(&flow.tenant).await;
-        let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
         let sign_in = SignInRequest { flow, login_hint: None, claims };
         let (now, sessions) = (self.clock.now(), &self.sessions);
-        let begun = sign_in.begin(sessions, &self.public_url, &metadata, now, &self.random).await?;
+        let begun =
+            sign_in.begin(sessions, &self.public_url, &self.metadata, now, &self.random).await?;
         Ok(Some(begun))
     }
 }

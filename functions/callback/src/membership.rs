@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(12);
 
 impl Callback {
     /// Checks access to `organization`, or to one of those that the integration names. Returns the organization to pin the
-    /// connection to: the given or the only one, or `None` if the integration names several.
+    /// connection to: the given one, or the only one, or `None` if the integration names several.
     pub(crate) async fn check_membership(
         &self,
         integration: &Integration,

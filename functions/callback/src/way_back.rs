@@ -12,9 +12,9 @@ use vault::sessions::{AuthorizationFlow, ClientRequest, Purpose};
 
 /// Where a sign-in ends.
 pub(crate) enum WayBack<'a> {
-    /// At the application, or on a page of ours if its session names no address, or none that is allowed now.
+    /// The application's address; `None` is a page of ours, for a session without an address that is allowed now.
     Application(Option<&'a Url>),
-    /// At the MCP client.
+    /// The MCP client's redirect URI.
     Client { request: &'a ClientRequest, issuer: Issuer },
 }
 
@@ -107,9 +107,5 @@ fn answer(
 ) -> Result<Url, Problem> {
     let unreadable = || Problem::new(Code::InternalError).cause("unreadable redirect URI");
     let redirect_uri = RedirectUri::parse(&request.pass.redirect_uri).ok_or_else(unreadable)?;
-    let issuer = issuer.url();
-    let state = request.state.as_deref().map(|state| ("state", state));
-    let parameters: Vec<_> =
-        parameters.iter().copied().chain(state).chain([("iss", issuer.as_str())]).collect();
-    Ok(redirect_uri.with(&parameters))
+    Ok(redirect_uri.answered(parameters, request.state.as_deref(), issuer))
 }

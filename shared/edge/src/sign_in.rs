@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entra::authorization::{AuthorizationRequest, Nonce, PkceVerifier, State};
-use entra::metadata::Metadata;
+use entra::metadata::MetadataCache;
 use ground::random::Random;
 use http::HeaderValue;
 use jiff::Timestamp;
@@ -33,18 +33,21 @@ pub struct Begun {
 }
 
 impl SignInRequest<'_> {
-    /// Stores the flow. `metadata` is that of the flow's tenant.
+    /// Finds Entra's address for the flow's tenant, and stores the flow.
     ///
     /// # Errors
+    /// The problem of a sign-in if Entra has no discovery document for the tenant, or does not answer;
     /// [`crate::problem::Code::ServiceUnavailable`] if DynamoDB does not answer.
     pub async fn begin(
         self,
         sessions: &Sessions,
         public_url: &PublicUrl,
-        metadata: &Metadata,
+        metadata: &MetadataCache,
         now: Timestamp,
         random: &Random,
     ) -> Result<Begun, Problem> {
+        let metadata = metadata.get(&self.flow.tenant).await;
+        let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
         let rng = &mut random.clone();
         let (state, binding) = (State::mint(rng), Binding::mint(rng));
         let (verifier, nonce) = (PkceVerifier::mint(rng), Nonce::mint(rng));
@@ -58,7 +61,7 @@ impl SignInRequest<'_> {
             login_hint: self.login_hint,
             claims: self.claims,
         }
-        .url(metadata);
+        .url(&metadata);
         let secrets = FlowSecrets { code_verifier: verifier.into_secret(), nonce };
         sessions.open_flow(self.flow, &state, &binding, &secrets, now).await?;
         let lifetime = Duration::try_from(REQUEST_LIFETIME).unwrap_or_default();

@@ -4,6 +4,8 @@ use std::fmt;
 
 use url::{Host, Url};
 
+use crate::issuer::Issuer;
+
 /// Private schemes that are taken although any program on the user's computer may claim one: Cursor knows no other way.
 const PRIVATE_SCHEMES: &[&str] = &["cursor"];
 /// The most bytes of a redirect URI.
@@ -68,10 +70,20 @@ impl RedirectUri {
         }
     }
 
-    /// Returns the address with the parameters of an authorization response.
-    pub fn with(&self, parameters: &[(&str, &str)]) -> Url {
+    /// Returns the address with the parameters of an authorization response (RFC 6749 section 4.1.2): these, the client's
+    /// `state`, and `iss` (RFC 9207).
+    pub fn answered(
+        &self,
+        parameters: &[(&str, &str)],
+        state: Option<&str>,
+        issuer: &Issuer,
+    ) -> Url {
         let mut url = self.url.clone();
-        url.query_pairs_mut().extend_pairs(parameters);
+        let state = state.map(|state| ("state", state));
+        url.query_pairs_mut()
+            .extend_pairs(parameters)
+            .extend_pairs(state)
+            .append_pair("iss", &issuer.url());
         url
     }
 

@@ -2,6 +2,7 @@
 //! nothing of WHATWG's rules.
 
 use oauth::client::{Client, ClientId};
+use oauth::issuer::Issuer;
 use oauth::redirect_uri::RedirectUri;
 use serde_json::json;
 use url::Url;
@@ -74,7 +75,8 @@ fn judge_covered(registered: &str, presented: &str) {
 
 /// Asserts that the address leads to the same host with the code in its query.
 fn judge_sent(accepted: &RedirectUri) {
-    let sent = accepted.with(&[("code", "a&b"), ("iss", "https://gateway.example/mcp/demo")]);
+    let issuer = Issuer::new("https://gateway.example", "demo");
+    let sent = accepted.answered(&[("code", "a&b")], Some("s"), &issuer);
     let location = edge::respond::see_other(&sent).unwrap();
     let location = location.headers()[http::header::LOCATION].to_str().unwrap();
     let (to, from) = (split(location), split(accepted.as_str()));

@@ -11,7 +11,7 @@ use ground::public_addresses::PublicAddresses;
 use ground::remembered::Remembered;
 use http::StatusCode;
 use http::header::{ACCEPT, CACHE_CONTROL};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use oauth::client::{Client, DOCUMENT_LIMIT};
 use reqwest::RequestBuilder;
 use tokio::sync::{Mutex, OnceCell};
@@ -20,12 +20,6 @@ use url::Url;
 /// The limits of the time for which a document is believed.
 const BELIEVED_AT_LEAST: SignedDuration = SignedDuration::from_mins(5);
 const BELIEVED_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
-
-#[derive(Clone)]
-struct Believed {
-    client: Client,
-    until: Timestamp,
-}
 
 /// The way to the hosts of documents.
 enum Reach {
@@ -39,7 +33,7 @@ enum Reach {
 pub(crate) struct ClientDocuments {
     reach: Reach,
     clock: Arc<dyn Clock>,
-    known: Remembered<Url, Believed>,
+    known: Remembered<Url, Client>,
     /// A host has one of them: so many documents are fetched at once, and one of each host.
     lanes: [Mutex<()>; 4],
 }
@@ -60,23 +54,19 @@ impl ClientDocuments {
     /// # Errors
     /// [`Code::ClientUnknown`] if there is none, or it is another client's. A failure is not remembered.
     pub(crate) async fn client(&self, address: &Url) -> Result<Client, Problem> {
-        if let Some(client) = self.believed(address).await {
+        if let Some(client) = self.known.known(address).await {
             return Ok(client);
         }
         let _lane = self.lane(address).lock().await;
         // Another request may have fetched it meanwhile.
-        if let Some(client) = self.believed(address).await {
+        if let Some(client) = self.known.known(address).await {
             return Ok(client);
         }
         let (client, lifetime) = self.fetch(address).await?;
-        let until = self.clock.now() + lifetime;
-        self.known.put(address, Believed { client: client.clone(), until }).await;
+        // A document with a shorter life is as old as one of the longest life that ends with it.
+        let had_at = self.clock.now() + lifetime - BELIEVED_AT_MOST;
+        self.known.put_as_of(address, client.clone(), had_at).await;
         Ok(client)
-    }
-
-    async fn believed(&self, address: &Url) -> Option<Client> {
-        let known = self.known.known(address).await?;
-        (known.until > self.clock.now()).then_some(known.client)
     }
 
     fn lane(&self, address: &Url) -> &Mutex<()> {

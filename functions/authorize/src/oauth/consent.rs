@@ -102,8 +102,6 @@ impl Authorize {
     ) -> Result<Response<Body>, Problem> {
         let settings = &server.integration.settings;
         let tenant = self.tenants.of(&settings.tenant, &settings.organizations, None).await?;
-        let metadata = self.metadata.get(&tenant).await;
-        let metadata = metadata.map_err(|error| Problem::of_sign_in(&error.into()))?;
         let id = server.integration.id.clone();
         let sign_in = SignIn { integration: id.clone(), tenant: tenant.clone() };
         let claims = claims_cookie::kept(headers, &sign_in);
@@ -117,7 +115,7 @@ impl Authorize {
         let flow = AuthorizationFlow { purpose, client_id: settings.client_id.clone(), tenant };
         let now = self.clock.now();
         let begun = SignInRequest { flow, login_hint: None, claims: claims.as_deref() }
-            .begin(&self.sessions, &self.public_url, &metadata, now, &self.random)
+            .begin(&self.sessions, &self.public_url, &self.metadata, now, &self.random)
             .await?;
         let mut response = respond::see_other(&begun.location)?;
         response.headers_mut().append(SET_COOKIE, begun.cookie);
@@ -192,12 +190,8 @@ impl Asking {
 
     /// Returns the client's address with an error (RFC 6749 section 4.1.2.1, RFC 9207).
     fn refused(&self, server: &Server, error: &OAuthError) -> Url {
-        let issuer = server.issuer.url();
-        let state = self.state.as_deref().map(|state| ("state", state));
-        let error =
-            [("error", error.code.as_str()), ("error_description", error.description)].into_iter();
-        let parameters: Vec<_> = error.chain(state).chain([("iss", issuer.as_str())]).collect();
-        self.redirect_uri.with(&parameters)
+        let error = [("error", error.code.as_str()), ("error_description", error.description)];
+        self.redirect_uri.answered(&error, self.state.as_deref(), &server.issuer)
     }
 }
 

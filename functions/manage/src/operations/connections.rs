@@ -349,7 +349,7 @@ impl ConnectionOperations {
     /// Deletes a connection, if it still exists, and sends the event.
     pub(crate) async fn delete(&self, id: &ConnectionId, by: &RequestLog) -> Result<(), Problem> {
         if let Some(deleted) = self.connections.delete(id).await? {
-            // A pass without a connection is worth nothing. So a failure is no reason to keep the answer back.
+            // A pass without its connection is refused, so the answer does not depend on this.
             if let Err(error) = self.passes.delete_of(id).await {
                 tracing::warn!(connection = %id, "its passes are left to expire: {error}");
             }

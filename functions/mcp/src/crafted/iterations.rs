@@ -51,7 +51,7 @@ pub(super) async fn path(session: &Session<'_>, arguments: &Arguments) -> Result
 /// Returns the iteration that the arguments name, which must be one of the team, or else of the project's default team.
 ///
 /// # Errors
-/// [`Failure::Arguments`] with the team's iterations if none is it; as [`Session::step`].
+/// [`Failure::Arguments`] with the team's iterations if none is it; also those of [`Session::step`].
 pub(super) async fn of_team(
     session: &Session<'_>,
     arguments: &Arguments,

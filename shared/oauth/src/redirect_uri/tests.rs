@@ -143,8 +143,10 @@ fn every_other_address_is_refused() {
 #[test]
 fn a_code_goes_to_the_registered_address_with_its_query() {
     let uri = RedirectUri::parse("https://app.example/with?fixed=1").unwrap();
-    let url = uri.with(&[("code", "a b"), ("state", "x&y")]);
-    assert_eq!(url.as_str(), "https://app.example/with?fixed=1&code=a+b&state=x%26y");
+    let issuer = Issuer::new("https://ado.example", "demo");
+    let url = uri.answered(&[("code", "a b")], Some("x&y"), &issuer);
+    let expected = "https://app.example/with?fixed=1&code=a+b&state=x%26y&iss=https%3A%2F%2Fado.example%2Fmcp%2Fdemo";
+    assert_eq!(url.as_str(), expected);
     assert_eq!(uri.destination().to_string(), "app.example");
 }
 

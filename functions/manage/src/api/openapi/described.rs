@@ -166,12 +166,10 @@ fn of_sign_in(operation: Operation) -> Described {
         Operation::AskConsent => Described {
             query: CONSENT_QUERY,
             ..other_answer("200", "A page that names the client and what it may do")
-                .and("303", "Back to the client, with an error")
         },
-        Operation::GiveConsent => Described {
-            query: CONSENT_QUERY,
-            ..other_answer("303", "On to Microsoft Entra ID, or back to the client with an error")
-        },
+        Operation::GiveConsent => {
+            Described { query: CONSENT_QUERY, ..other_answer("303", "On to Microsoft Entra ID") }
+        }
         Operation::RegisterClient => {
             json_answer("201", "The client", any_object).and("400", "An error of RFC 7591")
         }

@@ -41,7 +41,7 @@ impl Artifact {
     /// Finds the artifact of an address: that of a page of the organization, or one that begins with `vstfs:` already.
     ///
     /// # Errors
-    /// [`Failure::Arguments`] for another address; as [`Session::step`].
+    /// [`Failure::Arguments`] for another address; also those of [`Session::step`].
     pub(super) async fn at(
         address: &str,
         session: &Session<'_>,

@@ -81,7 +81,7 @@ impl Fields {
     /// Returns the operations that set fields to these values.
     ///
     /// # Errors
-    /// [`Failure::Arguments`] for a name that no field has; as [`Session::step`].
+    /// [`Failure::Arguments`] for a name that no field has; also those of [`Session::step`].
     pub(super) async fn operations(
         &self,
         argument: &str,

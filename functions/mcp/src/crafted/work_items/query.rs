@@ -110,7 +110,7 @@ fn ids(answer: &Value) -> Vec<u64> {
 /// Reads work items in this order: the fields that the arguments name, or else these.
 ///
 /// # Errors
-/// [`Failure::Arguments`] for a name that no field has; as [`Session::step`].
+/// [`Failure::Arguments`] for a name that no field has; also those of [`Session::step`].
 pub(super) async fn read(
     session: &Session<'_>,
     arguments: &Arguments,
