@@ -33,7 +33,6 @@ use serde_json::{Value, json};
 use self::arguments::Arguments;
 use self::blocks::Blocks;
 use self::failure::Failure;
-use self::fill::Template;
 use self::pages::{Page, Position};
 use self::session::{Outgoing, Session};
 use self::show::Projection;
@@ -90,11 +89,8 @@ async fn called(
     session: &Session<'_>,
 ) -> Result<Value, Failure> {
     let organization = session.organization(arguments)?;
-    let template = Template::parse(call).map_err(Failure::broken_row)?;
     let projection = Projection::parse(call.show).map_err(Failure::broken_row)?;
-    let me =
-        if template.needs_me() { Some(people::my_id(organization, session).await?) } else { None };
-    let mut filled = template.fill(arguments, me.as_deref())?;
+    let mut filled = session.filled(call, arguments).await?;
     position.ask(call, arguments, &mut filled);
     let outgoing = Outgoing {
         organization,

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::arguments::Arguments;
 use super::failure::Failure;
-use super::fill::Template;
+use super::fill::{Filled, Template};
 use super::people;
 use super::session::{Answer, Outgoing, Raw, Session};
 use crate::tools::tool::Call;
@@ -76,10 +76,7 @@ impl Session<'_> {
         accept: HeaderValue,
     ) -> Result<Raw, Failure> {
         let organization = self.organization(arguments)?;
-        let template = Template::parse(call).map_err(Failure::broken_row)?;
-        let me =
-            if template.needs_me() { Some(people::my_id(organization, self).await?) } else { None };
-        let filled = template.fill(arguments, me.as_deref())?;
+        let filled = self.filled(call, arguments).await?;
         let mut headers = HeaderMap::from_iter([(ACCEPT, accept)]);
         let body = match content {
             Content::OfCall => filled.body.as_ref().map(|body| json(body, &mut headers)),
@@ -117,6 +114,24 @@ impl Session<'_> {
             let jitter = self.random().clone().next_u32() % JITTER_MS;
             tokio::time::sleep(PAUSE + Duration::from_millis(jitter.into())).await;
         }
+    }
+
+    /// Fills a call with arguments, and with the user's id where the call has it.
+    ///
+    /// # Errors
+    /// [`Failure::Arguments`] for an argument that cannot be part of a path; as [`Self::call`] where the id is asked for.
+    pub(crate) async fn filled(
+        &self,
+        call: &Call,
+        arguments: &Arguments,
+    ) -> Result<Filled, Failure> {
+        let template = Template::parse(call).map_err(Failure::broken_row)?;
+        let me = if template.needs_me() {
+            Some(people::my_id(self.organization(arguments)?, self).await?)
+        } else {
+            None
+        };
+        template.fill(arguments, me.as_deref())
     }
 
     /// Returns the number of calls that a tool makes at a time: as many as the operator's limits let through.

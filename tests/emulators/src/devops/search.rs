@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, ok};
 use super::failure::{Answer, Failure};
 use super::git::{Commit, Repository};
+use super::organizations::Project;
 use super::routes::{Level, Route};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -102,6 +103,26 @@ impl Request {
     }
 }
 
+/// Returns the repositories in reach that the filters of these names, of projects and of repositories, allow.
+fn repositories<'a>(
+    call: &'a Call<'_>,
+    request: &'a Request,
+    filters: [&'a str; 2],
+) -> impl Iterator<Item = (&'a Project, &'a Repository)> {
+    let [projects, repositories] = filters;
+    let only = call.project().map(|project| project.id);
+    let known = call.organization.repositories.iter();
+    known
+        .filter_map(|repository| {
+            Some((call.organization.project_by_id(repository.project)?, repository))
+        })
+        .filter(move |(project, repository)| {
+            only.is_none_or(|only| only == project.id)
+                && request.allows(projects, &project.name)
+                && request.allows(repositories, &repository.name)
+        })
+}
+
 /// Returns the last commit of the default branch.
 fn head(repository: &Repository) -> Option<&Commit> {
     repository.commits.get(repository.refs.get(repository.default_branch()?)?)
@@ -124,17 +145,8 @@ fn code(call: &mut Call<'_>) -> Answer {
     request.require("Repository", "Project")?;
     request.require("Path", "Repository")?;
     request.require("Branch", "Repository")?;
-    let only = call.project().map(|project| project.id);
     let mut found = Vec::new();
-    for repository in &call.organization.repositories {
-        let Some(project) = call.organization.project_by_id(repository.project) else { continue };
-        let is_here = only.is_none_or(|only| only == project.id);
-        if !is_here
-            || !request.allows("Project", &project.name)
-            || !request.allows("Repository", &repository.name)
-        {
-            continue;
-        }
+    for (project, repository) in repositories(call, &request, ["Project", "Repository"]) {
         // Only the default branch is indexed.
         for (path, content) in head(repository).into_iter().flat_map(|commit| &commit.files) {
             let text = String::from_utf8_lossy(content).into_owned();
@@ -256,17 +268,8 @@ fn wiki(call: &mut Call<'_>) -> Answer {
 fn commits(call: &mut Call<'_>) -> Answer {
     call.require_preview()?;
     let request = Request::read(call)?;
-    let only = call.project().map(|project| project.id);
     let mut found = Vec::new();
-    for repository in &call.organization.repositories {
-        let Some(project) = call.organization.project_by_id(repository.project) else { continue };
-        let is_here = only.is_none_or(|only| only == project.id);
-        if !is_here
-            || !request.allows("projectName", &project.name)
-            || !request.allows("repositoryName", &repository.name)
-        {
-            continue;
-        }
+    for (project, repository) in repositories(call, &request, ["projectName", "repositoryName"]) {
         let mut next = head(repository);
         while let Some(commit) = next {
             next = commit.parents.first().and_then(|parent| repository.commits.get(parent));
